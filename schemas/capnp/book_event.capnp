@@ -1,0 +1,44 @@
+@0xb1f0c7a2d4e86a13;
+# One change of a venue book: enough for L3 followers, and with the level's aggregate for L2 and L1.
+
+using Common = import "common.capnp";
+
+enum BookAction {
+  unset @0;
+  add @1;
+  reduce @2;
+  # The order keeps its priority; quantityUnits is what is left of it.
+  remove @3;
+  trade @4;
+  # A resting order traded; quantityUnits is the traded size, the level is after the trade.
+  clear @5;
+  # The book is empty from here on (a new epoch).
+}
+
+struct BookEvent {
+  kind @0 :UInt16;
+  schemaVersion @1 :UInt16;
+  epoch @2 :UInt32;
+  sequence @3 :UInt64;
+  timeNs @4 :Int64;
+
+  action @5 :BookAction;
+  side @6 :Common.Side;
+  flags @7 :UInt16;
+  # Bit 0 last event of its command, bit 1 part of a snapshot.
+  reserved @8 :UInt16;
+
+  instrumentId @9 :UInt32;
+  levelOrderCount @10 :UInt32;
+  # Orders left at the level after this event.
+  instrumentSequence @11 :UInt64;
+  # Contiguous per instrument within an epoch.
+
+  orderId @12 :UInt64;
+  priceUnits @13 :Int64;
+  quantityUnits @14 :Int64;
+  levelQuantityUnits @15 :Int64;
+  # Visible quantity left at the level after this event.
+  matchId @16 :UInt64;
+  commandSequence @17 :UInt64;
+}

@@ -1,0 +1,77 @@
+@0xb1f0c7a2d4e86a15;
+# Limits, kill switches, reference prices, sessions: everything that changes how orders are treated.
+# Sent to the sequencer on control_commands; comes back sequenced, with its outcome, on control_events.
+
+enum ControlAction {
+  unset @0;
+  setLimit @1;
+  kill @2;
+  unkill @3;
+  referencePrice @4;
+  setPosition @5;
+  sessionOpen @6;
+  sessionClose @7;
+  # Cancels the session's working orders if it asked for cancel-on-disconnect.
+  massCancel @8;
+  requestStatus @9;
+  # The venue answers with an orderStatus event for every working order in scope.
+  clearLimit @10;
+  epochStart @11;
+  # Written by the sequencer when it opens an epoch.
+}
+
+enum ControlScope {
+  unset @0;
+  firm @1;
+  account @2;
+  instrument @3;
+  strategy @4;
+  session @5;
+  accountInstrument @6;
+}
+
+enum LimitKind {
+  unset @0;
+  orderQuantity @1;
+  # Quantity units of one order.
+  orderNotional @2;
+  # Price units times quantity units times the multiplier of one order.
+  priceCollar @3;
+  # Distance from the reference price in basis points.
+  positionLong @4;
+  # Quantity units long, working buys included.
+  positionShort @5;
+  openOrders @6;
+}
+
+struct Control {
+  kind @0 :UInt16;
+  schemaVersion @1 :UInt16;
+  epoch @2 :UInt32;
+  sequence @3 :UInt64;
+  timeNs @4 :Int64;
+
+  action @5 :ControlAction;
+  scope @6 :ControlScope;
+  limitKind @7 :LimitKind;
+  flags @8 :UInt16;
+  # Bit 0 also cancel working orders (kill), bit 1 cancel on disconnect (sessionOpen),
+  # bit 2 reference is mid, bit 3 reference is an outside market.
+
+  scopeId @9 :UInt32;
+  # Firm, account, strategy or session id.
+  instrumentId @10 :UInt32;
+  # Zero means every instrument.
+  value @11 :Int64;
+  # Limit value, reference price in price units, or position in quantity units.
+  authorId @12 :UInt32;
+  side @13 :UInt16;
+  # Side a mass cancel is confined to; zero for both.
+  outcome @14 :UInt16;
+  # Zero: applied. Otherwise a reason of the error catalogue.
+  requestId @15 :UInt64;
+  # The author's correlation number.
+  sendTimeNs @16 :Int64;
+  affectedCount @17 :UInt64;
+  # Orders cancelled by it, in the answer.
+}

@@ -1,0 +1,145 @@
+"""Typed loads and stores at raw addresses, for kernels that write records where they lie.
+
+Each function is an LLVM load or store inside a kernel. Called from Python (or with the JIT off) it
+does the same through ctypes, so that one body of code serves both. Nothing here checks bounds: the
+caller owns the range. Acquire and release order as in the C11 memory model; on x86-64 they are
+plain moves that the compiler may not reorder.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+_CTYPE: dict[types.Type, Any] = {
+    types.int64: ctypes.c_int64,
+    types.uint64: ctypes.c_uint64,
+    types.int32: ctypes.c_int32,
+    types.uint32: ctypes.c_uint32,
+    types.int16: ctypes.c_int16,
+    types.uint16: ctypes.c_uint16,
+    types.int8: ctypes.c_int8,
+    types.uint8: ctypes.c_uint8,
+    types.float64: ctypes.c_double,
+}
+
+
+def _pointer(context: Any, builder: Any, address: Any, number_type: types.Type) -> Any:
+    return builder.inttoptr(address, context.get_value_type(number_type).as_pointer())
+
+
+def _make_load(name: str, number_type: types.Type, ordering: str | None) -> Callable[[int], Any]:
+    ctype = _CTYPE[number_type]
+
+    def load(address: int) -> Any:
+        return ctype.from_address(address).value
+
+    @intrinsic
+    def load_intrinsic(typing_context: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            pointer = _pointer(context, builder, arguments[0], number_type)
+            if ordering is None:
+                instruction = builder.load(pointer)
+                instruction.align = 1
+                return instruction
+            return builder.load_atomic(pointer, ordering, number_type.bitwidth // 8)
+
+        return number_type(types.int64), codegen
+
+    load.__name__ = load.__qualname__ = name
+    load.__doc__ = f"Read one {number_type} at ``address``" + (
+        f" with {ordering} order." if ordering else "."
+    )
+
+    @overload(load, strict=False)
+    def _load_overload(address: Any) -> Any:
+        return lambda address: load_intrinsic(address)
+
+    return load
+
+
+def _make_store(
+    name: str, number_type: types.Type, ordering: str | None
+) -> Callable[[int, Any], None]:
+    ctype = _CTYPE[number_type]
+
+    def store(address: int, value: Any) -> None:
+        ctype.from_address(address).value = value
+
+    @intrinsic
+    def store_intrinsic(typing_context: Any, address: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            number = context.cast(builder, arguments[1], signature.args[1], number_type)
+            pointer = _pointer(context, builder, arguments[0], number_type)
+            if ordering is None:
+                instruction = builder.store(number, pointer)
+                instruction.align = 1
+            else:
+                builder.store_atomic(number, pointer, ordering, number_type.bitwidth // 8)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, value), codegen
+
+    store.__name__ = store.__qualname__ = name
+    store.__doc__ = f"Write one {number_type} at ``address``" + (
+        f" with {ordering} order." if ordering else "."
+    )
+
+    @overload(store, strict=False)
+    def _store_overload(address: Any, value: Any) -> Any:
+        return lambda address, value: store_intrinsic(address, value)
+
+    return store
+
+
+load_i64 = _make_load("load_i64", types.int64, None)
+load_u64 = _make_load("load_u64", types.uint64, None)
+load_i32 = _make_load("load_i32", types.int32, None)
+load_u32 = _make_load("load_u32", types.uint32, None)
+load_i16 = _make_load("load_i16", types.int16, None)
+load_u16 = _make_load("load_u16", types.uint16, None)
+load_i8 = _make_load("load_i8", types.int8, None)
+load_u8 = _make_load("load_u8", types.uint8, None)
+load_f64 = _make_load("load_f64", types.float64, None)
+load_acquire_i64 = _make_load("load_acquire_i64", types.int64, "acquire")
+load_acquire_i32 = _make_load("load_acquire_i32", types.int32, "acquire")
+
+store_i64 = _make_store("store_i64", types.int64, None)
+store_u64 = _make_store("store_u64", types.uint64, None)
+store_i32 = _make_store("store_i32", types.int32, None)
+store_u32 = _make_store("store_u32", types.uint32, None)
+store_i16 = _make_store("store_i16", types.int16, None)
+store_u16 = _make_store("store_u16", types.uint16, None)
+store_i8 = _make_store("store_i8", types.int8, None)
+store_u8 = _make_store("store_u8", types.uint8, None)
+store_f64 = _make_store("store_f64", types.float64, None)
+store_release_i64 = _make_store("store_release_i64", types.int64, "release")
+store_release_i32 = _make_store("store_release_i32", types.int32, "release")
+
+
+@intrinsic
+def _copy_intrinsic(typing_context: Any, target: Any, source: Any, length: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte_pointer = ir.IntType(8).as_pointer()
+        destination = builder.inttoptr(arguments[0], byte_pointer)
+        origin = builder.inttoptr(arguments[1], byte_pointer)
+        cgutils.raw_memcpy(builder, destination, origin, arguments[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+def copy_bytes(target: int, source: int, length: int) -> None:
+    """Copy ``length`` bytes between ranges that do not overlap."""
+    ctypes.memmove(target, source, length)
+
+
+@overload(copy_bytes, strict=False)
+def _copy_overload(target: Any, source: Any, length: Any) -> Any:
+    return lambda target, source, length: _copy_intrinsic(target, source, length)
