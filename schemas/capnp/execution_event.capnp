@@ -44,6 +44,9 @@ enum Durability {
 }
 
 struct ExecutionEvent {
+  const currentVersion :UInt16 = 1;
+  # Grows with every field that is added.
+
   kind @0 :UInt16;
   schemaVersion @1 :UInt16;
   epoch @2 :UInt32;

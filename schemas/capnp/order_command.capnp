@@ -14,6 +14,9 @@ enum CommandAction {
 }
 
 struct OrderCommand {
+  const currentVersion :UInt16 = 1;
+  # Grows with every field that is added.
+
   kind @0 :UInt16;
   # Always RecordKind.orderCommand.
   schemaVersion @1 :UInt16;
