@@ -1,8 +1,8 @@
 """The parts of ``tools/gen.py``: one module for each kind of source.
 
-A generator module has ``INPUTS`` (globs of what it reads), ``TOOLS`` (distributions whose versions
-matter) and ``generate(root, out)``, which writes its files below ``out`` as if that were the root of
-the repository. No two generators write the same file.
+A generator module has ``INPUTS`` (globs of what it reads), ``TOOLS`` (distributions whose
+versions matter) and ``generate(root, out)``, which writes its files below ``out`` as if that were
+the root of the repository. No two generators write the same file.
 """
 
 from __future__ import annotations

@@ -242,9 +242,9 @@ def _normalise(record: Record) -> str:
         "@inline\n"
         "def normalise(address: int, length: int, scratch: int) -> int:\n"
         f'    """Check the {record.name} of ``length`` bytes at ``address``.\n\n'
-        "    Returns ``address`` when the layout is this module's, ``scratch`` (``RECORD_BYTES`` bytes,\n"
-        "    apart from the message) with a copy when it is an older or newer version's, or a negative\n"
-        '    number of ``tradecaptain.wire.status``.\n    """\n'
+        "    Returns ``address`` when the layout is this module's; ``scratch`` (``RECORD_BYTES``\n"
+        "    bytes, apart from the message) with a copy when it is an older or newer version's;\n"
+        '    or a negative number of ``tradecaptain.wire.status``.\n    """\n'
         "    if (\n"
         "        (address & 7) == 0\n"
         "        and length >= RECORD_BYTES\n"
@@ -258,7 +258,8 @@ def _normalise(record: Record) -> str:
         "    if data < 0:\n"
         "        return data\n"
         "    initialise(scratch)\n"
-        f"    copy_bytes(scratch + {PREFIX_BYTES}, data, 8 * min(data_words(address), DATA_WORDS))\n"
+        "    copied_bytes = 8 * min(data_words(address), DATA_WORDS)\n"
+        f"    copy_bytes(scratch + {PREFIX_BYTES}, data, copied_bytes)\n"
         "    return scratch\n"
     )
 
@@ -285,8 +286,8 @@ def _record_module(schema: SchemaFile, record: Record) -> str:
     source = f"schemas/capnp/{schema.stem}.capnp"
     summary = (
         f"Layout of {record.name} and its accessors at a raw address.\n\n"
-        "Getters of unsigned fields return int64 with the same bits; narrower ones are widened, so\n"
-        "that arithmetic in kernels stays int64.\n"
+        "Getters of unsigned fields return int64 with the same bits; narrower ones are widened,\n"
+        "so that arithmetic in kernels stays int64.\n"
     )
     sections = [
         _header(source, summary) + "\n" + _imports(record),

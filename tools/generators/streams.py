@@ -85,6 +85,7 @@ def generate(root: Path, out: Path) -> None:
     text = (
         f"{HEAD}\n{constants}\n"
         f"STREAMS: Final[dict[str, Stream]] = {{\n{rows}}}\n\n"
-        "BY_ID: Final[dict[int, Stream]] = {stream.stream_id: stream for stream in STREAMS.values()}\n"
+        "BY_ID: Final[dict[int, Stream]] = {\n"
+        "    stream.stream_id: stream for stream in STREAMS.values()\n}\n"
     )
     write_text(out / "gen" / "python" / "tradecaptain" / "wire" / "streams.py", text)

@@ -21,7 +21,8 @@ from tradecaptain.wire.status import (
 @inline
 def data_words(address: int) -> int:
     """Length in words of the data section that the root pointer at ``address + 8`` announces."""
-    return (load_i64(address + 8) >> 32) & 0xFFFF
+    words: int = (load_i64(address + 8) >> 32) & 0xFFFF
+    return words
 
 
 @inline
@@ -49,7 +50,7 @@ def locate(address: int, length: int, kind: int) -> int:
     size_words = ((pointer >> 32) & 0xFFFF) + ((pointer >> 48) & 0xFFFF)
     if start_words < 1 or start_words + size_words > segment_words:
         return OUT_OF_BOUNDS
-    data = address + 8 + start_words * 8
+    data: int = address + 8 + start_words * 8
     if data_words(address) < 1 or load_u16(data) != kind:
         return WRONG_KIND
     return data

@@ -119,4 +119,6 @@ STREAMS: Final[dict[str, Stream]] = {
     ),
 }
 
-BY_ID: Final[dict[int, Stream]] = {stream.stream_id: stream for stream in STREAMS.values()}
+BY_ID: Final[dict[int, Stream]] = {
+    stream.stream_id: stream for stream in STREAMS.values()
+}
