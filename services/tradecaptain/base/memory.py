@@ -9,9 +9,12 @@ plain moves that the compiler may not reorder.
 from __future__ import annotations
 
 import ctypes
+import platform
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -38,7 +41,7 @@ def _make_load(name: str, number_type: types.Type, ordering: str | None) -> Call
     ctype = _CTYPE[number_type]
 
     def load(address: int) -> Any:
-        return ctype.from_address(address).value
+        return ctype.from_address(int(address)).value
 
     @intrinsic
     def load_intrinsic(typing_context: Any, address: Any) -> Any:
@@ -68,9 +71,10 @@ def _make_store(
     name: str, number_type: types.Type, ordering: str | None
 ) -> Callable[[int, Any], None]:
     ctype = _CTYPE[number_type]
+    is_integer = isinstance(number_type, types.Integer)
 
     def store(address: int, value: Any) -> None:
-        ctype.from_address(address).value = value
+        ctype.from_address(int(address)).value = int(value) if is_integer else value
 
     @intrinsic
     def store_intrinsic(typing_context: Any, address: Any, value: Any) -> Any:
@@ -137,9 +141,85 @@ def _copy_intrinsic(typing_context: Any, target: Any, source: Any, length: Any) 
 
 def copy_bytes(target: int, source: int, length: int) -> None:
     """Copy ``length`` bytes between ranges that do not overlap."""
-    ctypes.memmove(target, source, length)
+    ctypes.memmove(int(target), int(source), int(length))
 
 
 @overload(copy_bytes, strict=False)
 def _copy_overload(target: Any, source: Any, length: Any) -> Any:
     return lambda target, source, length: _copy_intrinsic(target, source, length)
+
+
+@intrinsic
+def _zero_intrinsic(typing_context: Any, target: Any, length: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        destination = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        cgutils.memset(builder, destination, arguments[1], 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+def zero_bytes(target: int, length: int) -> None:
+    """Set ``length`` bytes to zero."""
+    ctypes.memset(int(target), 0, int(length))
+
+
+@overload(zero_bytes, strict=False)
+def _zero_overload(target: Any, length: Any) -> Any:
+    return lambda target, length: _zero_intrinsic(target, length)
+
+
+@intrinsic
+def _fence_intrinsic(typing_context: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+def fence() -> None:
+    """Order every earlier load and store before every later one, as seen by other threads.
+
+    Plain Python needs nothing: the interpreter's own locks order its accesses.
+    """
+
+
+@overload(fence, strict=False)
+def _fence_overload() -> Any:
+    return lambda: _fence_intrinsic()
+
+
+@intrinsic
+def _pause_intrinsic(typing_context: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if platform.machine() == "x86_64":
+            hint = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause"
+            )
+            builder.call(hint, [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+def pause() -> None:
+    """Tell the core that this thread spins, so that its sibling may run."""
+
+
+@overload(pause, strict=False)
+def _pause_overload() -> Any:
+    return lambda: _pause_intrinsic()
+
+
+def address_of(array: npt.NDArray[Any]) -> int:
+    """Address of an array's first byte; the caller keeps the array alive."""
+    return int(array.ctypes.data)
+
+
+def aligned_zeros(count: int, dtype: npt.DTypeLike, alignment: int = 64) -> npt.NDArray[Any]:
+    """One-dimensional array of zeros whose first byte lies on a multiple of ``alignment``."""
+    item = np.dtype(dtype)
+    raw = np.zeros(count * item.itemsize + alignment, dtype=np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + count * item.itemsize].view(item)
