@@ -99,6 +99,8 @@ enum tradecaptain_reason {
     TRADECAPTAIN_REASON_MALFORMED_FILE = 602,
     /* A model input lies outside the model's domain. */
     TRADECAPTAIN_REASON_MODEL_DOMAIN = 700,
+    /* A configuration file or environment variable breaks a rule. */
+    TRADECAPTAIN_REASON_INVALID_CONFIGURATION = 800,
 };
 
 #endif /* TRADECAPTAIN_REASON_H */

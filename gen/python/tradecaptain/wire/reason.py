@@ -62,6 +62,7 @@ REASON_UNRECOGNISED_FILE: Final = 600
 REASON_TRUNCATED_FILE: Final = 601
 REASON_MALFORMED_FILE: Final = 602
 REASON_MODEL_DOMAIN: Final = 700
+REASON_INVALID_CONFIGURATION: Final = 800
 
 NAMES: Final[dict[int, str]] = {
     REASON_UNSPECIFIED: "REASON_UNSPECIFIED",
@@ -112,6 +113,7 @@ NAMES: Final[dict[int, str]] = {
     REASON_TRUNCATED_FILE: "REASON_TRUNCATED_FILE",
     REASON_MALFORMED_FILE: "REASON_MALFORMED_FILE",
     REASON_MODEL_DOMAIN: "REASON_MODEL_DOMAIN",
+    REASON_INVALID_CONFIGURATION: "REASON_INVALID_CONFIGURATION",
 }
 
 RULES: Final[dict[int, ReasonRule]] = {
@@ -449,6 +451,13 @@ RULES: Final[dict[int, ReasonRule]] = {
         field="",
         retryable=False,
         grpc_code=3,
+        clause="",
+    ),
+    REASON_INVALID_CONFIGURATION: ReasonRule(
+        rule="configuration must satisfy its rules",
+        field="",
+        retryable=False,
+        grpc_code=9,
         clause="",
     ),
 }
