@@ -1,0 +1,42 @@
+"""What all tests share: how Hypothesis runs, which tests are chosen, and a run folder."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
+
+settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+# Without the JIT an example costs a hundred times as much; the twins were compared at length with it.
+settings.register_profile("jit_off", settings.get_profile("default"), max_examples=15)
+settings.register_profile("full", settings.get_profile("default"), max_examples=1000)
+settings.load_profile(os.environ.get("TRADECAPTAIN_TEST_PROFILE", "default"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="also run the tests marked full")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--full"):
+        return
+    chosen = [item for item in items if item.get_closest_marker("full") is None]
+    dropped = [item for item in items if item.get_closest_marker("full") is not None]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = chosen
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunPaths]:
+    """A run folder of the test's own, made and named in the environment; gone afterwards."""
+    paths = RunPaths(tmp_path / "run")
+    monkeypatch.setenv(RUN_VARIABLE, str(paths.folder))
+    paths.create()
+    yield paths
+    shutil.rmtree(paths.shared_memory, ignore_errors=True)
