@@ -1,0 +1,267 @@
+"""The one interceptor: what happens around every method of every service.
+
+Instead of grpc's interceptor chain, which costs a coroutine a call, each method is wrapped once
+when its service is added. The wrapper resolves the principal, checks role, accounts and contract
+rules, bounds the calls in progress, and turns a TradeCaptainError into a status with its detail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.edge import validation
+from tradecaptain.edge.errors import abort
+from tradecaptain.edge.principals import (
+    CURRENT_CALL,
+    NOBODY,
+    AccountDirectory,
+    Call,
+    Principal,
+    PrincipalSource,
+    Role,
+)
+from tradecaptain.wire import reason as reasons
+
+_LOG = structlog.get_logger("edge")
+
+
+@dataclass(slots=True)
+class Admission:
+    """What all methods of one server share: who is let in, and how much is going on."""
+
+    source: PrincipalSource
+    accounts: AccountDirectory
+    unary_calls_max: int
+    streams_max: int
+    unary_calls: int = 0
+    streams: set[asyncio.Task[Any]] = field(default_factory=set)
+    ending: set[asyncio.Task[Any]] = field(default_factory=set)
+    draining: bool = False
+
+    def end_streams(self) -> None:
+        """Cancel the streams in progress; each ends with REASON_DRAINING."""
+        self.draining = True
+        self.ending.update(self.streams)
+        for task in self.ending:
+            task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One method of a service, and how its requests are read."""
+
+    path: str
+    role: Role
+    request_class: type[Message]
+    raw: bool
+    has_rules: bool
+    account_texts: validation.AccountTexts | None
+
+
+def raw_request[Function: Callable[..., Any]](function: Function) -> Function:
+    """Mark a servicer's method as one that parses its request's bytes itself.
+
+    Role and principal are still checked before it runs; accounts and contract rules are its own
+    duty.
+    """
+    function.reads_raw_request = True  # type: ignore[attr-defined]
+    return function
+
+
+def make_method(path: str, role: Role, request_class: type[Message], behaviour: Any) -> Method:
+    """Precompute what a call of the method needs."""
+    descriptor: Any = request_class.DESCRIPTOR
+    return Method(
+        path=path,
+        role=role,
+        request_class=request_class,
+        raw=getattr(behaviour, "reads_raw_request", False),
+        has_rules=validation.has_rules(descriptor),
+        account_texts=validation.account_texts(descriptor),
+    )
+
+
+def serialise(message: Any) -> bytes:
+    """Response serialiser: a message, or the bytes of one that was serialised before."""
+    return message if type(message) is bytes else message.SerializeToString()
+
+
+class Guard:
+    """Wraps the methods of one server."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    def wrap(self, method: Method, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+        """The handler that grpc calls instead of ``handler``."""
+        if not handler.request_streaming and not handler.response_streaming:
+            return grpc.unary_unary_rpc_method_handler(
+                self._unary(method, handler.unary_unary), response_serializer=serialise
+            )
+        if not handler.response_streaming:
+            return grpc.stream_unary_rpc_method_handler(
+                self._client_stream(method, handler.stream_unary), response_serializer=serialise
+            )
+        if not handler.request_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._server_stream(method, handler.unary_stream), response_serializer=serialise
+            )
+        return grpc.stream_stream_rpc_method_handler(
+            self._bidirectional(method, handler.stream_stream), response_serializer=serialise
+        )
+
+    def _enter(self, method: Method, context: Any) -> Call:
+        """Resolve the caller and check the role; makes the call current in its task."""
+        principal = NOBODY
+        if method.role is not Role.OPEN:
+            resolved = self._principal(context)
+            if resolved is None:
+                raise TradeCaptainError(
+                    reasons.REASON_UNAUTHENTICATED,
+                    "send `authorization: Bearer <token>` with a token of this installation",
+                    field="authorization",
+                )
+            principal = resolved
+            if not principal.has_role(method.role):
+                raise TradeCaptainError(
+                    reasons.REASON_PERMISSION_DENIED,
+                    f"{principal.name} lacks the role {method.role.value} of {method.path}",
+                    field="",
+                )
+        call = Call(principal, method.path, context, self._admission.accounts)
+        CURRENT_CALL.set(call)
+        return call
+
+    def _principal(self, context: Any) -> Principal | None:
+        for key, value in context.invocation_metadata() or ():
+            if key == "authorization":
+                return self._admission.source.resolve(value)
+        return None
+
+    def _request(self, method: Method, data: bytes, principal: Principal) -> Any:
+        if method.raw:
+            return data
+        request = validation.parse(method.request_class, data)
+        if method.account_texts is not None:
+            validation.check_accounts(
+                method.account_texts, request, principal, self._admission.accounts
+            )
+        if method.has_rules:
+            validation.check(request)
+        return request
+
+    def _unary(
+        self, method: Method, behaviour: Callable[[Any, Any], Awaitable[Any]]
+    ) -> Callable[[bytes, Any], Awaitable[Any]]:
+        admission = self._admission
+
+        async def guarded(data: bytes, context: Any) -> Any:
+            admission.unary_calls += 1
+            try:
+                if admission.unary_calls > admission.unary_calls_max:
+                    raise _overloaded(f"{admission.unary_calls_max} calls are in progress")
+                call = self._enter(method, context)
+                if method.role is Role.OPERATE:
+                    _LOG.info("operation", **call.audit())
+                return await behaviour(self._request(method, data, call.principal), context)
+            except TradeCaptainError as error:
+                await _refuse(method, context, error)
+            finally:
+                admission.unary_calls -= 1
+
+        return guarded
+
+    def _server_stream(
+        self, method: Method, behaviour: Callable[[Any, Any], AsyncGenerator[Any]]
+    ) -> Callable[[bytes, Any], Awaitable[None]]:
+        async def serve(data: bytes, context: Any) -> None:
+            call = self._enter(method, context)
+            request = self._request(method, data, call.principal)
+            async with aclosing(behaviour(request, context)) as responses:
+                async for response in responses:
+                    await context.write(response)
+
+        return self._stream(method, serve)
+
+    def _bidirectional(
+        self, method: Method, behaviour: Callable[[Any, Any], AsyncGenerator[Any]]
+    ) -> Callable[[Any, Any], Awaitable[None]]:
+        async def serve(data: AsyncIterator[bytes], context: Any) -> None:
+            call = self._enter(method, context)
+            requests = self._requests(method, data, call.principal)
+            async with aclosing(behaviour(requests, context)) as responses:
+                async for response in responses:
+                    await context.write(response)
+
+        return self._stream(method, serve)
+
+    def _client_stream(
+        self, method: Method, behaviour: Callable[[Any, Any], Awaitable[Any]]
+    ) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def serve(data: AsyncIterator[bytes], context: Any) -> Any:
+            call = self._enter(method, context)
+            return await behaviour(self._requests(method, data, call.principal), context)
+
+        return self._stream(method, serve)
+
+    async def _requests(
+        self, method: Method, data: AsyncIterator[bytes], principal: Principal
+    ) -> AsyncIterator[Any]:
+        async for item in data:
+            yield self._request(method, item, principal)
+
+    def _stream(
+        self, method: Method, serve: Callable[[Any, Any], Awaitable[Any]]
+    ) -> Callable[[Any, Any], Awaitable[Any]]:
+        admission = self._admission
+
+        async def guarded(data: Any, context: Any) -> Any:
+            task = asyncio.current_task()
+            assert task is not None
+            admission.streams.add(task)
+            try:
+                if admission.draining:
+                    raise _draining()
+                if len(admission.streams) > admission.streams_max:
+                    raise _overloaded(f"{admission.streams_max} streams are open")
+                return await serve(data, context)
+            except TradeCaptainError as error:
+                await _refuse(method, context, error)
+            except asyncio.CancelledError:
+                if task not in admission.ending:
+                    raise
+                task.uncancel()
+                await _refuse(method, context, _draining())
+            finally:
+                admission.streams.discard(task)
+                admission.ending.discard(task)
+
+        return guarded
+
+
+async def _refuse(method: Method, context: Any, error: TradeCaptainError) -> None:
+    if error.reason in (reasons.REASON_UNAUTHENTICATED, reasons.REASON_PERMISSION_DENIED):
+        _LOG.warning(
+            "refused",
+            method=method.path,
+            reason=error.name,
+            message=error.message,
+            peer=str(context.peer()),
+        )
+    await abort(context, error)
+
+
+def _overloaded(message: str) -> TradeCaptainError:
+    return TradeCaptainError(reasons.REASON_OVERLOADED, message, field="")
+
+
+def _draining() -> TradeCaptainError:
+    return TradeCaptainError(reasons.REASON_DRAINING, "the service is shutting down; reconnect")
