@@ -1,0 +1,57 @@
+"""Pre-trade controls in front of the book: every order is checked here, and fails closed.
+
+A gate is one address. Modules: ``state`` has its memory, ``gate`` the checks on the order path,
+``accounting`` what the book's events do, ``control`` the limits and kill switches, ``limits`` the
+hierarchy and ``controls`` the single rules. Rules, reasons and clauses are in docs/risk.md.
+"""
+
+from tradecaptain.kernels.risk_gate.accounting import (
+    ACCOUNTING_ERROR,
+    gate_apply_fill,
+    gate_apply_quote,
+    gate_release,
+)
+from tradecaptain.kernels.risk_gate.control import (
+    gate_add_instrument,
+    gate_apply_control,
+    gate_handles,
+)
+from tradecaptain.kernels.risk_gate.gate import gate_check_new, gate_check_replace
+from tradecaptain.kernels.risk_gate.rejection import (
+    gate_reject_flags,
+    gate_reject_level,
+    gate_reject_limit_value,
+    gate_reject_observed_value,
+)
+from tradecaptain.kernels.risk_gate.state import (
+    NO_PRICE,
+    NOTIONAL_UNIT,
+    UNLIMITED,
+    GateCapacities,
+    RiskGate,
+    allocate_gate,
+    notional_ratio,
+)
+
+__all__ = [
+    "ACCOUNTING_ERROR",
+    "NOTIONAL_UNIT",
+    "NO_PRICE",
+    "UNLIMITED",
+    "GateCapacities",
+    "RiskGate",
+    "allocate_gate",
+    "gate_add_instrument",
+    "gate_apply_control",
+    "gate_apply_fill",
+    "gate_apply_quote",
+    "gate_check_new",
+    "gate_check_replace",
+    "gate_handles",
+    "gate_reject_flags",
+    "gate_reject_level",
+    "gate_reject_limit_value",
+    "gate_reject_observed_value",
+    "gate_release",
+    "notional_ratio",
+]

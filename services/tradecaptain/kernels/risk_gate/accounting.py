@@ -1,0 +1,126 @@
+"""What the book's events do to the gate: release, fill, quote."""
+
+from __future__ import annotations
+
+from numba import types
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.kernels.fixed_point import add_saturating, subtract_saturating
+from tradecaptain.kernels.risk_gate.rows import (
+    find_account,
+    find_instrument,
+    find_pair,
+    working_offset,
+)
+from tradecaptain.kernels.risk_gate.state import (
+    HEADER_ABSENT,
+    HEADER_ACCOUNTING_ERROR_COUNT,
+    INSTRUMENT_LAST_PRICE,
+    INSTRUMENT_MID_PRICE,
+    INSTRUMENT_REFERENCE_FLAGS,
+    LIMIT_OPEN_ORDER_COUNT,
+    NO_PRICE,
+    PAIR_POSITION,
+    REFERENCE_LAST,
+    REFERENCE_MID,
+)
+from tradecaptain.wire import common
+
+_SIDE_BUY = common.SIDE_BUY
+
+ACCOUNTING_ERROR = -1
+"""A release or fill of something that was never reserved: a bug of the caller, counted."""
+
+
+@inline
+def _accounting_error(gate: int) -> int:
+    count = load_i64(gate + HEADER_ACCOUNTING_ERROR_COUNT)
+    store_i64(gate + HEADER_ACCOUNTING_ERROR_COUNT, count + 1)
+    return ACCOUNTING_ERROR
+
+
+@kernel(types.int64(types.int64, types.int64, types.int64, types.int64, types.int64, types.int64))
+def gate_release(
+    gate: int, account_id: int, instrument_id: int, side: int, quantity: int, order_count: int
+) -> int:
+    """Give back a reservation: the leaves of an order that ended, or a part of them.
+
+    ``order_count`` is 1 if the order ended, else 0. A negative quantity takes back what a replace
+    released. Returns 0, or ACCOUNTING_ERROR (and changes nothing) if more is given back than is
+    reserved.
+    """
+    pair = find_pair(gate, account_id, instrument_id)
+    account = find_account(gate, account_id)
+    if pair == 0 or account == gate + HEADER_ABSENT:
+        return _accounting_error(gate)
+    offset = working_offset(side)
+    working = load_i64(pair + offset)
+    count = load_i32(account + LIMIT_OPEN_ORDER_COUNT)
+    if quantity > working or order_count > count:
+        return _accounting_error(gate)
+    store_i64(pair + offset, working - quantity)
+    store_i32(account + LIMIT_OPEN_ORDER_COUNT, count - order_count)
+    return 0
+
+
+@kernel(
+    types.int64(
+        types.int64,
+        types.int64,
+        types.int64,
+        types.int64,
+        types.int64,
+        types.int64,
+        types.int64,
+    )
+)
+def gate_apply_fill(
+    gate: int,
+    account_id: int,
+    instrument_id: int,
+    side: int,
+    quantity: int,
+    price: int,
+    is_done: int,
+) -> int:
+    """Move a fill of one order from working to position; its price becomes the last own trade.
+
+    ``is_done`` is 1 if nothing of the order is left. Returns 0, or ACCOUNTING_ERROR (and changes
+    nothing) if the fill exceeds what is reserved.
+    """
+    instrument = find_instrument(gate, instrument_id)
+    if instrument == 0 or quantity < 0:
+        return _accounting_error(gate)
+    released = gate_release(gate, account_id, instrument_id, side, quantity, is_done)
+    if released != 0:
+        return released
+    pair = find_pair(gate, account_id, instrument_id)
+    position = load_i64(pair + PAIR_POSITION)
+    if side == _SIDE_BUY:
+        store_i64(pair + PAIR_POSITION, add_saturating(position, quantity))
+    else:
+        store_i64(pair + PAIR_POSITION, subtract_saturating(position, quantity))
+    store_i64(instrument + INSTRUMENT_LAST_PRICE, price)
+    known = load_i64(instrument + INSTRUMENT_REFERENCE_FLAGS)
+    store_i64(instrument + INSTRUMENT_REFERENCE_FLAGS, known | REFERENCE_LAST)
+    return 0
+
+
+@kernel(types.int64(types.int64, types.int64, types.int64, types.int64))
+def gate_apply_quote(gate: int, instrument_id: int, bid_price: int, ask_price: int) -> int:
+    """Take the book's best prices; their middle, rounded down, is the reference before a trade.
+
+    Either may be NO_PRICE, then there is no mid. Returns 0, or -1 for an unknown instrument.
+    """
+    instrument = find_instrument(gate, instrument_id)
+    if instrument == 0:
+        return ACCOUNTING_ERROR
+    known = load_i64(instrument + INSTRUMENT_REFERENCE_FLAGS)
+    if bid_price == NO_PRICE or ask_price == NO_PRICE:
+        store_i64(instrument + INSTRUMENT_REFERENCE_FLAGS, known & ~REFERENCE_MID)
+        return 0
+    # Halves are added first, so that two prices at the edge of int64 don't overflow.
+    middle = (bid_price >> 1) + (ask_price >> 1) + (bid_price & ask_price & 1)
+    store_i64(instrument + INSTRUMENT_MID_PRICE, middle)
+    store_i64(instrument + INSTRUMENT_REFERENCE_FLAGS, known | REFERENCE_MID)
+    return 0

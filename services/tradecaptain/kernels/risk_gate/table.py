@@ -1,0 +1,71 @@
+"""Open addressing with linear probing over rows whose first word is a positive key; zero is free.
+
+Rows are never removed, so an address that a lookup returned stays good for the gate's life.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i64, store_i64
+from tradecaptain.kernels.risk_gate.state import (
+    TABLE_BUCKET_COUNT,
+    TABLE_CAPACITY,
+    TABLE_ROWS,
+    TABLE_USED_COUNT,
+)
+
+_MASK32 = 0xFFFFFFFF
+# Odd multipliers below 2^31: a product with a 32-bit number stays below 2^63, so that the hash is
+# the same where integers wrap (compiled) and where they do not (plain Python).
+_MIX_LOW = 0x045D9F3B
+_MIX_HIGH = 0x119DE1F3
+
+
+@inline
+def pair_key(account_id: int, instrument_id: int) -> int:
+    """Key of an account-instrument pair; both ids are 1 to 2^31 - 1."""
+    return (account_id << 32) | instrument_id
+
+
+@inline
+def bucket_of(key: int, bucket_count: int) -> int:
+    """Bucket at which the search for a key starts."""
+    mixed = ((key & _MASK32) * _MIX_LOW) ^ ((key >> 32) * _MIX_HIGH)
+    folded = (mixed ^ (mixed >> 32)) & _MASK32
+    scrambled = (folded * _MIX_LOW) & _MASK32
+    scrambled = ((scrambled ^ (scrambled >> 15)) * _MIX_HIGH) & _MASK32
+    return (scrambled * bucket_count) >> 32
+
+
+@inline
+def find_bucket(table: int, key: int, row_bytes: int) -> int:
+    """Address of the key's row, or of the free row at which it would be inserted.
+
+    A table always keeps free rows, so the search ends.
+    """
+    rows = load_i64(table + TABLE_ROWS)
+    bucket_count = load_i64(table + TABLE_BUCKET_COUNT)
+    index = bucket_of(key, bucket_count)
+    row = rows + index * row_bytes
+    found = load_i64(row)
+    while found != key and found != 0:
+        index += 1
+        row += row_bytes
+        if index == bucket_count:
+            index = 0
+            row = rows
+        found = load_i64(row)
+    return row
+
+
+@inline
+def is_full(table: int) -> bool:
+    """Whether the table takes no further key."""
+    return load_i64(table + TABLE_USED_COUNT) >= load_i64(table + TABLE_CAPACITY)
+
+
+@inline
+def occupy(table: int, row: int, key: int) -> None:
+    """Give the free row that :func:`find_bucket` returned to ``key``."""
+    store_i64(row, key)
+    store_i64(table + TABLE_USED_COUNT, load_i64(table + TABLE_USED_COUNT) + 1)
