@@ -1,0 +1,1 @@
+"""The collector: vendor files and a simulator in, mirror books and market ticks out."""

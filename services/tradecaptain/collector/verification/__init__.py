@@ -1,0 +1,1 @@
+"""Verification: replay vendor files against what the vendor itself says about its book."""

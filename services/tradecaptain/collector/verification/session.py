@@ -1,0 +1,77 @@
+"""One verification session over several files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.collector.feeds.recognise import ContentKind, recognise
+from tradecaptain.collector.feeds.sources import Source, file_error, open_sources
+from tradecaptain.collector.verification.lobster import verify_lobster
+from tradecaptain.collector.verification.outcome import Outcome
+from tradecaptain.wire import reason
+
+Recognised = dict[ContentKind, list[Source]]
+
+
+def recognise_files(paths: Iterable[Path], outcome: Outcome) -> Recognised:
+    """Open each file and sort its streams by kind; what can't be used is counted as failed."""
+    recognised: Recognised = defaultdict(list)
+    for path in paths:
+        try:
+            kinds = [(recognise(source.head()), source) for source in open_sources(path)]
+            useful = [
+                pair for pair in kinds if pair[0] not in (ContentKind.UNKNOWN, ContentKind.TEXT)
+            ]
+            if not useful:
+                detail = "the content is of no supported format"
+                raise file_error(reason.REASON_UNRECOGNISED_FILE, str(path), detail)
+        except TradeCaptainError as error:
+            outcome.add_error(str(path), error)
+            continue
+        for kind, source in useful:
+            recognised[kind].append(source)
+    return recognised
+
+
+def guarded(outcome: Outcome, name: str, judge: Callable[[], None]) -> None:
+    """Run one judge; an error that ends it is one failure of the session."""
+    try:
+        judge()
+    except TradeCaptainError as error:
+        outcome.add_error(name, error)
+
+
+def pair_lobster(recognised: Recognised, outcome: Outcome) -> list[tuple[Source, Source]]:
+    """Pair message with order book files: by name, then in the same archive, then in order."""
+    books = list(recognised.get(ContentKind.LOBSTER_BOOK, []))
+    pairs: list[tuple[Source, Source]] = []
+    for messages in recognised.get(ContentKind.LOBSTER_MESSAGES, []):
+        wanted = messages.name.replace("_message_", "_orderbook_")
+        match = next((book for book in books if book.name == wanted), None)
+        match = match or next((book for book in books if book.path == messages.path), None)
+        if match is None and messages.path.suffix != ".zip" and books:
+            match = books[0]
+        if match is None:
+            detail = "there is no order book file beside the message file"
+            outcome.add_error(
+                messages.name, file_error(reason.REASON_UNRECOGNISED_FILE, messages.name, detail)
+            )
+            continue
+        books.remove(match)
+        pairs.append((messages, match))
+    for book in books:
+        detail = "there is no message file beside the order book file"
+        outcome.add_error(book.name, file_error(reason.REASON_UNRECOGNISED_FILE, book.name, detail))
+    return pairs
+
+
+def verify_files(paths: Iterable[Path]) -> Outcome:
+    """Verify all files as one session."""
+    outcome = Outcome()
+    recognised = recognise_files(paths, outcome)
+    for messages, book in pair_lobster(recognised, outcome):
+        guarded(outcome, messages.name, lambda m=messages, b=book: verify_lobster(m, b, outcome))  # type: ignore[misc]
+    return outcome
