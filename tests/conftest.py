@@ -9,10 +9,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 
+TESTS = Path(__file__).parent
+FOLDER_MARKERS = ("e2e", "perf", "soak")
+
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
-# Without the JIT an example costs a hundred times as much; the twins were compared at length with it.
+# Without the JIT an example costs a hundred times as much, and the twins were compared with it.
 settings.register_profile("jit_off", settings.get_profile("default"), max_examples=15)
 settings.register_profile("full", settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("TRADECAPTAIN_TEST_PROFILE", "default"))
@@ -22,7 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the tests marked full")
 
 
+# Before pytest's own choice by `-m`, which is to see the markers that come from folders.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in FOLDER_MARKERS:
+            item.add_marker(folder)
     if config.getoption("--full"):
         return
     chosen = [item for item in items if item.get_closest_marker("full") is None]

@@ -50,7 +50,7 @@ def test_text_becomes_an_exact_count(scale: UnitScale, text: str, units: int) ->
         ("1e2", "exponent"),
         ("1E2", "exponent"),
         ("१२", "aren't ASCII"),
-        ("１", "aren't ASCII"),
+        ("\uff11", "aren't ASCII"),
         ("²", "aren't ASCII"),
         ("1,5", "isn't a plain decimal"),
         ("1.", "isn't a plain decimal"),
@@ -108,7 +108,7 @@ def test_a_count_becomes_text_with_the_units_decimals(
 
 @pytest.mark.parametrize("unit", [Fraction(0), Fraction(-1, 100), Fraction(1, 3)])
 def test_a_unit_that_decimals_cannot_write_is_refused(unit: Fraction) -> None:
-    with pytest.raises(ValueError, match="positive|finite"):
+    with pytest.raises(ValueError, match=r"positive|finite"):
         UnitScale(unit, reason.REASON_INVALID_PRICE, "price")
 
 
@@ -121,5 +121,5 @@ def test_a_rational_is_read_exactly(text: str, value: Fraction) -> None:
 
 @pytest.mark.parametrize("text", ["1/0", "1/-2", "a/b", "1e-2", "", "0.1/2"])
 def test_what_is_no_rational_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="divides by zero|quotient|exponent|empty"):
+    with pytest.raises(ValueError, match=r"divides by zero|quotient|exponent|empty"):
         parse_rational(text)
