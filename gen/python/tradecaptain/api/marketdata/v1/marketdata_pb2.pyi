@@ -30,9 +30,9 @@ class _HistoryKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HistoryKi
     HISTORY_KIND_UNSPECIFIED: _HistoryKind.ValueType  # 0
     """No kind given."""
     HISTORY_KIND_CANDLES: _HistoryKind.ValueType  # 1
-    """Candles: schema `tradecaptain.CandleColumns.v1`."""
+    """Candles: schema `tradecaptain.api.columns.v1.CandleColumns`."""
     HISTORY_KIND_DEPTH: _HistoryKind.ValueType  # 2
-    """Depth changes: schema `tradecaptain.DepthColumns.v1`."""
+    """Depth changes: schema `tradecaptain.api.columns.v1.DepthColumns`."""
 
 class HistoryKind(_HistoryKind, metaclass=_HistoryKindEnumTypeWrapper):
     """Which history is wanted."""
@@ -40,9 +40,9 @@ class HistoryKind(_HistoryKind, metaclass=_HistoryKindEnumTypeWrapper):
 HISTORY_KIND_UNSPECIFIED: HistoryKind.ValueType  # 0
 """No kind given."""
 HISTORY_KIND_CANDLES: HistoryKind.ValueType  # 1
-"""Candles: schema `tradecaptain.CandleColumns.v1`."""
+"""Candles: schema `tradecaptain.api.columns.v1.CandleColumns`."""
 HISTORY_KIND_DEPTH: HistoryKind.ValueType  # 2
-"""Depth changes: schema `tradecaptain.DepthColumns.v1`."""
+"""Depth changes: schema `tradecaptain.api.columns.v1.DepthColumns`."""
 Global___HistoryKind: _TypeAlias = HistoryKind  # noqa: Y015
 
 @_typing.final
@@ -371,7 +371,7 @@ class GetHistoryResponse(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     schema_id: _builtins.str
-    """Name and version of the block's schema, such as `tradecaptain.CandleColumns.v1`."""
+    """Name and version of the block's schema, such as `tradecaptain.api.columns.v1.CandleColumns`."""
     block: _builtins.bytes
     """The FlatBuffers block, with the schema's file identifier; see schemas/flatbuffers."""
     row_count: _builtins.int
