@@ -21,19 +21,19 @@ TOOLS = ("capnproto", "pycapnp")
 PREFIX_BYTES = 16
 COMMON_FIELDS = ("kind", "schemaVersion", "epoch", "sequence", "timeNs")
 
-# Cap'n Proto type: bytes, load, store, numpy code. A UInt64 is read as int64, bits unchanged:
-# numba turns arithmetic between int64 and uint64 into float64.
+# Cap'n Proto type: bytes, machine type, suffix of load and store, numpy code. A UInt64 is read as
+# int64, bits unchanged: numba turns arithmetic between int64 and uint64 into float64.
 SCALARS = {
-    "int8": (1, "load_i8", "store_i8", "i1"),
-    "uint8": (1, "load_u8", "store_u8", "u1"),
-    "int16": (2, "load_i16", "store_i16", "<i2"),
-    "uint16": (2, "load_u16", "store_u16", "<u2"),
-    "enum": (2, "load_u16", "store_u16", "<u2"),
-    "int32": (4, "load_i32", "store_i32", "<i4"),
-    "uint32": (4, "load_u32", "store_u32", "<u4"),
-    "int64": (8, "load_i64", "store_i64", "<i8"),
-    "uint64": (8, "load_i64", "store_i64", "<i8"),
-    "float64": (8, "load_f64", "store_f64", "<f8"),
+    "int8": (1, "int8", "i8", "i1"),
+    "uint8": (1, "uint8", "u8", "u1"),
+    "int16": (2, "int16", "i16", "<i2"),
+    "uint16": (2, "uint16", "u16", "<u2"),
+    "enum": (2, "uint16", "u16", "<u2"),
+    "int32": (4, "int32", "i32", "<i4"),
+    "uint32": (4, "uint32", "u32", "<u4"),
+    "int64": (8, "int64", "i64", "<i8"),
+    "uint64": (8, "int64", "i64", "<i8"),
+    "float64": (8, "float64", "f64", "<f8"),
 }
 
 
@@ -174,12 +174,14 @@ def _enum_block(enums: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
 def _imports(record: Record) -> str:
     used = {"load_i64", "load_u16", "store_i64", "copy_bytes"}
     for field in record.fields:
-        used.update(SCALARS[field.scalar][1:3])
+        suffix = SCALARS[field.scalar][2]
+        used.update((f"load_{suffix}", f"store_{suffix}"))
     names = "".join(f"    {name},\n" for name in sorted(used))
     return (
         "import numpy as np\n\n"
         "from tradecaptain.base.jit import inline\n"
         f"from tradecaptain.base.memory import (\n{names})\n"
+        "from tradecaptain.wire.accessor import getter, setter\n"
         "from tradecaptain.wire.layout import data_words, locate\n"
         "from tradecaptain.wire.status import WRONG_KIND"
     )
@@ -265,20 +267,18 @@ def _normalise(record: Record) -> str:
 
 
 def _accessors(field: Field) -> str:
-    _, load, store, _ = SCALARS[field.scalar]
+    _, machine_type, suffix, _ = SCALARS[field.scalar]
     offset = f"OFFSET_{field.name.upper()}"
     number = "float" if field.is_float else "int"
-    # Or-ing zero widens a narrower field to int64.
-    widen = "" if load in ("load_i64", "load_f64") else " | 0"
     return (
-        "@inline\n"
+        f'@getter("{machine_type}", {offset})\n'
         f"def get_{field.name}(address: int) -> {number}:\n"
         f'    """Read ``{field.name}`` ({field.scalar})."""\n'
-        f"    return {load}(address + {offset}){widen}\n\n\n"
-        "@inline\n"
+        f"    return load_{suffix}(address + {offset})\n\n\n"
+        f'@setter("{machine_type}", {offset})\n'
         f"def set_{field.name}(address: int, value: {number}) -> None:\n"
         f'    """Write ``{field.name}`` ({field.scalar})."""\n'
-        f"    {store}(address + {offset}, value)\n"
+        f"    store_{suffix}(address + {offset}, value)\n"
     )
 
 
@@ -309,7 +309,7 @@ def generate(root: Path, out: Path) -> None:
         '"""Generated layouts of the mesh records, stream table and error numbers."""',
     )
     (target / "py.typed").touch()
-    for name in ("layout.py", "status.py"):
+    for name in ("accessor.py", "layout.py", "status.py"):
         body = (root / "tools" / "generators" / "runtime" / name).read_text(encoding="utf-8")
         header = f"# Copied by tools/gen.py from tools/generators/runtime/{name}. Do not edit.\n"
         write_text(target / name, header + body)

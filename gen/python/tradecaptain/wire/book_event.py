@@ -19,6 +19,7 @@ from tradecaptain.base.memory import (
     store_u16,
     store_u32,
 )
+from tradecaptain.wire.accessor import getter, setter
 from tradecaptain.wire.layout import data_words, locate
 from tradecaptain.wire.status import WRONG_KIND
 
@@ -185,217 +186,217 @@ def normalise(address: int, length: int, scratch: int) -> int:
     return scratch
 
 
-@inline
+@getter("uint16", OFFSET_KIND)
 def get_kind(address: int) -> int:
     """Read ``kind`` (uint16)."""
-    return load_u16(address + OFFSET_KIND) | 0
+    return load_u16(address + OFFSET_KIND)
 
 
-@inline
+@setter("uint16", OFFSET_KIND)
 def set_kind(address: int, value: int) -> None:
     """Write ``kind`` (uint16)."""
     store_u16(address + OFFSET_KIND, value)
 
 
-@inline
+@getter("uint16", OFFSET_SCHEMA_VERSION)
 def get_schema_version(address: int) -> int:
     """Read ``schema_version`` (uint16)."""
-    return load_u16(address + OFFSET_SCHEMA_VERSION) | 0
+    return load_u16(address + OFFSET_SCHEMA_VERSION)
 
 
-@inline
+@setter("uint16", OFFSET_SCHEMA_VERSION)
 def set_schema_version(address: int, value: int) -> None:
     """Write ``schema_version`` (uint16)."""
     store_u16(address + OFFSET_SCHEMA_VERSION, value)
 
 
-@inline
+@getter("uint32", OFFSET_EPOCH)
 def get_epoch(address: int) -> int:
     """Read ``epoch`` (uint32)."""
-    return load_u32(address + OFFSET_EPOCH) | 0
+    return load_u32(address + OFFSET_EPOCH)
 
 
-@inline
+@setter("uint32", OFFSET_EPOCH)
 def set_epoch(address: int, value: int) -> None:
     """Write ``epoch`` (uint32)."""
     store_u32(address + OFFSET_EPOCH, value)
 
 
-@inline
+@getter("int64", OFFSET_SEQUENCE)
 def get_sequence(address: int) -> int:
     """Read ``sequence`` (uint64)."""
     return load_i64(address + OFFSET_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_SEQUENCE)
 def set_sequence(address: int, value: int) -> None:
     """Write ``sequence`` (uint64)."""
     store_i64(address + OFFSET_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_TIME_NS)
 def get_time_ns(address: int) -> int:
     """Read ``time_ns`` (int64)."""
     return load_i64(address + OFFSET_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_TIME_NS)
 def set_time_ns(address: int, value: int) -> None:
     """Write ``time_ns`` (int64)."""
     store_i64(address + OFFSET_TIME_NS, value)
 
 
-@inline
+@getter("uint16", OFFSET_ACTION)
 def get_action(address: int) -> int:
     """Read ``action`` (enum)."""
-    return load_u16(address + OFFSET_ACTION) | 0
+    return load_u16(address + OFFSET_ACTION)
 
 
-@inline
+@setter("uint16", OFFSET_ACTION)
 def set_action(address: int, value: int) -> None:
     """Write ``action`` (enum)."""
     store_u16(address + OFFSET_ACTION, value)
 
 
-@inline
+@getter("uint16", OFFSET_SIDE)
 def get_side(address: int) -> int:
     """Read ``side`` (enum)."""
-    return load_u16(address + OFFSET_SIDE) | 0
+    return load_u16(address + OFFSET_SIDE)
 
 
-@inline
+@setter("uint16", OFFSET_SIDE)
 def set_side(address: int, value: int) -> None:
     """Write ``side`` (enum)."""
     store_u16(address + OFFSET_SIDE, value)
 
 
-@inline
+@getter("uint16", OFFSET_FLAGS)
 def get_flags(address: int) -> int:
     """Read ``flags`` (uint16)."""
-    return load_u16(address + OFFSET_FLAGS) | 0
+    return load_u16(address + OFFSET_FLAGS)
 
 
-@inline
+@setter("uint16", OFFSET_FLAGS)
 def set_flags(address: int, value: int) -> None:
     """Write ``flags`` (uint16)."""
     store_u16(address + OFFSET_FLAGS, value)
 
 
-@inline
+@getter("uint16", OFFSET_RESERVED)
 def get_reserved(address: int) -> int:
     """Read ``reserved`` (uint16)."""
-    return load_u16(address + OFFSET_RESERVED) | 0
+    return load_u16(address + OFFSET_RESERVED)
 
 
-@inline
+@setter("uint16", OFFSET_RESERVED)
 def set_reserved(address: int, value: int) -> None:
     """Write ``reserved`` (uint16)."""
     store_u16(address + OFFSET_RESERVED, value)
 
 
-@inline
+@getter("uint32", OFFSET_INSTRUMENT_ID)
 def get_instrument_id(address: int) -> int:
     """Read ``instrument_id`` (uint32)."""
-    return load_u32(address + OFFSET_INSTRUMENT_ID) | 0
+    return load_u32(address + OFFSET_INSTRUMENT_ID)
 
 
-@inline
+@setter("uint32", OFFSET_INSTRUMENT_ID)
 def set_instrument_id(address: int, value: int) -> None:
     """Write ``instrument_id`` (uint32)."""
     store_u32(address + OFFSET_INSTRUMENT_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_LEVEL_ORDER_COUNT)
 def get_level_order_count(address: int) -> int:
     """Read ``level_order_count`` (uint32)."""
-    return load_u32(address + OFFSET_LEVEL_ORDER_COUNT) | 0
+    return load_u32(address + OFFSET_LEVEL_ORDER_COUNT)
 
 
-@inline
+@setter("uint32", OFFSET_LEVEL_ORDER_COUNT)
 def set_level_order_count(address: int, value: int) -> None:
     """Write ``level_order_count`` (uint32)."""
     store_u32(address + OFFSET_LEVEL_ORDER_COUNT, value)
 
 
-@inline
+@getter("int64", OFFSET_INSTRUMENT_SEQUENCE)
 def get_instrument_sequence(address: int) -> int:
     """Read ``instrument_sequence`` (uint64)."""
     return load_i64(address + OFFSET_INSTRUMENT_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_INSTRUMENT_SEQUENCE)
 def set_instrument_sequence(address: int, value: int) -> None:
     """Write ``instrument_sequence`` (uint64)."""
     store_i64(address + OFFSET_INSTRUMENT_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_ORDER_ID)
 def get_order_id(address: int) -> int:
     """Read ``order_id`` (uint64)."""
     return load_i64(address + OFFSET_ORDER_ID)
 
 
-@inline
+@setter("int64", OFFSET_ORDER_ID)
 def set_order_id(address: int, value: int) -> None:
     """Write ``order_id`` (uint64)."""
     store_i64(address + OFFSET_ORDER_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_PRICE_UNITS)
 def get_price_units(address: int) -> int:
     """Read ``price_units`` (int64)."""
     return load_i64(address + OFFSET_PRICE_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_PRICE_UNITS)
 def set_price_units(address: int, value: int) -> None:
     """Write ``price_units`` (int64)."""
     store_i64(address + OFFSET_PRICE_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_QUANTITY_UNITS)
 def get_quantity_units(address: int) -> int:
     """Read ``quantity_units`` (int64)."""
     return load_i64(address + OFFSET_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_QUANTITY_UNITS)
 def set_quantity_units(address: int, value: int) -> None:
     """Write ``quantity_units`` (int64)."""
     store_i64(address + OFFSET_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_LEVEL_QUANTITY_UNITS)
 def get_level_quantity_units(address: int) -> int:
     """Read ``level_quantity_units`` (int64)."""
     return load_i64(address + OFFSET_LEVEL_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_LEVEL_QUANTITY_UNITS)
 def set_level_quantity_units(address: int, value: int) -> None:
     """Write ``level_quantity_units`` (int64)."""
     store_i64(address + OFFSET_LEVEL_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_MATCH_ID)
 def get_match_id(address: int) -> int:
     """Read ``match_id`` (uint64)."""
     return load_i64(address + OFFSET_MATCH_ID)
 
 
-@inline
+@setter("int64", OFFSET_MATCH_ID)
 def set_match_id(address: int, value: int) -> None:
     """Write ``match_id`` (uint64)."""
     store_i64(address + OFFSET_MATCH_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_COMMAND_SEQUENCE)
 def get_command_sequence(address: int) -> int:
     """Read ``command_sequence`` (uint64)."""
     return load_i64(address + OFFSET_COMMAND_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_COMMAND_SEQUENCE)
 def set_command_sequence(address: int, value: int) -> None:
     """Write ``command_sequence`` (uint64)."""
     store_i64(address + OFFSET_COMMAND_SEQUENCE, value)

@@ -19,6 +19,7 @@ from tradecaptain.base.memory import (
     store_u16,
     store_u32,
 )
+from tradecaptain.wire.accessor import getter, setter
 from tradecaptain.wire.layout import data_words, locate
 from tradecaptain.wire.status import WRONG_KIND
 
@@ -229,217 +230,217 @@ def normalise(address: int, length: int, scratch: int) -> int:
     return scratch
 
 
-@inline
+@getter("uint16", OFFSET_KIND)
 def get_kind(address: int) -> int:
     """Read ``kind`` (uint16)."""
-    return load_u16(address + OFFSET_KIND) | 0
+    return load_u16(address + OFFSET_KIND)
 
 
-@inline
+@setter("uint16", OFFSET_KIND)
 def set_kind(address: int, value: int) -> None:
     """Write ``kind`` (uint16)."""
     store_u16(address + OFFSET_KIND, value)
 
 
-@inline
+@getter("uint16", OFFSET_SCHEMA_VERSION)
 def get_schema_version(address: int) -> int:
     """Read ``schema_version`` (uint16)."""
-    return load_u16(address + OFFSET_SCHEMA_VERSION) | 0
+    return load_u16(address + OFFSET_SCHEMA_VERSION)
 
 
-@inline
+@setter("uint16", OFFSET_SCHEMA_VERSION)
 def set_schema_version(address: int, value: int) -> None:
     """Write ``schema_version`` (uint16)."""
     store_u16(address + OFFSET_SCHEMA_VERSION, value)
 
 
-@inline
+@getter("uint32", OFFSET_EPOCH)
 def get_epoch(address: int) -> int:
     """Read ``epoch`` (uint32)."""
-    return load_u32(address + OFFSET_EPOCH) | 0
+    return load_u32(address + OFFSET_EPOCH)
 
 
-@inline
+@setter("uint32", OFFSET_EPOCH)
 def set_epoch(address: int, value: int) -> None:
     """Write ``epoch`` (uint32)."""
     store_u32(address + OFFSET_EPOCH, value)
 
 
-@inline
+@getter("int64", OFFSET_SEQUENCE)
 def get_sequence(address: int) -> int:
     """Read ``sequence`` (uint64)."""
     return load_i64(address + OFFSET_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_SEQUENCE)
 def set_sequence(address: int, value: int) -> None:
     """Write ``sequence`` (uint64)."""
     store_i64(address + OFFSET_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_TIME_NS)
 def get_time_ns(address: int) -> int:
     """Read ``time_ns`` (int64)."""
     return load_i64(address + OFFSET_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_TIME_NS)
 def set_time_ns(address: int, value: int) -> None:
     """Write ``time_ns`` (int64)."""
     store_i64(address + OFFSET_TIME_NS, value)
 
 
-@inline
+@getter("uint16", OFFSET_ACTION)
 def get_action(address: int) -> int:
     """Read ``action`` (enum)."""
-    return load_u16(address + OFFSET_ACTION) | 0
+    return load_u16(address + OFFSET_ACTION)
 
 
-@inline
+@setter("uint16", OFFSET_ACTION)
 def set_action(address: int, value: int) -> None:
     """Write ``action`` (enum)."""
     store_u16(address + OFFSET_ACTION, value)
 
 
-@inline
+@getter("uint16", OFFSET_SCOPE)
 def get_scope(address: int) -> int:
     """Read ``scope`` (enum)."""
-    return load_u16(address + OFFSET_SCOPE) | 0
+    return load_u16(address + OFFSET_SCOPE)
 
 
-@inline
+@setter("uint16", OFFSET_SCOPE)
 def set_scope(address: int, value: int) -> None:
     """Write ``scope`` (enum)."""
     store_u16(address + OFFSET_SCOPE, value)
 
 
-@inline
+@getter("uint16", OFFSET_LIMIT_KIND)
 def get_limit_kind(address: int) -> int:
     """Read ``limit_kind`` (enum)."""
-    return load_u16(address + OFFSET_LIMIT_KIND) | 0
+    return load_u16(address + OFFSET_LIMIT_KIND)
 
 
-@inline
+@setter("uint16", OFFSET_LIMIT_KIND)
 def set_limit_kind(address: int, value: int) -> None:
     """Write ``limit_kind`` (enum)."""
     store_u16(address + OFFSET_LIMIT_KIND, value)
 
 
-@inline
+@getter("uint16", OFFSET_FLAGS)
 def get_flags(address: int) -> int:
     """Read ``flags`` (uint16)."""
-    return load_u16(address + OFFSET_FLAGS) | 0
+    return load_u16(address + OFFSET_FLAGS)
 
 
-@inline
+@setter("uint16", OFFSET_FLAGS)
 def set_flags(address: int, value: int) -> None:
     """Write ``flags`` (uint16)."""
     store_u16(address + OFFSET_FLAGS, value)
 
 
-@inline
+@getter("uint32", OFFSET_SCOPE_ID)
 def get_scope_id(address: int) -> int:
     """Read ``scope_id`` (uint32)."""
-    return load_u32(address + OFFSET_SCOPE_ID) | 0
+    return load_u32(address + OFFSET_SCOPE_ID)
 
 
-@inline
+@setter("uint32", OFFSET_SCOPE_ID)
 def set_scope_id(address: int, value: int) -> None:
     """Write ``scope_id`` (uint32)."""
     store_u32(address + OFFSET_SCOPE_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_INSTRUMENT_ID)
 def get_instrument_id(address: int) -> int:
     """Read ``instrument_id`` (uint32)."""
-    return load_u32(address + OFFSET_INSTRUMENT_ID) | 0
+    return load_u32(address + OFFSET_INSTRUMENT_ID)
 
 
-@inline
+@setter("uint32", OFFSET_INSTRUMENT_ID)
 def set_instrument_id(address: int, value: int) -> None:
     """Write ``instrument_id`` (uint32)."""
     store_u32(address + OFFSET_INSTRUMENT_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_VALUE)
 def get_value(address: int) -> int:
     """Read ``value`` (int64)."""
     return load_i64(address + OFFSET_VALUE)
 
 
-@inline
+@setter("int64", OFFSET_VALUE)
 def set_value(address: int, value: int) -> None:
     """Write ``value`` (int64)."""
     store_i64(address + OFFSET_VALUE, value)
 
 
-@inline
+@getter("uint32", OFFSET_AUTHOR_ID)
 def get_author_id(address: int) -> int:
     """Read ``author_id`` (uint32)."""
-    return load_u32(address + OFFSET_AUTHOR_ID) | 0
+    return load_u32(address + OFFSET_AUTHOR_ID)
 
 
-@inline
+@setter("uint32", OFFSET_AUTHOR_ID)
 def set_author_id(address: int, value: int) -> None:
     """Write ``author_id`` (uint32)."""
     store_u32(address + OFFSET_AUTHOR_ID, value)
 
 
-@inline
+@getter("uint16", OFFSET_SIDE)
 def get_side(address: int) -> int:
     """Read ``side`` (uint16)."""
-    return load_u16(address + OFFSET_SIDE) | 0
+    return load_u16(address + OFFSET_SIDE)
 
 
-@inline
+@setter("uint16", OFFSET_SIDE)
 def set_side(address: int, value: int) -> None:
     """Write ``side`` (uint16)."""
     store_u16(address + OFFSET_SIDE, value)
 
 
-@inline
+@getter("uint16", OFFSET_OUTCOME)
 def get_outcome(address: int) -> int:
     """Read ``outcome`` (uint16)."""
-    return load_u16(address + OFFSET_OUTCOME) | 0
+    return load_u16(address + OFFSET_OUTCOME)
 
 
-@inline
+@setter("uint16", OFFSET_OUTCOME)
 def set_outcome(address: int, value: int) -> None:
     """Write ``outcome`` (uint16)."""
     store_u16(address + OFFSET_OUTCOME, value)
 
 
-@inline
+@getter("int64", OFFSET_REQUEST_ID)
 def get_request_id(address: int) -> int:
     """Read ``request_id`` (uint64)."""
     return load_i64(address + OFFSET_REQUEST_ID)
 
 
-@inline
+@setter("int64", OFFSET_REQUEST_ID)
 def set_request_id(address: int, value: int) -> None:
     """Write ``request_id`` (uint64)."""
     store_i64(address + OFFSET_REQUEST_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_SEND_TIME_NS)
 def get_send_time_ns(address: int) -> int:
     """Read ``send_time_ns`` (int64)."""
     return load_i64(address + OFFSET_SEND_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_SEND_TIME_NS)
 def set_send_time_ns(address: int, value: int) -> None:
     """Write ``send_time_ns`` (int64)."""
     store_i64(address + OFFSET_SEND_TIME_NS, value)
 
 
-@inline
+@getter("int64", OFFSET_AFFECTED_COUNT)
 def get_affected_count(address: int) -> int:
     """Read ``affected_count`` (uint64)."""
     return load_i64(address + OFFSET_AFFECTED_COUNT)
 
 
-@inline
+@setter("int64", OFFSET_AFFECTED_COUNT)
 def set_affected_count(address: int, value: int) -> None:
     """Write ``affected_count`` (uint64)."""
     store_i64(address + OFFSET_AFFECTED_COUNT, value)

@@ -19,6 +19,7 @@ from tradecaptain.base.memory import (
     store_u16,
     store_u32,
 )
+from tradecaptain.wire.accessor import getter, setter
 from tradecaptain.wire.layout import data_words, locate
 from tradecaptain.wire.status import WRONG_KIND
 
@@ -360,529 +361,529 @@ def normalise(address: int, length: int, scratch: int) -> int:
     return scratch
 
 
-@inline
+@getter("uint16", OFFSET_KIND)
 def get_kind(address: int) -> int:
     """Read ``kind`` (uint16)."""
-    return load_u16(address + OFFSET_KIND) | 0
+    return load_u16(address + OFFSET_KIND)
 
 
-@inline
+@setter("uint16", OFFSET_KIND)
 def set_kind(address: int, value: int) -> None:
     """Write ``kind`` (uint16)."""
     store_u16(address + OFFSET_KIND, value)
 
 
-@inline
+@getter("uint16", OFFSET_SCHEMA_VERSION)
 def get_schema_version(address: int) -> int:
     """Read ``schema_version`` (uint16)."""
-    return load_u16(address + OFFSET_SCHEMA_VERSION) | 0
+    return load_u16(address + OFFSET_SCHEMA_VERSION)
 
 
-@inline
+@setter("uint16", OFFSET_SCHEMA_VERSION)
 def set_schema_version(address: int, value: int) -> None:
     """Write ``schema_version`` (uint16)."""
     store_u16(address + OFFSET_SCHEMA_VERSION, value)
 
 
-@inline
+@getter("uint32", OFFSET_EPOCH)
 def get_epoch(address: int) -> int:
     """Read ``epoch`` (uint32)."""
-    return load_u32(address + OFFSET_EPOCH) | 0
+    return load_u32(address + OFFSET_EPOCH)
 
 
-@inline
+@setter("uint32", OFFSET_EPOCH)
 def set_epoch(address: int, value: int) -> None:
     """Write ``epoch`` (uint32)."""
     store_u32(address + OFFSET_EPOCH, value)
 
 
-@inline
+@getter("int64", OFFSET_SEQUENCE)
 def get_sequence(address: int) -> int:
     """Read ``sequence`` (uint64)."""
     return load_i64(address + OFFSET_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_SEQUENCE)
 def set_sequence(address: int, value: int) -> None:
     """Write ``sequence`` (uint64)."""
     store_i64(address + OFFSET_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_TIME_NS)
 def get_time_ns(address: int) -> int:
     """Read ``time_ns`` (int64)."""
     return load_i64(address + OFFSET_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_TIME_NS)
 def set_time_ns(address: int, value: int) -> None:
     """Write ``time_ns`` (int64)."""
     store_i64(address + OFFSET_TIME_NS, value)
 
 
-@inline
+@getter("uint16", OFFSET_EXECUTION_TYPE)
 def get_execution_type(address: int) -> int:
     """Read ``execution_type`` (enum)."""
-    return load_u16(address + OFFSET_EXECUTION_TYPE) | 0
+    return load_u16(address + OFFSET_EXECUTION_TYPE)
 
 
-@inline
+@setter("uint16", OFFSET_EXECUTION_TYPE)
 def set_execution_type(address: int, value: int) -> None:
     """Write ``execution_type`` (enum)."""
     store_u16(address + OFFSET_EXECUTION_TYPE, value)
 
 
-@inline
+@getter("uint16", OFFSET_ORDER_STATUS)
 def get_order_status(address: int) -> int:
     """Read ``order_status`` (enum)."""
-    return load_u16(address + OFFSET_ORDER_STATUS) | 0
+    return load_u16(address + OFFSET_ORDER_STATUS)
 
 
-@inline
+@setter("uint16", OFFSET_ORDER_STATUS)
 def set_order_status(address: int, value: int) -> None:
     """Write ``order_status`` (enum)."""
     store_u16(address + OFFSET_ORDER_STATUS, value)
 
 
-@inline
+@getter("uint16", OFFSET_SIDE)
 def get_side(address: int) -> int:
     """Read ``side`` (enum)."""
-    return load_u16(address + OFFSET_SIDE) | 0
+    return load_u16(address + OFFSET_SIDE)
 
 
-@inline
+@setter("uint16", OFFSET_SIDE)
 def set_side(address: int, value: int) -> None:
     """Write ``side`` (enum)."""
     store_u16(address + OFFSET_SIDE, value)
 
 
-@inline
+@getter("uint16", OFFSET_LIQUIDITY)
 def get_liquidity(address: int) -> int:
     """Read ``liquidity`` (enum)."""
-    return load_u16(address + OFFSET_LIQUIDITY) | 0
+    return load_u16(address + OFFSET_LIQUIDITY)
 
 
-@inline
+@setter("uint16", OFFSET_LIQUIDITY)
 def set_liquidity(address: int, value: int) -> None:
     """Write ``liquidity`` (enum)."""
     store_u16(address + OFFSET_LIQUIDITY, value)
 
 
-@inline
+@getter("uint32", OFFSET_ACCOUNT_ID)
 def get_account_id(address: int) -> int:
     """Read ``account_id`` (uint32)."""
-    return load_u32(address + OFFSET_ACCOUNT_ID) | 0
+    return load_u32(address + OFFSET_ACCOUNT_ID)
 
 
-@inline
+@setter("uint32", OFFSET_ACCOUNT_ID)
 def set_account_id(address: int, value: int) -> None:
     """Write ``account_id`` (uint32)."""
     store_u32(address + OFFSET_ACCOUNT_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_INSTRUMENT_ID)
 def get_instrument_id(address: int) -> int:
     """Read ``instrument_id`` (uint32)."""
-    return load_u32(address + OFFSET_INSTRUMENT_ID) | 0
+    return load_u32(address + OFFSET_INSTRUMENT_ID)
 
 
-@inline
+@setter("uint32", OFFSET_INSTRUMENT_ID)
 def set_instrument_id(address: int, value: int) -> None:
     """Write ``instrument_id`` (uint32)."""
     store_u32(address + OFFSET_INSTRUMENT_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_ACCOUNT_SEQUENCE)
 def get_account_sequence(address: int) -> int:
     """Read ``account_sequence`` (uint64)."""
     return load_i64(address + OFFSET_ACCOUNT_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_ACCOUNT_SEQUENCE)
 def set_account_sequence(address: int, value: int) -> None:
     """Write ``account_sequence`` (uint64)."""
     store_i64(address + OFFSET_ACCOUNT_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_ORDER_ID)
 def get_order_id(address: int) -> int:
     """Read ``order_id`` (uint64)."""
     return load_i64(address + OFFSET_ORDER_ID)
 
 
-@inline
+@setter("int64", OFFSET_ORDER_ID)
 def set_order_id(address: int, value: int) -> None:
     """Write ``order_id`` (uint64)."""
     store_i64(address + OFFSET_ORDER_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_EXECUTION_ID)
 def get_execution_id(address: int) -> int:
     """Read ``execution_id`` (uint64)."""
     return load_i64(address + OFFSET_EXECUTION_ID)
 
 
-@inline
+@setter("int64", OFFSET_EXECUTION_ID)
 def set_execution_id(address: int, value: int) -> None:
     """Write ``execution_id`` (uint64)."""
     store_i64(address + OFFSET_EXECUTION_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_MATCH_ID)
 def get_match_id(address: int) -> int:
     """Read ``match_id`` (uint64)."""
     return load_i64(address + OFFSET_MATCH_ID)
 
 
-@inline
+@setter("int64", OFFSET_MATCH_ID)
 def set_match_id(address: int, value: int) -> None:
     """Write ``match_id`` (uint64)."""
     store_i64(address + OFFSET_MATCH_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_CLIENT_ORDER_ID0)
 def get_client_order_id0(address: int) -> int:
     """Read ``client_order_id0`` (uint64)."""
     return load_i64(address + OFFSET_CLIENT_ORDER_ID0)
 
 
-@inline
+@setter("int64", OFFSET_CLIENT_ORDER_ID0)
 def set_client_order_id0(address: int, value: int) -> None:
     """Write ``client_order_id0`` (uint64)."""
     store_i64(address + OFFSET_CLIENT_ORDER_ID0, value)
 
 
-@inline
+@getter("int64", OFFSET_CLIENT_ORDER_ID1)
 def get_client_order_id1(address: int) -> int:
     """Read ``client_order_id1`` (uint64)."""
     return load_i64(address + OFFSET_CLIENT_ORDER_ID1)
 
 
-@inline
+@setter("int64", OFFSET_CLIENT_ORDER_ID1)
 def set_client_order_id1(address: int, value: int) -> None:
     """Write ``client_order_id1`` (uint64)."""
     store_i64(address + OFFSET_CLIENT_ORDER_ID1, value)
 
 
-@inline
+@getter("int64", OFFSET_CLIENT_ORDER_ID2)
 def get_client_order_id2(address: int) -> int:
     """Read ``client_order_id2`` (uint64)."""
     return load_i64(address + OFFSET_CLIENT_ORDER_ID2)
 
 
-@inline
+@setter("int64", OFFSET_CLIENT_ORDER_ID2)
 def set_client_order_id2(address: int, value: int) -> None:
     """Write ``client_order_id2`` (uint64)."""
     store_i64(address + OFFSET_CLIENT_ORDER_ID2, value)
 
 
-@inline
+@getter("int64", OFFSET_CLIENT_ORDER_ID3)
 def get_client_order_id3(address: int) -> int:
     """Read ``client_order_id3`` (uint64)."""
     return load_i64(address + OFFSET_CLIENT_ORDER_ID3)
 
 
-@inline
+@setter("int64", OFFSET_CLIENT_ORDER_ID3)
 def set_client_order_id3(address: int, value: int) -> None:
     """Write ``client_order_id3`` (uint64)."""
     store_i64(address + OFFSET_CLIENT_ORDER_ID3, value)
 
 
-@inline
+@getter("uint32", OFFSET_FIRM_ID)
 def get_firm_id(address: int) -> int:
     """Read ``firm_id`` (uint32)."""
-    return load_u32(address + OFFSET_FIRM_ID) | 0
+    return load_u32(address + OFFSET_FIRM_ID)
 
 
-@inline
+@setter("uint32", OFFSET_FIRM_ID)
 def set_firm_id(address: int, value: int) -> None:
     """Write ``firm_id`` (uint32)."""
     store_u32(address + OFFSET_FIRM_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_SESSION_ID)
 def get_session_id(address: int) -> int:
     """Read ``session_id`` (uint32)."""
-    return load_u32(address + OFFSET_SESSION_ID) | 0
+    return load_u32(address + OFFSET_SESSION_ID)
 
 
-@inline
+@setter("uint32", OFFSET_SESSION_ID)
 def set_session_id(address: int, value: int) -> None:
     """Write ``session_id`` (uint32)."""
     store_u32(address + OFFSET_SESSION_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_TRADER_ID)
 def get_trader_id(address: int) -> int:
     """Read ``trader_id`` (uint32)."""
-    return load_u32(address + OFFSET_TRADER_ID) | 0
+    return load_u32(address + OFFSET_TRADER_ID)
 
 
-@inline
+@setter("uint32", OFFSET_TRADER_ID)
 def set_trader_id(address: int, value: int) -> None:
     """Write ``trader_id`` (uint32)."""
     store_u32(address + OFFSET_TRADER_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_STRATEGY_ID)
 def get_strategy_id(address: int) -> int:
     """Read ``strategy_id`` (uint32)."""
-    return load_u32(address + OFFSET_STRATEGY_ID) | 0
+    return load_u32(address + OFFSET_STRATEGY_ID)
 
 
-@inline
+@setter("uint32", OFFSET_STRATEGY_ID)
 def set_strategy_id(address: int, value: int) -> None:
     """Write ``strategy_id`` (uint32)."""
     store_u32(address + OFFSET_STRATEGY_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_PRICE_UNITS)
 def get_price_units(address: int) -> int:
     """Read ``price_units`` (int64)."""
     return load_i64(address + OFFSET_PRICE_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_PRICE_UNITS)
 def set_price_units(address: int, value: int) -> None:
     """Write ``price_units`` (int64)."""
     store_i64(address + OFFSET_PRICE_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_QUANTITY_UNITS)
 def get_quantity_units(address: int) -> int:
     """Read ``quantity_units`` (int64)."""
     return load_i64(address + OFFSET_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_QUANTITY_UNITS)
 def set_quantity_units(address: int, value: int) -> None:
     """Write ``quantity_units`` (int64)."""
     store_i64(address + OFFSET_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_LAST_PRICE_UNITS)
 def get_last_price_units(address: int) -> int:
     """Read ``last_price_units`` (int64)."""
     return load_i64(address + OFFSET_LAST_PRICE_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_LAST_PRICE_UNITS)
 def set_last_price_units(address: int, value: int) -> None:
     """Write ``last_price_units`` (int64)."""
     store_i64(address + OFFSET_LAST_PRICE_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_LAST_QUANTITY_UNITS)
 def get_last_quantity_units(address: int) -> int:
     """Read ``last_quantity_units`` (int64)."""
     return load_i64(address + OFFSET_LAST_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_LAST_QUANTITY_UNITS)
 def set_last_quantity_units(address: int, value: int) -> None:
     """Write ``last_quantity_units`` (int64)."""
     store_i64(address + OFFSET_LAST_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_LEAVES_QUANTITY_UNITS)
 def get_leaves_quantity_units(address: int) -> int:
     """Read ``leaves_quantity_units`` (int64)."""
     return load_i64(address + OFFSET_LEAVES_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_LEAVES_QUANTITY_UNITS)
 def set_leaves_quantity_units(address: int, value: int) -> None:
     """Write ``leaves_quantity_units`` (int64)."""
     store_i64(address + OFFSET_LEAVES_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_CUMULATIVE_QUANTITY_UNITS)
 def get_cumulative_quantity_units(address: int) -> int:
     """Read ``cumulative_quantity_units`` (int64)."""
     return load_i64(address + OFFSET_CUMULATIVE_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_CUMULATIVE_QUANTITY_UNITS)
 def set_cumulative_quantity_units(address: int, value: int) -> None:
     """Write ``cumulative_quantity_units`` (int64)."""
     store_i64(address + OFFSET_CUMULATIVE_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_FEE_UNITS)
 def get_fee_units(address: int) -> int:
     """Read ``fee_units`` (int64)."""
     return load_i64(address + OFFSET_FEE_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_FEE_UNITS)
 def set_fee_units(address: int, value: int) -> None:
     """Write ``fee_units`` (int64)."""
     store_i64(address + OFFSET_FEE_UNITS, value)
 
 
-@inline
+@getter("uint16", OFFSET_REASON)
 def get_reason(address: int) -> int:
     """Read ``reason`` (uint16)."""
-    return load_u16(address + OFFSET_REASON) | 0
+    return load_u16(address + OFFSET_REASON)
 
 
-@inline
+@setter("uint16", OFFSET_REASON)
 def set_reason(address: int, value: int) -> None:
     """Write ``reason`` (uint16)."""
     store_u16(address + OFFSET_REASON, value)
 
 
-@inline
+@getter("uint16", OFFSET_LIMIT_LEVEL)
 def get_limit_level(address: int) -> int:
     """Read ``limit_level`` (uint16)."""
-    return load_u16(address + OFFSET_LIMIT_LEVEL) | 0
+    return load_u16(address + OFFSET_LIMIT_LEVEL)
 
 
-@inline
+@setter("uint16", OFFSET_LIMIT_LEVEL)
 def set_limit_level(address: int, value: int) -> None:
     """Write ``limit_level`` (uint16)."""
     store_u16(address + OFFSET_LIMIT_LEVEL, value)
 
 
-@inline
+@getter("uint16", OFFSET_ORDER_TYPE)
 def get_order_type(address: int) -> int:
     """Read ``order_type`` (enum)."""
-    return load_u16(address + OFFSET_ORDER_TYPE) | 0
+    return load_u16(address + OFFSET_ORDER_TYPE)
 
 
-@inline
+@setter("uint16", OFFSET_ORDER_TYPE)
 def set_order_type(address: int, value: int) -> None:
     """Write ``order_type`` (enum)."""
     store_u16(address + OFFSET_ORDER_TYPE, value)
 
 
-@inline
+@getter("uint16", OFFSET_TIME_IN_FORCE)
 def get_time_in_force(address: int) -> int:
     """Read ``time_in_force`` (enum)."""
-    return load_u16(address + OFFSET_TIME_IN_FORCE) | 0
+    return load_u16(address + OFFSET_TIME_IN_FORCE)
 
 
-@inline
+@setter("uint16", OFFSET_TIME_IN_FORCE)
 def set_time_in_force(address: int, value: int) -> None:
     """Write ``time_in_force`` (enum)."""
     store_u16(address + OFFSET_TIME_IN_FORCE, value)
 
 
-@inline
+@getter("int64", OFFSET_LIMIT_VALUE)
 def get_limit_value(address: int) -> int:
     """Read ``limit_value`` (int64)."""
     return load_i64(address + OFFSET_LIMIT_VALUE)
 
 
-@inline
+@setter("int64", OFFSET_LIMIT_VALUE)
 def set_limit_value(address: int, value: int) -> None:
     """Write ``limit_value`` (int64)."""
     store_i64(address + OFFSET_LIMIT_VALUE, value)
 
 
-@inline
+@getter("int64", OFFSET_OBSERVED_VALUE)
 def get_observed_value(address: int) -> int:
     """Read ``observed_value`` (int64)."""
     return load_i64(address + OFFSET_OBSERVED_VALUE)
 
 
-@inline
+@setter("int64", OFFSET_OBSERVED_VALUE)
 def set_observed_value(address: int, value: int) -> None:
     """Write ``observed_value`` (int64)."""
     store_i64(address + OFFSET_OBSERVED_VALUE, value)
 
 
-@inline
+@getter("uint32", OFFSET_TRADE_DATE)
 def get_trade_date(address: int) -> int:
     """Read ``trade_date`` (uint32)."""
-    return load_u32(address + OFFSET_TRADE_DATE) | 0
+    return load_u32(address + OFFSET_TRADE_DATE)
 
 
-@inline
+@setter("uint32", OFFSET_TRADE_DATE)
 def set_trade_date(address: int, value: int) -> None:
     """Write ``trade_date`` (uint32)."""
     store_u32(address + OFFSET_TRADE_DATE, value)
 
 
-@inline
+@getter("uint16", OFFSET_DURABILITY)
 def get_durability(address: int) -> int:
     """Read ``durability`` (enum)."""
-    return load_u16(address + OFFSET_DURABILITY) | 0
+    return load_u16(address + OFFSET_DURABILITY)
 
 
-@inline
+@setter("uint16", OFFSET_DURABILITY)
 def set_durability(address: int, value: int) -> None:
     """Write ``durability`` (enum)."""
     store_u16(address + OFFSET_DURABILITY, value)
 
 
-@inline
+@getter("uint16", OFFSET_FLAGS)
 def get_flags(address: int) -> int:
     """Read ``flags`` (uint16)."""
-    return load_u16(address + OFFSET_FLAGS) | 0
+    return load_u16(address + OFFSET_FLAGS)
 
 
-@inline
+@setter("uint16", OFFSET_FLAGS)
 def set_flags(address: int, value: int) -> None:
     """Write ``flags`` (uint16)."""
     store_u16(address + OFFSET_FLAGS, value)
 
 
-@inline
+@getter("int64", OFFSET_COMMAND_SEQUENCE)
 def get_command_sequence(address: int) -> int:
     """Read ``command_sequence`` (uint64)."""
     return load_i64(address + OFFSET_COMMAND_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_COMMAND_SEQUENCE)
 def set_command_sequence(address: int, value: int) -> None:
     """Write ``command_sequence`` (uint64)."""
     store_i64(address + OFFSET_COMMAND_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_SEND_TIME_NS)
 def get_send_time_ns(address: int) -> int:
     """Read ``send_time_ns`` (int64)."""
     return load_i64(address + OFFSET_SEND_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_SEND_TIME_NS)
 def set_send_time_ns(address: int, value: int) -> None:
     """Write ``send_time_ns`` (int64)."""
     store_i64(address + OFFSET_SEND_TIME_NS, value)
 
 
-@inline
+@getter("int64", OFFSET_ORIGINAL_EXECUTION_ID)
 def get_original_execution_id(address: int) -> int:
     """Read ``original_execution_id`` (uint64)."""
     return load_i64(address + OFFSET_ORIGINAL_EXECUTION_ID)
 
 
-@inline
+@setter("int64", OFFSET_ORIGINAL_EXECUTION_ID)
 def set_original_execution_id(address: int, value: int) -> None:
     """Write ``original_execution_id`` (uint64)."""
     store_i64(address + OFFSET_ORIGINAL_EXECUTION_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_SELF_TRADE_GROUP)
 def get_self_trade_group(address: int) -> int:
     """Read ``self_trade_group`` (uint32)."""
-    return load_u32(address + OFFSET_SELF_TRADE_GROUP) | 0
+    return load_u32(address + OFFSET_SELF_TRADE_GROUP)
 
 
-@inline
+@setter("uint32", OFFSET_SELF_TRADE_GROUP)
 def set_self_trade_group(address: int, value: int) -> None:
     """Write ``self_trade_group`` (uint32)."""
     store_u32(address + OFFSET_SELF_TRADE_GROUP, value)
 
 
-@inline
+@getter("uint32", OFFSET_TAG)
 def get_tag(address: int) -> int:
     """Read ``tag`` (uint32)."""
-    return load_u32(address + OFFSET_TAG) | 0
+    return load_u32(address + OFFSET_TAG)
 
 
-@inline
+@setter("uint32", OFFSET_TAG)
 def set_tag(address: int, value: int) -> None:
     """Write ``tag`` (uint32)."""
     store_u32(address + OFFSET_TAG, value)

@@ -19,6 +19,7 @@ from tradecaptain.base.memory import (
     store_u16,
     store_u32,
 )
+from tradecaptain.wire.accessor import getter, setter
 from tradecaptain.wire.layout import data_words, locate
 from tradecaptain.wire.status import WRONG_KIND
 
@@ -216,265 +217,265 @@ def normalise(address: int, length: int, scratch: int) -> int:
     return scratch
 
 
-@inline
+@getter("uint16", OFFSET_KIND)
 def get_kind(address: int) -> int:
     """Read ``kind`` (uint16)."""
-    return load_u16(address + OFFSET_KIND) | 0
+    return load_u16(address + OFFSET_KIND)
 
 
-@inline
+@setter("uint16", OFFSET_KIND)
 def set_kind(address: int, value: int) -> None:
     """Write ``kind`` (uint16)."""
     store_u16(address + OFFSET_KIND, value)
 
 
-@inline
+@getter("uint16", OFFSET_SCHEMA_VERSION)
 def get_schema_version(address: int) -> int:
     """Read ``schema_version`` (uint16)."""
-    return load_u16(address + OFFSET_SCHEMA_VERSION) | 0
+    return load_u16(address + OFFSET_SCHEMA_VERSION)
 
 
-@inline
+@setter("uint16", OFFSET_SCHEMA_VERSION)
 def set_schema_version(address: int, value: int) -> None:
     """Write ``schema_version`` (uint16)."""
     store_u16(address + OFFSET_SCHEMA_VERSION, value)
 
 
-@inline
+@getter("uint32", OFFSET_EPOCH)
 def get_epoch(address: int) -> int:
     """Read ``epoch`` (uint32)."""
-    return load_u32(address + OFFSET_EPOCH) | 0
+    return load_u32(address + OFFSET_EPOCH)
 
 
-@inline
+@setter("uint32", OFFSET_EPOCH)
 def set_epoch(address: int, value: int) -> None:
     """Write ``epoch`` (uint32)."""
     store_u32(address + OFFSET_EPOCH, value)
 
 
-@inline
+@getter("int64", OFFSET_SEQUENCE)
 def get_sequence(address: int) -> int:
     """Read ``sequence`` (uint64)."""
     return load_i64(address + OFFSET_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_SEQUENCE)
 def set_sequence(address: int, value: int) -> None:
     """Write ``sequence`` (uint64)."""
     store_i64(address + OFFSET_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_TIME_NS)
 def get_time_ns(address: int) -> int:
     """Read ``time_ns`` (int64)."""
     return load_i64(address + OFFSET_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_TIME_NS)
 def set_time_ns(address: int, value: int) -> None:
     """Write ``time_ns`` (int64)."""
     store_i64(address + OFFSET_TIME_NS, value)
 
 
-@inline
+@getter("uint16", OFFSET_TICK_TYPE)
 def get_tick_type(address: int) -> int:
     """Read ``tick_type`` (enum)."""
-    return load_u16(address + OFFSET_TICK_TYPE) | 0
+    return load_u16(address + OFFSET_TICK_TYPE)
 
 
-@inline
+@setter("uint16", OFFSET_TICK_TYPE)
 def set_tick_type(address: int, value: int) -> None:
     """Write ``tick_type`` (enum)."""
     store_u16(address + OFFSET_TICK_TYPE, value)
 
 
-@inline
+@getter("uint16", OFFSET_SIDE)
 def get_side(address: int) -> int:
     """Read ``side`` (enum)."""
-    return load_u16(address + OFFSET_SIDE) | 0
+    return load_u16(address + OFFSET_SIDE)
 
 
-@inline
+@setter("uint16", OFFSET_SIDE)
 def set_side(address: int, value: int) -> None:
     """Write ``side`` (enum)."""
     store_u16(address + OFFSET_SIDE, value)
 
 
-@inline
+@getter("uint16", OFFSET_FLAGS)
 def get_flags(address: int) -> int:
     """Read ``flags`` (uint16)."""
-    return load_u16(address + OFFSET_FLAGS) | 0
+    return load_u16(address + OFFSET_FLAGS)
 
 
-@inline
+@setter("uint16", OFFSET_FLAGS)
 def set_flags(address: int, value: int) -> None:
     """Write ``flags`` (uint16)."""
     store_u16(address + OFFSET_FLAGS, value)
 
 
-@inline
+@getter("uint16", OFFSET_SOURCE)
 def get_source(address: int) -> int:
     """Read ``source`` (enum)."""
-    return load_u16(address + OFFSET_SOURCE) | 0
+    return load_u16(address + OFFSET_SOURCE)
 
 
-@inline
+@setter("uint16", OFFSET_SOURCE)
 def set_source(address: int, value: int) -> None:
     """Write ``source`` (enum)."""
     store_u16(address + OFFSET_SOURCE, value)
 
 
-@inline
+@getter("uint32", OFFSET_INSTRUMENT_ID)
 def get_instrument_id(address: int) -> int:
     """Read ``instrument_id`` (uint32)."""
-    return load_u32(address + OFFSET_INSTRUMENT_ID) | 0
+    return load_u32(address + OFFSET_INSTRUMENT_ID)
 
 
-@inline
+@setter("uint32", OFFSET_INSTRUMENT_ID)
 def set_instrument_id(address: int, value: int) -> None:
     """Write ``instrument_id`` (uint32)."""
     store_u32(address + OFFSET_INSTRUMENT_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_ORDER_COUNT)
 def get_order_count(address: int) -> int:
     """Read ``order_count`` (uint32)."""
-    return load_u32(address + OFFSET_ORDER_COUNT) | 0
+    return load_u32(address + OFFSET_ORDER_COUNT)
 
 
-@inline
+@setter("uint32", OFFSET_ORDER_COUNT)
 def set_order_count(address: int, value: int) -> None:
     """Write ``order_count`` (uint32)."""
     store_u32(address + OFFSET_ORDER_COUNT, value)
 
 
-@inline
+@getter("int64", OFFSET_INSTRUMENT_SEQUENCE)
 def get_instrument_sequence(address: int) -> int:
     """Read ``instrument_sequence`` (uint64)."""
     return load_i64(address + OFFSET_INSTRUMENT_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_INSTRUMENT_SEQUENCE)
 def set_instrument_sequence(address: int, value: int) -> None:
     """Write ``instrument_sequence`` (uint64)."""
     store_i64(address + OFFSET_INSTRUMENT_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_VENDOR_SEQUENCE)
 def get_vendor_sequence(address: int) -> int:
     """Read ``vendor_sequence`` (uint64)."""
     return load_i64(address + OFFSET_VENDOR_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_VENDOR_SEQUENCE)
 def set_vendor_sequence(address: int, value: int) -> None:
     """Write ``vendor_sequence`` (uint64)."""
     store_i64(address + OFFSET_VENDOR_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_EVENT_TIME_NS)
 def get_event_time_ns(address: int) -> int:
     """Read ``event_time_ns`` (int64)."""
     return load_i64(address + OFFSET_EVENT_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_EVENT_TIME_NS)
 def set_event_time_ns(address: int, value: int) -> None:
     """Write ``event_time_ns`` (int64)."""
     store_i64(address + OFFSET_EVENT_TIME_NS, value)
 
 
-@inline
+@getter("int64", OFFSET_RECEIVE_TIME_NS)
 def get_receive_time_ns(address: int) -> int:
     """Read ``receive_time_ns`` (int64)."""
     return load_i64(address + OFFSET_RECEIVE_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_RECEIVE_TIME_NS)
 def set_receive_time_ns(address: int, value: int) -> None:
     """Write ``receive_time_ns`` (int64)."""
     store_i64(address + OFFSET_RECEIVE_TIME_NS, value)
 
 
-@inline
+@getter("int64", OFFSET_PRICE_UNITS)
 def get_price_units(address: int) -> int:
     """Read ``price_units`` (int64)."""
     return load_i64(address + OFFSET_PRICE_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_PRICE_UNITS)
 def set_price_units(address: int, value: int) -> None:
     """Write ``price_units`` (int64)."""
     store_i64(address + OFFSET_PRICE_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_QUANTITY_UNITS)
 def get_quantity_units(address: int) -> int:
     """Read ``quantity_units`` (int64)."""
     return load_i64(address + OFFSET_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_QUANTITY_UNITS)
 def set_quantity_units(address: int, value: int) -> None:
     """Write ``quantity_units`` (int64)."""
     store_i64(address + OFFSET_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_BID_PRICE_UNITS)
 def get_bid_price_units(address: int) -> int:
     """Read ``bid_price_units`` (int64)."""
     return load_i64(address + OFFSET_BID_PRICE_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_BID_PRICE_UNITS)
 def set_bid_price_units(address: int, value: int) -> None:
     """Write ``bid_price_units`` (int64)."""
     store_i64(address + OFFSET_BID_PRICE_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_BID_QUANTITY_UNITS)
 def get_bid_quantity_units(address: int) -> int:
     """Read ``bid_quantity_units`` (int64)."""
     return load_i64(address + OFFSET_BID_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_BID_QUANTITY_UNITS)
 def set_bid_quantity_units(address: int, value: int) -> None:
     """Write ``bid_quantity_units`` (int64)."""
     store_i64(address + OFFSET_BID_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_ASK_PRICE_UNITS)
 def get_ask_price_units(address: int) -> int:
     """Read ``ask_price_units`` (int64)."""
     return load_i64(address + OFFSET_ASK_PRICE_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_ASK_PRICE_UNITS)
 def set_ask_price_units(address: int, value: int) -> None:
     """Write ``ask_price_units`` (int64)."""
     store_i64(address + OFFSET_ASK_PRICE_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_ASK_QUANTITY_UNITS)
 def get_ask_quantity_units(address: int) -> int:
     """Read ``ask_quantity_units`` (int64)."""
     return load_i64(address + OFFSET_ASK_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_ASK_QUANTITY_UNITS)
 def set_ask_quantity_units(address: int, value: int) -> None:
     """Write ``ask_quantity_units`` (int64)."""
     store_i64(address + OFFSET_ASK_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_VENDOR_ID)
 def get_vendor_id(address: int) -> int:
     """Read ``vendor_id`` (uint64)."""
     return load_i64(address + OFFSET_VENDOR_ID)
 
 
-@inline
+@setter("int64", OFFSET_VENDOR_ID)
 def set_vendor_id(address: int, value: int) -> None:
     """Write ``vendor_id`` (uint64)."""
     store_i64(address + OFFSET_VENDOR_ID, value)

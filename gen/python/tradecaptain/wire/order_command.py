@@ -19,6 +19,7 @@ from tradecaptain.base.memory import (
     store_u16,
     store_u32,
 )
+from tradecaptain.wire.accessor import getter, setter
 from tradecaptain.wire.layout import data_words, locate
 from tradecaptain.wire.status import WRONG_KIND
 
@@ -262,421 +263,421 @@ def normalise(address: int, length: int, scratch: int) -> int:
     return scratch
 
 
-@inline
+@getter("uint16", OFFSET_KIND)
 def get_kind(address: int) -> int:
     """Read ``kind`` (uint16)."""
-    return load_u16(address + OFFSET_KIND) | 0
+    return load_u16(address + OFFSET_KIND)
 
 
-@inline
+@setter("uint16", OFFSET_KIND)
 def set_kind(address: int, value: int) -> None:
     """Write ``kind`` (uint16)."""
     store_u16(address + OFFSET_KIND, value)
 
 
-@inline
+@getter("uint16", OFFSET_SCHEMA_VERSION)
 def get_schema_version(address: int) -> int:
     """Read ``schema_version`` (uint16)."""
-    return load_u16(address + OFFSET_SCHEMA_VERSION) | 0
+    return load_u16(address + OFFSET_SCHEMA_VERSION)
 
 
-@inline
+@setter("uint16", OFFSET_SCHEMA_VERSION)
 def set_schema_version(address: int, value: int) -> None:
     """Write ``schema_version`` (uint16)."""
     store_u16(address + OFFSET_SCHEMA_VERSION, value)
 
 
-@inline
+@getter("uint32", OFFSET_EPOCH)
 def get_epoch(address: int) -> int:
     """Read ``epoch`` (uint32)."""
-    return load_u32(address + OFFSET_EPOCH) | 0
+    return load_u32(address + OFFSET_EPOCH)
 
 
-@inline
+@setter("uint32", OFFSET_EPOCH)
 def set_epoch(address: int, value: int) -> None:
     """Write ``epoch`` (uint32)."""
     store_u32(address + OFFSET_EPOCH, value)
 
 
-@inline
+@getter("int64", OFFSET_SEQUENCE)
 def get_sequence(address: int) -> int:
     """Read ``sequence`` (uint64)."""
     return load_i64(address + OFFSET_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_SEQUENCE)
 def set_sequence(address: int, value: int) -> None:
     """Write ``sequence`` (uint64)."""
     store_i64(address + OFFSET_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_TIME_NS)
 def get_time_ns(address: int) -> int:
     """Read ``time_ns`` (int64)."""
     return load_i64(address + OFFSET_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_TIME_NS)
 def set_time_ns(address: int, value: int) -> None:
     """Write ``time_ns`` (int64)."""
     store_i64(address + OFFSET_TIME_NS, value)
 
 
-@inline
+@getter("uint16", OFFSET_ACTION)
 def get_action(address: int) -> int:
     """Read ``action`` (enum)."""
-    return load_u16(address + OFFSET_ACTION) | 0
+    return load_u16(address + OFFSET_ACTION)
 
 
-@inline
+@setter("uint16", OFFSET_ACTION)
 def set_action(address: int, value: int) -> None:
     """Write ``action`` (enum)."""
     store_u16(address + OFFSET_ACTION, value)
 
 
-@inline
+@getter("uint16", OFFSET_SIDE)
 def get_side(address: int) -> int:
     """Read ``side`` (enum)."""
-    return load_u16(address + OFFSET_SIDE) | 0
+    return load_u16(address + OFFSET_SIDE)
 
 
-@inline
+@setter("uint16", OFFSET_SIDE)
 def set_side(address: int, value: int) -> None:
     """Write ``side`` (enum)."""
     store_u16(address + OFFSET_SIDE, value)
 
 
-@inline
+@getter("uint16", OFFSET_ORDER_TYPE)
 def get_order_type(address: int) -> int:
     """Read ``order_type`` (enum)."""
-    return load_u16(address + OFFSET_ORDER_TYPE) | 0
+    return load_u16(address + OFFSET_ORDER_TYPE)
 
 
-@inline
+@setter("uint16", OFFSET_ORDER_TYPE)
 def set_order_type(address: int, value: int) -> None:
     """Write ``order_type`` (enum)."""
     store_u16(address + OFFSET_ORDER_TYPE, value)
 
 
-@inline
+@getter("uint16", OFFSET_TIME_IN_FORCE)
 def get_time_in_force(address: int) -> int:
     """Read ``time_in_force`` (enum)."""
-    return load_u16(address + OFFSET_TIME_IN_FORCE) | 0
+    return load_u16(address + OFFSET_TIME_IN_FORCE)
 
 
-@inline
+@setter("uint16", OFFSET_TIME_IN_FORCE)
 def set_time_in_force(address: int, value: int) -> None:
     """Write ``time_in_force`` (enum)."""
     store_u16(address + OFFSET_TIME_IN_FORCE, value)
 
 
-@inline
+@getter("uint32", OFFSET_ACCOUNT_ID)
 def get_account_id(address: int) -> int:
     """Read ``account_id`` (uint32)."""
-    return load_u32(address + OFFSET_ACCOUNT_ID) | 0
+    return load_u32(address + OFFSET_ACCOUNT_ID)
 
 
-@inline
+@setter("uint32", OFFSET_ACCOUNT_ID)
 def set_account_id(address: int, value: int) -> None:
     """Write ``account_id`` (uint32)."""
     store_u32(address + OFFSET_ACCOUNT_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_INSTRUMENT_ID)
 def get_instrument_id(address: int) -> int:
     """Read ``instrument_id`` (uint32)."""
-    return load_u32(address + OFFSET_INSTRUMENT_ID) | 0
+    return load_u32(address + OFFSET_INSTRUMENT_ID)
 
 
-@inline
+@setter("uint32", OFFSET_INSTRUMENT_ID)
 def set_instrument_id(address: int, value: int) -> None:
     """Write ``instrument_id`` (uint32)."""
     store_u32(address + OFFSET_INSTRUMENT_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_PRICE_UNITS)
 def get_price_units(address: int) -> int:
     """Read ``price_units`` (int64)."""
     return load_i64(address + OFFSET_PRICE_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_PRICE_UNITS)
 def set_price_units(address: int, value: int) -> None:
     """Write ``price_units`` (int64)."""
     store_i64(address + OFFSET_PRICE_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_QUANTITY_UNITS)
 def get_quantity_units(address: int) -> int:
     """Read ``quantity_units`` (int64)."""
     return load_i64(address + OFFSET_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_QUANTITY_UNITS)
 def set_quantity_units(address: int, value: int) -> None:
     """Write ``quantity_units`` (int64)."""
     store_i64(address + OFFSET_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_ORDER_ID)
 def get_order_id(address: int) -> int:
     """Read ``order_id`` (uint64)."""
     return load_i64(address + OFFSET_ORDER_ID)
 
 
-@inline
+@setter("int64", OFFSET_ORDER_ID)
 def set_order_id(address: int, value: int) -> None:
     """Write ``order_id`` (uint64)."""
     store_i64(address + OFFSET_ORDER_ID, value)
 
 
-@inline
+@getter("int64", OFFSET_CLIENT_ORDER_ID0)
 def get_client_order_id0(address: int) -> int:
     """Read ``client_order_id0`` (uint64)."""
     return load_i64(address + OFFSET_CLIENT_ORDER_ID0)
 
 
-@inline
+@setter("int64", OFFSET_CLIENT_ORDER_ID0)
 def set_client_order_id0(address: int, value: int) -> None:
     """Write ``client_order_id0`` (uint64)."""
     store_i64(address + OFFSET_CLIENT_ORDER_ID0, value)
 
 
-@inline
+@getter("int64", OFFSET_CLIENT_ORDER_ID1)
 def get_client_order_id1(address: int) -> int:
     """Read ``client_order_id1`` (uint64)."""
     return load_i64(address + OFFSET_CLIENT_ORDER_ID1)
 
 
-@inline
+@setter("int64", OFFSET_CLIENT_ORDER_ID1)
 def set_client_order_id1(address: int, value: int) -> None:
     """Write ``client_order_id1`` (uint64)."""
     store_i64(address + OFFSET_CLIENT_ORDER_ID1, value)
 
 
-@inline
+@getter("int64", OFFSET_CLIENT_ORDER_ID2)
 def get_client_order_id2(address: int) -> int:
     """Read ``client_order_id2`` (uint64)."""
     return load_i64(address + OFFSET_CLIENT_ORDER_ID2)
 
 
-@inline
+@setter("int64", OFFSET_CLIENT_ORDER_ID2)
 def set_client_order_id2(address: int, value: int) -> None:
     """Write ``client_order_id2`` (uint64)."""
     store_i64(address + OFFSET_CLIENT_ORDER_ID2, value)
 
 
-@inline
+@getter("int64", OFFSET_CLIENT_ORDER_ID3)
 def get_client_order_id3(address: int) -> int:
     """Read ``client_order_id3`` (uint64)."""
     return load_i64(address + OFFSET_CLIENT_ORDER_ID3)
 
 
-@inline
+@setter("int64", OFFSET_CLIENT_ORDER_ID3)
 def set_client_order_id3(address: int, value: int) -> None:
     """Write ``client_order_id3`` (uint64)."""
     store_i64(address + OFFSET_CLIENT_ORDER_ID3, value)
 
 
-@inline
+@getter("uint32", OFFSET_FIRM_ID)
 def get_firm_id(address: int) -> int:
     """Read ``firm_id`` (uint32)."""
-    return load_u32(address + OFFSET_FIRM_ID) | 0
+    return load_u32(address + OFFSET_FIRM_ID)
 
 
-@inline
+@setter("uint32", OFFSET_FIRM_ID)
 def set_firm_id(address: int, value: int) -> None:
     """Write ``firm_id`` (uint32)."""
     store_u32(address + OFFSET_FIRM_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_SESSION_ID)
 def get_session_id(address: int) -> int:
     """Read ``session_id`` (uint32)."""
-    return load_u32(address + OFFSET_SESSION_ID) | 0
+    return load_u32(address + OFFSET_SESSION_ID)
 
 
-@inline
+@setter("uint32", OFFSET_SESSION_ID)
 def set_session_id(address: int, value: int) -> None:
     """Write ``session_id`` (uint32)."""
     store_u32(address + OFFSET_SESSION_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_TRADER_ID)
 def get_trader_id(address: int) -> int:
     """Read ``trader_id`` (uint32)."""
-    return load_u32(address + OFFSET_TRADER_ID) | 0
+    return load_u32(address + OFFSET_TRADER_ID)
 
 
-@inline
+@setter("uint32", OFFSET_TRADER_ID)
 def set_trader_id(address: int, value: int) -> None:
     """Write ``trader_id`` (uint32)."""
     store_u32(address + OFFSET_TRADER_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_STRATEGY_ID)
 def get_strategy_id(address: int) -> int:
     """Read ``strategy_id`` (uint32)."""
-    return load_u32(address + OFFSET_STRATEGY_ID) | 0
+    return load_u32(address + OFFSET_STRATEGY_ID)
 
 
-@inline
+@setter("uint32", OFFSET_STRATEGY_ID)
 def set_strategy_id(address: int, value: int) -> None:
     """Write ``strategy_id`` (uint32)."""
     store_u32(address + OFFSET_STRATEGY_ID, value)
 
 
-@inline
+@getter("uint32", OFFSET_SELF_TRADE_GROUP)
 def get_self_trade_group(address: int) -> int:
     """Read ``self_trade_group`` (uint32)."""
-    return load_u32(address + OFFSET_SELF_TRADE_GROUP) | 0
+    return load_u32(address + OFFSET_SELF_TRADE_GROUP)
 
 
-@inline
+@setter("uint32", OFFSET_SELF_TRADE_GROUP)
 def set_self_trade_group(address: int, value: int) -> None:
     """Write ``self_trade_group`` (uint32)."""
     store_u32(address + OFFSET_SELF_TRADE_GROUP, value)
 
 
-@inline
+@getter("uint16", OFFSET_CAPACITY)
 def get_capacity(address: int) -> int:
     """Read ``capacity`` (enum)."""
-    return load_u16(address + OFFSET_CAPACITY) | 0
+    return load_u16(address + OFFSET_CAPACITY)
 
 
-@inline
+@setter("uint16", OFFSET_CAPACITY)
 def set_capacity(address: int, value: int) -> None:
     """Write ``capacity`` (enum)."""
     store_u16(address + OFFSET_CAPACITY, value)
 
 
-@inline
+@getter("uint16", OFFSET_POSITION_EFFECT)
 def get_position_effect(address: int) -> int:
     """Read ``position_effect`` (enum)."""
-    return load_u16(address + OFFSET_POSITION_EFFECT) | 0
+    return load_u16(address + OFFSET_POSITION_EFFECT)
 
 
-@inline
+@setter("uint16", OFFSET_POSITION_EFFECT)
 def set_position_effect(address: int, value: int) -> None:
     """Write ``position_effect`` (enum)."""
     store_u16(address + OFFSET_POSITION_EFFECT, value)
 
 
-@inline
+@getter("uint16", OFFSET_SHORT_SALE)
 def get_short_sale(address: int) -> int:
     """Read ``short_sale`` (enum)."""
-    return load_u16(address + OFFSET_SHORT_SALE) | 0
+    return load_u16(address + OFFSET_SHORT_SALE)
 
 
-@inline
+@setter("uint16", OFFSET_SHORT_SALE)
 def set_short_sale(address: int, value: int) -> None:
     """Write ``short_sale`` (enum)."""
     store_u16(address + OFFSET_SHORT_SALE, value)
 
 
-@inline
+@getter("uint16", OFFSET_INSTRUCTIONS)
 def get_instructions(address: int) -> int:
     """Read ``instructions`` (uint16)."""
-    return load_u16(address + OFFSET_INSTRUCTIONS) | 0
+    return load_u16(address + OFFSET_INSTRUCTIONS)
 
 
-@inline
+@setter("uint16", OFFSET_INSTRUCTIONS)
 def set_instructions(address: int, value: int) -> None:
     """Write ``instructions`` (uint16)."""
     store_u16(address + OFFSET_INSTRUCTIONS, value)
 
 
-@inline
+@getter("uint32", OFFSET_TAG)
 def get_tag(address: int) -> int:
     """Read ``tag`` (uint32)."""
-    return load_u32(address + OFFSET_TAG) | 0
+    return load_u32(address + OFFSET_TAG)
 
 
-@inline
+@setter("uint32", OFFSET_TAG)
 def set_tag(address: int, value: int) -> None:
     """Write ``tag`` (uint32)."""
     store_u32(address + OFFSET_TAG, value)
 
 
-@inline
+@getter("int64", OFFSET_STOP_PRICE_UNITS)
 def get_stop_price_units(address: int) -> int:
     """Read ``stop_price_units`` (int64)."""
     return load_i64(address + OFFSET_STOP_PRICE_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_STOP_PRICE_UNITS)
 def set_stop_price_units(address: int, value: int) -> None:
     """Write ``stop_price_units`` (int64)."""
     store_i64(address + OFFSET_STOP_PRICE_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_DISPLAY_QUANTITY_UNITS)
 def get_display_quantity_units(address: int) -> int:
     """Read ``display_quantity_units`` (int64)."""
     return load_i64(address + OFFSET_DISPLAY_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_DISPLAY_QUANTITY_UNITS)
 def set_display_quantity_units(address: int, value: int) -> None:
     """Write ``display_quantity_units`` (int64)."""
     store_i64(address + OFFSET_DISPLAY_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_MINIMUM_QUANTITY_UNITS)
 def get_minimum_quantity_units(address: int) -> int:
     """Read ``minimum_quantity_units`` (int64)."""
     return load_i64(address + OFFSET_MINIMUM_QUANTITY_UNITS)
 
 
-@inline
+@setter("int64", OFFSET_MINIMUM_QUANTITY_UNITS)
 def set_minimum_quantity_units(address: int, value: int) -> None:
     """Write ``minimum_quantity_units`` (int64)."""
     store_i64(address + OFFSET_MINIMUM_QUANTITY_UNITS, value)
 
 
-@inline
+@getter("int64", OFFSET_EXPIRE_TIME_NS)
 def get_expire_time_ns(address: int) -> int:
     """Read ``expire_time_ns`` (int64)."""
     return load_i64(address + OFFSET_EXPIRE_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_EXPIRE_TIME_NS)
 def set_expire_time_ns(address: int, value: int) -> None:
     """Write ``expire_time_ns`` (int64)."""
     store_i64(address + OFFSET_EXPIRE_TIME_NS, value)
 
 
-@inline
+@getter("int64", OFFSET_SEEN_EXECUTION_SEQUENCE)
 def get_seen_execution_sequence(address: int) -> int:
     """Read ``seen_execution_sequence`` (uint64)."""
     return load_i64(address + OFFSET_SEEN_EXECUTION_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_SEEN_EXECUTION_SEQUENCE)
 def set_seen_execution_sequence(address: int, value: int) -> None:
     """Write ``seen_execution_sequence`` (uint64)."""
     store_i64(address + OFFSET_SEEN_EXECUTION_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_SEEN_PRICE_SEQUENCE)
 def get_seen_price_sequence(address: int) -> int:
     """Read ``seen_price_sequence`` (uint64)."""
     return load_i64(address + OFFSET_SEEN_PRICE_SEQUENCE)
 
 
-@inline
+@setter("int64", OFFSET_SEEN_PRICE_SEQUENCE)
 def set_seen_price_sequence(address: int, value: int) -> None:
     """Write ``seen_price_sequence`` (uint64)."""
     store_i64(address + OFFSET_SEEN_PRICE_SEQUENCE, value)
 
 
-@inline
+@getter("int64", OFFSET_SEND_TIME_NS)
 def get_send_time_ns(address: int) -> int:
     """Read ``send_time_ns`` (int64)."""
     return load_i64(address + OFFSET_SEND_TIME_NS)
 
 
-@inline
+@setter("int64", OFFSET_SEND_TIME_NS)
 def set_send_time_ns(address: int, value: int) -> None:
     """Write ``send_time_ns`` (int64)."""
     store_i64(address + OFFSET_SEND_TIME_NS, value)
