@@ -134,6 +134,10 @@ def gate_check_new(gate: int, command: int) -> int:
     refusal = _check_terms(gate, instrument, side, quantity, firm_id)
     if refusal != 0:
         return refusal
+    # Asked for first although it is needed last: the pair is the row that most often comes from
+    # memory, and the checks below run meanwhile (perf/micro/risk_gate.py: 10 to 20 ns a check).
+    key = pair_key(account_id, instrument_id)
+    pair = find_bucket(gate + HEADER_PAIRS, key, PAIR_ROW_BYTES)
     firm = find_firm(gate, firm_id)
     account = find_account(gate, account_id)
     override = find_override(gate, account, account_id, instrument_id)
@@ -150,8 +154,6 @@ def gate_check_new(gate: int, command: int) -> int:
     refusal = _check_value(gate, firm, instrument, account, override, command)
     if refusal != 0:
         return refusal
-    key = pair_key(account_id, instrument_id)
-    pair = find_bucket(gate + HEADER_PAIRS, key, PAIR_ROW_BYTES)
     refusal = _check_new_exposure(gate, firm, instrument, account, override, command, pair)
     if refusal != 0:
         return refusal
