@@ -1,0 +1,89 @@
+"""The engine's entry points as kernels, for callers that hold no risk gate.
+
+The sequencer composes the same inlines with the gate between check and acceptance; what these
+kernels do with a command is the same.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.memory import load_i64, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.control import set_scope, submit_control_sweep, submit_mass_cancel
+from tradecaptain.kernels.matching.entry import submit_order_command
+from tradecaptain.kernels.matching.layout import (
+    DONE,
+    PHASE_FILL_OR_KILL,
+    PHASE_IDLE,
+    PHASE_MATCH,
+)
+from tradecaptain.kernels.matching.match import fill_or_kill_step, match_step
+from tradecaptain.kernels.matching.sweep import sweep_step
+from tradecaptain.wire import control, order_command, reason
+
+
+@inline
+def claim_events(
+    engine: int, execution_address: int, execution_stride: int, book_address: int, book_stride: int
+) -> None:
+    """Tell where the events of the next step go; both regions must have room for a whole step."""
+    store_i64(engine + at.HEADER_EXECUTION_ADDRESS, execution_address)
+    store_i64(engine + at.HEADER_EXECUTION_STRIDE, execution_stride)
+    store_i64(engine + at.HEADER_EXECUTION_COUNT, 0)
+    store_i64(engine + at.HEADER_BOOK_ADDRESS, book_address)
+    store_i64(engine + at.HEADER_BOOK_STRIDE, book_stride)
+    store_i64(engine + at.HEADER_BOOK_COUNT, 0)
+
+
+@inline
+def resume_step(engine: int) -> int:
+    """Go on with what the last step left under way: DONE or MORE."""
+    phase = load_i64(engine + at.HEADER_PHASE)
+    if phase == PHASE_IDLE:
+        return DONE
+    if phase == PHASE_MATCH:
+        return match_step(engine)
+    if phase == PHASE_FILL_OR_KILL:
+        return fill_or_kill_step(engine)
+    return sweep_step(engine)
+
+
+@kernel("void(int64, int64, int64, int64, int64)")
+def engine_claim(
+    engine: int, execution_address: int, execution_stride: int, book_address: int, book_stride: int
+) -> None:
+    """`claim_events` for callers outside of kernels."""
+    claim_events(engine, execution_address, execution_stride, book_address, book_stride)
+
+
+@kernel("int64(int64, int64)")
+def engine_submit(engine: int, command: int) -> int:
+    """Carry out one sequenced order command of current layout: DONE, or MORE (then `engine_resume`).
+
+    Events are counted in the header since `engine_claim`. A refusal is an event, not a result.
+    """
+    if order_command.get_action(command) == order_command.COMMAND_ACTION_MASS_CANCEL:
+        return submit_mass_cancel(engine, command)
+    return submit_order_command(engine, command)
+
+
+@kernel("int64(int64)")
+def engine_resume(engine: int) -> int:
+    """Go on with what the last step left under way: DONE or MORE."""
+    return resume_step(engine)
+
+
+@kernel("int64(int64, int64)")
+def engine_control(engine: int, record: int) -> int:
+    """Carry out a mass cancel or status request of a control: DONE, MORE, or minus a reason."""
+    action = control.get_action(record)
+    refusal = set_scope(engine, record)
+    if refusal != 0:
+        return -refusal
+    if action == control.CONTROL_ACTION_REQUEST_STATUS:
+        return submit_control_sweep(engine, record, True, 0)
+    if action == control.CONTROL_ACTION_MASS_CANCEL or action == control.CONTROL_ACTION_KILL:
+        return submit_control_sweep(engine, record, False, reason.REASON_CANCELLED_BY_MASS_CANCEL)
+    if action == control.CONTROL_ACTION_SESSION_CLOSE:
+        return submit_control_sweep(engine, record, False, reason.REASON_CANCELLED_ON_DISCONNECT)
+    return -reason.REASON_INVALID_REQUEST

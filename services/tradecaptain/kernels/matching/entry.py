@@ -1,0 +1,275 @@
+"""New, cancel and replace: what a command that passed its checks does to the book.
+
+Each function leaves the engine in a bounded step: DONE, or MORE when `resume_step` has to go on.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.checks import (
+    check_new,
+    check_replace,
+    find_target,
+    keeps_priority,
+)
+from tradecaptain.kernels.matching.events import (
+    begin_command,
+    write_book,
+    write_end,
+    write_execution,
+    write_refusal,
+)
+from tradecaptain.kernels.matching.layout import DONE, INT64_MAXIMUM, INT64_MINIMUM
+from tradecaptain.kernels.matching.levels import close_if_empty, leave_level, level_reduce
+from tradecaptain.kernels.matching.match import (
+    begin_match,
+    enter_ids,
+    finish_step,
+    forget_order,
+    leave_ids,
+)
+from tradecaptain.kernels.matching.tables import (
+    book_at,
+    book_index,
+    order_at,
+    party_at,
+    take_order,
+)
+from tradecaptain.wire import book_event, common, execution_event, order_command, reason
+
+
+@inline
+def begin_order_command(engine: int, command: int) -> None:
+    """Note the sequenced command's stamps, and the tag and send time that its answers echo."""
+    begin_command(engine, order_command.get_sequence(command), order_command.get_time_ns(command))
+    store_i64(engine + at.HEADER_ANSWER_TAG, order_command.get_tag(command))
+    store_i64(engine + at.HEADER_ANSWER_TIME_NS, order_command.get_send_time_ns(command))
+
+
+@inline
+def set_client_order_id(party: int, command: int) -> None:
+    """Take over the client order id and tag of the command that now names the order."""
+    store_i64(party + at.PARTY_CLIENT_ORDER_ID0, order_command.get_client_order_id0(command))
+    store_i64(party + at.PARTY_CLIENT_ORDER_ID1, order_command.get_client_order_id1(command))
+    store_i64(party + at.PARTY_CLIENT_ORDER_ID2, order_command.get_client_order_id2(command))
+    store_i64(party + at.PARTY_CLIENT_ORDER_ID3, order_command.get_client_order_id3(command))
+    store_i32(party + at.PARTY_TAG, order_command.get_tag(command))
+
+
+@inline
+def fill_order(engine: int, slot: int, command: int) -> None:
+    """Write a new order's records."""
+    order = order_at(engine, slot)
+    party = party_at(engine, slot)
+    number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
+    store_i64(engine + at.HEADER_LAST_ORDER_NUMBER, number)
+    quantity_units = order_command.get_quantity_units(command)
+    order_type = order_command.get_order_type(command)
+    is_limit = order_type == common.ORDER_TYPE_LIMIT
+    price_units = order_command.get_price_units(command) if is_limit else 0
+    store_i64(order + at.ORDER_ORDER_ID, load_i64(engine + at.HEADER_IDENTITY_BASE) + number)
+    store_i64(order + at.ORDER_PRICE_UNITS, price_units)
+    store_i64(order + at.ORDER_LEAVES_UNITS, quantity_units)
+    store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
+    store_i32(order + at.ORDER_LEVEL, 0)
+    store_i32(order + at.ORDER_ACCOUNT_ID, order_command.get_account_id(command))
+    book = book_index(engine, order_command.get_instrument_id(command))
+    store_i32(order + at.ORDER_BOOK, book)
+    store_i32(order + at.ORDER_SIDE, order_command.get_side(command))
+    store_i32(order + at.ORDER_SELF_TRADE_GROUP, order_command.get_self_trade_group(command))
+    set_client_order_id(party, command)
+    store_i32(party + at.PARTY_FIRM_ID, order_command.get_firm_id(command))
+    store_i32(party + at.PARTY_SESSION_ID, order_command.get_session_id(command))
+    store_i32(party + at.PARTY_TRADER_ID, order_command.get_trader_id(command))
+    store_i32(party + at.PARTY_STRATEGY_ID, order_command.get_strategy_id(command))
+    store_i32(party + at.PARTY_ORDER_TYPE, order_type)
+    store_i32(party + at.PARTY_TIME_IN_FORCE, order_command.get_time_in_force(command))
+
+
+@inline
+def accept_new(engine: int, command: int) -> int:
+    """Enter a new order that `check_new` let pass: acknowledge it, match it, rest or expire it."""
+    slot = take_order(engine)
+    fill_order(engine, slot, command)
+    write_execution(
+        engine,
+        slot,
+        execution_event.EXECUTION_TYPE_ACCEPTED,
+        execution_event.ORDER_STATUS_WORKING,
+        True,
+    )
+    if order_command.get_order_type(command) == common.ORDER_TYPE_LIMIT:
+        limit_units = order_command.get_price_units(command)
+    elif order_command.get_side(command) == common.SIDE_BUY:
+        limit_units = INT64_MAXIMUM
+    else:
+        limit_units = INT64_MINIMUM
+    return begin_match(engine, slot, limit_units)
+
+
+@inline
+def refuse(engine: int, command: int, why: int) -> int:
+    """Answer a refused command by its action; returns the address of the event."""
+    action = order_command.get_action(command)
+    execution_type = execution_event.EXECUTION_TYPE_REJECTED
+    if (
+        action == order_command.COMMAND_ACTION_CANCEL_ORDER
+        or action == order_command.COMMAND_ACTION_MASS_CANCEL
+    ):
+        execution_type = execution_event.EXECUTION_TYPE_CANCEL_REJECTED
+    elif action == order_command.COMMAND_ACTION_REPLACE_ORDER:
+        execution_type = execution_event.EXECUTION_TYPE_REPLACE_REJECTED
+    event = write_refusal(engine, command, execution_type, why)
+    finish_step(engine)
+    return event
+
+
+@inline
+def count_divergence(engine: int, book: int) -> None:
+    """The replayed flow asked for what isn't there any more in an instrument's own book."""
+    counter = book_at(engine, book) + at.BOOK_DIVERGENCE_COUNT
+    store_i64(counter, load_i64(counter) + 1)
+
+
+@inline
+def refuse_target(engine: int, command: int) -> int:
+    """Answer a cancel or replace whose order isn't working or belongs to somebody else."""
+    if order_command.get_account_id(command) == load_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID):
+        book = book_index(engine, order_command.get_instrument_id(command))
+        if book != 0:
+            count_divergence(engine, book)
+    refuse(engine, command, reason.REASON_UNKNOWN_ORDER)
+    return DONE
+
+
+@inline
+def end_resting(engine: int, slot: int, why: int, is_own: bool) -> None:
+    """Cancel a resting order."""
+    leaves_units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
+    level = leave_level(engine, slot)
+    write_end(
+        engine,
+        slot,
+        execution_event.EXECUTION_TYPE_CANCELLED,
+        execution_event.ORDER_STATUS_CANCELLED,
+        why,
+        is_own,
+    )
+    write_book(engine, slot, book_event.BOOK_ACTION_REMOVE, leaves_units, level, 0)
+    close_if_empty(engine, slot, level)
+    forget_order(engine, slot)
+
+
+@inline
+def write_replaced(engine: int, slot: int) -> None:
+    """Acknowledge a replace, or a cancel of a part, with the order as it stands now."""
+    order = order_at(engine, slot)
+    is_untouched = load_i64(order + at.ORDER_LEAVES_UNITS) == load_i64(
+        order + at.ORDER_QUANTITY_UNITS
+    )
+    status = (
+        execution_event.ORDER_STATUS_WORKING
+        if is_untouched
+        else execution_event.ORDER_STATUS_PARTIALLY_FILLED
+    )
+    write_execution(engine, slot, execution_event.EXECUTION_TYPE_REPLACED, status, True)
+
+
+@inline
+def reduce_resting(engine: int, slot: int, quantity_units: int) -> None:
+    """Take less than all off a resting order, which keeps its place."""
+    order = order_at(engine, slot)
+    level = load_i32(order + at.ORDER_LEVEL) + 0
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS) - quantity_units
+    level_reduce(engine, level, quantity_units)
+    store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units)
+    store_i64(
+        order + at.ORDER_QUANTITY_UNITS,
+        load_i64(order + at.ORDER_QUANTITY_UNITS) - quantity_units,
+    )
+    write_replaced(engine, slot)
+    write_book(engine, slot, book_event.BOOK_ACTION_REDUCE, leaves_units, level, 0)
+
+
+@inline
+def cancel_order(engine: int, command: int, slot: int) -> int:
+    """Cancel a working order that its owner named, or the part of it that ``quantity_units`` says."""
+    quantity_units = order_command.get_quantity_units(command)
+    if quantity_units < 0:
+        refuse(engine, command, reason.REASON_INVALID_QUANTITY)
+        return DONE
+    order = order_at(engine, slot)
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
+    if quantity_units > leaves_units and load_i32(order + at.ORDER_ACCOUNT_ID) == load_i64(
+        engine + at.HEADER_REPLAY_ACCOUNT_ID
+    ):
+        count_divergence(engine, load_i32(order + at.ORDER_BOOK) + 0)
+    if quantity_units == 0 or quantity_units >= leaves_units:
+        end_resting(engine, slot, reason.REASON_CANCELLED_BY_OWNER, True)
+    else:
+        reduce_resting(engine, slot, quantity_units)
+    return finish_step(engine)
+
+
+@inline
+def accept_replace(engine: int, command: int, slot: int) -> int:
+    """Replace a working order by terms that `check_replace` let pass.
+
+    The order keeps its id and what was filled; ``quantity_units`` is the new total. It keeps its
+    place if the price stays and the total does not grow; else it leaves the book, may trade at its
+    new price, and rests at the end of the queue.
+    """
+    order = order_at(engine, slot)
+    price_units = order_command.get_price_units(command)
+    quantity_units = order_command.get_quantity_units(command)
+    removed_units = load_i64(order + at.ORDER_QUANTITY_UNITS) - quantity_units
+    is_reduction = keeps_priority(order, price_units, quantity_units)
+    leave_ids(engine, slot)
+    set_client_order_id(party_at(engine, slot), command)
+    if is_reduction:
+        enter_ids(engine, slot)
+        if removed_units > 0:
+            reduce_resting(engine, slot, removed_units)
+        else:
+            write_replaced(engine, slot)
+        return finish_step(engine)
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
+    level = leave_level(engine, slot)
+    write_book(engine, slot, book_event.BOOK_ACTION_REMOVE, leaves_units, level, 0)
+    close_if_empty(engine, slot, level)
+    store_i64(order + at.ORDER_PRICE_UNITS, price_units)
+    store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
+    store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units - removed_units)
+    write_replaced(engine, slot)
+    return begin_match(engine, slot, price_units)
+
+
+@inline
+def submit_order_command(engine: int, command: int) -> int:
+    """Check and carry out one sequenced new, cancel or replace without a risk gate."""
+    begin_order_command(engine, command)
+    action = order_command.get_action(command)
+    if action == order_command.COMMAND_ACTION_NEW_ORDER:
+        refusal = check_new(engine, command)
+        if refusal == 0:
+            return accept_new(engine, command)
+        refuse(engine, command, refusal)
+        return DONE
+    if (
+        action != order_command.COMMAND_ACTION_CANCEL_ORDER
+        and action != order_command.COMMAND_ACTION_REPLACE_ORDER
+    ):
+        refuse(engine, command, reason.REASON_INVALID_REQUEST)
+        return DONE
+    slot = find_target(engine, command)
+    if slot == 0:
+        return refuse_target(engine, command)
+    if action == order_command.COMMAND_ACTION_CANCEL_ORDER:
+        return cancel_order(engine, command, slot)
+    refusal = check_replace(engine, command, slot)
+    if refusal == 0:
+        return accept_replace(engine, command, slot)
+    refuse(engine, command, refusal)
+    return DONE

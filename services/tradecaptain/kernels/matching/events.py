@@ -1,0 +1,222 @@
+"""Execution and book events, written as wire records where the caller claimed room for them.
+
+The header tells address, stride and how many records were written since `engine_claim`. The caller
+provides room for a whole bounded step (`layout.execution_room`, `book_room`), so nothing here asks.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.layout import NANOSECONDS_A_DAY
+from tradecaptain.kernels.matching.tables import (
+    account_known,
+    book_at,
+    level_at,
+    order_at,
+    party_at,
+)
+from tradecaptain.wire import book_event, execution_event, order_command
+
+FLAG_LAST = 1
+
+
+@inline
+def civil_date(day: int) -> int:
+    """YYYYMMDD of a day counted from 1970-01-01 (proleptic Gregorian calendar).
+
+    Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+    """
+    shifted = day + 719_468
+    era = shifted // 146_097
+    day_of_era = shifted - era * 146_097
+    year_of_era = (
+        day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096
+    ) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    month_index = (5 * day_of_year + 2) // 153
+    day_of_month = day_of_year - (153 * month_index + 2) // 5 + 1
+    month = month_index + 3 if month_index < 10 else month_index - 9
+    year = year_of_era + era * 400 + (1 if month <= 2 else 0)
+    return year * 10_000 + month * 100 + day_of_month
+
+
+@inline
+def begin_command(engine: int, command_sequence: int, time_ns: int) -> None:
+    """Note which command the following events belong to, and its trade date."""
+    store_i64(engine + at.HEADER_COMMAND_SEQUENCE, command_sequence)
+    store_i64(engine + at.HEADER_TIME_NS, time_ns)
+    if time_ns >= load_i64(engine + at.HEADER_TRADE_DATE_END_NS) or time_ns < load_i64(
+        engine + at.HEADER_TRADE_DATE_START_NS
+    ):
+        day = time_ns // NANOSECONDS_A_DAY
+        store_i64(engine + at.HEADER_TRADE_DATE, civil_date(day))
+        store_i64(engine + at.HEADER_TRADE_DATE_START_NS, day * NANOSECONDS_A_DAY)
+        store_i64(engine + at.HEADER_TRADE_DATE_END_NS, (day + 1) * NANOSECONDS_A_DAY)
+
+
+@inline
+def next_execution(engine: int, account_id: int) -> int:
+    """Address of the next execution event, with its identity filled in and all else zero."""
+    count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
+    event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS) + count * load_i64(
+        engine + at.HEADER_EXECUTION_STRIDE
+    )
+    store_i64(engine + at.HEADER_EXECUTION_COUNT, count + 1)
+    sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE) + 1
+    store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, sequence)
+    account_sequence = 0
+    if account_known(engine, account_id):
+        counter = engine + load_i64(engine + at.HEADER_ACCOUNT_SEQUENCES_OFFSET) + account_id * 8
+        account_sequence = load_i64(counter) + 1
+        store_i64(counter, account_sequence)
+    execution_event.initialise(event)
+    execution_event.set_epoch(event, load_i64(engine + at.HEADER_EPOCH))
+    execution_event.set_sequence(event, sequence)
+    execution_event.set_time_ns(event, load_i64(engine + at.HEADER_TIME_NS))
+    execution_event.set_account_id(event, account_id)
+    execution_event.set_account_sequence(event, account_sequence)
+    identity = load_i64(engine + at.HEADER_IDENTITY_BASE) + sequence
+    execution_event.set_execution_id(event, identity)
+    execution_event.set_trade_date(event, load_i64(engine + at.HEADER_TRADE_DATE))
+    execution_event.set_durability(event, execution_event.DURABILITY_NONE)
+    execution_event.set_command_sequence(event, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
+    return event
+
+
+@inline
+def set_party(event: int, party: int) -> None:
+    """Who an order belongs to and how it was entered."""
+    execution_event.set_client_order_id0(event, load_i64(party + at.PARTY_CLIENT_ORDER_ID0))
+    execution_event.set_client_order_id1(event, load_i64(party + at.PARTY_CLIENT_ORDER_ID1))
+    execution_event.set_client_order_id2(event, load_i64(party + at.PARTY_CLIENT_ORDER_ID2))
+    execution_event.set_client_order_id3(event, load_i64(party + at.PARTY_CLIENT_ORDER_ID3))
+    execution_event.set_firm_id(event, load_i32(party + at.PARTY_FIRM_ID))
+    execution_event.set_session_id(event, load_i32(party + at.PARTY_SESSION_ID))
+    execution_event.set_trader_id(event, load_i32(party + at.PARTY_TRADER_ID))
+    execution_event.set_strategy_id(event, load_i32(party + at.PARTY_STRATEGY_ID))
+    execution_event.set_order_type(event, load_i32(party + at.PARTY_ORDER_TYPE))
+    execution_event.set_time_in_force(event, load_i32(party + at.PARTY_TIME_IN_FORCE))
+
+
+@inline
+def write_execution(engine: int, slot: int, execution_type: int, status: int, is_own: bool) -> int:
+    """Write an event of an order and return its address.
+
+    ``is_own`` tells whether the command at work came from the order's owner: its tag and send time
+    are echoed then, else the order's own tag.
+    """
+    order = order_at(engine, slot)
+    party = party_at(engine, slot)
+    event = next_execution(engine, load_i32(order + at.ORDER_ACCOUNT_ID) + 0)
+    execution_event.set_execution_type(event, execution_type)
+    execution_event.set_order_status(event, status)
+    execution_event.set_side(event, load_i32(order + at.ORDER_SIDE))
+    book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
+    execution_event.set_instrument_id(event, load_i64(book + at.BOOK_INSTRUMENT_ID))
+    execution_event.set_order_id(event, load_i64(order + at.ORDER_ORDER_ID))
+    execution_event.set_price_units(event, load_i64(order + at.ORDER_PRICE_UNITS))
+    quantity_units = load_i64(order + at.ORDER_QUANTITY_UNITS)
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
+    execution_event.set_quantity_units(event, quantity_units)
+    execution_event.set_leaves_quantity_units(event, leaves_units)
+    execution_event.set_cumulative_quantity_units(event, quantity_units - leaves_units)
+    execution_event.set_self_trade_group(event, load_i32(order + at.ORDER_SELF_TRADE_GROUP))
+    set_party(event, party)
+    if is_own:
+        execution_event.set_tag(event, load_i64(engine + at.HEADER_ANSWER_TAG))
+        execution_event.set_send_time_ns(event, load_i64(engine + at.HEADER_ANSWER_TIME_NS))
+    else:
+        execution_event.set_tag(event, load_i32(party + at.PARTY_TAG))
+    return event
+
+
+@inline
+def write_end(
+    engine: int, slot: int, execution_type: int, status: int, reason: int, is_own: bool
+) -> int:
+    """Write the last event of an order that ends unfilled: nothing is left open."""
+    event = write_execution(engine, slot, execution_type, status, is_own)
+    execution_event.set_leaves_quantity_units(event, 0)
+    execution_event.set_reason(event, reason)
+    return event
+
+
+@inline
+def write_refusal(engine: int, command: int, execution_type: int, reason: int) -> int:
+    """Write the answer to a command that was refused, with what the command itself says."""
+    event = next_execution(engine, order_command.get_account_id(command))
+    execution_event.set_execution_type(event, execution_type)
+    execution_event.set_order_status(event, execution_event.ORDER_STATUS_REJECTED)
+    execution_event.set_side(event, order_command.get_side(command))
+    execution_event.set_instrument_id(event, order_command.get_instrument_id(command))
+    execution_event.set_order_id(event, order_command.get_order_id(command))
+    execution_event.set_client_order_id0(event, order_command.get_client_order_id0(command))
+    execution_event.set_client_order_id1(event, order_command.get_client_order_id1(command))
+    execution_event.set_client_order_id2(event, order_command.get_client_order_id2(command))
+    execution_event.set_client_order_id3(event, order_command.get_client_order_id3(command))
+    execution_event.set_firm_id(event, order_command.get_firm_id(command))
+    execution_event.set_session_id(event, order_command.get_session_id(command))
+    execution_event.set_trader_id(event, order_command.get_trader_id(command))
+    execution_event.set_strategy_id(event, order_command.get_strategy_id(command))
+    execution_event.set_price_units(event, order_command.get_price_units(command))
+    execution_event.set_quantity_units(event, order_command.get_quantity_units(command))
+    execution_event.set_order_type(event, order_command.get_order_type(command))
+    execution_event.set_time_in_force(event, order_command.get_time_in_force(command))
+    execution_event.set_self_trade_group(event, order_command.get_self_trade_group(command))
+    execution_event.set_reason(event, reason)
+    execution_event.set_tag(event, order_command.get_tag(command))
+    execution_event.set_send_time_ns(event, order_command.get_send_time_ns(command))
+    return event
+
+
+@inline
+def write_book(
+    engine: int, slot: int, action: int, quantity_units: int, level: int, match_id: int
+) -> None:
+    """Write a book event of an order at its level, whose aggregates are already those after it."""
+    count = load_i64(engine + at.HEADER_BOOK_COUNT)
+    event = load_i64(engine + at.HEADER_BOOK_ADDRESS) + count * load_i64(
+        engine + at.HEADER_BOOK_STRIDE
+    )
+    store_i64(engine + at.HEADER_BOOK_COUNT, count + 1)
+    sequence = load_i64(engine + at.HEADER_BOOK_SEQUENCE) + 1
+    store_i64(engine + at.HEADER_BOOK_SEQUENCE, sequence)
+    order = order_at(engine, slot)
+    book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
+    instrument_sequence = load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + 1
+    store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, instrument_sequence)
+    level_address = level_at(engine, level)
+    book_event.initialise(event)
+    book_event.set_epoch(event, load_i64(engine + at.HEADER_EPOCH))
+    book_event.set_sequence(event, sequence)
+    book_event.set_time_ns(event, load_i64(engine + at.HEADER_TIME_NS))
+    book_event.set_action(event, action)
+    book_event.set_side(event, load_i32(order + at.ORDER_SIDE))
+    book_event.set_instrument_id(event, load_i64(book + at.BOOK_INSTRUMENT_ID))
+    book_event.set_level_order_count(event, load_i32(level_address + at.LEVEL_ORDER_COUNT))
+    book_event.set_instrument_sequence(event, instrument_sequence)
+    book_event.set_order_id(event, load_i64(order + at.ORDER_ORDER_ID))
+    book_event.set_price_units(event, load_i64(level_address + at.LEVEL_PRICE_UNITS))
+    book_event.set_quantity_units(event, quantity_units)
+    book_event.set_level_quantity_units(event, load_i64(level_address + at.LEVEL_QUANTITY_UNITS))
+    book_event.set_match_id(event, match_id)
+    book_event.set_command_sequence(event, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
+
+
+@inline
+def finish_command(engine: int) -> None:
+    """Mark the last event that the command wrote in each stream."""
+    count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
+    if count > 0:
+        event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS) + (count - 1) * load_i64(
+            engine + at.HEADER_EXECUTION_STRIDE
+        )
+        execution_event.set_flags(event, execution_event.get_flags(event) | FLAG_LAST)
+    count = load_i64(engine + at.HEADER_BOOK_COUNT)
+    if count > 0:
+        event = load_i64(engine + at.HEADER_BOOK_ADDRESS) + (count - 1) * load_i64(
+            engine + at.HEADER_BOOK_STRIDE
+        )
+        book_event.set_flags(event, book_event.get_flags(event) | FLAG_LAST)

@@ -1,0 +1,110 @@
+"""From an order id to its slot, and from a vendor's order id of the replayed flow to its slot.
+
+Both tables are chained; the chain lies in the slots. Order ids count up, so they are spread over
+the buckets by their low bits alone.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i32
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.tables import order_at, party_at
+
+
+@inline
+def order_bucket(engine: int, order_id: int) -> int:
+    """Address of the bucket of an order id."""
+    table = engine + load_i64(engine + at.HEADER_ORDER_BUCKETS_OFFSET)
+    return table + (order_id & load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)) * 4
+
+
+@inline
+def enter_order_id(engine: int, slot: int) -> None:
+    """Make an order findable by its id."""
+    order = order_at(engine, slot)
+    bucket = order_bucket(engine, load_i64(order + at.ORDER_ORDER_ID))
+    store_i32(order + at.ORDER_CHAIN, load_i32(bucket))
+    store_i32(bucket, slot)
+
+
+@inline
+def find_order_id(engine: int, order_id: int) -> int:
+    """Slot of a working order, or 0."""
+    slot = load_i32(order_bucket(engine, order_id)) + 0
+    while slot != 0:
+        order = order_at(engine, slot)
+        if load_i64(order + at.ORDER_ORDER_ID) == order_id:
+            return slot
+        slot = load_i32(order + at.ORDER_CHAIN) + 0
+    return 0
+
+
+@inline
+def leave_order_id(engine: int, slot: int) -> None:
+    """Forget an order's id."""
+    order = order_at(engine, slot)
+    link = order_bucket(engine, load_i64(order + at.ORDER_ORDER_ID))
+    while load_i32(link) != slot:
+        link = order_at(engine, load_i32(link) + 0) + at.ORDER_CHAIN
+    store_i32(link, load_i32(order + at.ORDER_CHAIN))
+
+
+@inline
+def vendor_bucket(engine: int, book: int, vendor_id: int) -> int:
+    """Address of the bucket of a vendor's order id within an instrument.
+
+    Mixes in steps that stay far from 2^63, so that the result doesn't depend on wrapping.
+    """
+    low = vendor_id & 0xFFFFFFFF
+    high = (vendor_id >> 32) & 0x7FFFFFFF
+    mixed = low * 0x3C6EF372 + high * 0x2545F491 + book * 0x1B873593
+    mixed = mixed ^ (mixed >> 29)
+    table = engine + load_i64(engine + at.HEADER_VENDOR_BUCKETS_OFFSET)
+    return table + (mixed & load_i64(engine + at.HEADER_VENDOR_BUCKET_MASK)) * 4
+
+
+@inline
+def is_vendor_order(engine: int, slot: int) -> bool:
+    """Whether an order belongs to the replayed flow and carries a vendor's id."""
+    account_id = load_i32(order_at(engine, slot) + at.ORDER_ACCOUNT_ID)
+    return (
+        account_id == load_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID)
+        and load_i64(party_at(engine, slot) + at.PARTY_CLIENT_ORDER_ID0) != 0
+    )
+
+
+@inline
+def enter_vendor_id(engine: int, slot: int) -> None:
+    """Make an order of the replayed flow findable by its vendor's id."""
+    party = party_at(engine, slot)
+    book = load_i32(order_at(engine, slot) + at.ORDER_BOOK) + 0
+    bucket = vendor_bucket(engine, book, load_i64(party + at.PARTY_CLIENT_ORDER_ID0))
+    store_i32(party + at.PARTY_VENDOR_CHAIN, load_i32(bucket))
+    store_i32(bucket, slot)
+
+
+@inline
+def find_vendor_id(engine: int, book: int, vendor_id: int) -> int:
+    """Slot of a working order of the replayed flow, or 0; the newest if an id was used twice."""
+    slot = load_i32(vendor_bucket(engine, book, vendor_id)) + 0
+    while slot != 0:
+        party = party_at(engine, slot)
+        if (
+            load_i64(party + at.PARTY_CLIENT_ORDER_ID0) == vendor_id
+            and load_i32(order_at(engine, slot) + at.ORDER_BOOK) == book
+        ):
+            return slot
+        slot = load_i32(party + at.PARTY_VENDOR_CHAIN) + 0
+    return 0
+
+
+@inline
+def leave_vendor_id(engine: int, slot: int) -> None:
+    """Forget an order's vendor id."""
+    party = party_at(engine, slot)
+    book = load_i32(order_at(engine, slot) + at.ORDER_BOOK) + 0
+    link = vendor_bucket(engine, book, load_i64(party + at.PARTY_CLIENT_ORDER_ID0))
+    while load_i32(link) != slot:
+        link = party_at(engine, load_i32(link) + 0) + at.PARTY_VENDOR_CHAIN
+    store_i32(link, load_i32(party + at.PARTY_VENDOR_CHAIN))

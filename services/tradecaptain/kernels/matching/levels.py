@@ -1,0 +1,187 @@
+"""Price levels: queues of orders in time order, linked from the best price to the worst."""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.prices import find_level, insert_price, remove_price
+from tradecaptain.kernels.matching.tables import (
+    give_level,
+    level_at,
+    order_at,
+    side_at,
+    take_level,
+)
+
+BUY = 1
+SELL = 2
+
+
+@inline
+def opposite(side: int) -> int:
+    """The other side."""
+    return 3 - side
+
+
+@inline
+def is_better(side: int, one_units: int, other_units: int) -> bool:
+    """Whether a price of ``side`` goes before another: the higher bid, the lower ask."""
+    if side == BUY:
+        return one_units > other_units
+    return one_units < other_units
+
+
+@inline
+def crosses(side: int, limit_units: int, resting_units: int) -> bool:
+    """Whether an order of ``side`` with this limit may trade at a resting price."""
+    if side == BUY:
+        return resting_units <= limit_units
+    return resting_units >= limit_units
+
+
+@inline
+def level_of_price(engine: int, side_book: int, price_units: int) -> int:
+    """Level of a price on a side (by its address), or 0; the best level is asked first."""
+    best = load_i32(side_book + at.SIDE_BOOK_BEST) + 0
+    if best == 0:
+        return 0
+    if load_i64(level_at(engine, best) + at.LEVEL_PRICE_UNITS) == price_units:
+        return best
+    return find_level(engine, side_book, price_units)
+
+
+@inline
+def link_between(engine: int, side_book: int, better: int, level: int, worse: int) -> None:
+    """Link a new level between two neighbours; 0 stands for the end of the side."""
+    address = level_at(engine, level)
+    store_i32(address + at.LEVEL_BETTER, better)
+    store_i32(address + at.LEVEL_WORSE, worse)
+    if better == 0:
+        store_i32(side_book + at.SIDE_BOOK_BEST, level)
+    else:
+        store_i32(level_at(engine, better) + at.LEVEL_WORSE, level)
+    if worse != 0:
+        store_i32(level_at(engine, worse) + at.LEVEL_BETTER, level)
+
+
+@inline
+def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
+    """Open an empty level at a price that has none; a free level must exist."""
+    level = take_level(engine)
+    address = level_at(engine, level)
+    store_i64(address + at.LEVEL_PRICE_UNITS, price_units)
+    store_i64(address + at.LEVEL_QUANTITY_UNITS, 0)
+    store_i32(address + at.LEVEL_ORDER_COUNT, 0)
+    store_i32(address + at.LEVEL_FIRST, 0)
+    store_i32(address + at.LEVEL_LAST, 0)
+    neighbour = insert_price(engine, side_book, level)
+    if neighbour == 0:
+        link_between(engine, side_book, 0, level, 0)
+    else:
+        near = level_at(engine, neighbour)
+        if is_better(side, price_units, load_i64(near + at.LEVEL_PRICE_UNITS)):
+            better = load_i32(near + at.LEVEL_BETTER) + 0
+            link_between(engine, side_book, better, level, neighbour)
+        else:
+            worse = load_i32(near + at.LEVEL_WORSE) + 0
+            link_between(engine, side_book, neighbour, level, worse)
+    store_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT, load_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT) + 1)
+    return level
+
+
+@inline
+def remove_level(engine: int, side_book: int, level: int) -> None:
+    """Close an empty level."""
+    address = level_at(engine, level)
+    better = load_i32(address + at.LEVEL_BETTER) + 0
+    worse = load_i32(address + at.LEVEL_WORSE) + 0
+    if better == 0:
+        store_i32(side_book + at.SIDE_BOOK_BEST, worse)
+    else:
+        store_i32(level_at(engine, better) + at.LEVEL_WORSE, worse)
+    if worse != 0:
+        store_i32(level_at(engine, worse) + at.LEVEL_BETTER, better)
+    remove_price(engine, side_book, load_i64(address + at.LEVEL_PRICE_UNITS))
+    store_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT, load_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT) - 1)
+    give_level(engine, level)
+
+
+@inline
+def join_level(engine: int, slot: int) -> int:
+    """Put an order at the end of the queue of its price; returns the level."""
+    order = order_at(engine, slot)
+    side = load_i32(order + at.ORDER_SIDE) + 0
+    side_book = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, side)
+    price_units = load_i64(order + at.ORDER_PRICE_UNITS)
+    level = level_of_price(engine, side_book, price_units)
+    if level == 0:
+        level = add_level(engine, side_book, side, price_units)
+    address = level_at(engine, level)
+    last = load_i32(address + at.LEVEL_LAST) + 0
+    store_i32(order + at.ORDER_LEVEL, level)
+    store_i32(order + at.ORDER_PREVIOUS, last)
+    store_i32(order + at.ORDER_NEXT, 0)
+    if last == 0:
+        store_i32(address + at.LEVEL_FIRST, slot)
+    else:
+        store_i32(order_at(engine, last) + at.ORDER_NEXT, slot)
+    store_i32(address + at.LEVEL_LAST, slot)
+    store_i32(address + at.LEVEL_ORDER_COUNT, load_i32(address + at.LEVEL_ORDER_COUNT) + 1)
+    store_i64(
+        address + at.LEVEL_QUANTITY_UNITS,
+        load_i64(address + at.LEVEL_QUANTITY_UNITS) + load_i64(order + at.ORDER_LEAVES_UNITS),
+    )
+    store_i32(side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) + 1)
+    return level
+
+
+@inline
+def leave_level(engine: int, slot: int) -> int:
+    """Take an order, with what is left of it, out of its queue.
+
+    Returns the level, which may be empty now: the caller reports it and then calls
+    `close_if_empty`.
+    """
+    order = order_at(engine, slot)
+    level = load_i32(order + at.ORDER_LEVEL) + 0
+    address = level_at(engine, level)
+    previous = load_i32(order + at.ORDER_PREVIOUS) + 0
+    following = load_i32(order + at.ORDER_NEXT) + 0
+    if previous == 0:
+        store_i32(address + at.LEVEL_FIRST, following)
+    else:
+        store_i32(order_at(engine, previous) + at.ORDER_NEXT, following)
+    if following == 0:
+        store_i32(address + at.LEVEL_LAST, previous)
+    else:
+        store_i32(order_at(engine, following) + at.ORDER_PREVIOUS, previous)
+    store_i32(address + at.LEVEL_ORDER_COUNT, load_i32(address + at.LEVEL_ORDER_COUNT) - 1)
+    store_i64(
+        address + at.LEVEL_QUANTITY_UNITS,
+        load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(order + at.ORDER_LEAVES_UNITS),
+    )
+    store_i32(order + at.ORDER_LEVEL, 0)
+    return level
+
+
+@inline
+def close_if_empty(engine: int, slot: int, level: int) -> None:
+    """Count an order that has left ``level`` out of its side, and close the level if it was the last."""
+    order = order_at(engine, slot)
+    side_book = side_at(
+        engine, load_i32(order + at.ORDER_BOOK) + 0, load_i32(order + at.ORDER_SIDE) + 0
+    )
+    store_i32(side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) - 1)
+    if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 0:
+        remove_level(engine, side_book, level)
+
+
+@inline
+def level_reduce(engine: int, level: int, quantity_units: int) -> None:
+    """Take a quantity off a level's aggregate."""
+    address = level_at(engine, level)
+    store_i64(
+        address + at.LEVEL_QUANTITY_UNITS,
+        load_i64(address + at.LEVEL_QUANTITY_UNITS) - quantity_units,
+    )

@@ -1,0 +1,259 @@
+"""Price-time matching of one order against the other side of its book, in bounded steps."""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.events import finish_command, write_book, write_end, write_execution
+from tradecaptain.kernels.matching.identity import (
+    enter_order_id,
+    enter_vendor_id,
+    is_vendor_order,
+    leave_order_id,
+    leave_vendor_id,
+)
+from tradecaptain.kernels.matching.layout import (
+    DONE,
+    MORE,
+    PHASE_FILL_OR_KILL,
+    PHASE_IDLE,
+    PHASE_MATCH,
+)
+from tradecaptain.kernels.matching.levels import (
+    close_if_empty,
+    crosses,
+    join_level,
+    leave_level,
+    level_reduce,
+    opposite,
+)
+from tradecaptain.kernels.matching.tables import book_at, give_order, level_at, order_at, party_at, side_at
+from tradecaptain.wire import book_event, common, execution_event, reason
+
+
+@inline
+def forget_order(engine: int, slot: int) -> None:
+    """Drop a resting order that has left its level: its ids and its slot."""
+    leave_ids(engine, slot)
+    give_order(engine, slot)
+
+
+@inline
+def enter_ids(engine: int, slot: int) -> None:
+    """Make an order that begins to rest findable."""
+    enter_order_id(engine, slot)
+    if is_vendor_order(engine, slot):
+        enter_vendor_id(engine, slot)
+
+
+@inline
+def leave_ids(engine: int, slot: int) -> None:
+    """Make an order that no longer rests unfindable."""
+    leave_order_id(engine, slot)
+    if is_vendor_order(engine, slot):
+        leave_vendor_id(engine, slot)
+
+
+@inline
+def write_fill(
+    engine: int, slot: int, price_units: int, quantity_units: int, match_id: int, liquidity: int
+) -> None:
+    """Report one side of a trade; the order's leaves are already those after it."""
+    leaves_units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
+    status = (
+        execution_event.ORDER_STATUS_FILLED
+        if leaves_units == 0
+        else execution_event.ORDER_STATUS_PARTIALLY_FILLED
+    )
+    event = write_execution(
+        engine,
+        slot,
+        execution_event.EXECUTION_TYPE_TRADE,
+        status,
+        liquidity == execution_event.LIQUIDITY_TAKER,
+    )
+    execution_event.set_liquidity(event, liquidity)
+    execution_event.set_match_id(event, match_id)
+    execution_event.set_last_price_units(event, price_units)
+    execution_event.set_last_quantity_units(event, quantity_units)
+
+
+@inline
+def trade_with(engine: int, taker: int, maker: int, level: int) -> None:
+    """Trade a taker with the order at the head of a level, at the level's price."""
+    taker_order = order_at(engine, taker)
+    maker_order = order_at(engine, maker)
+    taker_leaves = load_i64(taker_order + at.ORDER_LEAVES_UNITS)
+    maker_leaves = load_i64(maker_order + at.ORDER_LEAVES_UNITS)
+    quantity_units = min(taker_leaves, maker_leaves)
+    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+    match_number = load_i64(engine + at.HEADER_LAST_MATCH_NUMBER) + 1
+    store_i64(engine + at.HEADER_LAST_MATCH_NUMBER, match_number)
+    match_id = load_i64(engine + at.HEADER_IDENTITY_BASE) + match_number
+    book = book_at(engine, load_i32(maker_order + at.ORDER_BOOK) + 0)
+    store_i64(book + at.BOOK_LAST_PRICE_UNITS, price_units)
+    store_i64(book + at.BOOK_TRADE_COUNT, load_i64(book + at.BOOK_TRADE_COUNT) + 1)
+    store_i64(taker_order + at.ORDER_LEAVES_UNITS, taker_leaves - quantity_units)
+    write_fill(
+        engine, taker, price_units, quantity_units, match_id, execution_event.LIQUIDITY_TAKER
+    )
+    if quantity_units == maker_leaves:
+        leave_level(engine, maker)
+        store_i64(maker_order + at.ORDER_LEAVES_UNITS, 0)
+    else:
+        level_reduce(engine, level, quantity_units)
+        store_i64(maker_order + at.ORDER_LEAVES_UNITS, maker_leaves - quantity_units)
+    write_fill(
+        engine, maker, price_units, quantity_units, match_id, execution_event.LIQUIDITY_MAKER
+    )
+    write_book(engine, maker, book_event.BOOK_ACTION_TRADE, quantity_units, level, match_id)
+    if quantity_units == maker_leaves:
+        close_if_empty(engine, maker, level)
+        forget_order(engine, maker)
+
+
+@inline
+def same_group(taker_order: int, maker_order: int) -> bool:
+    """Whether two orders (by their addresses) must not trade with each other."""
+    group = load_i32(taker_order + at.ORDER_SELF_TRADE_GROUP) + 0
+    return group != 0 and group == load_i32(maker_order + at.ORDER_SELF_TRADE_GROUP)
+
+
+@inline
+def expire_taker(engine: int, taker: int, why: int) -> None:
+    """End a taker that may not rest, or not go on."""
+    write_end(
+        engine,
+        taker,
+        execution_event.EXECUTION_TYPE_EXPIRED,
+        execution_event.ORDER_STATUS_EXPIRED,
+        why,
+        True,
+    )
+    give_order(engine, taker)
+
+
+@inline
+def rest_or_expire(engine: int, taker: int) -> None:
+    """What becomes of a taker that has met all it can."""
+    order = order_at(engine, taker)
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
+    party = party_at(engine, taker)
+    if leaves_units == 0:
+        give_order(engine, taker)
+    elif (
+        load_i32(party + at.PARTY_ORDER_TYPE) == common.ORDER_TYPE_LIMIT
+        and load_i32(party + at.PARTY_TIME_IN_FORCE) <= common.TIME_IN_FORCE_GOOD_TILL_CANCEL
+    ):
+        enter_ids(engine, taker)
+        level = join_level(engine, taker)
+        write_book(engine, taker, book_event.BOOK_ACTION_ADD, leaves_units, level, 0)
+    else:
+        expire_taker(engine, taker, reason.REASON_NO_LIQUIDITY)
+
+
+@inline
+def match_step(engine: int) -> int:
+    """Trade the taker at work with at most ``step_limit`` orders, then rest or expire it.
+
+    MORE is answered only if another trade is certain to follow, so that the last event of a command
+    is known when it is written.
+    """
+    taker = load_i64(engine + at.HEADER_TAKER)
+    limit_units = load_i64(engine + at.HEADER_CURSOR_UNITS)
+    taker_order = order_at(engine, taker)
+    side = load_i32(taker_order + at.ORDER_SIDE) + 0
+    other_side = side_at(engine, load_i32(taker_order + at.ORDER_BOOK) + 0, opposite(side))
+    remaining_steps = load_i64(engine + at.HEADER_STEP_LIMIT)
+    while load_i64(taker_order + at.ORDER_LEAVES_UNITS) > 0:
+        level = load_i32(other_side + at.SIDE_BOOK_BEST) + 0
+        if level == 0:
+            break
+        address = level_at(engine, level)
+        if not crosses(side, limit_units, load_i64(address + at.LEVEL_PRICE_UNITS)):
+            break
+        maker = load_i32(address + at.LEVEL_FIRST) + 0
+        if same_group(taker_order, order_at(engine, maker)):
+            expire_taker(engine, taker, reason.REASON_SELF_TRADE_PREVENTED)
+            return finish_step(engine)
+        if remaining_steps == 0:
+            store_i64(engine + at.HEADER_PHASE, PHASE_MATCH)
+            return MORE
+        trade_with(engine, taker, maker, level)
+        remaining_steps -= 1
+    rest_or_expire(engine, taker)
+    return finish_step(engine)
+
+
+@inline
+def finish_step(engine: int) -> int:
+    """Mark the command as done."""
+    store_i64(engine + at.HEADER_PHASE, PHASE_IDLE)
+    finish_command(engine)
+    return DONE
+
+
+@inline
+def fill_or_kill_step(engine: int) -> int:
+    """Look at the levels that a fill-or-kill order could take, a bounded number a call.
+
+    ``cursor_level`` is the next level to look at and ``missing_units`` holds the quantity that is
+    still missing; orders of the taker's own self-trade group end what it can reach.
+    """
+    taker = load_i64(engine + at.HEADER_TAKER)
+    limit_units = load_i64(engine + at.HEADER_CURSOR_UNITS)
+    taker_order = order_at(engine, taker)
+    side = load_i32(taker_order + at.ORDER_SIDE) + 0
+    is_grouped = load_i32(taker_order + at.ORDER_SELF_TRADE_GROUP) != 0
+    missing_units = load_i64(engine + at.HEADER_MISSING_UNITS)
+    slot = load_i64(engine + at.HEADER_CURSOR_ORDER)
+    level = load_i64(engine + at.HEADER_CURSOR_LEVEL)
+    remaining_steps = load_i64(engine + at.HEADER_STEP_LIMIT) * 4
+    while missing_units > 0 and level != 0 and remaining_steps > 0:
+        address = level_at(engine, level)
+        if not crosses(side, limit_units, load_i64(address + at.LEVEL_PRICE_UNITS)):
+            level = 0
+        elif not is_grouped:
+            missing_units -= min(missing_units, load_i64(address + at.LEVEL_QUANTITY_UNITS))
+            level = load_i32(address + at.LEVEL_WORSE) + 0
+        else:
+            if slot == 0:
+                slot = load_i32(address + at.LEVEL_FIRST) + 0
+            order = order_at(engine, slot)
+            if same_group(taker_order, order):
+                level = 0
+            else:
+                missing_units -= min(missing_units, load_i64(order + at.ORDER_LEAVES_UNITS))
+                slot = load_i32(order + at.ORDER_NEXT) + 0
+                if slot == 0:
+                    level = load_i32(address + at.LEVEL_WORSE) + 0
+        remaining_steps -= 1
+    if missing_units == 0:
+        return match_step(engine)
+    if level == 0:
+        expire_taker(engine, taker, reason.REASON_FILL_OR_KILL_UNFILLED)
+        return finish_step(engine)
+    store_i64(engine + at.HEADER_MISSING_UNITS, missing_units)
+    store_i64(engine + at.HEADER_CURSOR_ORDER, slot)
+    store_i64(engine + at.HEADER_CURSOR_LEVEL, level)
+    store_i64(engine + at.HEADER_PHASE, PHASE_FILL_OR_KILL)
+    return MORE
+
+
+@inline
+def begin_match(engine: int, taker: int, limit_units: int) -> int:
+    """Start to match an order that stands in no level, with the limit that it trades up to."""
+    store_i64(engine + at.HEADER_TAKER, taker)
+    store_i64(engine + at.HEADER_CURSOR_UNITS, limit_units)
+    party = party_at(engine, taker)
+    if load_i32(party + at.PARTY_TIME_IN_FORCE) != common.TIME_IN_FORCE_FILL_OR_KILL:
+        return match_step(engine)
+    order = order_at(engine, taker)
+    side = load_i32(order + at.ORDER_SIDE) + 0
+    other_side = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, opposite(side))
+    store_i64(engine + at.HEADER_MISSING_UNITS, load_i64(order + at.ORDER_LEAVES_UNITS))
+    store_i64(engine + at.HEADER_CURSOR_ORDER, 0)
+    store_i64(engine + at.HEADER_CURSOR_LEVEL, load_i32(other_side + at.SIDE_BOOK_BEST) + 0)
+    return fill_or_kill_step(engine)
+

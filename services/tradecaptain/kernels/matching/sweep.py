@@ -1,0 +1,165 @@
+"""Mass cancels and status reports: a walk over resting orders in a fixed order, in bounded steps.
+
+The walk goes by instrument, buys before sells, best price first, then by time; so what it does
+follows from the book alone. Nothing else may happen to the engine until it is done.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, load_u32, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.entry import end_resting
+from tradecaptain.kernels.matching.events import next_execution, write_execution
+from tradecaptain.kernels.matching.layout import DONE, MORE, PHASE_MASS_CANCEL
+from tradecaptain.kernels.matching.match import finish_step
+from tradecaptain.kernels.matching.tables import level_at, order_at, party_at, side_at
+from tradecaptain.wire import execution_event
+
+VISITS_A_STEP = 16
+
+
+@inline
+def in_scope(engine: int, slot: int) -> bool:
+    """Whether an order passes the filters of the walk; a filter of zero lets all pass."""
+    order = order_at(engine, slot)
+    party = party_at(engine, slot)
+    account_id = load_i64(engine + at.HEADER_FILTER_ACCOUNT_ID)
+    firm_id = load_i64(engine + at.HEADER_FILTER_FIRM_ID)
+    strategy_id = load_i64(engine + at.HEADER_FILTER_STRATEGY_ID)
+    session_id = load_i64(engine + at.HEADER_FILTER_SESSION_ID)
+    return (
+        (account_id == 0 or account_id == load_i32(order + at.ORDER_ACCOUNT_ID))
+        and (firm_id == 0 or firm_id == load_u32(party + at.PARTY_FIRM_ID))
+        and (strategy_id == 0 or strategy_id == load_u32(party + at.PARTY_STRATEGY_ID))
+        and (session_id == 0 or session_id == load_u32(party + at.PARTY_SESSION_ID))
+    )
+
+
+@inline
+def first_order(engine: int, book: int, side: int) -> int:
+    """First order of a side in priority, or 0."""
+    level = load_i32(side_at(engine, book, side) + at.SIDE_BOOK_BEST) + 0
+    if level == 0:
+        return 0
+    return load_i32(level_at(engine, level) + at.LEVEL_FIRST) + 0
+
+
+@inline
+def following_order(engine: int, slot: int) -> int:
+    """The order behind another on the same side, or 0."""
+    order = order_at(engine, slot)
+    following = load_i32(order + at.ORDER_NEXT) + 0
+    if following != 0:
+        return following
+    worse = load_i32(level_at(engine, load_i32(order + at.ORDER_LEVEL) + 0) + at.LEVEL_WORSE) + 0
+    if worse == 0:
+        return 0
+    return load_i32(level_at(engine, worse) + at.LEVEL_FIRST) + 0
+
+
+@inline
+def visit_order(engine: int, slot: int) -> int:
+    """Cancel an order, or report it; returns how many events it took."""
+    if not in_scope(engine, slot):
+        return 0
+    store_i64(
+        engine + at.HEADER_AFFECTED_COUNT, load_i64(engine + at.HEADER_AFFECTED_COUNT) + 1
+    )
+    if load_i64(engine + at.HEADER_PHASE) == PHASE_MASS_CANCEL:
+        is_own = load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID) != 0
+        end_resting(engine, slot, load_i64(engine + at.HEADER_FILTER_REASON), is_own)
+        return 1
+    order = order_at(engine, slot)
+    is_untouched = load_i64(order + at.ORDER_LEAVES_UNITS) == load_i64(
+        order + at.ORDER_QUANTITY_UNITS
+    )
+    write_execution(
+        engine,
+        slot,
+        execution_event.EXECUTION_TYPE_ORDER_STATUS,
+        execution_event.ORDER_STATUS_WORKING
+        if is_untouched
+        else execution_event.ORDER_STATUS_PARTIALLY_FILLED,
+        False,
+    )
+    return 1
+
+
+@inline
+def enter_next_side(engine: int) -> bool:
+    """Move the cursor to the first order of the next side; False when there is no further side."""
+    only_side = load_i64(engine + at.HEADER_FILTER_SIDE)
+    only_book = load_i64(engine + at.HEADER_FILTER_BOOK)
+    book = load_i64(engine + at.HEADER_CURSOR_BOOK)
+    side = load_i64(engine + at.HEADER_CURSOR_SIDE) + 1
+    if side > 2:
+        side = 1
+        book += 1
+    if book > load_i64(engine + at.HEADER_INSTRUMENT_COUNT) or (
+        only_book != 0 and book != only_book
+    ):
+        return False
+    store_i64(engine + at.HEADER_CURSOR_BOOK, book)
+    store_i64(engine + at.HEADER_CURSOR_SIDE, side)
+    slot = 0
+    if only_side == 0 or only_side == side:
+        slot = first_order(engine, book, side)
+    store_i64(engine + at.HEADER_CURSOR_ORDER, slot)
+    return True
+
+
+@inline
+def sweep_step(engine: int) -> int:
+    """Walk on, at most ``step_limit`` events and a bounded number of visits."""
+    remaining_events = load_i64(engine + at.HEADER_STEP_LIMIT)
+    remaining_visits = remaining_events * VISITS_A_STEP
+    while remaining_events > 0 and remaining_visits > 0:
+        slot = load_i64(engine + at.HEADER_CURSOR_ORDER)
+        if slot == 0:
+            if not enter_next_side(engine):
+                return finish_sweep(engine)
+        else:
+            store_i64(engine + at.HEADER_CURSOR_ORDER, following_order(engine, slot))
+            remaining_events -= visit_order(engine, slot)
+        remaining_visits -= 1
+    return MORE
+
+
+@inline
+def finish_sweep(engine: int) -> int:
+    """Answer the account that asked for the mass cancel, if one did."""
+    account_id = load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID)
+    if account_id != 0:
+        event = next_execution(engine, account_id)
+        execution_event.set_execution_type(event, execution_event.EXECUTION_TYPE_MASS_CANCEL_DONE)
+        execution_event.set_observed_value(event, load_i64(engine + at.HEADER_AFFECTED_COUNT))
+        execution_event.set_tag(event, load_i64(engine + at.HEADER_ANSWER_TAG))
+        execution_event.set_send_time_ns(event, load_i64(engine + at.HEADER_ANSWER_TIME_NS))
+    finish_step(engine)
+    return DONE
+
+
+@inline
+def begin_sweep(engine: int, phase: int, why: int) -> int:
+    """Start a walk whose filters are set."""
+    store_i64(engine + at.HEADER_PHASE, phase)
+    store_i64(engine + at.HEADER_FILTER_REASON, why)
+    store_i64(engine + at.HEADER_AFFECTED_COUNT, 0)
+    only_book = load_i64(engine + at.HEADER_FILTER_BOOK)
+    store_i64(engine + at.HEADER_CURSOR_BOOK, only_book if only_book != 0 else 1)
+    store_i64(engine + at.HEADER_CURSOR_SIDE, 0)
+    store_i64(engine + at.HEADER_CURSOR_ORDER, 0)
+    return sweep_step(engine)
+
+
+@inline
+def clear_filters(engine: int) -> None:
+    """Let every order pass."""
+    store_i64(engine + at.HEADER_FILTER_FIRM_ID, 0)
+    store_i64(engine + at.HEADER_FILTER_ACCOUNT_ID, 0)
+    store_i64(engine + at.HEADER_FILTER_STRATEGY_ID, 0)
+    store_i64(engine + at.HEADER_FILTER_SESSION_ID, 0)
+    store_i64(engine + at.HEADER_FILTER_BOOK, 0)
+    store_i64(engine + at.HEADER_FILTER_SIDE, 0)
+    store_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID, 0)

@@ -1,0 +1,122 @@
+"""Addresses of records in an engine's block, and the free lists of orders and levels."""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.layout import (
+    BOOK_BYTES,
+    LEVEL_BYTES,
+    ORDER_BYTES,
+    PARTY_BYTES,
+)
+
+
+@inline
+def order_at(engine: int, slot: int) -> int:
+    """Address of order ``slot``."""
+    return engine + load_i64(engine + at.HEADER_ORDERS_OFFSET) + slot * ORDER_BYTES
+
+
+@inline
+def party_at(engine: int, slot: int) -> int:
+    """Address of the party record of order ``slot``."""
+    return engine + load_i64(engine + at.HEADER_PARTIES_OFFSET) + slot * PARTY_BYTES
+
+
+@inline
+def level_at(engine: int, level: int) -> int:
+    """Address of price level ``level``."""
+    return engine + load_i64(engine + at.HEADER_LEVELS_OFFSET) + level * LEVEL_BYTES
+
+
+@inline
+def book_at(engine: int, book: int) -> int:
+    """Address of the book of the instrument with index ``book``."""
+    return engine + load_i64(engine + at.HEADER_BOOKS_OFFSET) + book * BOOK_BYTES
+
+
+@inline
+def side_at(engine: int, book: int, side: int) -> int:
+    """Address of one side (1 buy, 2 sell) of a book."""
+    return book_at(engine, book) + (at.BOOK_BIDS if side == 1 else at.BOOK_ASKS)
+
+
+@inline
+def book_index(engine: int, instrument_id: int) -> int:
+    """Index of an instrument's book, or 0 when the engine doesn't know the instrument."""
+    if instrument_id < 0 or instrument_id >= load_i64(engine + at.HEADER_INSTRUMENT_ID_LIMIT):
+        return 0
+    table = engine + load_i64(engine + at.HEADER_INSTRUMENT_INDEX_OFFSET)
+    return load_i32(table + instrument_id * 4) + 0
+
+
+@inline
+def account_known(engine: int, account_id: int) -> bool:
+    """Whether the account id lies within the table of account sequences."""
+    return 0 < account_id < load_i64(engine + at.HEADER_ACCOUNT_ID_LIMIT)
+
+
+@inline
+def has_free_order(engine: int) -> bool:
+    """Whether another order fits."""
+    return load_i64(engine + at.HEADER_FREE_ORDER) != 0 or load_i64(
+        engine + at.HEADER_USED_ORDERS
+    ) < load_i64(engine + at.HEADER_ORDER_CAPACITY)
+
+
+@inline
+def has_free_level(engine: int) -> bool:
+    """Whether another price level fits; a price index node is then free as well."""
+    return load_i64(engine + at.HEADER_FREE_LEVEL) != 0 or load_i64(
+        engine + at.HEADER_USED_LEVELS
+    ) < load_i64(engine + at.HEADER_LEVEL_CAPACITY)
+
+
+@inline
+def take_order(engine: int) -> int:
+    """A free order slot; the caller has asked `has_free_order` before."""
+    slot = load_i64(engine + at.HEADER_FREE_ORDER)
+    if slot != 0:
+        store_i64(
+            engine + at.HEADER_FREE_ORDER, load_i32(order_at(engine, slot) + at.ORDER_NEXT)
+        )
+    else:
+        slot = load_i64(engine + at.HEADER_USED_ORDERS) + 1
+        store_i64(engine + at.HEADER_USED_ORDERS, slot)
+    store_i64(engine + at.HEADER_ORDER_COUNT, load_i64(engine + at.HEADER_ORDER_COUNT) + 1)
+    return slot
+
+
+@inline
+def give_order(engine: int, slot: int) -> None:
+    """Put an order slot back."""
+    order = order_at(engine, slot)
+    store_i64(order + at.ORDER_ORDER_ID, 0)
+    store_i32(order + at.ORDER_NEXT, load_i64(engine + at.HEADER_FREE_ORDER))
+    store_i64(engine + at.HEADER_FREE_ORDER, slot)
+    store_i64(engine + at.HEADER_ORDER_COUNT, load_i64(engine + at.HEADER_ORDER_COUNT) - 1)
+
+
+@inline
+def take_level(engine: int) -> int:
+    """A free level; the caller has asked `has_free_level` before."""
+    level = load_i64(engine + at.HEADER_FREE_LEVEL)
+    if level != 0:
+        store_i64(
+            engine + at.HEADER_FREE_LEVEL, load_i32(level_at(engine, level) + at.LEVEL_WORSE)
+        )
+    else:
+        level = load_i64(engine + at.HEADER_USED_LEVELS) + 1
+        store_i64(engine + at.HEADER_USED_LEVELS, level)
+    store_i64(engine + at.HEADER_LEVEL_COUNT, load_i64(engine + at.HEADER_LEVEL_COUNT) + 1)
+    return level
+
+
+@inline
+def give_level(engine: int, level: int) -> None:
+    """Put a level back."""
+    store_i32(level_at(engine, level) + at.LEVEL_WORSE, load_i64(engine + at.HEADER_FREE_LEVEL))
+    store_i64(engine + at.HEADER_FREE_LEVEL, level)
+    store_i64(engine + at.HEADER_LEVEL_COUNT, load_i64(engine + at.HEADER_LEVEL_COUNT) - 1)

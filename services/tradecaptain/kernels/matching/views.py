@@ -1,0 +1,93 @@
+"""What can be read from an engine without changing it: depth and the state hash."""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.sweep import first_order, following_order
+from tradecaptain.kernels.matching.tables import book_at, book_index, level_at, order_at, side_at
+
+DEPTH_ENTRY_BYTES = 24
+HASH_MODULUS = (1 << 31) - 1
+HASH_FACTOR_LOW = 1_103_515_245
+HASH_FACTOR_HIGH = 1_299_709_121
+
+
+@kernel("int64(int64, int64, int64, int64, int64)")
+def engine_depth(engine: int, instrument_id: int, side: int, target: int, limit: int) -> int:
+    """Write up to ``limit`` levels, best first, as (price, quantity, order count) of int64 each.
+
+    Returns the number of levels written, or -1 for an unknown instrument or side.
+    """
+    book = book_index(engine, instrument_id)
+    if book == 0 or side < 1 or side > 2:
+        return -1
+    level = load_i32(side_at(engine, book, side) + at.SIDE_BOOK_BEST) + 0
+    count = 0
+    while level != 0 and count < limit:
+        address = level_at(engine, level)
+        entry = target + count * DEPTH_ENTRY_BYTES
+        store_i64(entry, load_i64(address + at.LEVEL_PRICE_UNITS))
+        store_i64(entry + 8, load_i64(address + at.LEVEL_QUANTITY_UNITS))
+        store_i64(entry + 16, load_i32(address + at.LEVEL_ORDER_COUNT))
+        level = load_i32(address + at.LEVEL_WORSE) + 0
+        count += 1
+    return count
+
+
+@inline
+def hash_add(state: int, value: int) -> int:
+    """Take a 64-bit value into a hash of two 31-bit lanes.
+
+    Each lane is a polynomial modulo 2^31 - 1 over 32-bit halves; no product reaches 2^63, so the
+    result is the same with and without wrapping integers.
+    """
+    low_lane = state & 0x7FFFFFFF
+    high_lane = (state >> 31) & 0x7FFFFFFF
+    low_half = value & 0xFFFFFFFF
+    high_half = (value >> 32) & 0xFFFFFFFF
+    low_lane = (low_lane * HASH_FACTOR_LOW + low_half) % HASH_MODULUS
+    low_lane = (low_lane * HASH_FACTOR_LOW + high_half) % HASH_MODULUS
+    high_lane = (high_lane * HASH_FACTOR_HIGH + low_half) % HASH_MODULUS
+    high_lane = (high_lane * HASH_FACTOR_HIGH + high_half) % HASH_MODULUS
+    return (high_lane << 31) | low_lane
+
+
+@inline
+def hash_side(engine: int, state: int, book: int, side: int) -> int:
+    """Take the orders of a side, in priority, into a hash."""
+    slot = first_order(engine, book, side)
+    while slot != 0:
+        order = order_at(engine, slot)
+        state = hash_add(state, load_i64(order + at.ORDER_ORDER_ID))
+        state = hash_add(state, load_i32(order + at.ORDER_ACCOUNT_ID) + 0)
+        state = hash_add(state, load_i64(order + at.ORDER_PRICE_UNITS))
+        state = hash_add(state, load_i64(order + at.ORDER_QUANTITY_UNITS))
+        state = hash_add(state, load_i64(order + at.ORDER_LEAVES_UNITS))
+        slot = following_order(engine, slot)
+    return state
+
+
+@kernel("int64(int64)")
+def engine_state_hash(engine: int) -> int:
+    """Hash of the logical state: counters, and each book's orders in priority.
+
+    It doesn't depend on where records lie, so a restored engine or another implementation gives
+    the same: order number, match number, both event sequences; then for each instrument, in the
+    order in which they were added, its id, its sequence and its divergence; then for buys and
+    sells, best first: order id, account, price, total and open quantity of each order.
+    """
+    state = 1
+    state = hash_add(state, load_i64(engine + at.HEADER_LAST_ORDER_NUMBER))
+    state = hash_add(state, load_i64(engine + at.HEADER_LAST_MATCH_NUMBER))
+    state = hash_add(state, load_i64(engine + at.HEADER_EXECUTION_SEQUENCE))
+    state = hash_add(state, load_i64(engine + at.HEADER_BOOK_SEQUENCE))
+    for book in range(1, load_i64(engine + at.HEADER_INSTRUMENT_COUNT) + 1):
+        address = book_at(engine, book)
+        state = hash_add(state, load_i64(address + at.BOOK_INSTRUMENT_ID))
+        state = hash_add(state, load_i64(address + at.BOOK_INSTRUMENT_SEQUENCE))
+        state = hash_add(state, load_i64(address + at.BOOK_DIVERGENCE_COUNT))
+        state = hash_side(engine, state, book, 1)
+        state = hash_side(engine, state, book, 2)
+    return state
