@@ -144,14 +144,14 @@ def _apply_limit(gate: int, record: int, is_set: bool) -> int:
     instrument_id = control.get_instrument_id(record)
     if kind < FIRST_LIMIT_KIND or kind > LAST_LIMIT_KIND:
         return _REASON_INVALID_REQUEST
-    if is_set and value < 0:
-        return _REASON_NUMBER_OUT_OF_RANGE
     is_override = scope == _SCOPE_ACCOUNT_INSTRUMENT or (
         scope == _SCOPE_ACCOUNT and instrument_id != 0
     )
     if is_override and kind == _KIND_OPEN_ORDERS:
         # Open orders are counted for each account, not for each of its instruments.
         return _REASON_INVALID_REQUEST
+    if is_set and value < 0:
+        return _REASON_NUMBER_OUT_OF_RANGE
     row = _scope_row(gate, scope, control.get_scope_id(record), instrument_id)
     if row < 0:
         return -row

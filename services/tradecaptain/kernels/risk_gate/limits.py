@@ -49,17 +49,25 @@ def tightest(
 
 
 @inline
+def _sets(row: int, limit_offset: int, value: int) -> bool:
+    """Whether a level sets a limit to a value. The limits lie in the order of their kinds."""
+    kind = limit_offset >> 3
+    is_set = (load_u16(row + LIMIT_SET_MASK) >> kind) & 1 == 1
+    return is_set and load_i64(row + limit_offset) == value
+
+
+@inline
 def level_of(
     gate: int, firm: int, instrument: int, account: int, limit_offset: int, value: int
 ) -> int:
     """The broadest level (a ControlScope) that sets the tightest value of a limit."""
-    if load_i64(gate + HEADER_VENUE + limit_offset) == value:
+    if _sets(gate + HEADER_VENUE, limit_offset, value):
         return _SCOPE_FIRM
-    if load_i64(firm + limit_offset) == value:
+    if _sets(firm, limit_offset, value):
         return _SCOPE_FIRM
-    if load_i64(instrument + limit_offset) == value:
+    if _sets(instrument, limit_offset, value):
         return _SCOPE_INSTRUMENT
-    if load_i64(account + limit_offset) == value:
+    if _sets(account, limit_offset, value):
         return _SCOPE_ACCOUNT
     return _SCOPE_ACCOUNT_INSTRUMENT
 

@@ -1,0 +1,135 @@
+"""The compiled risk gate behind the same methods as its naive twin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tradecaptain.kernels import risk_gate
+from tradecaptain.wire import control, order_command
+from twins.risk_gate.naive_gate import REFERENCE_BITS, Level, Order, Verdict
+
+CONTROL_FLAGS = {"last": 0, "mid": 4, "outside": 8}
+
+
+class GateDriver:
+    """Writes wire records and calls the kernels with their addresses."""
+
+    def __init__(self, **capacities: int) -> None:
+        defaults = {"accounts": 64, "instruments": 16, "pairs": 256, "overrides": 64}
+        defaults |= {"strategies": 16, "firms": 16}
+        self.gate = risk_gate.allocate_gate(risk_gate.GateCapacities(**(defaults | capacities)))
+        self._command = np.zeros(1, order_command.DTYPE)
+        self._control = np.zeros(1, control.DTYPE)
+
+    def add_instrument(self, instrument: int, numerator: int, denominator: int) -> int:
+        return risk_gate.gate_add_instrument(self.gate.address, instrument, numerator, denominator)
+
+    def _write_command(self, order: Order) -> int:
+        address = int(self._command.ctypes.data)
+        order_command.initialise(address)
+        order_command.set_action(address, order_command.COMMAND_ACTION_NEW_ORDER)
+        order_command.set_account_id(address, order.account)
+        order_command.set_instrument_id(address, order.instrument)
+        order_command.set_side(address, order.side)
+        order_command.set_quantity_units(address, order.quantity)
+        order_command.set_price_units(address, order.price)
+        order_command.set_order_type(address, order.order_type)
+        order_command.set_firm_id(address, order.firm)
+        order_command.set_strategy_id(address, order.strategy)
+        return address
+
+    def _verdict(self, reason: int) -> Verdict:
+        if reason == 0:
+            return Verdict()
+        gate = self.gate.address
+        return Verdict(
+            reason,
+            risk_gate.gate_reject_level(gate),
+            risk_gate.gate_reject_limit_value(gate),
+            risk_gate.gate_reject_observed_value(gate),
+            risk_gate.gate_reject_flags(gate),
+        )
+
+    def check_new(self, order: Order) -> Verdict:
+        command = self._write_command(order)
+        return self._verdict(risk_gate.gate_check_new(self.gate.address, command))
+
+    def check_replace(
+        self, order: Order, old_leaves: int, old_price: int, cumulative: int
+    ) -> Verdict:
+        command = self._write_command(order)
+        return self._verdict(
+            risk_gate.gate_check_replace(
+                self.gate.address, command, order.side, old_leaves, old_price, cumulative
+            )
+        )
+
+    def release(self, *arguments: int) -> int:
+        return risk_gate.gate_release(self.gate.address, *arguments)
+
+    def apply_fill(self, *arguments: int) -> int:
+        return risk_gate.gate_apply_fill(self.gate.address, *arguments)
+
+    def apply_quote(self, instrument: int, bid: int | None, ask: int | None) -> int:
+        prices = [risk_gate.NO_PRICE if price is None else price for price in (bid, ask)]
+        return risk_gate.gate_apply_quote(self.gate.address, instrument, *prices)
+
+    def _control_record(self, action: int, **values: Any) -> int:
+        address = int(self._control.ctypes.data)
+        control.initialise(address)
+        control.set_action(address, action)
+        for name, value in values.items():
+            getattr(control, f"set_{name}")(address, value)
+        return risk_gate.gate_apply_control(self.gate.address, address)
+
+    def set_limit(self, level: Level, kind: int, value: int) -> int:
+        scope, identifier, instrument = level
+        return self._control_record(
+            control.CONTROL_ACTION_SET_LIMIT,
+            scope=scope,
+            scope_id=identifier,
+            instrument_id=instrument,
+            limit_kind=kind,
+            value=value,
+        )
+
+    def clear_limit(self, level: Level, kind: int) -> int:
+        scope, identifier, instrument = level
+        return self._control_record(
+            control.CONTROL_ACTION_CLEAR_LIMIT,
+            scope=scope,
+            scope_id=identifier,
+            instrument_id=instrument,
+            limit_kind=kind,
+        )
+
+    def switch(self, level: Level, is_on: bool) -> int:
+        scope, identifier, instrument = level
+        action = control.CONTROL_ACTION_KILL if is_on else control.CONTROL_ACTION_UNKILL
+        return self._control_record(
+            action, scope=scope, scope_id=identifier, instrument_id=instrument
+        )
+
+    def set_reference(self, instrument: int, source: str, price: int) -> int:
+        return self._control_record(
+            control.CONTROL_ACTION_REFERENCE_PRICE,
+            scope=control.CONTROL_SCOPE_INSTRUMENT,
+            instrument_id=instrument,
+            flags=CONTROL_FLAGS[source],
+            value=price,
+        )
+
+    def set_position(self, account: int, instrument: int, position: int) -> int:
+        return self._control_record(
+            control.CONTROL_ACTION_SET_POSITION,
+            scope=control.CONTROL_SCOPE_ACCOUNT_INSTRUMENT,
+            scope_id=account,
+            instrument_id=instrument,
+            value=position,
+        )
+
+
+def source_name(bit: int) -> str:
+    """Name of a reference source's bit, or an empty text."""
+    return next((name for name, value in REFERENCE_BITS.items() if value == bit), "")
