@@ -16,6 +16,7 @@ class BookShape:
     level_capacity: int
     depth_limit: int = 0
     order_slots: int = 0
+    orders_time: bool = False
 
     def __post_init__(self) -> None:
         if self.order_slots & (self.order_slots - 1):
@@ -35,6 +36,7 @@ class MirrorBooks:
             slots = max(shape.order_slots, 1)
             book["depth_limit"] = shape.depth_limit
             book["tracks_orders"] = shape.order_slots > 0
+            book["orders_time"] = shape.orders_time
             book["level_capacity"] = capacity
             book["bid_offset"] = level_count
             book["ask_offset"] = level_count + capacity

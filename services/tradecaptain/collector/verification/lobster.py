@@ -22,7 +22,7 @@ MESSAGE_BATCH = 2048
 def verify_lobster(messages: Source, book: Source, outcome: Outcome) -> None:
     """Check one pair of files. Raises a typed error where a file can't be read on."""
     feed = LobsterFeed(messages, book)
-    shape = BookShape(feed.level_count + 1, feed.level_count, ORDER_SLOTS)
+    shape = BookShape(feed.level_count + 1, feed.level_count, ORDER_SLOTS, orders_time=True)
     mirror = MirrorBooks([shape])
     check = np.zeros(1, dtype=CHECK_DTYPE)
     check["level_count"] = feed.level_count

@@ -9,6 +9,7 @@ from pathlib import Path
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.collector.feeds.recognise import ContentKind, recognise
 from tradecaptain.collector.feeds.sources import Source, file_error, open_sources
+from tradecaptain.collector.verification.binance import verify_binance
 from tradecaptain.collector.verification.lobster import verify_lobster
 from tradecaptain.collector.verification.outcome import Outcome
 from tradecaptain.wire import reason
@@ -74,4 +75,6 @@ def verify_files(paths: Iterable[Path]) -> Outcome:
     recognised = recognise_files(paths, outcome)
     for messages, book in pair_lobster(recognised, outcome):
         guarded(outcome, messages.name, lambda m=messages, b=book: verify_lobster(m, b, outcome))  # type: ignore[misc]
+    if captures := recognised.get(ContentKind.BINANCE):
+        guarded(outcome, captures[0].name, lambda: verify_binance(captures, outcome))
     return outcome

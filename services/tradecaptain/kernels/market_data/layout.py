@@ -30,11 +30,13 @@ MESSAGE_LEVEL = 9  # a level's whole quantity is now this; zero removes it
 MESSAGE_REVEAL = 10  # a level that came newly into the vendor's depth
 MESSAGE_TRADE = 11  # a trade print; levels follow by their own messages
 MESSAGE_QUOTE = 12  # the vendor's own best price of one side
-MESSAGE_CHECKSUM = 13  # a checksum of the vendor over its book; value in quantity_units
+MESSAGE_UPDATE = 13  # levels follow that change together; vendor_sequence names the update
 
 FLAG_LAST = 1  # last message of its source row
 FLAG_SNAPSHOT = 2  # part of a snapshot
-FLAG_PREVIOUS_SEQUENCE = 4  # reference_id names the previous update (futures `pu`)
+FLAG_PREVIOUS_SEQUENCE = 4  # reference_id of an update is the one before it (futures `pu`),
+# else the first change that it contains (spot `U`)
+FLAG_GAP = 8  # updates are missing before this one
 
 FEED_MESSAGE_DTYPE = np.dtype(
     [
@@ -69,7 +71,7 @@ BOOK_DTYPE = np.dtype(
         ("order_count", "i8"),
         ("next_serial", "i8"),
         ("vacant_side", "i8"),  # side whose deepest level may be revealed now
-        ("state", "i8"),
+        ("state", "i8"),  # BOOK_…
         ("sequence", "i8"),  # vendor sequence of the last applied update
         ("event_time_ns", "i8"),
         ("revealed_levels", "i8"),
@@ -79,8 +81,8 @@ BOOK_DTYPE = np.dtype(
         ("changed_price_units", "i8"),
         ("changed_quantity_units", "i8"),
         ("changed_order_count", "i8"),
-        ("reserved0", "i8"),
-        ("reserved1", "i8"),
+        ("orders_time", "i8"),  # one if the feed's event times never go back
+        ("reserved", "i8"),
     ],
     align=True,
 )

@@ -15,10 +15,12 @@ from tradecaptain.base.jit import inline, kernel
 from tradecaptain.kernels.market_data.layout import (
     BAD_QUANTITY,
     BOOK_EMPTY,
+    BOOK_GAP,
     BOOK_LIVE,
     BOOKS,
     DUPLICATE_ORDER,
     FEED_MESSAGES,
+    FLAG_GAP,
     LEVEL_OVERDRAWN,
     LEVELS,
     MESSAGE_ADD,
@@ -28,6 +30,7 @@ from tradecaptain.kernels.market_data.layout import (
     MESSAGE_REDUCE,
     MESSAGE_REVEAL,
     MESSAGE_SNAPSHOT,
+    MESSAGE_UPDATE,
     NOT_AT_BEST,
     ORDER_MISMATCH,
     ORDERS,
@@ -92,16 +95,45 @@ def set_level(book: Any, levels: Any, side: int, price_units: int, quantity_unit
 
 
 @inline
-def clear_book(book: Any, orders: Any) -> None:
-    """Empty the book before a snapshot."""
+def clear_levels(book: Any) -> None:
+    """Empty the levels of a book that names no orders."""
     book["bid_count"] = 0
     book["ask_count"] = 0
     book["vacant_side"] = SIDE_UNSET
+
+
+@inline
+def clear_book(book: Any, orders: Any) -> None:
+    """Empty the book before a snapshot."""
+    clear_levels(book)
     if book["order_count"] > 0:
         offset = book["order_offset"]
         for index in range(offset, offset + book["order_mask"] + 1):
             orders[index]["order_id"] = 0
         book["order_count"] = 0
+
+
+@inline
+def apply_level_message(book: Any, levels: Any, message: Any) -> int:
+    """Apply a message of a feed that tells whole levels; 1 if a level changed, else 0."""
+    kind = message["message_type"]
+    if kind == MESSAGE_SNAPSHOT:
+        clear_levels(book)
+        book["state"] = BOOK_LIVE
+        book["sequence"] = message["vendor_sequence"]
+        return 0
+    if book["state"] == BOOK_EMPTY:
+        return 0
+    if kind == MESSAGE_UPDATE:
+        book["sequence"] = message["vendor_sequence"]
+        if (message["flags"] & FLAG_GAP) != 0:
+            book["state"] = BOOK_GAP
+        return 0
+    if kind == MESSAGE_LEVEL:
+        side = np.int64(message["side"])
+        set_level(book, levels, side, message["price_units"], message["quantity_units"])
+        return 1
+    return 0
 
 
 @inline
@@ -256,25 +288,13 @@ def mirror_apply_message(book: Any, levels: Any, orders: Any, message: Any) -> i
     kind = message["message_type"]
     if kind == MESSAGE_REVEAL:
         return reveal_level(book, levels, message)
-    if message["event_time_ns"] < book["event_time_ns"]:
+    if book["orders_time"] != 0 and message["event_time_ns"] < book["event_time_ns"]:
         return TIME_WENT_BACK
     book["event_time_ns"] = message["event_time_ns"]
-    if kind == MESSAGE_SNAPSHOT:
+    if kind == MESSAGE_SNAPSHOT and book["order_count"] > 0:
         clear_book(book, orders)
-        book["state"] = BOOK_LIVE
-        book["sequence"] = message["vendor_sequence"]
-        return 0
-    if book["state"] == BOOK_EMPTY:
-        return 0
-    if kind == MESSAGE_LEVEL:
-        set_level(
-            book,
-            levels,
-            np.int64(message["side"]),
-            message["price_units"],
-            message["quantity_units"],
-        )
-        return 1
+    if kind in (MESSAGE_SNAPSHOT, MESSAGE_UPDATE, MESSAGE_LEVEL) or book["state"] == BOOK_EMPTY:
+        return apply_level_message(book, levels, message)
     book["vacant_side"] = SIDE_UNSET
     if kind == MESSAGE_ADD:
         return add_order(book, levels, orders, message)
