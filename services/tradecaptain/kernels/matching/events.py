@@ -206,14 +206,19 @@ def write_book(
 
 
 @inline
-def finish_command(engine: int) -> None:
-    """Mark the last event that the command wrote in each stream."""
+def mark_last_execution(engine: int) -> None:
+    """Flag the newest execution event of this step as the last of its command."""
     count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
     if count > 0:
         event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS) + (count - 1) * load_i64(
             engine + at.HEADER_EXECUTION_STRIDE
         )
         execution_event.set_flags(event, execution_event.get_flags(event) | FLAG_LAST)
+
+
+@inline
+def mark_last_book(engine: int) -> None:
+    """Flag the newest book event of this step as the last of its command."""
     count = load_i64(engine + at.HEADER_BOOK_COUNT)
     if count > 0:
         event = load_i64(engine + at.HEADER_BOOK_ADDRESS) + (count - 1) * load_i64(

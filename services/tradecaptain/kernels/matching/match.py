@@ -5,7 +5,13 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.events import finish_command, write_book, write_end, write_execution
+from tradecaptain.kernels.matching.events import (
+    mark_last_book,
+    mark_last_execution,
+    write_book,
+    write_end,
+    write_execution,
+)
 from tradecaptain.kernels.matching.identity import (
     enter_order_id,
     enter_vendor_id,
@@ -188,9 +194,10 @@ def match_step(engine: int) -> int:
 
 @inline
 def finish_step(engine: int) -> int:
-    """Mark the command as done."""
+    """Mark the command as done, and its last event in each stream."""
     store_i64(engine + at.HEADER_PHASE, PHASE_IDLE)
-    finish_command(engine)
+    mark_last_execution(engine)
+    mark_last_book(engine)
     return DONE
 
 

@@ -1,5 +1,8 @@
 """Mass cancels and status reports: a walk over resting orders in a fixed order, in bounded steps.
 
+Each order's events stand alone, so each is flagged as last; where an account asked, the flag of the
+execution events is kept for the closing answer.
+
 The walk goes by instrument, buys before sells, best price first, then by time; so what it does
 follows from the book alone. Nothing else may happen to the engine until it is done.
 """
@@ -10,7 +13,12 @@ from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, load_u32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.entry import end_resting
-from tradecaptain.kernels.matching.events import next_execution, write_execution
+from tradecaptain.kernels.matching.events import (
+    mark_last_book,
+    mark_last_execution,
+    next_execution,
+    write_execution,
+)
 from tradecaptain.kernels.matching.layout import DONE, MORE, PHASE_MASS_CANCEL
 from tradecaptain.kernels.matching.match import finish_step
 from tradecaptain.kernels.matching.tables import level_at, order_at, party_at, side_at
@@ -59,30 +67,36 @@ def following_order(engine: int, slot: int) -> int:
 
 
 @inline
+def report_order(engine: int, slot: int) -> None:
+    """Tell how a resting order stands."""
+    order = order_at(engine, slot)
+    is_untouched = load_i64(order + at.ORDER_LEAVES_UNITS) == load_i64(
+        order + at.ORDER_QUANTITY_UNITS
+    )
+    status = (
+        execution_event.ORDER_STATUS_WORKING
+        if is_untouched
+        else execution_event.ORDER_STATUS_PARTIALLY_FILLED
+    )
+    write_execution(engine, slot, execution_event.EXECUTION_TYPE_ORDER_STATUS, status, False)
+
+
+@inline
 def visit_order(engine: int, slot: int) -> int:
-    """Cancel an order, or report it; returns how many events it took."""
+    """Cancel an order, or report it; returns how many events of each kind it took at most."""
     if not in_scope(engine, slot):
         return 0
     store_i64(
         engine + at.HEADER_AFFECTED_COUNT, load_i64(engine + at.HEADER_AFFECTED_COUNT) + 1
     )
+    is_own = load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID) != 0
     if load_i64(engine + at.HEADER_PHASE) == PHASE_MASS_CANCEL:
-        is_own = load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID) != 0
         end_resting(engine, slot, load_i64(engine + at.HEADER_FILTER_REASON), is_own)
-        return 1
-    order = order_at(engine, slot)
-    is_untouched = load_i64(order + at.ORDER_LEAVES_UNITS) == load_i64(
-        order + at.ORDER_QUANTITY_UNITS
-    )
-    write_execution(
-        engine,
-        slot,
-        execution_event.EXECUTION_TYPE_ORDER_STATUS,
-        execution_event.ORDER_STATUS_WORKING
-        if is_untouched
-        else execution_event.ORDER_STATUS_PARTIALLY_FILLED,
-        False,
-    )
+        mark_last_book(engine)
+    else:
+        report_order(engine, slot)
+    if not is_own:
+        mark_last_execution(engine)
     return 1
 
 
