@@ -1,0 +1,1 @@
+"""Messaging between processes: Aeron, its simulated twin, agents, and shared-memory state."""

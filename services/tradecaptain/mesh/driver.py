@@ -1,0 +1,197 @@
+"""The media driver process: Aeron's C driver, run from the library that the clients use.
+
+``python -m tradecaptain.mesh.driver`` owns one Aeron folder. It prints one JSON line on standard
+error when it is ready and ends on SIGTERM or SIGINT, leaving neither folder nor files behind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import struct
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.mesh.aeron_library import AeronLibrary, aeron_library
+from tradecaptain.mesh.errors import MeshError
+from tradecaptain.mesh.mapping import PRIVATE_FOLDER_MODE
+from tradecaptain.mesh.timeouts import MILLISECOND_NS, TIMEOUTS, Timeouts
+
+IDLE_STRATEGIES: Final = ("backoff", "spin", "yield", "sleep-ns", "noop")
+IPC_MTU_BYTES: Final = 8192
+_THREADING_MODE_SHARED: Final = 2
+_CNC_PID_OFFSET: Final = 40
+_PRIVATE_UMASK: Final = 0o077
+
+
+def driver_is_active(directory: Path, timeouts: Timeouts = TIMEOUTS) -> bool:
+    """Whether a live driver owns the folder, by its process and the heartbeat in its CnC file."""
+    if not _owner_lives(directory / "cnc.dat"):
+        return False
+    library = aeron_library()
+    return bool(
+        library.functions.aeron_is_driver_active(
+            os.fsencode(directory), timeouts.driver_timeout_ns // MILLISECOND_NS, _quiet(library)
+        )
+    )
+
+
+def _owner_lives(cnc_file: Path) -> bool:
+    """Whether the process that wrote the CnC file still runs.
+
+    After a kill the heartbeat looks fresh for as long as the driver time-out; the process does not.
+    """
+    try:
+        with cnc_file.open("rb") as file:
+            header = file.read(_CNC_PID_OFFSET + 8)
+        (process,) = struct.unpack_from("<q", header, _CNC_PID_OFFSET)
+        status = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+    except (OSError, struct.error):
+        return False
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+is_alive = driver_is_active
+
+
+def _quiet(library: AeronLibrary) -> Any:
+    """A log function that says nothing, kept for the life of the process."""
+    if _QUIET_CALLBACKS.get(library.path) is None:
+        _QUIET_CALLBACKS[library.path] = library.ffi.callback(
+            "void(const char *)", lambda _message: None
+        )
+    return _QUIET_CALLBACKS[library.path]
+
+
+_QUIET_CALLBACKS: dict[Path, Any] = {}
+
+
+class MediaDriver:
+    """An Aeron C driver with its agents on one native thread, owned by this process."""
+
+    def __init__(
+        self, directory: Path, *, idle_strategy: str = "backoff", timeouts: Timeouts = TIMEOUTS
+    ) -> None:
+        """Start the driver; :class:`MeshError` with Aeron's message if it can't be."""
+        if idle_strategy not in IDLE_STRATEGIES:
+            raise MeshError(
+                f"idle strategy {idle_strategy!r} must be one of {', '.join(IDLE_STRATEGIES)}"
+            )
+        if driver_is_active(directory, timeouts):
+            raise MeshError(f"another media driver is running in {directory}")
+        self.directory = directory
+        self._library = aeron_library()
+        self._context = self._new_context(idle_strategy, timeouts)
+        self._driver: Any = None
+        directory.parent.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+        pointer = self._library.ffi.new("void **")
+        # The driver makes its folder and files by the process's mask.
+        previous_mask = os.umask(_PRIVATE_UMASK)
+        try:
+            self._call("aeron_driver_init", pointer, self._context)
+            self._driver = pointer[0]
+            self._call("aeron_driver_start", self._driver, False)
+        finally:
+            os.umask(previous_mask)
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        if getattr(self._library.functions, name)(*arguments) < 0:
+            raise MeshError(f"{name}: {self._library.error_message()}")
+
+    def _new_context(self, idle_strategy: str, timeouts: Timeouts) -> Any:
+        pointer = self._library.ffi.new("void **")
+        self._call("aeron_driver_context_init", pointer)
+        settings: dict[str, Any] = {
+            "dir": os.fsencode(self.directory),
+            "dir_delete_on_start": True,
+            "dir_delete_on_shutdown": True,
+            "threading_mode": _THREADING_MODE_SHARED,
+            "shared_idle_strategy": idle_strategy.encode(),
+            "term_buffer_sparse_file": True,
+            "ipc_mtu_length": IPC_MTU_BYTES,
+            "driver_timeout_ms": timeouts.driver_timeout_ns // MILLISECOND_NS,
+            "client_liveness_timeout_ns": timeouts.client_liveness_ns,
+            "image_liveness_timeout_ns": timeouts.image_liveness_ns,
+            "publication_unblock_timeout_ns": timeouts.publication_unblock_ns,
+            "publication_connection_timeout_ns": timeouts.publication_connection_ns,
+            "publication_linger_timeout_ns": timeouts.publication_linger_ns,
+            "untethered_window_limit_timeout_ns": timeouts.untethered_window_limit_ns,
+            "untethered_linger_timeout_ns": timeouts.untethered_linger_ns,
+            "untethered_resting_timeout_ns": timeouts.untethered_resting_ns,
+            "counters_free_to_reuse_timeout_ns": timeouts.counter_reuse_ns,
+            "timer_interval_ns": timeouts.driver_timer_interval_ns,
+        }
+        for name, value in settings.items():
+            self._call(f"aeron_driver_context_set_{name}", pointer[0], value)
+        return pointer[0]
+
+    def close(self) -> None:
+        """Stop the driver and remove its folder."""
+        if self._driver is not None:
+            driver, self._driver = self._driver, None
+            self._call("aeron_driver_close", driver)
+        if self._context is not None:
+            context, self._context = self._context, None
+            self._call("aeron_driver_context_close", context)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="tradecaptain.mesh.driver", description="Run the Aeron media driver of the mesh."
+    )
+    parser.add_argument(
+        "--aeron-dir", type=Path, help="folder of the driver (default: that of the run folder)"
+    )
+    parser.add_argument("--idle", choices=IDLE_STRATEGIES, default="backoff")
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT; 1 with a one-line reason if the driver can't start."""
+    arguments = _arguments(argv)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    log = structlog.get_logger().bind(part="driver")
+    stop_signals = {signal.SIGTERM, signal.SIGINT}
+    # Blocked before the native threads start: they inherit the mask, and only sigwait sees it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
+    try:
+        directory = arguments.aeron_dir or RunPaths.from_environment().aeron
+        driver = MediaDriver(directory, idle_strategy=arguments.idle)
+    except TradeCaptainError as error:
+        log.error("cannot start the media driver", why=error.message)
+        return 1
+    with driver:
+        log.info("media driver is ready", directory=str(directory), idle=arguments.idle)
+        received = signal.sigwait(stop_signals)
+        log.info("media driver is closing", signal=signal.Signals(received).name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

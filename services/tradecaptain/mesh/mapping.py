@@ -1,0 +1,81 @@
+"""Files mapped into memory, with the address that kernels need."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+PRIVATE_FOLDER_MODE = 0o700
+PRIVATE_FILE_MODE = 0o600
+
+
+class MappedFile:
+    """A whole file in shared memory; stays valid after the file has been unlinked."""
+
+    def __init__(self, path: Path, *, writable: bool, prefault: bool = False) -> None:
+        self.path = path
+        descriptor = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
+        try:
+            self.length = os.fstat(descriptor).st_size
+            self._map = mmap.mmap(
+                descriptor,
+                self.length,
+                flags=mmap.MAP_SHARED | (mmap.MAP_POPULATE if prefault else 0),
+                prot=mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0),
+            )
+        finally:
+            os.close(descriptor)
+        self._bytes: npt.NDArray[np.uint8] = np.frombuffer(self._map, dtype=np.uint8)
+        self.address = int(self._bytes.ctypes.data)
+
+    @classmethod
+    def create(cls, path: Path, length: int) -> Self:
+        """Make a zeroed file of ``length`` bytes, readable by its owner only, and map it.
+
+        It gets its name by :meth:`publish`, in one step; whoever maps an older file keeps that.
+        """
+        path.parent.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
+        staged = path.with_name(f".{path.name}.{os.getpid()}")
+        descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
+        try:
+            os.ftruncate(descriptor, length)
+        finally:
+            os.close(descriptor)
+        mapped = cls(staged, writable=True)
+        mapped.path = path
+        return mapped
+
+    def publish(self) -> None:
+        """Give a created file its name, once its content is ready for readers."""
+        self.path.with_name(f".{self.path.name}.{os.getpid()}").rename(self.path)
+
+    def array(self, dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[Any]:
+        """View ``count`` items at ``offset``; the view keeps the memory mapped."""
+        item = np.dtype(dtype)
+        return self._bytes[offset : offset + count * item.itemsize].view(item)
+
+    def close(self) -> None:
+        """Unmap, or leave that to the last array that still views the memory."""
+        self._bytes = np.empty(0, dtype=np.uint8)
+        try:
+            self._map.close()
+        except BufferError:
+            # A view is still alive; the map goes with it.
+            return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
