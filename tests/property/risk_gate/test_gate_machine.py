@@ -1,0 +1,290 @@
+"""Any interleaving of orders, fills, cancels, replaces and controls: kernel and twin stay equal.
+
+The machine keeps the orders that are working, as the book would, and holds the gate against them:
+reservations are exactly the working orders, positions exactly the fills, and no accepted order
+takes a position or a count over the limit that was set when it was accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from support.gate_driver import GateDriver
+from tradecaptain.wire import common, reason
+from twins.risk_gate.naive_gate import (
+    ACCOUNT,
+    ACCOUNT_INSTRUMENT,
+    FIRM,
+    INSTRUMENT,
+    INT64_MAX,
+    KINDS,
+    OPEN_ORDERS,
+    POSITION_LONG,
+    POSITION_SHORT,
+    STRATEGY,
+    UNLIMITED,
+    Level,
+    NaiveGate,
+    Order,
+    Verdict,
+)
+
+pytestmark = pytest.mark.twin
+
+ACCOUNTS = (100, 101, 2**31 - 1)
+INSTRUMENTS = (7, 8)
+FIRMS = (10, 11)
+STRATEGIES = (0, 5)
+BUY, SELL = common.SIDE_BUY, common.SIDE_SELL
+
+small = st.integers(1, 60)
+edges = st.sampled_from([2**31, 2**32, 2**62, INT64_MAX - 1, INT64_MAX])
+quantities = st.one_of(small, small, st.integers(-1, 0), edges)
+fair_prices = st.integers(950, 1050)
+prices = st.one_of(
+    st.integers(900, 1100), st.integers(-1100, 1), edges, edges.map(lambda value: -value)
+)
+limit_values = st.one_of(st.integers(0, 200), st.integers(0, 200), edges, st.integers(-2, -1))
+levels = st.one_of(
+    st.sampled_from([0, *FIRMS]).map(lambda firm: (FIRM, firm, 0)),
+    st.sampled_from(ACCOUNTS).map(lambda account: (ACCOUNT, account, 0)),
+    st.sampled_from([*INSTRUMENTS, 9]).map(lambda instrument: (INSTRUMENT, 0, instrument)),
+    st.tuples(st.just(ACCOUNT_INSTRUMENT), st.sampled_from(ACCOUNTS), st.sampled_from(INSTRUMENTS)),
+)
+switch_levels = st.one_of(levels, st.just((STRATEGY, 5, 0)))
+fair_orders = st.builds(
+    Order,
+    account=st.sampled_from(ACCOUNTS),
+    instrument=st.sampled_from(INSTRUMENTS),
+    side=st.sampled_from([BUY, SELL]),
+    quantity=small,
+    price=fair_prices,
+    order_type=st.sampled_from([common.ORDER_TYPE_LIMIT] * 3 + [common.ORDER_TYPE_MARKET]),
+    firm=st.sampled_from(FIRMS),
+    strategy=st.sampled_from(STRATEGIES),
+)
+odd_orders = st.builds(
+    Order,
+    account=st.sampled_from(ACCOUNTS),
+    instrument=st.sampled_from([*INSTRUMENTS, 9]),
+    side=st.sampled_from([BUY, SELL, 0]),
+    quantity=quantities,
+    price=prices,
+    firm=st.sampled_from([*FIRMS, 0]),
+)
+
+
+@dataclass
+class Working:
+    """An order in the book."""
+
+    terms: Order
+    leaves: int
+    filled: int = 0
+
+
+class GateMachine(RuleBasedStateMachine):
+    """Drives the kernel and the twin by the same steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = GateDriver(pairs=4, accounts=3, overrides=5)
+        self.twin = NaiveGate(pair_capacity=4, account_capacity=3, override_capacity=5)
+        for gate in (self.kernel, self.twin):
+            gate.add_instrument(7, 10_000, 1)
+            gate.add_instrument(8, 1, 3)
+            for account in ACCOUNTS[:2]:
+                for kind, value in enumerate((50, 1_000_000_000, 5_000, 150, 120, 6), start=1):
+                    gate.set_limit((ACCOUNT, account, 0), kind, value)
+        self.book: list[Working] = []
+        self.positions: dict[tuple[int, int], int] = {}
+
+    def both(self, method: str, *arguments: object) -> object:
+        ours = getattr(self.kernel, method)(*arguments)
+        twins = getattr(self.twin, method)(*arguments)
+        assert ours == twins, (method, arguments)
+        return ours
+
+    @rule(level=levels, kind=st.integers(0, 7), value=limit_values)
+    def set_limit(self, level: Level, kind: int, value: int) -> None:
+        self.both("set_limit", level, kind, value)
+
+    @rule(level=levels, kind=st.sampled_from(KINDS))
+    def clear_limit(self, level: Level, kind: int) -> None:
+        self.both("clear_limit", level, kind)
+
+    @rule(level=switch_levels, order=fair_orders)
+    def kill_blocks_until_unkill(self, level: Level, order: Order) -> None:
+        for _ in range(2):
+            killed = self.both("switch", level, True) == 0
+        verdict = self.both("check_new", order)
+        assert isinstance(verdict, Verdict)
+        governs = [*self.twin.levels(order), (STRATEGY, order.strategy, 0)]
+        if killed and level in governs:
+            assert verdict.reason == reason.REASON_KILL_SWITCH
+        if verdict.reason == 0:
+            self.book.append(Working(order, order.quantity))
+        self.both("switch", level, False)
+
+    @rule(level=switch_levels)
+    def latch(self, level: Level) -> None:
+        self.both("switch", level, True)
+
+    @precondition(lambda self: self.twin.kills)
+    @rule()
+    def unlatch_all(self) -> None:
+        for level in sorted(self.twin.kills):
+            self.both("switch", level, False)
+
+    @rule(
+        instrument=st.sampled_from([*INSTRUMENTS, 9]),
+        source=st.sampled_from(["last", "mid", "outside"]),
+        price=prices,
+    )
+    def set_reference(self, instrument: int, source: str, price: int) -> None:
+        self.both("set_reference", instrument, source, price)
+
+    @rule(
+        instrument=st.sampled_from([*INSTRUMENTS, 9]),
+        bid=st.one_of(st.none(), prices),
+        ask=st.one_of(st.none(), prices),
+    )
+    def quote(self, instrument: int, bid: int | None, ask: int | None) -> None:
+        self.both("apply_quote", instrument, bid, ask)
+
+    @rule(
+        account=st.sampled_from([0, *ACCOUNTS]),
+        instrument=st.sampled_from([*INSTRUMENTS, 9]),
+        position=st.one_of(st.integers(-50, 50), edges, edges.map(lambda value: -value)),
+    )
+    def set_position(self, account: int, instrument: int, position: int) -> None:
+        if self.both("set_position", account, instrument, position) == 0:
+            self.positions[(account, instrument)] = position
+
+    @rule(order=odd_orders)
+    def odd_order(self, order: Order) -> None:
+        self.new_order(order)
+
+    @rule(price=fair_prices)
+    def fair_references(self, price: int) -> None:
+        for instrument in INSTRUMENTS:
+            self.both("set_reference", instrument, "last", price)
+
+    @rule(orders=st.lists(fair_orders, min_size=1, max_size=4))
+    def fair_orders(self, orders: list[Order]) -> None:
+        for order in orders:
+            self.new_order(order)
+
+    def new_order(self, order: Order) -> None:
+        verdict = self.both("check_new", order)
+        assert isinstance(verdict, Verdict)
+        if verdict.reason == 0:
+            self.book.append(Working(order, order.quantity))
+            self.check_accepted(order)
+
+    def check_accepted(self, order: Order) -> None:
+        """What was just accepted obeys the limits, said once more in its own words."""
+        pair = (order.account, order.instrument)
+        mine = [o for o in self.book if (o.terms.account, o.terms.instrument) == pair]
+        position = self.positions.get(pair, 0)
+        same_side = sum(o.leaves for o in mine if o.terms.side == order.side)
+        kind = POSITION_LONG if order.side == BUY else POSITION_SHORT
+        exposure = same_side + position if order.side == BUY else same_side - position
+        for level in self.twin.levels(order):
+            assert level not in self.twin.kills
+            limits = self.twin.limits[level]
+            assert exposure <= limits.get(kind, UNLIMITED)
+            count = sum(o.terms.account == order.account for o in self.book)
+            assert count <= limits.get(OPEN_ORDERS, UNLIMITED)
+        assert same_side < INT64_MAX
+
+    @precondition(lambda self: self.book)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        order = self.book.pop(data.draw(st.integers(0, len(self.book) - 1)))
+        terms = order.terms
+        done = self.both("release", terms.account, terms.instrument, terms.side, order.leaves, 1)
+        assert done == 0
+
+    @precondition(lambda self: self.book)
+    @rule(data=st.data(), price=st.integers(900, 1100))
+    def fill(self, data: st.DataObject, price: int) -> None:
+        index = data.draw(st.integers(0, len(self.book) - 1))
+        order = self.book[index]
+        quantity = data.draw(
+            st.one_of(st.just(order.leaves), st.integers(1, min(order.leaves, 100)))
+        )
+        is_done = int(quantity == order.leaves)
+        terms = order.terms
+        pair = (terms.account, terms.instrument)
+        assert self.both("apply_fill", *pair, terms.side, quantity, price, is_done) == 0
+        signed = quantity if terms.side == BUY else -quantity
+        total = self.positions.get(pair, 0) + signed
+        self.positions[pair] = max(-(2**63), min(INT64_MAX, total))
+        order.leaves -= quantity
+        order.filled += quantity
+        if is_done:
+            self.book.pop(index)
+
+    @precondition(lambda self: self.book)
+    @rule(data=st.data(), price=st.one_of(fair_prices, prices), firm=st.sampled_from(FIRMS))
+    def replace(self, data: st.DataObject, price: int, firm: int) -> None:
+        order = self.book[data.draw(st.integers(0, len(self.book) - 1))]
+        old = order.terms
+        total = data.draw(
+            st.one_of(st.integers(0, 60), st.just(order.filled + order.leaves), quantities)
+        )
+        new_price = data.draw(st.sampled_from([old.price, price]))
+        terms = Order(
+            old.account, old.instrument, old.side, total, new_price, firm=firm, strategy=5
+        )
+        verdict = self.both("check_replace", terms, order.leaves, old.price, order.filled)
+        assert isinstance(verdict, Verdict)
+        if verdict.reason == 0:
+            order.terms = terms
+            order.leaves = total - order.filled
+
+    @rule(
+        account=st.sampled_from([0, *ACCOUNTS]),
+        instrument=st.sampled_from([*INSTRUMENTS, 9]),
+        side=st.sampled_from([BUY, SELL]),
+    )
+    def release_of_what_is_not_reserved_changes_nothing(
+        self, account: int, instrument: int, side: int
+    ) -> None:
+        assert self.both("release", account, instrument, side, INT64_MAX, 1) == -1
+        assert self.both("apply_fill", account, instrument, side, -1, 1000, 0) == -1
+
+    @rule(account=st.just(999))
+    def an_account_without_limits_is_refused(self, account: int) -> None:
+        order = Order(account, 7)
+        verdict = self.both("check_new", order)
+        assert isinstance(verdict, Verdict)
+        assert verdict.reason in (reason.REASON_LIMIT_UNSET, reason.REASON_KILL_SWITCH)
+
+    @invariant()
+    def reservations_are_the_working_orders(self) -> None:
+        gate = self.kernel.gate
+        for account in ACCOUNTS:
+            mine = [order for order in self.book if order.terms.account == account]
+            assert gate.open_order_count(account) == len(mine)
+            for instrument in INSTRUMENTS:
+                sums = {
+                    side: sum(
+                        order.leaves
+                        for order in mine
+                        if (order.terms.instrument, order.terms.side) == (instrument, side)
+                    )
+                    for side in (BUY, SELL)
+                }
+                position = self.positions.get((account, instrument), 0)
+                expected = (position, sums[BUY], sums[SELL])
+                assert gate.position(account, instrument) == expected
+
+
+TestGateMachine = GateMachine.TestCase
+TestGateMachine.settings = settings(stateful_step_count=60)
