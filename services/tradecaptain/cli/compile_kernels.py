@@ -1,0 +1,61 @@
+"""``tradecaptain compile``: fill the kernel cache, so that no service compiles anything."""
+
+from __future__ import annotations
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from tradecaptain.cli.kernel_cache import open_kernel_cache
+from tradecaptain.cli.output import MESSAGES, emit_json, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("compile")(compile_kernels)
+
+
+def compile_kernels(
+    quiet_when_done: bool = typer.Option(
+        False, "--quiet-when-done", help="Say nothing if there is nothing to compile."
+    ),
+    json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
+) -> None:
+    """Compile every kernel once and keep the machine code for this processor and version."""
+    folder = open_kernel_cache()
+    from tradecaptain.base import compile_cache
+
+    columns = (
+        TextColumn("compiling kernels"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=MESSAGES, transient=True) as progress:
+        task = progress.add_task("", visible=False)
+        lines = _PlainLines()
+
+        def follow(done: int, total: int, name: str) -> None:
+            if MESSAGES.is_terminal:
+                progress.update(task, completed=done, total=total, description=name, visible=True)
+            else:
+                lines.follow(done, total)
+
+        report = compile_cache.compile_all(follow)
+    if json:
+        emit_json({"folder": str(folder), "kernels": report.kernels, "compiled": report.compiled})
+    elif report.compiled or not quiet_when_done:
+        say(f"{report.kernels} kernels, {report.compiled} of them compiled now, in {folder}")
+
+
+class _PlainLines:
+    """Progress without a terminal: a line for every tenth of the work."""
+
+    def __init__(self) -> None:
+        self._tenth = 0
+
+    def follow(self, done: int, total: int) -> None:
+        """Say how far the work is, ten times at most."""
+        tenth = done * 10 // max(total, 1)
+        if tenth > self._tenth:
+            self._tenth = tenth
+            say(f"compiling kernels: {done} of {total}")

@@ -1,0 +1,217 @@
+"""``tradecaptain order …``: send, cancel, replace and list orders by hand."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from tradecaptain.api.common.v1 import common_pb2
+from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc, records_pb2
+from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.cli.connection import CALL_SECONDS, Connection, connect
+from tradecaptain.cli.output import RESULTS, emit_json, show
+
+_ACCOUNT = typer.Option("alpha", "--account", help="Account to trade for; also names the token.")
+_JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
+
+
+class Side(StrEnum):
+    """Side of an order."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Type(StrEnum):
+    """Type of an order."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+
+
+class TimeInForce(StrEnum):
+    """How long an order lives."""
+
+    DAY = "day"
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+
+
+_SIDES = {Side.BUY: common_pb2.SIDE_BUY, Side.SELL: common_pb2.SIDE_SELL}
+_TYPES = {
+    Type.LIMIT: records_pb2.ORDER_TYPE_LIMIT,
+    Type.MARKET: records_pb2.ORDER_TYPE_MARKET,
+}
+_TIMES_IN_FORCE = {
+    TimeInForce.DAY: records_pb2.TIME_IN_FORCE_DAY,
+    TimeInForce.GTC: records_pb2.TIME_IN_FORCE_GOOD_TILL_CANCEL,
+    TimeInForce.IOC: records_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
+    TimeInForce.FOK: records_pb2.TIME_IN_FORCE_FILL_OR_KILL,
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb and the verbs below it."""
+    group = typer.Typer(help="Send, cancel, replace and list orders by hand.", no_args_is_help=True)
+    group.command("submit")(submit)
+    group.command("cancel")(cancel)
+    group.command("replace")(replace)
+    group.command("list")(list_orders)
+    app.add_typer(group, name="order")
+
+
+def submit(
+    instrument: str = typer.Argument(help="AMZN, or AMZN@TCAP."),
+    side: Side = typer.Argument(help="buy or sell."),
+    quantity: str = typer.Argument(help="Exact decimal quantity."),
+    price: str = typer.Option("", "--price", help="Exact decimal limit price."),
+    order_type: Type = typer.Option(None, "--type", help="limit with a price, else market."),
+    time_in_force: TimeInForce = typer.Option(
+        None, "--tif", help="day, gtc, ioc or fok; day for limit and ioc for market orders."
+    ),
+    client_order_id: str = typer.Option("", "--id", help="Your own id; made up if empty."),
+    post_only: bool = typer.Option(False, "--post-only", help="Never take liquidity."),
+    account: str = _ACCOUNT,
+    json: bool = _JSON,
+) -> None:
+    """Send a new order and show what became of it at once."""
+    kind = order_type or (Type.LIMIT if price else Type.MARKET)
+    lifetime = time_in_force or (TimeInForce.DAY if kind is Type.LIMIT else TimeInForce.IOC)
+    order = records_pb2.NewOrder(
+        account=account,
+        instrument=instrument if "@" in instrument else f"{instrument}@TCAP",
+        client_order_id=client_order_id or _new_id(),
+        side=_SIDES[side],
+        type=_TYPES[kind],
+        time_in_force=_TIMES_IN_FORCE[lifetime],
+        quantity=quantity,
+        post_only=post_only,
+    )
+    if price:
+        order.price = price
+    with connect(account) as connection:
+        response = _orders(connection).SubmitOrder(
+            orders_pb2.SubmitOrderRequest(order=order),
+            metadata=connection.metadata,
+            timeout=CALL_SECONDS,
+        )
+    _answer(response, json=json)
+
+
+def cancel(
+    order: str = typer.Argument(help="Venue order id, or your own id with --by-client-id."),
+    by_client_id: bool = typer.Option(False, "--by-client-id", help="ORDER is your own id."),
+    account: str = _ACCOUNT,
+    json: bool = _JSON,
+) -> None:
+    """Cancel a working order."""
+    target = records_pb2.OrderCancel(account=account, client_order_id=_new_id())
+    _name_target(target, order, by_client_id=by_client_id)
+    with connect(account) as connection:
+        response = _orders(connection).CancelOrder(
+            orders_pb2.CancelOrderRequest(cancel=target),
+            metadata=connection.metadata,
+            timeout=CALL_SECONDS,
+        )
+    _answer(response, json=json)
+
+
+def replace(
+    order: str = typer.Argument(help="Venue order id, or your own id with --by-client-id."),
+    quantity: str = typer.Option("", "--quantity", help="New total quantity."),
+    price: str = typer.Option("", "--price", help="New limit price."),
+    by_client_id: bool = typer.Option(False, "--by-client-id", help="ORDER is your own id."),
+    account: str = _ACCOUNT,
+    json: bool = _JSON,
+) -> None:
+    """Change price or quantity of a working order."""
+    if not (quantity or price):
+        raise typer.BadParameter("give --quantity, --price or both")
+    change = records_pb2.OrderReplace(account=account, client_order_id=_new_id())
+    _name_target(change, order, by_client_id=by_client_id)
+    if quantity:
+        change.quantity = quantity
+    if price:
+        change.price = price
+    with connect(account) as connection:
+        response = _orders(connection).ReplaceOrder(
+            orders_pb2.ReplaceOrderRequest(replace=change),
+            metadata=connection.metadata,
+            timeout=CALL_SECONDS,
+        )
+    _answer(response, json=json)
+
+
+def list_orders(
+    instrument: str = typer.Option("", "--instrument", help="Only this instrument's."),
+    every: bool = typer.Option(False, "--all", help="Also orders that are done."),
+    account: str = _ACCOUNT,
+    json: bool = _JSON,
+) -> None:
+    """List the account's orders of today."""
+    request = orders_pb2.ListOrdersRequest(
+        account=account, instrument=instrument, working_only=not every
+    )
+    found: list[records_pb2.Order] = []
+    with connect(account) as connection:
+        stub = _orders(connection)
+        while True:
+            page = stub.ListOrders(request, metadata=connection.metadata, timeout=CALL_SECONDS)
+            found.extend(page.orders)
+            if not page.next_page_token:
+                break
+            request.page_token = page.next_page_token
+    if json:
+        emit_json({"orders": [_as_dict(item) for item in found]})
+        return
+    for item in found:
+        show(_order_line(item))
+    if not found:
+        show("no orders" if every else "no working orders")
+
+
+def _orders(connection: Connection) -> orders_pb2_grpc.OrderServiceStub:
+    return orders_pb2_grpc.OrderServiceStub(connection.channel)
+
+
+def _new_id() -> str:
+    return f"cli-{SYSTEM_CLOCK.now_ns():x}"
+
+
+def _name_target(
+    target: records_pb2.OrderCancel | records_pb2.OrderReplace, order: str, *, by_client_id: bool
+) -> None:
+    if by_client_id:
+        target.target_client_order_id = order
+    elif order.isascii() and order.isdigit():
+        target.order_id = int(order)
+    else:
+        raise typer.BadParameter(f"{order!r} is no venue order id; did you mean --by-client-id?")
+
+
+def _as_dict(message: Message) -> dict[str, Any]:
+    return MessageToDict(message, preserving_proto_field_name=True)
+
+
+def _order_line(order: records_pb2.Order) -> str:
+    side = common_pb2.Side.Name(order.side).removeprefix("SIDE_").lower()
+    status = records_pb2.OrderStatus.Name(order.status).removeprefix("ORDER_STATUS_").lower()
+    price = order.price if order.HasField("price") else "market"
+    return (
+        f"{order.order_id} {order.client_order_id} {order.instrument} {side} {order.quantity}"
+        f" @ {price} · {status.replace('_', ' ')}, {order.cumulative_quantity} filled,"
+        f" {order.leaves_quantity} open"
+    )
+
+
+def _answer(response: Any, *, json: bool) -> None:
+    if json:
+        emit_json(_as_dict(response))
+        return
+    show(_order_line(response.order))
+    if response.duplicate:
+        RESULTS.print("this is the first result of a request that was sent before", style="yellow")

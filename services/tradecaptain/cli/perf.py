@@ -1,0 +1,33 @@
+"""``tradecaptain perf NAME``: run one benchmark of a checkout."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import typer
+from tradecaptain.cli.checkout import require_checkout
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("perf")(perf)
+
+
+def perf(
+    name: str = typer.Argument(
+        "", help="ping_pong, order_path, tick_path, edge or start; empty lists them."
+    ),
+    smoke: bool = typer.Option(False, "--smoke", help="Seconds instead of minutes; no goals."),
+    json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
+) -> None:
+    """Measure, verify the output, and compare with the stated goals and peers."""
+    root = require_checkout("perf")
+    arguments = [sys.executable, "-m", "perf"]
+    if name:
+        arguments.append(name)
+    if smoke:
+        arguments.append("--smoke")
+    if json:
+        arguments.append("--json")
+    raise typer.Exit(subprocess.run(arguments, cwd=root, check=False).returncode)

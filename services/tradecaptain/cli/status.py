@@ -1,0 +1,51 @@
+"""``tradecaptain status``: how the mesh of this run folder is."""
+
+from __future__ import annotations
+
+import typer
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.cli.output import RESULTS, emit_json, show
+from tradecaptain.launch.run_state import PartState, RunState, read_state, running_supervisor
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("status")(status)
+
+
+def status(json: bool = typer.Option(False, "--json", help="Answer with one JSON object.")) -> None:
+    """Show each part's state, and rates; exits 3 if nothing runs and 1 if a part isn't ready."""
+    run = RunPaths.from_environment()
+    owner = running_supervisor(run)
+    state = read_state(run) if owner is not None else None
+    if state is None:
+        if json:
+            emit_json({"run": str(run.folder), "running": False, "ready": False})
+        else:
+            show(f"nothing is running in {run.folder}; start it with `tradecaptain up`")
+        raise typer.Exit(3)
+    if json:
+        emit_json({"run": str(run.folder), "running": True, **state, "counters": _counters(run)})
+    else:
+        _show(run, state)
+    if not state["ready"]:
+        raise typer.Exit(1)
+
+
+def _counters(run: RunPaths) -> dict[str, dict[str, int]]:
+    from tradecaptain.launch.telemetry import part_counters
+
+    parts = [path.stem for path in sorted(run.counters.glob("*.counters"))]
+    return {part: dict(part_counters(run, part)) for part in parts}
+
+
+def _show(run: RunPaths, state: dict[str, object]) -> None:
+    from tradecaptain.cli.live_status import part_table, rates_line
+
+    parts = state.pop("parts")
+    assert isinstance(parts, dict)
+    whole = RunState(**state)  # type: ignore[arg-type]
+    whole.parts = {name: PartState(**values) for name, values in parts.items()}
+    show(f"{run.folder} · 127.0.0.1:{run.ports.envoy}")
+    RESULTS.print(part_table(whole))
+    show(rates_line(whole.rates))

@@ -1,0 +1,75 @@
+"""``tradecaptain verify KIND FILE…``: check our answers against published ones."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+from typing import Any
+
+import typer
+from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.cli import verify as package
+from tradecaptain.cli.failure import CommandError
+from tradecaptain.cli.output import emit_json, show
+from tradecaptain.cli.verify_result import FAILURES_SHOWN_MAX, VerifyResult
+
+NANOSECONDS = 1_000_000_000
+_NOT_KINDS = ("command",)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("verify")(verify)
+
+
+def kinds() -> list[str]:
+    """Names of the kinds there are."""
+    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in found if name not in _NOT_KINDS)
+
+
+def verify(
+    kind: str = typer.Argument(help="What to verify: pricing, matching, replay …"),
+    files: list[Path] = typer.Argument(help="Files with published cases and answers."),
+    json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
+) -> None:
+    """Compute the cases of files and compare; exits 1 if anything failed or nothing passed."""
+    if kind not in kinds():
+        raise CommandError(f"there is no kind {kind!r}", next_step=f"one of {', '.join(kinds())}")
+    judge_and_show(kind, files, json=json)
+
+
+def judge_and_show(kind: str, files: list[Path], *, json: bool) -> None:
+    """Judge files by one kind and answer; ends the command with status 1 unless all is good."""
+    for path in files:
+        if not path.exists():
+            raise CommandError(f"{path}: there is no such file")
+    judge = importlib.import_module(f"{package.__name__}.{kind}").judge
+    started_ns = SYSTEM_CLOCK.monotonic_ns()
+    result: VerifyResult = judge(files)
+    seconds = (SYSTEM_CLOCK.monotonic_ns() - started_ns) / NANOSECONDS
+    answer = result.as_dict(seconds)
+    if json:
+        emit_json(answer)
+    else:
+        _show(answer)
+    if not result.is_good:
+        raise typer.Exit(1)
+
+
+def _show(answer: dict[str, Any]) -> None:
+    for failure in answer["failures"]:
+        show(f"failed {failure['id']}: {failure['why']}")
+    if answer["failed"] > FAILURES_SHOWN_MAX:
+        show(f"… and {answer['failed'] - FAILURES_SHOWN_MAX} more")
+    for reason in answer["reasons"]:
+        show(f"{reason['count']:8} x {reason['why']}")
+    known = ("checked", "passed", "failed", "not_applicable", "failures", "reasons", "seconds")
+    for key, value in answer.items():
+        if key not in known:
+            show(f"{key}: {value}")
+    show(
+        f"{answer['checked']} checked: {answer['passed']} passed, {answer['failed']} failed,"
+        f" {answer['not_applicable']} not applicable, {answer['seconds']} s"
+    )

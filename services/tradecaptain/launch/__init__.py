@@ -1,0 +1,1 @@
+"""Composition only: which parts make up a mesh, how they are started, watched and stopped."""

@@ -1,0 +1,193 @@
+"""Prepares a run folder before the parts start: ports, reference data, tokens, kernels."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import orjson
+from tradecaptain.base.errors import ConfigurationError
+from tradecaptain.base.reference import (
+    Instrument,
+    Reference,
+    default_reference,
+    dump_reference,
+    load_reference,
+)
+from tradecaptain.base.run_paths import Ports, RunPaths
+from tradecaptain.edge.tokens import default_entries, load_tokens, write_tokens
+
+REPLAY_ACCOUNT = "replay"
+OWN_VENUE_OFFSET = 1000
+_LISTENING = "0A"
+_CONFIG_TEXT = """\
+# Configuration of this mesh: one table a part. The environment goes over it:
+# TRADECAPTAIN_<PART>__<KEY>=value. `tradecaptain config` shows what is in force.
+
+# [ports]
+# base = 10000        # moves all ports; single ones by name: envoy = 8080
+
+# [collector]
+# rate_per_second = 2000
+
+# [supervisor]
+# stop_timeout_seconds = 10
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What one start of a mesh is asked for."""
+
+    replay: tuple[Path, ...] = ()
+    speed: str = ""
+    reference: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def busy_ports(ports: Ports) -> list[tuple[str, int, str]]:
+    """Ports of ours that something else listens on: part, port, and who it is where we may know."""
+    busy = []
+    for part, port in ports.as_dict().items():
+        with socket.socket() as listener:
+            # Connections of the last mesh that linger in the kernel don't keep a port busy.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except PermissionError:
+                busy.append((part, port, "ports below 1024 need privileges"))
+            except OSError:
+                busy.append((part, port, listener_of(port)))
+    return busy
+
+
+def listener_of(port: int) -> str:
+    """Say which process listens on a port, as far as this user may see it."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except FileNotFoundError:
+            continue
+        for line in lines:
+            columns = line.split()
+            if columns[3] == _LISTENING and int(columns[1].rsplit(":", 1)[1], 16) == port:
+                inodes.add(f"socket:[{columns[9]}]")
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            held = {str(link.readlink()) for link in (folder / "fd").iterdir()}
+            if held & inodes:
+                return f"process {folder.name} ({(folder / 'comm').read_text().strip()})"
+        except OSError:
+            # Another user's process, or one that has just ended.
+            continue
+    return "another process"
+
+
+def check_ports(run: RunPaths) -> None:
+    """Refuse to start while a port is taken, naming it and its owner."""
+    busy = busy_ports(run.ports)
+    if busy:
+        said = "; ".join(f"port {port} of {part} is in use by {who}" for part, port, who in busy)
+        raise ConfigurationError(
+            f"{said}; free it or set [ports] in {run.config}", field=busy[0][0]
+        )
+
+
+def write_run_folder(run: RunPaths, options: Options) -> Reference:
+    """Write reference data, tokens and a configuration to begin with; returns the reference."""
+    run.create()
+    if not run.config.exists():
+        run.config.write_text(_CONFIG_TEXT, encoding="utf-8")
+    reference = effective_reference(run, options)
+    dump_reference(reference, run.reference)
+    clients = {
+        account.name: account.account_id
+        for account in reference.accounts
+        if account.name != REPLAY_ACCOUNT
+    }
+    if run.tokens.exists():
+        load_tokens(run.tokens)
+    else:
+        write_tokens(run.tokens, default_entries(clients))
+    return reference
+
+
+def effective_reference(run: RunPaths, options: Options) -> Reference:
+    """The reference data of this start.
+
+    That is the packaged or a given file, what earlier starts of this run folder added (an id is
+    never given to something else), and a pair of instruments for every unknown replayed symbol.
+    """
+    reference = default_reference()
+    if options.reference is not None:
+        reference = load_reference(options.reference)
+    if run.reference.exists():
+        earlier = load_reference(run.reference)
+        ids = {item.instrument_id for item in reference.instruments}
+        keys = {item.key for item in reference.instruments}
+        added = [
+            item
+            for item in earlier.instruments
+            if item.instrument_id not in ids and item.key not in keys
+        ]
+        reference = reference.with_instruments(added)
+    return with_replayed_symbols(reference, options.replay)
+
+
+def with_replayed_symbols(reference: Reference, files: Sequence[Path]) -> Reference:
+    """Add a mirror and an own-venue instrument for each replayed symbol that isn't known."""
+    from tradecaptain.collector.replayed import replayed_instruments
+
+    keys = {item.key for item in reference.instruments}
+    for wanted in replayed_instruments(files):
+        if wanted.key in keys:
+            continue
+        taken = {item.instrument_id for item in reference.instruments}
+        free = (number for number in range(30, OWN_VENUE_OFFSET) if number not in taken)
+        mirror_id = next(number for number in free if number + OWN_VENUE_OFFSET not in taken)
+        reference = reference.with_instruments(_pair(reference, wanted, mirror_id))
+        keys.add(wanted.key)
+    return reference
+
+
+def _pair(reference: Reference, wanted: Instrument, mirror_id: int) -> tuple[Instrument, ...]:
+    mirror = replace(wanted, instrument_id=mirror_id)
+    own = replace(
+        mirror,
+        instrument_id=mirror_id + OWN_VENUE_OFFSET,
+        mic="TCAP",
+        source="",
+        initial_price_units=0,
+        mirror_of=mirror_id,
+    )
+    return mirror, own
+
+
+def part_environment(options: Options) -> dict[str, str]:
+    """What the parts inherit beyond our own environment: the replay of this start."""
+    environment = {**os.environ, **options.environment}
+    if options.replay:
+        files = [str(path.absolute()) for path in options.replay]
+        environment["TRADECAPTAIN_COLLECTOR__REPLAY"] = orjson.dumps(files).decode()
+    if options.speed:
+        environment["TRADECAPTAIN_COLLECTOR__SPEED"] = options.speed
+    return environment
+
+
+def parse_speed(text: str) -> str:
+    """Check a replay speed: ``max`` or a positive multiple of real time."""
+    if text == "max":
+        return text
+    try:
+        if Fraction(text) > 0:
+            return text
+    except (ValueError, ZeroDivisionError):
+        pass
+    raise ConfigurationError(
+        f"--speed must be max or a positive number such as 1 or 20, not {text!r}", field="speed"
+    )
