@@ -1,0 +1,266 @@
+"""Order entry: staged commands are checked, remembered under their key, and published.
+
+One kernel does all of it, for one command as for a thousand. Nothing is remembered that wasn't
+published, and nothing is published that wasn't remembered first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.memory import copy_bytes, load_i64, load_u8, store_i64, store_release_i64
+from tradecaptain.gateway.layout import (
+    ACCOUNT_TYPE,
+    BUCKETS_TYPE,
+    CODE_DUPLICATE,
+    CODE_FRESH,
+    FILE_HEADER_TYPE,
+    INSTRUMENT_TYPE,
+    OUTCOME_PENDING,
+    REQUEST_TYPE,
+    STATUS_PENDING,
+    WORK_TYPE,
+)
+from tradecaptain.gateway.lookup import find_key, is_open, key_hash, link_key
+from tradecaptain.mesh.layout import PUBLICATION_TYPE
+from tradecaptain.mesh.publication import (
+    publication_claim,
+    publication_commit,
+    publication_stride,
+)
+from tradecaptain.wire import common, order_command
+from tradecaptain.wire import reason as reasons
+
+CAPACITY_EXHAUSTED = -1000
+"""The file has no room for more requests of this day."""
+KEY_BYTES = 32
+_COMMAND_BYTES = order_command.RECORD_BYTES
+_STRIDE = publication_stride(_COMMAND_BYTES)
+
+
+@inline
+def _key_reason(command: int) -> int:
+    """0 if the client order id is printable ASCII, padded with zero bytes at the end only."""
+    ended = False
+    for offset in range(KEY_BYTES):
+        character = load_u8(command + order_command.OFFSET_CLIENT_ORDER_ID0 + offset)
+        if character == 0:
+            ended = True
+        elif ended or character < 0x20 or character > 0x7E:
+            return reasons.REASON_INVALID_CLIENT_ORDER_ID
+    return 0
+
+
+@inline
+def _increment_at(bands: int, first: int, count: int, price_units: int) -> int:
+    """The order increment at a price; bands are pairs of lower bound and increment."""
+    increment = load_i64(bands + first * 16 + 8)
+    for index in range(first + 1, first + count):
+        if price_units < load_i64(bands + index * 16):
+            break
+        increment = load_i64(bands + index * 16 + 8)
+    return increment
+
+
+@inline
+def _price_reason(work: Any, instruments: Any, instrument_id: int, price_units: int) -> int:
+    if (
+        price_units < instruments[instrument_id]["minimum_price_units"]
+        or price_units > instruments[instrument_id]["maximum_price_units"]
+    ):
+        return reasons.REASON_PRICE_OUT_OF_RANGE
+    increment = _increment_at(
+        work[0]["bands_address"],
+        instruments[instrument_id]["first_band"],
+        instruments[instrument_id]["band_count"],
+        price_units,
+    )
+    return reasons.REASON_INVALID_PRICE if price_units % increment != 0 else 0
+
+
+@inline
+def _quantity_reason(instruments: Any, instrument_id: int, quantity_units: int) -> int:
+    if (
+        quantity_units < instruments[instrument_id]["minimum_order_units"]
+        or quantity_units > instruments[instrument_id]["maximum_order_units"]
+        or quantity_units <= 0
+        or quantity_units % instruments[instrument_id]["lot_units"] != 0
+    ):
+        return reasons.REASON_INVALID_QUANTITY
+    return 0
+
+
+@inline
+def _command_reason(work: Any, instruments: Any, command: int) -> int:
+    """0 if the command keeps the instrument's rules, else the reason why it doesn't."""
+    action = order_command.get_action(command)
+    instrument_id = order_command.get_instrument_id(command)
+    if instrument_id >= instruments.shape[0] or instruments[instrument_id]["is_tradable"] == 0:
+        return reasons.REASON_UNKNOWN_INSTRUMENT
+    side = order_command.get_side(command)
+    if side != common.SIDE_BUY and side != common.SIDE_SELL:
+        return reasons.REASON_INVALID_SIDE
+    key_0 = order_command.get_client_order_id0(command)
+    if key_0 == 0 and action != order_command.COMMAND_ACTION_CANCEL_ORDER:
+        return reasons.REASON_INVALID_CLIENT_ORDER_ID
+    reason = _key_reason(command)
+    if reason != 0 or action == order_command.COMMAND_ACTION_CANCEL_ORDER:
+        return reason
+    reason = _quantity_reason(instruments, instrument_id, order_command.get_quantity_units(command))
+    if reason != 0 or order_command.get_order_type(command) == common.ORDER_TYPE_MARKET:
+        return reason
+    return _price_reason(work, instruments, instrument_id, order_command.get_price_units(command))
+
+
+@inline
+def _bodies_equal(first: int, second: int) -> bool:
+    for offset in range(0, _COMMAND_BYTES, 8):
+        if load_i64(first + offset) != load_i64(second + offset):
+            return False
+    return True
+
+
+@inline
+def _existing(work: Any, requests: Any, buckets: Any, command: int) -> int:
+    """The request that holds the command's key today, or -1."""
+    key_0 = order_command.get_client_order_id0(command)
+    if key_0 == 0:
+        return -1
+    account_id = order_command.get_account_id(command)
+    key_1 = order_command.get_client_order_id1(command)
+    key_2 = order_command.get_client_order_id2(command)
+    key_3 = order_command.get_client_order_id3(command)
+    bucket = key_hash(account_id, key_0, key_1, key_2, key_3) & work[0]["bucket_mask"]
+    index = find_key(requests, buckets[bucket], account_id, key_0, key_1, key_2, key_3)
+    if index >= 0 and requests[index]["day"] != work[0]["day"]:
+        slot = requests[index]["slot"]
+        if slot < 0 or not is_open(requests[slot]["status"]):
+            # A key of an earlier trading day, and nothing of it is working any more.
+            return -1
+    return index
+
+
+@inline
+def _remember(
+    work: Any, requests: Any, buckets: Any, accounts: Any, index: int, command: int, slot: int
+) -> None:
+    """Write the request at ``index``; ``slot`` is its order's request, -1 for a new order."""
+    account_id = order_command.get_account_id(command)
+    requests[index]["account_id"] = account_id
+    requests[index]["key_0"] = order_command.get_client_order_id0(command)
+    requests[index]["key_1"] = order_command.get_client_order_id1(command)
+    requests[index]["key_2"] = order_command.get_client_order_id2(command)
+    requests[index]["key_3"] = order_command.get_client_order_id3(command)
+    requests[index]["action"] = order_command.get_action(command)
+    requests[index]["day"] = work[0]["day"]
+    requests[index]["outcome"] = OUTCOME_PENDING
+    requests[index]["reason"] = 0
+    requests[index]["first_event"] = 0
+    requests[index]["last_event"] = 0
+    requests[index]["command_sequence"] = 0
+    requests[index]["waiter"] = work[0]["waiter"]
+    requests[index]["followed"] = 0
+    requests[index]["send_time_ns"] = work[0]["send_time_ns"]
+    requests[index]["session_id"] = work[0]["session_id"]
+    requests[index]["slot"] = index if slot < 0 else slot
+    if slot < 0:
+        _open_order(work, requests, index, command)
+        requests[index]["previous_order"] = accounts[account_id]["newest_order"]
+        accounts[account_id]["newest_order"] = index + 1
+    link_key(work, requests, buckets, index)
+
+
+@inline
+def _open_order(work: Any, requests: Any, index: int, command: int) -> None:
+    requests[index]["order_id"] = 0
+    requests[index]["current_request"] = index
+    requests[index]["instrument_id"] = order_command.get_instrument_id(command)
+    requests[index]["side"] = order_command.get_side(command)
+    requests[index]["order_type"] = order_command.get_order_type(command)
+    requests[index]["time_in_force"] = order_command.get_time_in_force(command)
+    requests[index]["status"] = STATUS_PENDING
+    requests[index]["status_reason"] = 0
+    requests[index]["price_units"] = order_command.get_price_units(command)
+    requests[index]["quantity_units"] = order_command.get_quantity_units(command)
+    requests[index]["leaves_quantity_units"] = order_command.get_quantity_units(command)
+    requests[index]["cumulative_quantity_units"] = 0
+    requests[index]["strategy_id"] = order_command.get_strategy_id(command)
+    requests[index]["newest_event"] = 0
+    requests[index]["epoch"] = 0
+    requests[index]["sequence"] = 0
+    requests[index]["create_time_ns"] = work[0]["send_time_ns"]
+    requests[index]["update_time_ns"] = work[0]["send_time_ns"]
+    requests[index]["next_by_order"] = 0
+
+
+@inline
+def _write_command(work: Any, index: int, command: int, target: int) -> None:
+    """Keep the body as the client wrote it, and stamp the copy that is published."""
+    copy_bytes(work[0]["commands_address"] + index * _COMMAND_BYTES, command, _COMMAND_BYTES)
+    copy_bytes(target, command, _COMMAND_BYTES)
+    order_command.set_tag(target, index + 1)
+    order_command.set_session_id(target, work[0]["session_id"])
+    order_command.set_send_time_ns(target, work[0]["send_time_ns"])
+
+
+@kernel(
+    types.int64(
+        FILE_HEADER_TYPE,
+        WORK_TYPE,
+        REQUEST_TYPE,
+        BUCKETS_TYPE,
+        ACCOUNT_TYPE,
+        INSTRUMENT_TYPE,
+        PUBLICATION_TYPE,
+        types.int64,
+    )
+)
+def enter_commands(
+    file: Any,
+    work: Any,
+    requests: Any,
+    buckets: Any,
+    accounts: Any,
+    instruments: Any,
+    publication: Any,
+    count: int,
+) -> int:
+    """Enter ``count`` staged commands; returns how many were published, or a negative status.
+
+    For each command its code (fresh, duplicate, or a reason) and its request are written to the
+    lists at ``codes_address`` and ``targets_address``. On a negative status nothing has happened.
+    """
+    first = file[0]["request_count"]
+    if first + count > file[0]["request_capacity"]:
+        return CAPACITY_EXHAUSTED
+    payload = publication_claim(publication, count, _COMMAND_BYTES)
+    if payload < 0:
+        return payload
+    fresh = 0
+    for position in range(count):
+        command = work[0]["staging_address"] + position * _COMMAND_BYTES
+        code = _command_reason(work, instruments, command)
+        target = -1
+        if code == 0:
+            target = _existing(work, requests, buckets, command)
+            if target >= 0:
+                kept = work[0]["commands_address"] + target * _COMMAND_BYTES
+                same = _bodies_equal(kept, command)
+                code = CODE_DUPLICATE if same else reasons.REASON_DUPLICATE_CLIENT_ORDER_ID
+            else:
+                code = CODE_FRESH
+                target = first + fresh
+                slot = load_i64(work[0]["slots_address"] + position * 8)
+                _write_command(work, target, command, payload + fresh * _STRIDE)
+                _remember(work, requests, buckets, accounts, target, command, slot)
+                fresh += 1
+        store_i64(work[0]["codes_address"] + position * 8, code)
+        store_i64(work[0]["targets_address"] + position * 8, target)
+    if fresh > 0:
+        # The count comes last: a request that was counted is complete, also after a kill.
+        store_release_i64(work[0]["request_count_address"], first + fresh)
+    publication_commit(publication, fresh)
+    work[0]["published"] += fresh
+    return fresh
