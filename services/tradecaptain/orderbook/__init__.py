@@ -1,0 +1,1 @@
+"""Our own venue: sequencer, risk gate and matching in one duty cycle, and views of its books."""
