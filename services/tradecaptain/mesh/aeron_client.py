@@ -1,0 +1,183 @@
+"""One Aeron C client: its connection to a driver, its errors, and its answer to a lost driver.
+
+The client's conductor runs on a native thread of the library, so keepalives go out whatever Python
+does. When the driver is gone the client closes itself; :meth:`AeronClient.revive` makes a new one
+when a new driver is there, and raises ``generation``, by which publications and subscriptions see
+that their C objects are gone. Every use of a C object happens under ``lock``.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections import deque
+from pathlib import Path
+from typing import Any, Final
+
+from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
+from tradecaptain.mesh.aeron_library import aeron_library
+from tradecaptain.mesh.driver import driver_is_active
+from tradecaptain.mesh.errors import DriverAbsentError, MeshError
+from tradecaptain.mesh.layout import COUNTER_LENGTH, METADATA_CORRELATION_ID, METADATA_LENGTH
+from tradecaptain.mesh.mapping import MappedFile
+from tradecaptain.mesh.timeouts import MILLISECOND_NS, TIMEOUTS, Timeouts
+from tradecaptain.mesh.transport import logbuffer_candidates
+
+_CNC_HEADER_BYTES: Final = 128
+_ERRORS_KEPT: Final = 64
+
+
+class AeronClient:
+    """A connection to the media driver of one folder."""
+
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        *,
+        prefault: bool = False,
+        timeouts: Timeouts = TIMEOUTS,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Connect; :class:`DriverAbsentError` when no driver runs in ``directory``."""
+        self.directory = directory
+        self.name = name
+        self.prefault = prefault
+        self.timeouts = timeouts
+        self.library = aeron_library()
+        self.lock = threading.RLock()
+        self.generation = 0
+        self.errors: deque[str] = deque(maxlen=_ERRORS_KEPT)
+        self._clock = clock
+        self._context: Any = None
+        self._client: Any = None
+        self._counters: MappedFile | None = None
+        self._next_attempt_ns = 0
+        self._error_callback = self.library.ffi.callback(
+            "void(void *, int, const char *)", self._on_error
+        )
+        self._connect()
+
+    def _on_error(self, _clientd: Any, code: int, message: Any) -> None:
+        lines = self.library.text(message).split("\n")
+        self.errors.append(f"{code}: " + "; ".join(line.strip() for line in lines if line.strip()))
+
+    def call(self, name: str, *arguments: Any) -> int:
+        """Call a library function; a negative result raises with Aeron's message."""
+        result = int(getattr(self.library.functions, name)(*arguments))
+        if result < 0:
+            raise MeshError(f"{name}: {self.library.error_message()}")
+        return result
+
+    @property
+    def handle(self) -> Any:
+        """The C client."""
+        if self._client is None:
+            raise MeshError(f"the mesh client {self.name!r} is closed")
+        return self._client
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the driver is gone, or has given up on this client."""
+        with self.lock:
+            return self._client is None or bool(
+                self.library.functions.aeron_is_closed(self._client)
+            )
+
+    def _connect(self) -> None:
+        if not driver_is_active(self.directory, self.timeouts):
+            raise DriverAbsentError(self.directory)
+        pointer = self.library.ffi.new("void **")
+        self.call("aeron_context_init", pointer)
+        self._context = pointer[0]
+        settings: dict[str, Any] = {
+            "dir": os.fsencode(self.directory),
+            "driver_timeout_ms": self.timeouts.driver_timeout_ns // MILLISECOND_NS,
+            "keepalive_interval_ns": self.timeouts.keepalive_interval_ns,
+            "resource_linger_duration_ns": self.timeouts.resource_linger_ns,
+            "idle_sleep_duration_ns": self.timeouts.conductor_sleep_ns,
+            "client_name": self.name.encode(),
+        }
+        try:
+            for name, value in settings.items():
+                self.call(f"aeron_context_set_{name}", self._context, value)
+            self.call(
+                "aeron_context_set_error_handler",
+                self._context,
+                self._error_callback,
+                self.library.ffi.NULL,
+            )
+            self.call("aeron_init", pointer, self._context)
+            self._client = pointer[0]
+            self.call("aeron_start", self._client)
+        except MeshError:
+            self._disconnect()
+            raise
+        self._counters = MappedFile(self.directory / "cnc.dat", writable=True)
+        self.generation += 1
+
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            client, self._client = self._client, None
+            self.library.functions.aeron_close(client)
+        if self._context is not None:
+            context, self._context = self._context, None
+            self.library.functions.aeron_context_close(context)
+
+    def map_log(self, registration_id: int, *, writable: bool) -> MappedFile:
+        """Map the log of a publication, or that of a received image, and check whose it is."""
+        for path in logbuffer_candidates(self.directory, registration_id):
+            if path.exists():
+                log = MappedFile(path, writable=writable, prefault=self.prefault)
+                (found,) = log.array(
+                    "<i8", 1, log.length - METADATA_LENGTH + METADATA_CORRELATION_ID
+                )
+                if found != registration_id:
+                    raise MeshError(f"{path} holds the log {found}, not {registration_id}")
+                return log
+        raise MeshError(f"the driver keeps no log {registration_id} in {self.directory}")
+
+    def counters_file(self) -> MappedFile:
+        """The driver's CnC file; whoever keeps an address into it keeps this object."""
+        if self._counters is None:
+            raise MeshError(f"the mesh client {self.name!r} has no driver")
+        return self._counters
+
+    @staticmethod
+    def counter_address(counters: MappedFile, counter_id: int) -> int:
+        """Address of a counter's value in a mapped CnC file."""
+        header = bytes(counters.array("u1", _CNC_HEADER_BYTES))
+        to_driver, to_clients, metadata, values = struct.unpack_from("<iiii", header, 4)
+        if not 0 <= counter_id < values // COUNTER_LENGTH:
+            raise MeshError(f"counter {counter_id} lies outside the driver's counters")
+        start = _CNC_HEADER_BYTES + to_driver + to_clients + metadata
+        return counters.address + start + counter_id * COUNTER_LENGTH
+
+    def revive(self) -> bool:
+        """Make a new connection if the old one is lost and a driver is there; false if not.
+
+        Looks for a driver at most once in ``reconnect_interval_ns``.
+        """
+        with self.lock:
+            if not self.is_lost:
+                return True
+            now_ns = self._clock.monotonic_ns()
+            if now_ns < self._next_attempt_ns:
+                return False
+            self._next_attempt_ns = now_ns + self.timeouts.reconnect_interval_ns
+            if not driver_is_active(self.directory, self.timeouts):
+                return False
+            self._disconnect()
+            try:
+                self._connect()
+            except MeshError as error:
+                self.errors.append(error.message)
+                return False
+            return True
+
+    def close(self) -> None:
+        """Close the C client; everything opened from it is gone."""
+        with self.lock:
+            self._disconnect()
+            self._counters = None

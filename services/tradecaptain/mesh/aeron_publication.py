@@ -1,0 +1,101 @@
+"""An exclusive Aeron publication whose log this process writes directly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tradecaptain.base.memory import aligned_zeros
+from tradecaptain.mesh.aeron_client import AeronClient
+from tradecaptain.mesh.aeron_resource import AeronResource
+from tradecaptain.mesh.layout import METADATA_IS_CONNECTED, PARTITION_COUNT, PUBLICATION
+from tradecaptain.mesh.mapping import MappedFile
+from tradecaptain.mesh.publication import publication_position, publication_seek
+from tradecaptain.mesh.transport import with_parameter
+
+
+class AeronPublication(AeronResource):
+    """One writer's log of a stream; see :class:`tradecaptain.mesh.transport.Publication`."""
+
+    add_function = "aeron_async_add_exclusive_publication"
+    poll_function = "aeron_async_add_exclusive_publication_poll"
+
+    def __init__(self, client: AeronClient, stream_id: int, channel: str, term_bytes: int) -> None:
+        super().__init__(
+            client, stream_id, channel, with_parameter(channel, "term-length", str(term_bytes))
+        )
+        self._state = aligned_zeros(1, PUBLICATION)
+        self._log: MappedFile | None = None
+        self._counters: MappedFile | None = None
+
+    @property
+    def state(self) -> npt.NDArray[Any]:
+        """Record array of length one, the same object for life."""
+        return self._state
+
+    @property
+    def position(self) -> int:
+        """Position of the next record."""
+        return int(publication_position(self._state))
+
+    @property
+    def generation(self) -> int:
+        """Grows each time a driver gives this publication a new log."""
+        return int(self._state[0]["generation"])
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a subscriber is attached."""
+        if self._log is None or self._state[0]["is_open"] == 0:
+            return False
+        offset = int(self._state[0]["metadata_address"]) - self._log.address
+        return bool(self._log.array("<i4", 1, offset + METADATA_IS_CONNECTED)[0] == 1)
+
+    def _attach(self) -> None:
+        constants = self.client.library.ffi.new("aeron_publication_constants_t *")
+        self.client.call("aeron_exclusive_publication_constants", self._handle, constants)
+        position = self.client.call("aeron_exclusive_publication_position", self._handle)
+        self._log = self.client.map_log(constants.original_registration_id, writable=True)
+        self._counters = self.client.counters_file()
+        state = self._state[0]
+        state["log_address"] = self._log.address
+        state["term_length"] = constants.term_buffer_length
+        state["term_shift"] = constants.position_bits_to_shift
+        state["metadata_address"] = (
+            self._log.address + PARTITION_COUNT * constants.term_buffer_length
+        )
+        state["limit_address"] = self.client.counter_address(
+            self._counters, constants.publication_limit_counter_id
+        )
+        state["limit"] = 0
+        state["claim_count"] = 0
+        state["session_word"] = np.int64(constants.session_id) << np.int64(32)
+        state["stream_term_word"] = constants.stream_id
+        state["initial_term_id"] = constants.initial_term_id
+        state["max_payload_length"] = constants.max_payload_length
+        state["max_position"] = constants.max_possible_position
+        state["generation"] += 1
+        publication_seek(self._state, position)
+        state["is_open"] = 1
+
+    def _has_changed(self) -> bool:
+        return bool(
+            self.client.library.functions.aeron_exclusive_publication_is_closed(self._handle)
+        )
+
+    def _update(self) -> bool:
+        if not self._has_changed():
+            return False
+        changed = self._detach()
+        self._handle = None
+        return changed
+
+    def _detach(self) -> bool:
+        was_open = bool(self._state[0]["is_open"])
+        self._state[0]["is_open"] = 0
+        return was_open
+
+    def _release(self) -> None:
+        null = self.client.library.ffi.NULL
+        self.client.call("aeron_exclusive_publication_close", self._handle, null, null)

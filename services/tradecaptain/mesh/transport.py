@@ -1,0 +1,147 @@
+"""The contract that real Aeron and the simulated transport both fulfil."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+import numpy.typing as npt
+from tradecaptain.mesh.errors import MeshError
+from tradecaptain.mesh.layout import TERM_LENGTH_MAXIMUM, TERM_LENGTH_MINIMUM
+
+IPC_CHANNEL: Final = "aeron:ipc"
+DEFAULT_TERM_BYTES: Final = 16 * 1024 * 1024
+DEFAULT_IMAGE_CAPACITY: Final = 8
+
+
+class Resource(Protocol):
+    """What an agent's thread keeps up to date."""
+
+    def needs_refresh(self) -> bool:
+        """Whether something changed outside; cheap, from any thread."""
+        ...
+
+    def refresh(self) -> bool:
+        """Take the change over, on the thread that runs the kernels; true if anything changed."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; kernels see a closed state from then on."""
+        ...
+
+
+class Publication(Resource, Protocol):
+    """An exclusive publication: one writer's log of a stream."""
+
+    stream_id: int
+    channel: str
+
+    @property
+    def state(self) -> npt.NDArray[Any]:
+        """Record array of length one for the functions of :mod:`tradecaptain.mesh.publication`."""
+        ...
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a subscriber is attached."""
+        ...
+
+    @property
+    def position(self) -> int:
+        """Position of the next record."""
+        ...
+
+    @property
+    def generation(self) -> int:
+        """Grows each time a driver gives this publication a new log."""
+        ...
+
+
+class Subscription(Resource, Protocol):
+    """A subscription with one image for each writer."""
+
+    stream_id: int
+    channel: str
+
+    @property
+    def images(self) -> npt.NDArray[Any]:
+        """Record array for the functions of :mod:`tradecaptain.mesh.image`."""
+        ...
+
+    @property
+    def image_count(self) -> int:
+        """How many writers are attached."""
+        ...
+
+
+class Mesh(Protocol):
+    """A connection to the mesh, from which everything else is opened."""
+
+    def add_publication(
+        self, stream_id: int, *, channel: str = IPC_CHANNEL, term_bytes: int = DEFAULT_TERM_BYTES
+    ) -> Publication:
+        """Open an exclusive publication."""
+        ...
+
+    def add_subscription(
+        self,
+        stream_id: int,
+        *,
+        channel: str = IPC_CHANNEL,
+        tether: bool = False,
+        image_capacity: int = DEFAULT_IMAGE_CAPACITY,
+        images: npt.NDArray[Any] | None = None,
+    ) -> Subscription:
+        """Open a subscription; ``images`` is a slice of a caller's own image records."""
+        ...
+
+    def close(self) -> None:
+        """Close everything that was opened from here."""
+        ...
+
+
+class Closing:
+    """Context manager that closes."""
+
+    def close(self) -> None:
+        """Give everything back."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def check_stream(stream_id: int, term_bytes: int = TERM_LENGTH_MINIMUM) -> None:
+    """Refuse what no transport can open; :class:`MeshError` names the field and the rule."""
+    if not 0 < stream_id < 2**31:
+        raise MeshError(f"stream_id {stream_id} must be from 1 to 2147483647")
+    is_power_of_two = term_bytes > 0 and term_bytes & (term_bytes - 1) == 0
+    if not is_power_of_two or not TERM_LENGTH_MINIMUM <= term_bytes <= TERM_LENGTH_MAXIMUM:
+        raise MeshError(
+            f"term_bytes {term_bytes} must be a power of two "
+            f"from {TERM_LENGTH_MINIMUM} to {TERM_LENGTH_MAXIMUM}"
+        )
+
+
+def with_parameter(channel: str, name: str, value: str) -> str:
+    """Add a parameter to a channel URI, unless the URI sets it already."""
+    scheme, separator, parameters = channel.partition("?")
+    given = parameters.split("|") if separator else []
+    if any(item.partition("=")[0] == name for item in given):
+        return channel
+    return f"{scheme}?{'|'.join([*given, f'{name}={value}'])}"
+
+
+def logbuffer_candidates(directory: Path, registration_id: int) -> tuple[Path, Path]:
+    """Where the driver keeps the log of a publication, and that of a received image."""
+    name = f"{registration_id}.logbuffer"
+    return directory / "publications" / name, directory / "images" / name
