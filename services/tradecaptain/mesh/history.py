@@ -1,0 +1,189 @@
+"""A ring of the newest records of one stream, in a file that any process may read.
+
+A restarted reader finds here, by sequence, what it missed. There is one writer, which counts the
+sequence from 1 in each epoch; a new epoch makes a new file. The writer announces a record before it
+overwrites the ring and counts it when it is whole, so a reader that copies and then looks at the
+announcement knows whether its copy is intact.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import (
+    copy_bytes,
+    fence,
+    load_acquire_i64,
+    load_i64,
+    store_release_i64,
+)
+from tradecaptain.mesh.mapping import MappedFile
+from tradecaptain.wire import reason
+
+MAGIC: Final = 0x5954_5349_4843_5403
+HEADER_BYTES: Final = 4_096
+PAGE_BYTES: Final = 4_096
+OFFSET_MAGIC: Final = 0
+OFFSET_RECORD_BYTES: Final = 8
+OFFSET_CAPACITY: Final = 16
+OFFSET_EPOCH: Final = 24
+OFFSET_ANNOUNCED: Final = 64
+OFFSET_LAST: Final = 128
+
+
+class HistoryLapped(TradeCaptainError):
+    """The record asked for has been overwritten; ``first_sequence`` is the oldest that is left."""
+
+    def __init__(self, sequence: int, first_sequence: int) -> None:
+        super().__init__(
+            reason.REASON_RESUME_POSITION_UNKNOWN,
+            f"record {sequence} is no longer held; the oldest is {first_sequence}",
+            observed=sequence,
+            limit=first_sequence,
+        )
+        self.first_sequence = first_sequence
+
+
+@inline
+def history_append(history: int, record: int) -> int:
+    """Copy one record into the ring at ``history`` and return its sequence."""
+    sequence = load_i64(history + OFFSET_LAST) + 1
+    record_bytes = load_i64(history + OFFSET_RECORD_BYTES)
+    slot = (sequence - 1) & (load_i64(history + OFFSET_CAPACITY) - 1)
+    # The announcement must be seen before any byte of the record that it overwrites; stores keep
+    # their order on x86-64, and the release keeps the compiler from moving them.
+    store_release_i64(history + OFFSET_ANNOUNCED, sequence)
+    copy_bytes(history + HEADER_BYTES + slot * record_bytes, record, record_bytes)
+    store_release_i64(history + OFFSET_LAST, sequence)
+    return sequence
+
+
+class HistoryWriter:
+    """Makes the file of an epoch; kernels append to ``address``."""
+
+    def __init__(self, path: Path, *, record_bytes: int, capacity: int, epoch: int) -> None:
+        if capacity < 1 or capacity & (capacity - 1):
+            raise ValueError(f"capacity must be a power of two, not {capacity}")
+        if record_bytes < 8 or record_bytes % 8:
+            raise ValueError(f"record_bytes must be a multiple of 8, not {record_bytes}")
+        self.path = path
+        self._file = MappedFile.create(path, HEADER_BYTES + capacity * record_bytes)
+        header = self._file.array(np.int64, HEADER_BYTES // 8)
+        header[OFFSET_MAGIC // 8] = MAGIC
+        header[OFFSET_RECORD_BYTES // 8] = record_bytes
+        header[OFFSET_CAPACITY // 8] = capacity
+        header[OFFSET_EPOCH // 8] = epoch
+        # Touch every page now, so that no event waits for the kernel to make one.
+        self._file.array(np.uint8, capacity * record_bytes, HEADER_BYTES)[::PAGE_BYTES] = 0
+        self._file.publish()
+        self.address = self._file.address
+
+    def close(self) -> None:
+        """Unmap the file; it stays for readers until the next epoch replaces it."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class HistoryReader:
+    """Reads the history of one epoch by sequence."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.stat().st_size < HEADER_BYTES:
+            raise TradeCaptainError(reason.REASON_TRUNCATED_FILE, f"{path} is cut short")
+        self._file = MappedFile(path, writable=False)
+        self.address = self._file.address
+        if self._load(OFFSET_MAGIC) != MAGIC:
+            self._file.close()
+            raise TradeCaptainError(
+                reason.REASON_UNRECOGNISED_FILE, f"{path} is not an event history"
+            )
+        self.record_bytes = self._load(OFFSET_RECORD_BYTES)
+        self.capacity = self._load(OFFSET_CAPACITY)
+        self.epoch = self._load(OFFSET_EPOCH)
+        if self._file.length < HEADER_BYTES + self.record_bytes * self.capacity:
+            self._file.close()
+            raise TradeCaptainError(reason.REASON_TRUNCATED_FILE, f"{path} is cut short")
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open the history of the current epoch; OSError while there is none."""
+        return cls(path)
+
+    def _load(self, offset: int) -> int:
+        return int(load_acquire_i64(self.address + offset))
+
+    def is_current(self) -> bool:
+        """Whether the file at the path is still the one that is open (no newer epoch)."""
+        try:
+            newer = HistoryReader(self.path)
+        except OSError:
+            return False
+        with newer:
+            return newer.epoch == self.epoch
+
+    def last_sequence(self) -> int:
+        """Sequence of the newest record, 0 while there is none."""
+        return self._load(OFFSET_LAST)
+
+    def first_sequence(self) -> int:
+        """Sequence of the oldest record that is still whole."""
+        return max(1, self._load(OFFSET_ANNOUNCED) - self.capacity + 1)
+
+    def read(self, sequence: int, count: int) -> tuple[int, bytes]:
+        """Up to ``count`` records from ``sequence`` on: their number and their bytes.
+
+        The number is 0 where ``sequence`` hasn't been written yet. Raises :class:`HistoryLapped`
+        when the first of them has been overwritten.
+        """
+        last = self.last_sequence()
+        number = max(0, min(count, last - sequence + 1, self.capacity))
+        if sequence < self.first_sequence():
+            raise HistoryLapped(sequence, self.first_sequence())
+        if number == 0:
+            return 0, b""
+        records = self._file.array(np.uint8, self.capacity * self.record_bytes, HEADER_BYTES)
+        start = (sequence - 1) % self.capacity
+        head = min(number, self.capacity - start)
+        data = records[start * self.record_bytes : (start + head) * self.record_bytes].tobytes()
+        data += records[: (number - head) * self.record_bytes].tobytes()
+        fence()
+        if sequence < self.first_sequence():
+            raise HistoryLapped(sequence, self.first_sequence())
+        return number, data
+
+    def read_array(self, sequence: int, count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """As :meth:`read`, as an array of whole wire messages."""
+        return np.frombuffer(self.read(sequence, count)[1], dtype=dtype)
+
+    def close(self) -> None:
+        """Unmap the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
