@@ -18,6 +18,7 @@ from tradecaptain.launch.parts import mesh_parts
 from tradecaptain.launch.prepare import Options, check_ports, part_environment, write_run_folder
 from tradecaptain.launch.run_state import RunState, supervisor_lock
 from tradecaptain.launch.supervisor import Supervisor
+from tradecaptain.launch.telemetry import Telemetry
 
 
 async def run_mesh(
@@ -44,6 +45,7 @@ async def run_mesh(
                 _new_state(options),
                 environment=part_environment(options),
                 on_change=on_change,
+                rates=Telemetry(run, SYSTEM_CLOCK).rates,
             )
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

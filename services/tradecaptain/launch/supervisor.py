@@ -18,7 +18,6 @@ from tradecaptain.launch.health import HealthProbe
 from tradecaptain.launch.parts import Part
 from tradecaptain.launch.processes import ProcessMark, describe_exit, last_words, spawn
 from tradecaptain.launch.run_state import PartState, RunState
-from tradecaptain.launch.telemetry import Telemetry
 
 NANOSECONDS = 1_000_000_000
 _PROBE_SECONDS_STARTING = 0.05
@@ -45,7 +44,7 @@ class Supervisor:
     """Runs one mesh until it is told to stop.
 
     ``environment`` is what the parts inherit; ``on_change`` is called about once a second and
-    whenever a part changes its state.
+    whenever a part changes its state; ``rates`` tells what the mesh did since it was called last.
     """
 
     def __init__(
@@ -56,6 +55,7 @@ class Supervisor:
         state: RunState,
         environment: Mapping[str, str] | None = None,
         on_change: Callable[[RunState], None] = lambda _state: None,
+        rates: Callable[[], dict[str, float]] = dict,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._run = run
@@ -69,7 +69,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._failure: StartFailedError | None = None
         self._log = EventLog(run.log_of("supervisor"), clock)
-        self._telemetry = Telemetry(run, clock)
+        self._rates = rates
         state.parts = {name: watched.state for name, watched in self._watched.items()}
 
     def stop(self) -> None:
@@ -217,7 +217,7 @@ class Supervisor:
 
     async def _report(self) -> None:
         while not self._stopping.is_set():
-            self._state.rates = self._telemetry.rates()
+            self._state.rates = self._rates()
             self._changed()
             self._trim_logs()
             await self._pause(_STATE_SECONDS)

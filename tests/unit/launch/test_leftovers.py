@@ -1,0 +1,113 @@
+"""What a killed supervisor leaves behind is found, and nothing else is touched."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.wait import wait_until
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.launch.leftovers import leftover_processes, remove_leftovers
+from tradecaptain.launch.processes import ProcessMark, describe_exit, last_words, start_ticks
+from tradecaptain.launch.run_state import (
+    AlreadyRunningError,
+    read_state,
+    running_supervisor,
+    supervisor_lock,
+)
+
+SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
+SUPERVISOR = """
+import asyncio, sys
+from pathlib import Path
+from tradecaptain.launch.processes import spawn
+async def main():
+    command = (sys.executable, "-c", "import signal; signal.pause()")
+    child = await spawn(command, Path(sys.argv[1]), {})
+    print(child.pid, flush=True)
+    await child.wait()
+asyncio.run(main())
+"""
+
+
+def test_a_child_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        assert start_ticks(child) is not None
+        parent.kill()
+    wait_until(lambda: start_ticks(child) is None, what="the orphan to end")
+
+
+def test_a_process_that_is_still_there_is_ended_and_its_traces_removed(run: RunPaths) -> None:
+    with subprocess.Popen(SLEEPER) as process:
+        mark = ProcessMark.of(process.pid)
+        assert mark is not None
+        mark.write(run.pid_of("part"))
+        (run.shared_memory / "aeron").mkdir()
+        assert leftover_processes(run) == {"part": mark}
+        said = remove_leftovers(run)
+        assert process.wait(10) == -signal.SIGTERM
+    assert any("part" in line and str(process.pid) in line for line in said)
+    assert not run.shared_memory.exists()
+    assert not list(run.pids.iterdir())
+
+
+def test_another_process_with_the_same_id_is_left_alone(run: RunPaths) -> None:
+    own = ProcessMark.of(os.getpid())
+    assert own is not None
+    ProcessMark(own.pid, own.ticks - 1).write(run.pid_of("part"))
+    assert leftover_processes(run) == {}
+    remove_leftovers(run)
+    assert start_ticks(os.getpid()) == own.ticks
+
+
+@pytest.mark.parametrize("content", ["", "12", "a b", "1 2 3"])
+def test_a_damaged_pid_file_is_nothing(run: RunPaths, content: str) -> None:
+    run.pid_of("part").write_text(content)
+    assert leftover_processes(run) == {}
+
+
+def test_one_run_folder_has_one_supervisor(run: RunPaths) -> None:
+    with supervisor_lock(run):
+        owner = running_supervisor(run)
+        assert owner is not None
+        assert owner.pid == os.getpid()
+        with (
+            pytest.raises(AlreadyRunningError, match=f"process {os.getpid()}"),
+            supervisor_lock(run),
+        ):
+            pass
+    assert running_supervisor(run) is None
+    with supervisor_lock(run):
+        pass
+
+
+def test_a_damaged_state_file_is_no_state(run: RunPaths) -> None:
+    assert read_state(run) is None
+    run.state.write_text("{")
+    assert read_state(run) is None
+
+
+def test_an_end_is_described() -> None:
+    assert describe_exit(3) == "exited with status 3"
+    assert describe_exit(-signal.SIGSEGV) == "was killed by SIGSEGV"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ""),
+        ("first\nsecond\n\n", "second"),
+        ('{"event": "cannot start", "why": "no driver"}\n', "cannot start: no driver"),
+        ("Traceback\nValueError: bad\n", "ValueError: bad"),
+    ],
+)
+def test_last_words_are_found(tmp_path: Path, text: str, words: str) -> None:
+    log = tmp_path / "part.log"
+    assert last_words(log) == ""
+    log.write_text(text)
+    assert last_words(log) == words
