@@ -38,6 +38,15 @@ def inline(function: Callable[..., Any]) -> Any:
     return register_jitable(function)
 
 
+def inline_always(function: Callable[..., Any]) -> Any:
+    """Mark a function that must vanish into its caller, so a loop around it can be vectorised.
+
+    LLVM leaves a function of more than a few dozen instructions as a call, and a loop with a call
+    in it stays scalar.
+    """
+    return register_jitable(forceinline=True)(function)
+
+
 def registered_kernels() -> tuple[tuple[str, str], ...]:
     """Module and name of every kernel imported so far, for ``tradecaptain compile``."""
     return tuple(_KERNELS)

@@ -1,0 +1,221 @@
+"""Black-Scholes-Merton: European options on a spot with a continuous yield.
+
+With yield ``q`` and rate ``r`` the cost of carry is ``r - q``: zero yield is a stock without
+dividends, the foreign rate makes it a currency option, ``q = r`` an option on a future.
+
+Value of a right ``w`` (+1 call, -1 put), with s = volatility * sqrt(time):
+
+    d1 = (log(S / K) + (r - q) T) / s + s / 2,  d2 = d1 - s
+    value = w (S e^(-q T) N(w d1) - K e^(-r T) N(w d2))
+
+Domain and errors: see ``status``. With no time or volatility left the value is the discounted
+intrinsic value. Error of the value: below 1e-15 * max(S e^(-q T), K e^(-r T)); deep out of the
+money a result below zero by rounding is lifted to zero.
+
+Source: Merton, Theory of Rational Option Pricing (1973); greeks as in Haug, The Complete Guide to
+Option Pricing Formulas (2007), chapter 2, with derivatives by time taken for time that passes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+from tradecaptain.base.jit import inline_always, kernel
+from tradecaptain.kernels.pricing.columns import (
+    BLOCK_TYPE,
+    CHARM,
+    COLOR,
+    DELTA,
+    DUAL_DELTA,
+    GAMMA,
+    RATE,
+    RHO,
+    RIGHT,
+    SPEED,
+    SPOT,
+    STRIKE,
+    THETA,
+    TIME,
+    VALUE,
+    VANNA,
+    VEGA,
+    VOLATILITY,
+    VOLGA,
+    YIELD,
+)
+from tradecaptain.kernels.pricing.elementary import (
+    INVERSE_ROOT_TWO_PI,
+    exponential,
+    gaussian,
+    log_ratio,
+    normal_distribution_from,
+)
+
+# Below these, time or total volatility counts as none: the value changes by less than 1e-29 * S.
+TIME_MIN = 1e-30
+DEVIATION_MIN = 1e-30
+# Far outside every tail; keeps products with a density of zero finite.
+DEVIATE_MAX = 100.0
+
+
+@inline_always
+def clamp_deviate(deviate: float) -> float:
+    """A deviate that stays finite in products; beyond 37.5 the tails are zero anyway."""
+    return min(max(deviate, -DEVIATE_MAX), DEVIATE_MAX)
+
+
+@inline_always
+def deviates(
+    spot: float, strike: float, time: float, volatility: float, carry: float
+) -> tuple[float, float, float]:
+    """``d1``, ``d2`` and the standard deviation of the log of the spot at expiry."""
+    deviation = max(volatility * math.sqrt(time), DEVIATION_MIN)
+    moneyness = log_ratio(spot, strike) + carry * time
+    d1 = moneyness / deviation + 0.5 * deviation
+    return clamp_deviate(d1), clamp_deviate(d1 - deviation), deviation
+
+
+@inline_always
+def black_scholes_value(
+    right: float,
+    spot: float,
+    strike: float,
+    time: float,
+    volatility: float,
+    rate: float,
+    dividend_yield: float,
+) -> float:
+    """Value of one option, quote currency per unit of the underlying."""
+    d1, d2, _ = deviates(spot, strike, time, volatility, rate - dividend_yield)
+    spot_leg = spot * exponential(-dividend_yield * time)
+    strike_leg = strike * exponential(-rate * time)
+    value = right * (
+        spot_leg * normal_distribution_from(right * d1, gaussian(d1))
+        - strike_leg * normal_distribution_from(right * d2, gaussian(d2))
+    )
+    return max(value, 0.0)
+
+
+@inline_always
+def black_scholes_greeks(
+    right: float,
+    spot: float,
+    strike: float,
+    time: float,
+    volatility: float,
+    rate: float,
+    dividend_yield: float,
+) -> tuple[float, float, float, float, float, float]:
+    """Value, delta, gamma, vega, theta (a year that passes) and rho of one option."""
+    d1, d2, deviation = deviates(spot, strike, time, volatility, rate - dividend_yield)
+    spot_discount = exponential(-dividend_yield * time)
+    strike_leg = right * strike * exponential(-rate * time)
+    gauss1 = gaussian(d1)
+    strike_leg *= normal_distribution_from(right * d2, gaussian(d2))
+    delta = right * spot_discount * normal_distribution_from(right * d1, gauss1)
+    spot_leg = spot * delta
+    # With nothing left to diffuse the density is a spike or nothing; nothing is the finite answer.
+    density = spot_discount * INVERSE_ROOT_TWO_PI * gauss1 if deviation > DEVIATION_MIN else 0.0
+    decay = 0.5 * spot * density * volatility / math.sqrt(max(time, TIME_MIN))
+    return (
+        max(spot_leg - strike_leg, 0.0),
+        delta,
+        density / (spot * deviation),
+        spot * density * math.sqrt(time),
+        dividend_yield * spot_leg - rate * strike_leg - decay,
+        time * strike_leg,
+    )
+
+
+@inline_always
+def black_scholes_higher_greeks(
+    right: float,
+    spot: float,
+    strike: float,
+    time: float,
+    volatility: float,
+    rate: float,
+    dividend_yield: float,
+) -> tuple[float, float, float, float, float, float]:
+    """Vanna, volga, charm, speed, color and dual delta of one option."""
+    carry = rate - dividend_yield
+    d1, d2, deviation = deviates(spot, strike, time, volatility, carry)
+    spot_discount = exponential(-dividend_yield * time)
+    gauss1 = gaussian(d1)
+    density = spot_discount * INVERSE_ROOT_TWO_PI * gauss1 if deviation > DEVIATION_MIN else 0.0
+    some_time = max(time, TIME_MIN)
+    inverse_volatility = math.sqrt(some_time) / deviation
+    delta = right * spot_discount * normal_distribution_from(right * d1, gauss1)
+    gamma = density / (spot * deviation)
+    # Change of d1 by time to expiry.
+    d1_slope = (2.0 * carry * time - d2 * deviation) / (2.0 * some_time * deviation)
+    dual_delta = (
+        -right * exponential(-rate * time) * normal_distribution_from(right * d2, gaussian(d2))
+    )
+    return (
+        -density * d2 * inverse_volatility,
+        spot * density * math.sqrt(time) * d1 * d2 * inverse_volatility,
+        dividend_yield * delta - density * d1_slope,
+        -gamma / spot * (d1 / deviation + 1.0),
+        gamma * (dividend_yield + d1 * d1_slope + 0.5 / some_time),
+        dual_delta,
+    )
+
+
+@kernel(numba.void(BLOCK_TYPE, BLOCK_TYPE))
+def black_scholes_values(inputs: Any, outputs: Any) -> None:
+    """Row ``VALUE`` of ``outputs`` for every option of ``inputs`` (7 rows)."""
+    for index in range(inputs.shape[1]):
+        outputs[VALUE, index] = black_scholes_value(
+            inputs[RIGHT, index],
+            inputs[SPOT, index],
+            inputs[STRIKE, index],
+            inputs[TIME, index],
+            inputs[VOLATILITY, index],
+            inputs[RATE, index],
+            inputs[YIELD, index],
+        )
+
+
+@kernel(numba.void(BLOCK_TYPE, BLOCK_TYPE))
+def black_scholes_greek_columns(inputs: Any, outputs: Any) -> None:
+    """The first six rows of ``outputs`` for every option of ``inputs`` (7 rows)."""
+    for index in range(inputs.shape[1]):
+        value, delta, gamma, vega, theta, rho = black_scholes_greeks(
+            inputs[RIGHT, index],
+            inputs[SPOT, index],
+            inputs[STRIKE, index],
+            inputs[TIME, index],
+            inputs[VOLATILITY, index],
+            inputs[RATE, index],
+            inputs[YIELD, index],
+        )
+        outputs[VALUE, index] = value
+        outputs[DELTA, index] = delta
+        outputs[GAMMA, index] = gamma
+        outputs[VEGA, index] = vega
+        outputs[THETA, index] = theta
+        outputs[RHO, index] = rho
+
+
+@kernel(numba.void(BLOCK_TYPE, BLOCK_TYPE))
+def black_scholes_higher_greek_columns(inputs: Any, outputs: Any) -> None:
+    """Rows ``VANNA`` to ``DUAL_DELTA`` of ``outputs`` for every option of ``inputs`` (7 rows)."""
+    for index in range(inputs.shape[1]):
+        vanna, volga, charm, speed, color, dual_delta = black_scholes_higher_greeks(
+            inputs[RIGHT, index],
+            inputs[SPOT, index],
+            inputs[STRIKE, index],
+            inputs[TIME, index],
+            inputs[VOLATILITY, index],
+            inputs[RATE, index],
+            inputs[YIELD, index],
+        )
+        outputs[VANNA, index] = vanna
+        outputs[VOLGA, index] = volga
+        outputs[CHARM, index] = charm
+        outputs[SPEED, index] = speed
+        outputs[COLOR, index] = color
+        outputs[DUAL_DELTA, index] = dual_delta

@@ -1,0 +1,132 @@
+"""Every family of options that the kernels price, under one calling convention.
+
+    outcome = evaluate("black_scholes", inputs)          # first six outputs
+    outcome.outputs[columns.DELTA], outcome.status
+
+``inputs`` is a block as ``columns`` describes it; ``stack`` makes one from numbers and arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tradecaptain.kernels.pricing import bachelier, black76, black_scholes, digital, validity
+from tradecaptain.kernels.pricing.columns import ALL_GREEK_ROWS, GREEK_ROWS, VALUE
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BlockKernel = Callable[[Any, Any], Any]
+
+LOGNORMAL_INPUTS = ("right", "spot", "strike", "time_years", "volatility", "interest_rate")
+FORWARD_INPUTS = ("right", "forward", "strike", "time_years", "volatility", "interest_rate")
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family: names of its input rows in order, its check, and its kernels by depth."""
+
+    name: str
+    inputs: tuple[str, ...]
+    check: BlockKernel
+    greeks: BlockKernel
+    values: BlockKernel | None = None
+    higher_greeks: BlockKernel | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Outputs by row and option, and the status of each option."""
+
+    outputs: FloatArray
+    status: IntArray
+    invalid_count: int
+
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family(
+            name="black_scholes",
+            inputs=(*LOGNORMAL_INPUTS, "dividend_yield"),
+            check=validity.check_lognormal,
+            values=black_scholes.black_scholes_values,
+            greeks=black_scholes.black_scholes_greek_columns,
+            higher_greeks=black_scholes.black_scholes_higher_greek_columns,
+        ),
+        Family(
+            name="black76",
+            inputs=FORWARD_INPUTS,
+            check=validity.check_lognormal,
+            values=black76.black76_values,
+            greeks=black76.black76_greek_columns,
+            higher_greeks=black76.black76_higher_greek_columns,
+        ),
+        Family(
+            name="bachelier",
+            inputs=FORWARD_INPUTS,
+            check=validity.check_normal,
+            values=bachelier.bachelier_values,
+            greeks=bachelier.bachelier_greek_columns,
+            higher_greeks=bachelier.bachelier_higher_greek_columns,
+        ),
+        Family(
+            name="cash_or_nothing",
+            inputs=(*LOGNORMAL_INPUTS, "dividend_yield", "amount"),
+            check=validity.check_lognormal,
+            greeks=digital.cash_or_nothing_columns,
+        ),
+        Family(
+            name="asset_or_nothing",
+            inputs=(*LOGNORMAL_INPUTS, "dividend_yield", "amount"),
+            check=validity.check_lognormal,
+            greeks=digital.asset_or_nothing_columns,
+        ),
+        Family(
+            name="gap",
+            inputs=(*LOGNORMAL_INPUTS, "dividend_yield", "amount"),
+            check=validity.check_lognormal,
+            greeks=digital.gap_columns,
+        ),
+    )
+}
+
+
+def stack(*rows: float | FloatArray) -> FloatArray:
+    """A block from one number or array for each row; numbers are repeated."""
+    return np.ascontiguousarray(
+        np.stack(np.broadcast_arrays(*map(np.atleast_1d, rows))), np.float64
+    )
+
+
+def evaluate(family_name: str, inputs: FloatArray, rows: int = GREEK_ROWS) -> Outcome:
+    """Price a block: ``rows`` is 1 (values), 6 (with greeks) or 12 (with higher greeks).
+
+    Raises ``ValueError`` if the family or its depth doesn't exist or the block has another shape.
+    Inputs outside the model's domain raise nothing: they get a status and NaN.
+    """
+    family = FAMILIES.get(family_name)
+    if family is None:
+        raise ValueError(f"no family {family_name!r}; there are {', '.join(FAMILIES)}")
+    if inputs.ndim != 2 or inputs.shape[0] != len(family.inputs):
+        raise ValueError(f"{family_name} takes {len(family.inputs)} rows of inputs")
+    if rows not in (1, GREEK_ROWS, ALL_GREEK_ROWS):
+        raise ValueError("rows must be 1, 6 or 12")
+    if rows == ALL_GREEK_ROWS and family.higher_greeks is None:
+        raise ValueError(f"{family_name} has no higher greeks")
+    count = inputs.shape[1]
+    outputs = np.empty((max(rows, GREEK_ROWS if family.values is None else rows), count))
+    status = np.empty(count, dtype=np.int64)
+    invalid_count = int(family.check(inputs, status))
+    if rows == 1 and family.values is not None:
+        family.values(inputs, outputs)
+    else:
+        family.greeks(inputs, outputs)
+    if rows == ALL_GREEK_ROWS and family.higher_greeks is not None:
+        family.higher_greeks(inputs, outputs)
+    if invalid_count:
+        validity.erase_invalid(status, outputs)
+    return Outcome(outputs[VALUE:rows], status, invalid_count)

@@ -1,0 +1,42 @@
+"""Status of one option in a batch: zero, or a negative number that names what is wrong.
+
+Where the status is an input error, every output of that option is NaN, on purpose. Where it is
+``GREEKS_UNDEFINED`` the value is right and the derivatives that don't exist are zero.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OK: Final = 0
+INVALID_RIGHT: Final = -1
+INVALID_SPOT: Final = -2
+INVALID_STRIKE: Final = -3
+INVALID_TIME: Final = -4
+INVALID_VOLATILITY: Final = -5
+INVALID_RATE: Final = -6
+INVALID_YIELD: Final = -7
+INVALID_AMOUNT: Final = -8
+GREEKS_UNDEFINED: Final = -20
+PRICE_BELOW_INTRINSIC: Final = -30
+PRICE_ABOVE_MAXIMUM: Final = -31
+PRICE_CARRIES_NO_VOLATILITY: Final = -32
+
+# Status: name of the input at fault, and the rule that it breaks.
+RULES: Final[dict[int, tuple[str, str]]] = {
+    INVALID_RIGHT: ("right", "right must be 1 for a call or -1 for a put"),
+    INVALID_SPOT: ("spot", "spot must lie from 1e-50 to 1e50"),
+    INVALID_STRIKE: ("strike", "strike must lie from 1e-50 to 1e50"),
+    INVALID_TIME: ("time_years", "time must lie from 0 to 1000 years"),
+    INVALID_VOLATILITY: ("volatility", "volatility must lie from 0 to 100"),
+    INVALID_RATE: (
+        "interest_rate",
+        "rate must lie within 100, rate times time within 500",
+    ),
+    INVALID_YIELD: ("dividend_yield", "yield must lie within 100, yield times time within 500"),
+    INVALID_AMOUNT: ("amount", "amount must lie within 1e50"),
+    GREEKS_UNDEFINED: ("", "at the strike with no time or volatility left some greeks don't exist"),
+    PRICE_BELOW_INTRINSIC: ("price", "price must not lie below the intrinsic value"),
+    PRICE_ABOVE_MAXIMUM: ("price", "price must lie below the value at infinite volatility"),
+    PRICE_CARRIES_NO_VOLATILITY: ("price", "price must exceed the intrinsic value"),
+}

@@ -1,0 +1,159 @@
+"""Which options of a block lie in the domain of their model.
+
+The pricing kernels themselves have no branches and accept anything; these passes say beforehand
+what may be priced and afterwards make the outputs of everything else NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.kernels.pricing.columns import (
+    AMOUNT,
+    BLOCK_TYPE,
+    RATE,
+    RIGHT,
+    SPOT,
+    STATUS_TYPE,
+    STRIKE,
+    TIME,
+    VOLATILITY,
+    YIELD,
+)
+from tradecaptain.kernels.pricing.elementary import log_ratio
+from tradecaptain.kernels.pricing.status import (
+    GREEKS_UNDEFINED,
+    INVALID_AMOUNT,
+    INVALID_RATE,
+    INVALID_RIGHT,
+    INVALID_SPOT,
+    INVALID_STRIKE,
+    INVALID_TIME,
+    INVALID_VOLATILITY,
+    INVALID_YIELD,
+    OK,
+)
+
+PRICE_MIN = 1e-50
+PRICE_MAX = 1e50
+TIME_MAX = 1000.0
+VOLATILITY_MAX = 100.0
+RATE_MAX = 100.0
+DISCOUNT_POWER_MAX = 500.0
+DEVIATION_MIN = 1e-30
+
+
+@inline
+def is_positive_price(price: float) -> bool:
+    """Whether a price may enter a lognormal model; false for NaN."""
+    return PRICE_MIN <= price <= PRICE_MAX
+
+
+@inline
+def is_rate(rate: float, time: float) -> bool:
+    """Whether a rate, and its discount factor, may enter a model; false for NaN."""
+    return abs(rate) <= RATE_MAX and abs(rate * time) <= DISCOUNT_POWER_MAX
+
+
+@inline
+def contract_status(right: float, time: float, rate: float) -> int:
+    """Status of the inputs that all models share, but for volatility and prices."""
+    if not (right == 1.0 or right == -1.0):
+        return INVALID_RIGHT
+    if not 0.0 <= time <= TIME_MAX:
+        return INVALID_TIME
+    if not is_rate(rate, time):
+        return INVALID_RATE
+    return OK
+
+
+@inline
+def lognormal_status(
+    right: float, spot: float, strike: float, time: float, volatility: float, rate: float
+) -> int:
+    """Status of the inputs of a lognormal model without a yield."""
+    if not is_positive_price(spot):
+        return INVALID_SPOT
+    if not is_positive_price(strike):
+        return INVALID_STRIKE
+    if not 0.0 <= volatility <= VOLATILITY_MAX:
+        return INVALID_VOLATILITY
+    return contract_status(right, time, rate)
+
+
+@inline
+def normal_status(
+    right: float, forward: float, strike: float, time: float, volatility: float, rate: float
+) -> int:
+    """Status of the inputs of the normal model, where prices may be zero or negative."""
+    if not abs(forward) <= PRICE_MAX:
+        return INVALID_SPOT
+    if not abs(strike) <= PRICE_MAX:
+        return INVALID_STRIKE
+    if not 0.0 <= volatility <= PRICE_MAX:
+        return INVALID_VOLATILITY
+    return contract_status(right, time, rate)
+
+
+@kernel(numba.int64(BLOCK_TYPE, STATUS_TYPE))
+def check_lognormal(inputs: Any, status: Any) -> int:
+    """Fill ``status`` for a block of 6 rows, 7 (with yields) or 8 (with amounts).
+
+    Returns how many options must not be priced.
+    """
+    invalid_count = 0
+    rows = inputs.shape[0]
+    for index in range(inputs.shape[1]):
+        spot = inputs[SPOT, index]
+        strike = inputs[STRIKE, index]
+        time = inputs[TIME, index]
+        volatility = inputs[VOLATILITY, index]
+        rate = inputs[RATE, index]
+        result = lognormal_status(inputs[RIGHT, index], spot, strike, time, volatility, rate)
+        # Without a row of yields the underlying is a future, whose cost of carry is zero.
+        dividend_yield = inputs[YIELD, index] if rows > YIELD else rate
+        if result == OK and not is_rate(dividend_yield, time):
+            result = INVALID_YIELD
+        if result == OK and rows > AMOUNT and not abs(inputs[AMOUNT, index]) <= PRICE_MAX:
+            result = INVALID_AMOUNT
+        if result != OK:
+            invalid_count += 1
+        elif (
+            volatility * math.sqrt(time) <= DEVIATION_MIN
+            and log_ratio(spot, strike) + (rate - dividend_yield) * time == 0.0
+        ):
+            result = GREEKS_UNDEFINED
+        status[index] = result
+    return invalid_count
+
+
+@kernel(numba.int64(BLOCK_TYPE, STATUS_TYPE))
+def check_normal(inputs: Any, status: Any) -> int:
+    """Fill ``status`` for a block of 6 rows of the normal model; returns as above."""
+    invalid_count = 0
+    for index in range(inputs.shape[1]):
+        forward = inputs[SPOT, index]
+        strike = inputs[STRIKE, index]
+        time = inputs[TIME, index]
+        volatility = inputs[VOLATILITY, index]
+        result = normal_status(
+            inputs[RIGHT, index], forward, strike, time, volatility, inputs[RATE, index]
+        )
+        if result != OK:
+            invalid_count += 1
+        elif volatility * math.sqrt(time) <= DEVIATION_MIN and forward == strike:
+            result = GREEKS_UNDEFINED
+        status[index] = result
+    return invalid_count
+
+
+@kernel(numba.void(STATUS_TYPE, BLOCK_TYPE))
+def erase_invalid(status: Any, outputs: Any) -> None:
+    """Set every output of an option that must not be priced to NaN."""
+    for row in range(outputs.shape[0]):
+        for index in range(outputs.shape[1]):
+            if GREEKS_UNDEFINED < status[index] < OK:
+                outputs[row, index] = math.nan
