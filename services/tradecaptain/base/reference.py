@@ -101,6 +101,12 @@ class Reference:
                 observed=symbol,
             ) from None
 
+    def named(self, text: str) -> Instrument:
+        """The instrument that a request names: by its key, or by its id written in decimal."""
+        if text.isascii() and text.isdigit():
+            return self.instrument(int(text))
+        return self.by_symbol(text)
+
     def account(self, account_id: int) -> Account:
         """The account of an id; ``REASON_UNKNOWN_ACCOUNT`` if there is none."""
         try:
