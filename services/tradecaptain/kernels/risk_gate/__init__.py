@@ -25,7 +25,6 @@ from tradecaptain.kernels.risk_gate.rejection import (
 )
 from tradecaptain.kernels.risk_gate.state import (
     NO_PRICE,
-    NOTIONAL_UNIT,
     UNLIMITED,
     GateCapacities,
     RiskGate,
@@ -35,7 +34,6 @@ from tradecaptain.kernels.risk_gate.state import (
 
 __all__ = [
     "ACCOUNTING_ERROR",
-    "NOTIONAL_UNIT",
     "NO_PRICE",
     "UNLIMITED",
     "GateCapacities",

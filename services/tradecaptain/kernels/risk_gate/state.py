@@ -12,19 +12,18 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from tradecaptain.base.accounts import NOTIONAL_UNIT, UNLIMITED_UNITS
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.wire import control
 
 INT64_MAX = 2**63 - 1
-UNLIMITED = INT64_MAX
+UNLIMITED = UNLIMITED_UNITS
 """An explicit "no limit": unlike an unset limit it lets orders pass."""
 NO_PRICE = -(2**63)
 """Stands for an empty side in :func:`gate_apply_quote`."""
 MAXIMUM_ID = 2**31 - 1
 """Largest account, instrument, firm and strategy id; with it a pair's key is a positive int64."""
-NOTIONAL_UNIT = Fraction(1, 1_000_000)
-"""Unit of every notional limit, in the quote currency."""
 
 LIMIT_KIND_COUNT = 6
 FIRST_LIMIT_KIND = control.LIMIT_KIND_ORDER_QUANTITY
