@@ -1,0 +1,246 @@
+"""European families against the 50-digit twin, at the edges of their domain, in machine code."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+
+import numba
+import numpy as np
+import pytest
+from tradecaptain.base.jit import JIT_DISABLED
+from tradecaptain.kernels.pricing import (
+    bachelier,
+    black76,
+    black_scholes,
+    columns,
+    digital,
+    registry,
+    status,
+)
+from twins.pricing import european as twin
+
+DEPTH = {
+    "black_scholes": columns.ALL_GREEK_ROWS,
+    "black76": columns.ALL_GREEK_ROWS,
+    "bachelier": columns.ALL_GREEK_ROWS,
+    "cash_or_nothing": columns.GREEK_ROWS,
+    "asset_or_nothing": columns.GREEK_ROWS,
+    "gap": columns.GREEK_ROWS,
+}
+CASE_COUNT = 60
+
+
+@cache
+def cases(family: str) -> np.ndarray:
+    """A block of wide but diffusing options: total deviation 0.01 … 4, moneyness within 4 of it."""
+    random = np.random.default_rng(sum(map(ord, family)))
+    right = random.choice([-1.0, 1.0], CASE_COUNT)
+    spot = np.exp(random.uniform(-3, 8, CASE_COUNT))
+    time = 10.0 ** random.uniform(-3, 1.3, CASE_COUNT)
+    deviation = 10.0 ** random.uniform(-2, 0.6, CASE_COUNT)
+    distance = random.uniform(-4, 4, CASE_COUNT)
+    rate = random.uniform(-0.05, 0.15, CASE_COUNT)
+    dividend_yield = random.uniform(-0.05, 0.15, CASE_COUNT)
+    if family == "bachelier":
+        forward = random.uniform(-100, 100, CASE_COUNT)
+        strike = forward + distance * deviation * 50
+        volatility = deviation * 50 / np.sqrt(time)
+        return registry.stack(right, forward, strike, time, volatility, rate)
+    strike = spot * np.exp(distance * deviation)
+    volatility = deviation / np.sqrt(time)
+    rows = [right, spot, strike, time, volatility, rate, dividend_yield]
+    if family == "black76":
+        rows = rows[:6]
+    if DEPTH[family] == columns.GREEK_ROWS:
+        rows.append(random.uniform(-50, 150, CASE_COUNT))
+    return registry.stack(*rows)
+
+
+def scale(inputs: tuple[float, ...], family: str) -> float:
+    """The larger leg of the value: what rounding is measured against."""
+    _, price, strike, time, volatility, rate, *more = inputs
+    discount = math.exp(-rate * time)
+    if family == "bachelier":
+        return discount * max(abs(price), abs(strike), volatility * math.sqrt(time))
+    carried = price * math.exp(-(more[0] if more else rate) * time)
+    amount = abs(more[1]) if len(more) > 1 else 0.0
+    return max(carried, strike * discount, amount * discount)
+
+
+@pytest.mark.parametrize("family", list(DEPTH))
+def test_values_are_right_to_the_last_digits(family: str) -> None:
+    block = cases(family)
+    outcome = registry.evaluate(family, block, 1)
+    assert outcome.invalid_count == 0
+    # Plain Python rounds each multiply-add twice.
+    allowed = 4e-15 if JIT_DISABLED else 1e-15
+    for index in range(CASE_COUNT):
+        inputs = tuple(block[:, index].tolist())
+        error = abs(outcome.outputs[columns.VALUE, index] - twin.value(family, inputs))
+        assert float(error) <= allowed * scale(inputs, family), inputs
+
+
+@pytest.mark.parametrize("family", list(DEPTH))
+def test_greeks_are_the_derivatives_of_the_value(family: str) -> None:
+    block = cases(family)
+    outcome = registry.evaluate(family, block, DEPTH[family])
+    for index in range(0, CASE_COUNT, 2):
+        inputs = tuple(block[:, index].tolist())
+        for row, name in enumerate(columns.OUTPUT_NAMES[: DEPTH[family]]):
+            if row == columns.VALUE:
+                continue
+            due = float(twin.greek(family, name, inputs))
+            found = outcome.outputs[row, index]
+            # What a relative change of 1e-16 in an input does to a greek grows with the deviate.
+            typical = typical_size(family, name, inputs)
+            assert abs(found - due) <= 2e-13 * max(abs(due), typical), (name, inputs, found, due)
+
+
+def typical_size(family: str, name: str, inputs: tuple[float, ...]) -> float:
+    """Order of magnitude of a greek at the money: the value's scale over the inputs' scales."""
+    orders, _ = twin.ORDERS[name]
+    _, price, strike, time, volatility, *_ = inputs
+    deviation = volatility * math.sqrt(time)
+    step = deviation if family == "bachelier" else price * min(deviation, 1.0)
+    strike_step = deviation if family == "bachelier" else strike * min(deviation, 1.0)
+    size = scale(inputs, family)
+    size /= step ** orders[1] * strike_step ** orders[2]
+    return size / (time ** orders[3] * volatility ** orders[4])
+
+
+@pytest.mark.parametrize("family", list(DEPTH))
+def test_values_and_greeks_agree_on_the_value(family: str) -> None:
+    block = cases(family)
+    values = registry.evaluate(family, block, 1).outputs[0]
+    greeks = registry.evaluate(family, block).outputs[columns.VALUE]
+    np.testing.assert_allclose(values, greeks, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("right", [1.0, -1.0])
+@pytest.mark.parametrize("spot", [80.0, 125.0])
+@pytest.mark.parametrize(("time", "volatility"), [(0.0, 0.2), (1.0, 0.0), (0.0, 0.0)])
+def test_nothing_left_to_diffuse_gives_the_discounted_intrinsic_value(
+    right: float, spot: float, time: float, volatility: float
+) -> None:
+    block = registry.stack(right, spot, 100.0, time, volatility, 0.05, 0.02)
+    outcome = registry.evaluate("black_scholes", block, columns.ALL_GREEK_ROWS)
+    carried, owed = spot * math.exp(-0.02 * time), 100.0 * math.exp(-0.05 * time)
+    due = max(right * (carried - owed), 0.0)
+    assert outcome.status[0] == status.OK
+    assert outcome.outputs[columns.VALUE, 0] == pytest.approx(due, abs=1e-13)
+    in_the_money = right * (carried - owed) > 0
+    delta = right * math.exp(-0.02 * time) if in_the_money else 0.0
+    assert outcome.outputs[columns.DELTA, 0] == pytest.approx(delta, abs=1e-15)
+    for row in (columns.GAMMA, columns.VEGA, columns.VANNA, columns.VOLGA, columns.SPEED):
+        assert outcome.outputs[row, 0] == 0.0
+    assert np.isfinite(outcome.outputs).all()
+
+
+@pytest.mark.parametrize("family", list(DEPTH))
+def test_the_kink_has_a_value_and_says_that_greeks_are_undefined(family: str) -> None:
+    rows = len(registry.FAMILIES[family].inputs)
+    block = registry.stack(*[1.0, 100.0, 100.0, 0.0, 0.2, 0.05, 0.02, 10.0][:rows])
+    outcome = registry.evaluate(family, block, DEPTH[family])
+    assert outcome.status[0] == status.GREEKS_UNDEFINED
+    assert outcome.invalid_count == 0
+    assert np.isfinite(outcome.outputs).all()
+
+
+BROKEN_INPUTS = [
+    (columns.RIGHT, 0.0, status.INVALID_RIGHT),
+    (columns.RIGHT, 2.0, status.INVALID_RIGHT),
+    (columns.SPOT, 0.0, status.INVALID_SPOT),
+    (columns.SPOT, -1.0, status.INVALID_SPOT),
+    (columns.STRIKE, 0.0, status.INVALID_STRIKE),
+    (columns.STRIKE, 1e60, status.INVALID_STRIKE),
+    (columns.TIME, -1e-9, status.INVALID_TIME),
+    (columns.TIME, 1001.0, status.INVALID_TIME),
+    (columns.VOLATILITY, -0.1, status.INVALID_VOLATILITY),
+    (columns.VOLATILITY, 101.0, status.INVALID_VOLATILITY),
+    (columns.RATE, 101.0, status.INVALID_RATE),
+    (columns.RATE, -101.0, status.INVALID_RATE),
+    (columns.YIELD, 101.0, status.INVALID_YIELD),
+    (columns.AMOUNT, 1e51, status.INVALID_AMOUNT),
+]
+STATUS_OF_ROW = {row: due for row, _, due in BROKEN_INPUTS}
+
+
+@pytest.mark.parametrize(
+    ("row", "wrong", "due"),
+    BROKEN_INPUTS
+    + [(row, wrong, due) for row, due in STATUS_OF_ROW.items() for wrong in (math.nan, math.inf)],
+)
+def test_an_input_outside_the_domain_is_named_and_its_neighbours_are_priced(
+    row: int, wrong: float, due: int
+) -> None:
+    block = registry.stack(np.array([1.0, 1.0, 1.0]), 100.0, 90.0, 1.0, 0.2, 0.05, 0.02, 10.0)
+    block[row, 1] = wrong
+    outcome = registry.evaluate("gap", block)
+    assert outcome.status.tolist() == [status.OK, due, status.OK]
+    assert outcome.invalid_count == 1
+    assert np.isnan(outcome.outputs[:, 1]).all()
+    assert np.isfinite(outcome.outputs[:, [0, 2]]).all()
+    assert due in status.RULES
+
+
+def test_normal_model_takes_prices_below_zero_and_refuses_what_is_no_number() -> None:
+    good = registry.stack(1.0, -5.0, -6.0, 1.0, 2.0, 0.01)
+    assert registry.evaluate("bachelier", good).status[0] == status.OK
+    for row, due in (
+        (columns.SPOT, status.INVALID_SPOT),
+        (columns.STRIKE, status.INVALID_STRIKE),
+        (columns.VOLATILITY, status.INVALID_VOLATILITY),
+    ):
+        bad = good.copy()
+        bad[row] = math.nan
+        assert registry.evaluate("bachelier", bad).status[0] == due
+
+
+def test_discount_factor_beyond_the_range_of_numbers_is_refused() -> None:
+    block = registry.stack(1.0, 100.0, 100.0, 900.0, 0.2, 0.6, 0.0)
+    assert registry.evaluate("black_scholes", block).status[0] == status.INVALID_RATE
+
+
+def test_wrong_calls_are_refused() -> None:
+    block = registry.stack(1.0, 100.0, 100.0, 1.0, 0.2, 0.05, 0.0)
+    with pytest.raises(ValueError, match="no family 'black_shoals'"):
+        registry.evaluate("black_shoals", block)
+    with pytest.raises(ValueError, match="takes 6 rows"):
+        registry.evaluate("black76", block)
+    with pytest.raises(ValueError, match="1, 6 or 12"):
+        registry.evaluate("black_scholes", block, 3)
+    with pytest.raises(ValueError, match="no higher greeks"):
+        registry.evaluate("gap", registry.stack(1, 1, 1, 1, 1, 1, 1, 1), columns.ALL_GREEK_ROWS)
+
+
+def test_empty_block_gives_empty_outputs() -> None:
+    outcome = registry.evaluate("black_scholes", np.empty((7, 0)))
+    assert outcome.outputs.shape == (columns.GREEK_ROWS, 0)
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="there is no machine code with the JIT off")
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        black_scholes.black_scholes_values,
+        black_scholes.black_scholes_greek_columns,
+        black_scholes.black_scholes_higher_greek_columns,
+        black76.black76_greek_columns,
+        bachelier.bachelier_greek_columns,
+        digital.gap_columns,
+    ],
+    ids=lambda kernel: kernel.py_func.__name__,
+)
+def test_hot_loop_is_vector_code_without_calls_or_allocation(kernel: numba.core.dispatcher) -> None:
+    # A kernel from the cache has no listing, so it is compiled again.
+    signature = numba.void(columns.BLOCK_TYPE, columns.BLOCK_TYPE)
+    fresh = numba.njit(signature, nogil=True, error_model="numpy")(kernel.py_func)
+    assembly = fresh.inspect_asm(fresh.signatures[0])
+    wide = re.findall(r"vfn?m(?:add|sub)\d+pd\s[^\n]*%[yz]mm", assembly)
+    assert len(wide) > 40, "the loop is not vectorised"
+    body = assembly.split(fresh.overloads[fresh.signatures[0]].fndesc.mangled_name + ":", 1)[1]
+    body = body.split(".Lfunc_end", 1)[0]
+    called = [target for target in re.findall(r"call\w*\s+([^\n]+)", body) if "NRT_" not in target]
+    assert not called
