@@ -18,8 +18,11 @@ from tradecaptain.kernels.market_data.layout import (
 # Eighteen digits always fit a signed 64-bit integer.
 DIGIT_COUNT_MAX = 18
 
-_NEWLINES = 0x0A0A0A0A0A0A0A0A
-_SEVENS = 0x7F7F7F7F7F7F7F7F
+# Seven bytes of a word; the eighth is left out so that no sum below leaves the signed range, which
+# compiled code must not do.
+_NEWLINES = 0x000A0A0A0A0A0A0A
+_SEVENS = 0x007F7F7F7F7F7F7F
+_TOP_BYTE = -0x0100000000000000
 
 
 @inline
@@ -118,15 +121,14 @@ def parse_seconds_ns(address: int, end: int) -> tuple[int, int]:
 
 @inline
 def find_line_end(address: int, end: int) -> int:
-    """Address of the next newline, or ``end``. Looks at eight bytes at a time."""
+    """Address of the next newline, or ``end``. Looks at seven bytes at a time."""
     cursor = address
     while cursor + 8 <= end:
         word = load_i64(cursor) ^ _NEWLINES
-        # A byte of the word is zero exactly where there is a newline; the test below never misses
-        # one and, unlike the shorter form, needs no unsigned arithmetic.
-        if (~(((word & _SEVENS) + _SEVENS) | word | _SEVENS)) != 0:
+        # A byte of the word is zero exactly where there is a newline.
+        if (~(((word & _SEVENS) + _SEVENS) | word | _SEVENS | _TOP_BYTE)) != 0:
             break
-        cursor += 8
+        cursor += 7
     while cursor < end and load_u8(cursor) != 10:
         cursor += 1
     return cursor
