@@ -65,7 +65,9 @@ def check_terms(command: int) -> int:
 
 
 @inline
-def check_numbers(engine: int, book: int, price_units: int, quantity_units: int, is_limit: int) -> int:
+def check_numbers(
+    engine: int, book: int, price_units: int, quantity_units: int, is_limit: int
+) -> int:
     """Quantity and price of an order against its instrument's rules: 0 or a reason."""
     rules = book_at(engine, book)
     if quantity_units <= 0 or quantity_units > load_i64(rules + at.BOOK_MAXIMUM_QUANTITY_UNITS):

@@ -9,7 +9,11 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.control import set_scope, submit_control_sweep, submit_mass_cancel
+from tradecaptain.kernels.matching.control import (
+    set_scope,
+    submit_control_sweep,
+    submit_mass_cancel,
+)
 from tradecaptain.kernels.matching.entry import submit_order_command
 from tradecaptain.kernels.matching.layout import (
     DONE,

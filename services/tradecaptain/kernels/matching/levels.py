@@ -86,7 +86,9 @@ def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
         else:
             worse = load_i32(near + at.LEVEL_WORSE) + 0
             link_between(engine, side_book, neighbour, level, worse)
-    store_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT, load_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT) + 1)
+    store_i32(
+        side_book + at.SIDE_BOOK_LEVEL_COUNT, load_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT) + 1
+    )
     return level
 
 
@@ -103,7 +105,9 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
     if worse != 0:
         store_i32(level_at(engine, worse) + at.LEVEL_BETTER, better)
     remove_price(engine, side_book, load_i64(address + at.LEVEL_PRICE_UNITS))
-    store_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT, load_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT) - 1)
+    store_i32(
+        side_book + at.SIDE_BOOK_LEVEL_COUNT, load_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT) - 1
+    )
     give_level(engine, level)
 
 
@@ -132,7 +136,9 @@ def join_level(engine: int, slot: int) -> int:
         address + at.LEVEL_QUANTITY_UNITS,
         load_i64(address + at.LEVEL_QUANTITY_UNITS) + load_i64(order + at.ORDER_LEAVES_UNITS),
     )
-    store_i32(side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) + 1)
+    store_i32(
+        side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) + 1
+    )
     return level
 
 
@@ -172,7 +178,9 @@ def close_if_empty(engine: int, slot: int, level: int) -> None:
     side_book = side_at(
         engine, load_i32(order + at.ORDER_BOOK) + 0, load_i32(order + at.ORDER_SIDE) + 0
     )
-    store_i32(side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) - 1)
+    store_i32(
+        side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) - 1
+    )
     if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 0:
         remove_level(engine, side_book, level)
 

@@ -34,7 +34,14 @@ from tradecaptain.kernels.matching.levels import (
     level_reduce,
     opposite,
 )
-from tradecaptain.kernels.matching.tables import book_at, give_order, level_at, order_at, party_at, side_at
+from tradecaptain.kernels.matching.tables import (
+    book_at,
+    give_order,
+    level_at,
+    order_at,
+    party_at,
+    side_at,
+)
 from tradecaptain.wire import book_event, common, execution_event, reason
 
 
@@ -263,4 +270,3 @@ def begin_match(engine: int, taker: int, limit_units: int) -> int:
     store_i64(engine + at.HEADER_CURSOR_ORDER, 0)
     store_i64(engine + at.HEADER_CURSOR_LEVEL, load_i32(other_side + at.SIDE_BOOK_BEST) + 0)
     return fill_or_kill_step(engine)
-

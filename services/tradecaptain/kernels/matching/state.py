@@ -172,9 +172,7 @@ def add_instrument(engine: Engine, rules: InstrumentRules) -> int:
             f"instrument id {rules.instrument_id} must lie between 1 and "
             f"{engine.capacity.instrument_ids - 1}"
         )
-    index_table = engine.table(
-        "instrument_index", np.dtype("<i4"), engine.capacity.instrument_ids
-    )
+    index_table = engine.table("instrument_index", np.dtype("<i4"), engine.capacity.instrument_ids)
     if index_table[rules.instrument_id]:
         raise ValueError(f"instrument {rules.instrument_id} exists already")
     book = engine.books[index]

@@ -86,9 +86,7 @@ def visit_order(engine: int, slot: int) -> int:
     """Cancel an order, or report it; returns how many events of each kind it took at most."""
     if not in_scope(engine, slot):
         return 0
-    store_i64(
-        engine + at.HEADER_AFFECTED_COUNT, load_i64(engine + at.HEADER_AFFECTED_COUNT) + 1
-    )
+    store_i64(engine + at.HEADER_AFFECTED_COUNT, load_i64(engine + at.HEADER_AFFECTED_COUNT) + 1)
     is_own = load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID) != 0
     if load_i64(engine + at.HEADER_PHASE) == PHASE_MASS_CANCEL:
         end_resting(engine, slot, load_i64(engine + at.HEADER_FILTER_REASON), is_own)

@@ -79,9 +79,7 @@ def take_order(engine: int) -> int:
     """A free order slot; the caller has asked `has_free_order` before."""
     slot = load_i64(engine + at.HEADER_FREE_ORDER)
     if slot != 0:
-        store_i64(
-            engine + at.HEADER_FREE_ORDER, load_i32(order_at(engine, slot) + at.ORDER_NEXT)
-        )
+        store_i64(engine + at.HEADER_FREE_ORDER, load_i32(order_at(engine, slot) + at.ORDER_NEXT))
     else:
         slot = load_i64(engine + at.HEADER_USED_ORDERS) + 1
         store_i64(engine + at.HEADER_USED_ORDERS, slot)
@@ -104,9 +102,7 @@ def take_level(engine: int) -> int:
     """A free level; the caller has asked `has_free_level` before."""
     level = load_i64(engine + at.HEADER_FREE_LEVEL)
     if level != 0:
-        store_i64(
-            engine + at.HEADER_FREE_LEVEL, load_i32(level_at(engine, level) + at.LEVEL_WORSE)
-        )
+        store_i64(engine + at.HEADER_FREE_LEVEL, load_i32(level_at(engine, level) + at.LEVEL_WORSE))
     else:
         level = load_i64(engine + at.HEADER_USED_LEVELS) + 1
         store_i64(engine + at.HEADER_USED_LEVELS, level)

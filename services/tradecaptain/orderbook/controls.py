@@ -1,0 +1,156 @@
+"""Controls as the sequencer carries them out: stamp, gate, sweep of the book, answer.
+
+A control goes through stages, each of which may have to wait for room: its sweep begins, its sweep
+runs, its answer is published. What it changes in the gate happens at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import copy_bytes, load_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.control import set_scope, submit_control_sweep
+from tradecaptain.kernels.risk_gate import gate_apply_control, gate_handles
+from tradecaptain.mesh.publication import publication_claim, publication_commit
+from tradecaptain.mesh.status import NOT_CONNECTED
+from tradecaptain.orderbook.events import claim_step, finish_steps, publish_step
+from tradecaptain.orderbook.sessions import session_add, session_remove
+from tradecaptain.wire import control, reason
+
+STAGE_NONE = 0
+STAGE_BEGIN_SWEEP = 1
+STAGE_SWEEP = 2
+STAGE_ANSWER = 3
+
+FLAG_CANCEL_WORKING = 1
+FLAG_CANCEL_ON_DISCONNECT = 2
+
+
+@inline
+def stamp(header: Any, now_ns: int) -> None:
+    """Open the next place in the log; time never goes back."""
+    header[0]["sequence"] += 1
+    if now_ns > header[0]["time_ns"]:
+        header[0]["time_ns"] = now_ns
+
+
+@inline
+def sweep_reason(action: int) -> int:
+    """Why orders in a control's scope are cancelled."""
+    if action == control.CONTROL_ACTION_SESSION_CLOSE:
+        return reason.REASON_CANCELLED_ON_DISCONNECT
+    return reason.REASON_CANCELLED_BY_MASS_CANCEL
+
+
+@inline
+def apply_session(header: Any, record: int, action: int) -> bool:
+    """Open or close a session; True when its orders have to be cancelled."""
+    session_id = control.get_scope_id(record)
+    if session_id == 0 or control.get_scope(record) != control.CONTROL_SCOPE_SESSION:
+        header[0]["control_outcome"] = reason.REASON_INVALID_REQUEST
+        return False
+    if action == control.CONTROL_ACTION_SESSION_CLOSE:
+        return session_remove(header, session_id)
+    wants_cancel = (control.get_flags(record) & FLAG_CANCEL_ON_DISCONNECT) != 0
+    if not wants_cancel:
+        session_remove(header, session_id)
+    elif not session_add(header, session_id):
+        header[0]["control_outcome"] = reason.REASON_CAPACITY_EXHAUSTED
+    return False
+
+
+@inline
+def apply_control(header: Any, record: int) -> bool:
+    """Carry out what needs no room; True when a sweep of the book has to follow."""
+    action = control.get_action(record)
+    header[0]["control_outcome"] = 0
+    if gate_handles(action) != 0:
+        header[0]["control_outcome"] = gate_apply_control(header[0]["gate"], record)
+        if action != control.CONTROL_ACTION_KILL or (
+            control.get_flags(record) & FLAG_CANCEL_WORKING == 0
+        ):
+            return False
+    elif (
+        action == control.CONTROL_ACTION_SESSION_OPEN
+        or action == control.CONTROL_ACTION_SESSION_CLOSE
+    ):
+        if not apply_session(header, record, action):
+            return False
+    elif (
+        action != control.CONTROL_ACTION_MASS_CANCEL
+        and action != control.CONTROL_ACTION_REQUEST_STATUS
+    ):
+        header[0]["control_outcome"] = reason.REASON_INVALID_REQUEST
+    if header[0]["control_outcome"] == 0:
+        header[0]["control_outcome"] = set_scope(header[0]["engine"], record)
+    return header[0]["control_outcome"] == 0
+
+
+@inline
+def begin_control(header: Any) -> None:
+    """Stamp the control in scratch and carry out what can be done at once."""
+    record = header[0]["control_record"]
+    control.set_epoch(record, header[0]["epoch"])
+    control.set_sequence(record, header[0]["sequence"])
+    control.set_time_ns(record, header[0]["time_ns"])
+    header[0]["control_affected"] = 0
+    header[0]["control_stage"] = STAGE_BEGIN_SWEEP if apply_control(header, record) else STAGE_ANSWER
+
+
+@inline
+def publish_control(header: Any, controls: Any, record: int) -> bool:
+    """Publish a sequenced control; False when there is no room. An unheard one is only counted."""
+    address = publication_claim(controls, 1, control.RECORD_BYTES)
+    if address == NOT_CONNECTED:
+        header[0]["unheard_controls"] += 1
+        return True
+    if address < 0:
+        return False
+    copy_bytes(address, record, control.RECORD_BYTES)
+    publication_commit(controls, 1)
+    return True
+
+
+@inline
+def advance_control(header: Any, executions: Any, books: Any, controls: Any) -> bool:
+    """Take the control at work as far as there is room; True when none is left at work."""
+    record = header[0]["control_record"]
+    engine = header[0]["engine"]
+    if header[0]["control_stage"] == STAGE_BEGIN_SWEEP:
+        if not claim_step(header, executions, books):
+            return False
+        action = control.get_action(record)
+        is_status = action == control.CONTROL_ACTION_REQUEST_STATUS
+        submit_control_sweep(engine, record, is_status, sweep_reason(action))
+        publish_step(header, executions, books)
+        header[0]["control_stage"] = STAGE_SWEEP
+    if header[0]["control_stage"] == STAGE_SWEEP:
+        if not finish_steps(header, executions, books):
+            return False
+        header[0]["control_affected"] = load_i64(engine + at.HEADER_AFFECTED_COUNT)
+        header[0]["control_stage"] = STAGE_ANSWER
+    if header[0]["control_stage"] == STAGE_ANSWER:
+        control.set_outcome(record, header[0]["control_outcome"])
+        control.set_affected_count(record, header[0]["control_affected"])
+        if not publish_control(header, controls, record):
+            return False
+        header[0]["control_stage"] = STAGE_NONE
+    return True
+
+
+@inline
+def announce_epoch(header: Any, controls: Any, now_ns: int) -> None:
+    """Tell that an epoch began, once somebody listens."""
+    address = publication_claim(controls, 1, control.RECORD_BYTES)
+    if address < 0:
+        return
+    stamp(header, now_ns)
+    control.initialise(address)
+    control.set_epoch(address, header[0]["epoch"])
+    control.set_sequence(address, header[0]["sequence"])
+    control.set_time_ns(address, header[0]["time_ns"])
+    control.set_action(address, control.CONTROL_ACTION_EPOCH_START)
+    publication_commit(controls, 1)
+    header[0]["epoch_announced"] = 1

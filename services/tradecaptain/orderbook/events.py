@@ -1,0 +1,167 @@
+"""Room for the events of one step, and what happens to them once they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.engine import claim_events, resume_step
+from tradecaptain.kernels.matching.layout import PHASE_IDLE
+from tradecaptain.kernels.matching.tables import book_at, book_index, level_at
+from tradecaptain.kernels.risk_gate import (
+    NO_PRICE,
+    gate_apply_fill,
+    gate_apply_quote,
+    gate_release,
+)
+from tradecaptain.mesh.history import history_append
+from tradecaptain.mesh.publication import (
+    publication_claim,
+    publication_commit,
+    publication_stride,
+)
+from tradecaptain.mesh.status import NOT_CONNECTED
+from tradecaptain.wire import book_event, execution_event
+
+
+@inline
+def claim_step(header: Any, executions: Any, books: Any) -> bool:
+    """Get room for one bounded step in both event streams; False when there is none now.
+
+    A stream that nobody listens to doesn't stop the venue: its events go to scratch and are counted
+    as unheard; the history keeps the executions for those who come later.
+    """
+    stride = publication_stride(execution_event.RECORD_BYTES)
+    execution_address = publication_claim(
+        executions, header[0]["execution_room"], execution_event.RECORD_BYTES
+    )
+    header[0]["execution_in_log"] = 1
+    if execution_address == NOT_CONNECTED:
+        header[0]["execution_in_log"] = 0
+        execution_address = header[0]["execution_scratch"]
+    elif execution_address < 0:
+        return False
+    book_address = publication_claim(books, header[0]["book_room"], book_event.RECORD_BYTES)
+    header[0]["book_in_log"] = 1
+    if book_address == NOT_CONNECTED:
+        header[0]["book_in_log"] = 0
+        book_address = header[0]["book_scratch"]
+    elif book_address < 0:
+        return False
+    claim_events(
+        header[0]["engine"],
+        execution_address,
+        stride,
+        book_address,
+        publication_stride(book_event.RECORD_BYTES),
+    )
+    return True
+
+
+@inline
+def best_price(engine: int, side_book: int) -> int:
+    """Best price of a side (by its address), or ``NO_PRICE``."""
+    level = load_i32(side_book + at.SIDE_BOOK_BEST) + 0
+    if level == 0:
+        return NO_PRICE
+    return load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+
+
+@inline
+def quote_gate(header: Any, engine: int, instrument_id: int) -> None:
+    """Show the gate an instrument's best prices."""
+    book = book_at(engine, book_index(engine, instrument_id))
+    gate_apply_quote(
+        header[0]["gate"],
+        instrument_id,
+        best_price(engine, book + at.BOOK_BIDS),
+        best_price(engine, book + at.BOOK_ASKS),
+    )
+
+
+@inline
+def settle_execution(header: Any, event: int) -> None:
+    """Tell the risk gate what an event did to its order's reservation."""
+    kind = execution_event.get_execution_type(event)
+    if kind == execution_event.EXECUTION_TYPE_TRADE:
+        result = gate_apply_fill(
+            header[0]["gate"],
+            execution_event.get_account_id(event),
+            execution_event.get_instrument_id(event),
+            execution_event.get_side(event),
+            execution_event.get_last_quantity_units(event),
+            execution_event.get_last_price_units(event),
+            1 if execution_event.get_leaves_quantity_units(event) == 0 else 0,
+        )
+        if result < 0:
+            header[0]["accounting_errors"] += 1
+    elif (
+        kind == execution_event.EXECUTION_TYPE_CANCELLED
+        or kind == execution_event.EXECUTION_TYPE_EXPIRED
+    ):
+        result = gate_release(
+            header[0]["gate"],
+            execution_event.get_account_id(event),
+            execution_event.get_instrument_id(event),
+            execution_event.get_side(event),
+            execution_event.get_quantity_units(event)
+            - execution_event.get_cumulative_quantity_units(event),
+            1,
+        )
+        if result < 0:
+            header[0]["accounting_errors"] += 1
+
+
+@inline
+def settle_step(header: Any) -> None:
+    """Follow the events of a step: gate, history and the gate's view of the best prices."""
+    engine = header[0]["engine"]
+    history = header[0]["history"]
+    event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS)
+    stride = load_i64(engine + at.HEADER_EXECUTION_STRIDE)
+    for _ in range(load_i64(engine + at.HEADER_EXECUTION_COUNT)):
+        settle_execution(header, event)
+        history_append(history, event)
+        event += stride
+    event = load_i64(engine + at.HEADER_BOOK_ADDRESS)
+    stride = load_i64(engine + at.HEADER_BOOK_STRIDE)
+    quoted_id = 0
+    for _ in range(load_i64(engine + at.HEADER_BOOK_COUNT)):
+        instrument_id = book_event.get_instrument_id(event)
+        if instrument_id != quoted_id:
+            quote_gate(header, engine, instrument_id)
+            quoted_id = instrument_id
+        event += stride
+
+
+@inline
+def publish_step(header: Any, executions: Any, books: Any) -> None:
+    """Settle and publish what the step wrote."""
+    engine = header[0]["engine"]
+    execution_count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
+    book_count = load_i64(engine + at.HEADER_BOOK_COUNT)
+    settle_step(header)
+    if header[0]["execution_in_log"] != 0:
+        publication_commit(executions, execution_count)
+    else:
+        header[0]["unheard_executions"] += execution_count
+    if header[0]["book_in_log"] != 0:
+        publication_commit(books, book_count)
+    else:
+        header[0]["unheard_books"] += book_count
+    header[0]["execution_events"] += execution_count
+    header[0]["book_events"] += book_count
+
+
+@inline
+def finish_steps(header: Any, executions: Any, books: Any) -> bool:
+    """Finish what is under way in the engine; False while there is no room."""
+    engine = header[0]["engine"]
+    while load_i64(engine + at.HEADER_PHASE) != PHASE_IDLE:
+        if not claim_step(header, executions, books):
+            return False
+        resume_step(engine)
+        publish_step(header, executions, books)
+    return True

@@ -1,0 +1,313 @@
+"""The sequencer: the one writer of the book's input.
+
+It takes records from the control, order and replay streams, stamps them, holds new risk against the
+gate, lets matching act, and publishes what came of it. Controls go first, so that a kill overtakes
+orders. A record is taken only when there is room for the events of a whole bounded step; what needs
+more than one step is finished before anything else is sequenced.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import types
+
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.memory import copy_bytes, load_i32, load_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.checks import check_new, check_replace, find_target
+from tradecaptain.kernels.matching.control import submit_mass_cancel
+from tradecaptain.kernels.matching.entry import (
+    accept_new,
+    accept_replace,
+    begin_order_command,
+    cancel_order,
+    refuse,
+    refuse_target,
+)
+from tradecaptain.kernels.matching.layout import DONE, PHASE_IDLE
+from tradecaptain.kernels.matching.tables import order_at
+from tradecaptain.kernels.risk_gate import (
+    gate_check_new,
+    gate_check_replace,
+    gate_reject_flags,
+    gate_reject_level,
+    gate_reject_limit_value,
+    gate_reject_observed_value,
+    gate_release,
+)
+from tradecaptain.mesh.image import image_length, image_next, image_release
+from tradecaptain.mesh.layout import IMAGE_TYPE, PUBLICATION_TYPE
+from tradecaptain.orderbook.controls import (
+    STAGE_NONE,
+    advance_control,
+    announce_epoch,
+    begin_control,
+    stamp,
+)
+from tradecaptain.orderbook.events import claim_step, finish_steps, publish_step
+from tradecaptain.orderbook.sequencer_state import LARGEST_RECORD_BYTES, SEQUENCER_TYPE
+from tradecaptain.wire import control, execution_event, order_command, reason
+from tradecaptain.wire.status import OUT_OF_BOUNDS
+
+ORDER_BATCH = 64
+CONTROL_BATCH = 16
+
+
+@inline
+def refuse_by_risk(header: Any, engine: int, command: int, why: int) -> int:
+    """Answer a command that the gate refused, with the limit that tripped."""
+    gate = header[0]["gate"]
+    event = refuse(engine, command, why)
+    execution_event.set_limit_value(event, gate_reject_limit_value(gate))
+    execution_event.set_observed_value(event, gate_reject_observed_value(gate))
+    execution_event.set_limit_level(event, gate_reject_level(gate))
+    execution_event.set_flags(event, execution_event.get_flags(event) | gate_reject_flags(gate))
+    header[0]["refused_by_risk"] += 1
+    return DONE
+
+
+@inline
+def sequence_new(header: Any, engine: int, command: int) -> int:
+    """A new order: the venue's rules, then the gate, then the book."""
+    refusal = check_new(engine, command)
+    if refusal != 0:
+        header[0]["refused_by_rules"] += 1
+        refuse(engine, command, refusal)
+        return DONE
+    refusal = gate_check_new(header[0]["gate"], command)
+    if refusal != 0:
+        return refuse_by_risk(header, engine, command, refusal)
+    return accept_new(engine, command)
+
+
+@inline
+def sequence_replace(header: Any, engine: int, command: int, slot: int) -> int:
+    """A replace: the venue's rules, then the gate on the difference, then the book."""
+    refusal = check_replace(engine, command, slot)
+    if refusal != 0:
+        header[0]["refused_by_rules"] += 1
+        refuse(engine, command, refusal)
+        return DONE
+    order = order_at(engine, slot)
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
+    refusal = gate_check_replace(
+        header[0]["gate"],
+        command,
+        load_i32(order + at.ORDER_SIDE) + 0,
+        leaves_units,
+        load_i64(order + at.ORDER_PRICE_UNITS),
+        load_i64(order + at.ORDER_QUANTITY_UNITS) - leaves_units,
+    )
+    if refusal != 0:
+        return refuse_by_risk(header, engine, command, refusal)
+    return accept_replace(engine, command, slot)
+
+
+@inline
+def sequence_cancel(header: Any, engine: int, command: int, slot: int) -> int:
+    """A cancel; what a partial one takes off is released here, a whole one by its event."""
+    order = order_at(engine, slot)
+    quantity_units = order_command.get_quantity_units(command)
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
+    if 0 < quantity_units < leaves_units:
+        result = gate_release(
+            header[0]["gate"],
+            load_i32(order + at.ORDER_ACCOUNT_ID) + 0,
+            order_command.get_instrument_id(command),
+            load_i32(order + at.ORDER_SIDE) + 0,
+            quantity_units,
+            0,
+        )
+        if result < 0:
+            header[0]["accounting_errors"] += 1
+    return cancel_order(engine, command, slot)
+
+
+@inline
+def sequence_command(header: Any, command: int) -> int:
+    """Carry out the first step of a stamped order command: DONE or MORE."""
+    engine = header[0]["engine"]
+    action = order_command.get_action(command)
+    if action == order_command.COMMAND_ACTION_MASS_CANCEL:
+        return submit_mass_cancel(engine, command)
+    begin_order_command(engine, command)
+    if action == order_command.COMMAND_ACTION_NEW_ORDER:
+        return sequence_new(header, engine, command)
+    is_cancel = action == order_command.COMMAND_ACTION_CANCEL_ORDER
+    if not is_cancel and action != order_command.COMMAND_ACTION_REPLACE_ORDER:
+        header[0]["refused_by_rules"] += 1
+        refuse(engine, command, reason.REASON_INVALID_REQUEST)
+        return DONE
+    slot = find_target(engine, command)
+    if slot == 0:
+        header[0]["refused_by_rules"] += 1
+        return refuse_target(engine, command)
+    if is_cancel:
+        return sequence_cancel(header, engine, command, slot)
+    return sequence_replace(header, engine, command, slot)
+
+
+@inline
+def take_copy(header: Any, images: Any, index: int, address: int) -> int:
+    """Copy a record out of its writer's log; its length, or a negative status.
+
+    Checks are made on the copy, since a writer could change what it has published.
+    """
+    length = image_length(images, index)
+    if length > LARGEST_RECORD_BYTES:
+        return OUT_OF_BOUNDS
+    copy_bytes(header[0]["raw_record"], address, length)
+    return length
+
+
+@inline
+def take_command(header: Any, images: Any, index: int, address: int) -> int:
+    """Address of a checked copy of an order command, or a negative status."""
+    length = take_copy(header, images, index, address)
+    if length < 0:
+        return length
+    return order_command.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
+
+
+@inline
+def run_command(header: Any, executions: Any, books: Any, now_ns: int) -> bool:
+    """Sequence the command that was taken, and finish it; False when room ran out."""
+    if not claim_step(header, executions, books):
+        return False
+    command = header[0]["pending_command"]
+    header[0]["pending_command"] = 0
+    stamp(header, now_ns)
+    order_command.set_epoch(command, header[0]["epoch"])
+    order_command.set_sequence(command, header[0]["sequence"])
+    order_command.set_time_ns(command, header[0]["time_ns"])
+    sequence_command(header, command)
+    publish_step(header, executions, books)
+    return finish_steps(header, executions, books)
+
+
+@inline
+def drain_orders(
+    header: Any, images: Any, index: int, executions: Any, books: Any, now_ns: int
+) -> int:
+    """Sequence up to a batch of one writer's commands; returns how many were taken."""
+    count = 0
+    while count < ORDER_BATCH:
+        address = image_next(images, index)
+        if address == 0:
+            break
+        count += 1
+        command = take_command(header, images, index, address)
+        if command < 0:
+            header[0]["malformed"] += 1
+            continue
+        header[0]["pending_command"] = command
+        if not run_command(header, executions, books, now_ns):
+            break
+    if count > 0:
+        image_release(images, index)
+    return count
+
+
+@inline
+def drain_controls(
+    header: Any, images: Any, index: int, executions: Any, books: Any, controls: Any, now_ns: int
+) -> int:
+    """Apply up to a batch of one writer's controls; returns how many were taken."""
+    count = 0
+    while count < CONTROL_BATCH and header[0]["control_stage"] == STAGE_NONE:
+        address = image_next(images, index)
+        if address == 0:
+            break
+        count += 1
+        length = take_copy(header, images, index, address)
+        if length >= 0:
+            length = control.normalise(
+                header[0]["raw_record"], length, header[0]["spare_record"]
+            )
+        if length < 0:
+            header[0]["malformed"] += 1
+            continue
+        copy_bytes(header[0]["control_record"], length, control.RECORD_BYTES)
+        stamp(header, now_ns)
+        begin_control(header)
+        advance_control(header, executions, books, controls)
+    if count > 0:
+        image_release(images, index)
+    return count
+
+
+@inline
+def finish_pending(header: Any, executions: Any, books: Any, controls: Any, now_ns: int) -> bool:
+    """Finish what earlier turns left under way; False while there is no room for it."""
+    if not finish_steps(header, executions, books):
+        return False
+    if header[0]["pending_command"] != 0 and not run_command(header, executions, books, now_ns):
+        return False
+    return advance_control(header, executions, books, controls)
+
+
+@inline
+def is_idle(header: Any) -> bool:
+    """Whether nothing waits for room, so that the next record may be taken."""
+    return (
+        header[0]["pending_command"] == 0
+        and header[0]["control_stage"] == STAGE_NONE
+        and load_i64(header[0]["engine"] + at.HEADER_PHASE) == PHASE_IDLE
+    )
+
+
+@kernel(
+    types.int64(
+        SEQUENCER_TYPE,
+        IMAGE_TYPE,
+        IMAGE_TYPE,
+        IMAGE_TYPE,
+        PUBLICATION_TYPE,
+        PUBLICATION_TYPE,
+        PUBLICATION_TYPE,
+        types.int64,
+    )
+)
+def sequencer_do_work(
+    header: Any,
+    control_images: Any,
+    order_images: Any,
+    replay_images: Any,
+    executions: Any,
+    books: Any,
+    controls: Any,
+    now_ns: int,
+) -> int:
+    """One bounded turn: controls of all writers, then a batch of each writer's commands.
+
+    Returns how many records were taken. Writers of orders take turns to be first.
+    """
+    if header[0]["epoch_announced"] == 0:
+        announce_epoch(header, controls, now_ns)
+    if not finish_pending(header, executions, books, controls, now_ns):
+        header[0]["blocked_turns"] += 1
+        return 0
+    work_count = 0
+    for index in range(control_images.shape[0]):
+        if is_idle(header):
+            taken = drain_controls(
+                header, control_images, index, executions, books, controls, now_ns
+            )
+            header[0]["controls_sequenced"] += taken
+            work_count += taken
+    image_count = order_images.shape[0]
+    first = header[0]["next_image"]
+    for step in range(image_count):
+        if is_idle(header):
+            index = (first + step) % image_count
+            taken = drain_orders(header, order_images, index, executions, books, now_ns)
+            header[0]["orders_sequenced"] += taken
+            work_count += taken
+    header[0]["next_image"] = (first + 1) % image_count
+    for index in range(replay_images.shape[0]):
+        if is_idle(header):
+            taken = drain_orders(header, replay_images, index, executions, books, now_ns)
+            header[0]["replayed_sequenced"] += taken
+            work_count += taken
+    return work_count

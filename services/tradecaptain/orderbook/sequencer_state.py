@@ -1,0 +1,117 @@
+"""State of the sequencer: one header record, scratch records, and the table of sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from tradecaptain.base.memory import address_of, aligned_zeros
+
+SEQUENCER: Final = np.dtype(
+    [
+        # Addresses of what the sequencer drives, in this process.
+        ("engine", "<i8"),
+        ("gate", "<i8"),
+        ("history", "<i8"),
+        ("sessions", "<i8"),
+        ("session_mask", "<i8"),
+        # Scratch: a record as it came, its normalised and stamped copy, the control at work, and
+        # room for the events of one step where nobody listens.
+        ("raw_record", "<i8"),
+        ("spare_record", "<i8"),
+        ("control_record", "<i8"),
+        ("execution_scratch", "<i8"),
+        ("book_scratch", "<i8"),
+        ("execution_room", "<i8"),
+        ("book_room", "<i8"),
+        # What the next claim of events was given, and whether it lies in the log or in scratch.
+        ("execution_in_log", "<i8"),
+        ("book_in_log", "<i8"),
+        # Stamps.
+        ("epoch", "<i8"),
+        ("sequence", "<i8"),
+        ("time_ns", "<i8"),
+        # What waits for room: a command that was taken but not sequenced, and a control's stage.
+        ("pending_command", "<i8"),
+        ("control_stage", "<i8"),
+        ("control_reason", "<i8"),
+        ("control_outcome", "<i8"),
+        ("control_affected", "<i8"),
+        ("epoch_announced", "<i8"),
+        ("session_count", "<i8"),
+        ("next_image", "<i8"),
+        # Counts since the start.
+        ("orders_sequenced", "<i8"),
+        ("replayed_sequenced", "<i8"),
+        ("controls_sequenced", "<i8"),
+        ("malformed", "<i8"),
+        ("refused_by_risk", "<i8"),
+        ("refused_by_rules", "<i8"),
+        ("execution_events", "<i8"),
+        ("book_events", "<i8"),
+        ("blocked_turns", "<i8"),
+        ("unheard_executions", "<i8"),
+        ("unheard_books", "<i8"),
+        ("unheard_controls", "<i8"),
+        ("accounting_errors", "<i8"),
+        ("timed_commands", "<i8"),
+        ("timed_total_ns", "<i8"),
+    ],
+    align=True,
+)
+"""Header record of the sequencer."""
+
+SEQUENCER_TYPE: Final[Any] = numba.from_dtype(SEQUENCER)[::1]
+
+LARGEST_RECORD_BYTES: Final = 1_024
+"""Records longer than this are refused as malformed, whatever version they claim."""
+
+
+@dataclass(frozen=True)
+class SequencerMemory:
+    """The header and everything it points to; keep it as long as the addresses are used."""
+
+    header: npt.NDArray[Any]
+    owned: tuple[npt.NDArray[Any], ...]
+
+
+def allocate_sequencer(
+    *,
+    engine: int,
+    gate: int,
+    history: int,
+    epoch: int,
+    execution_room: int,
+    execution_stride: int,
+    book_room: int,
+    book_stride: int,
+    session_capacity: int,
+) -> SequencerMemory:
+    """Allocate a sequencer over an engine, a gate and a history, given by their addresses."""
+    slots = 1 << max(1, 2 * session_capacity - 1).bit_length()
+    header = aligned_zeros(1, SEQUENCER)
+    sessions = aligned_zeros(slots, np.int64)
+    raw = aligned_zeros(LARGEST_RECORD_BYTES, np.uint8)
+    spare = aligned_zeros(LARGEST_RECORD_BYTES, np.uint8)
+    control = aligned_zeros(LARGEST_RECORD_BYTES, np.uint8)
+    executions = aligned_zeros(execution_room * execution_stride, np.uint8)
+    books = aligned_zeros(book_room * book_stride, np.uint8)
+    record = header[0]
+    record["engine"] = engine
+    record["gate"] = gate
+    record["history"] = history
+    record["sessions"] = address_of(sessions)
+    record["session_mask"] = slots - 1
+    record["raw_record"] = address_of(raw)
+    record["spare_record"] = address_of(spare)
+    record["control_record"] = address_of(control)
+    record["execution_scratch"] = address_of(executions)
+    record["book_scratch"] = address_of(books)
+    record["execution_room"] = execution_room
+    record["book_room"] = book_room
+    record["epoch"] = epoch
+    return SequencerMemory(header, (sessions, raw, spare, control, executions, books))
