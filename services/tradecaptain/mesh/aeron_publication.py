@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.memory import aligned_zeros
 from tradecaptain.mesh.aeron_client import AeronClient
 from tradecaptain.mesh.aeron_resource import AeronResource
-from tradecaptain.mesh.layout import METADATA_IS_CONNECTED, PARTITION_COUNT, PUBLICATION
+from tradecaptain.mesh.layout import METADATA_IS_CONNECTED, PUBLICATION
 from tradecaptain.mesh.mapping import MappedFile
-from tradecaptain.mesh.publication import publication_position, publication_seek
+from tradecaptain.mesh.publication import publication_position
+from tradecaptain.mesh.state import LogPlace, open_publication_state
 from tradecaptain.mesh.transport import with_parameter
 
 
@@ -58,26 +58,21 @@ class AeronPublication(AeronResource):
         position = self.client.call("aeron_exclusive_publication_position", self._handle)
         self._log = self.client.map_log(constants.original_registration_id, writable=True)
         self._counters = self.client.counters_file()
-        state = self._state[0]
-        state["log_address"] = self._log.address
-        state["term_length"] = constants.term_buffer_length
-        state["term_shift"] = constants.position_bits_to_shift
-        state["metadata_address"] = (
-            self._log.address + PARTITION_COUNT * constants.term_buffer_length
+        open_publication_state(
+            self._state,
+            LogPlace(
+                self._log.address,
+                constants.term_buffer_length,
+                constants.session_id,
+                constants.initial_term_id,
+            ),
+            stream_id=constants.stream_id,
+            limit_address=self.client.counter_address(
+                self._counters, constants.publication_limit_counter_id
+            ),
+            max_payload_length=constants.max_payload_length,
+            position=position,
         )
-        state["limit_address"] = self.client.counter_address(
-            self._counters, constants.publication_limit_counter_id
-        )
-        state["limit"] = 0
-        state["claim_count"] = 0
-        state["session_word"] = np.int64(constants.session_id) << np.int64(32)
-        state["stream_term_word"] = constants.stream_id
-        state["initial_term_id"] = constants.initial_term_id
-        state["max_payload_length"] = constants.max_payload_length
-        state["max_position"] = constants.max_possible_position
-        state["generation"] += 1
-        publication_seek(self._state, position)
-        state["is_open"] = 1
 
     def _has_changed(self) -> bool:
         return bool(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
-from tradecaptain.base.memory import aligned_zeros, load_acquire_i64
+from tradecaptain.base.memory import aligned_zeros
 from tradecaptain.mesh.aeron_client import AeronClient
 from tradecaptain.mesh.aeron_resource import AeronResource
 from tradecaptain.mesh.errors import MeshError
-from tradecaptain.mesh.image import image_seek
-from tradecaptain.mesh.layout import IMAGE, PARTITION_COUNT
+from tradecaptain.mesh.layout import IMAGE
 from tradecaptain.mesh.mapping import MappedFile
+from tradecaptain.mesh.state import LogPlace, choose_slot, open_image_state
 from tradecaptain.mesh.transport import with_parameter
 
 
@@ -108,20 +108,10 @@ class AeronSubscription(AeronResource):
         self._images[index]["is_open"] = 0
         self._slots[index] = None
 
-    def _choose_slot(self, session_id: int) -> int | None:
-        """A writer that comes back gets its old slot, so that readers see it is the same one."""
-        free = [index for index, slot in enumerate(self._slots) if slot is None]
-        for index in free:
-            image = self._images[index]
-            if image["generation"] > 0 and image["session_id"] == session_id:
-                return index
-        unused = [index for index in free if self._images[index]["generation"] == 0]
-        return next(iter([*unused, *free]), None)
-
     def _open_slot(self, key: int, handle: Any) -> bool:
         constants = self.client.library.ffi.new("aeron_image_constants_t *")
         self.client.call("aeron_image_constants", handle, constants)
-        index = self._choose_slot(constants.session_id)
+        index = choose_slot(self._images, constants.session_id)
         if index is None:
             if key not in self._refused_sessions:
                 self._refused_sessions.add(key)
@@ -137,22 +127,20 @@ class AeronSubscription(AeronResource):
             return False
         counters = self.client.counters_file()
         self._slots[index] = _Slot(handle, log, counters)
-        image = self._images[index]
-        image["log_address"] = log.address
-        image["term_length"] = constants.term_buffer_length
-        image["term_shift"] = constants.position_bits_to_shift
-        image["metadata_address"] = log.address + PARTITION_COUNT * constants.term_buffer_length
-        image["position_address"] = self.client.counter_address(
-            counters, constants.subscriber_position_id
+        open_image_state(
+            self._images,
+            index,
+            LogPlace(
+                log.address,
+                constants.term_buffer_length,
+                constants.session_id,
+                constants.initial_term_id,
+            ),
+            position_address=self.client.counter_address(
+                counters, constants.subscriber_position_id
+            ),
+            join_position=constants.join_position,
         )
-        image["session_id"] = constants.session_id
-        image["initial_term_id"] = constants.initial_term_id
-        image["join_position"] = constants.join_position
-        position = load_acquire_i64(image["position_address"])
-        image["released_position"] = position
-        image_seek(self._images, index, position)
-        image["generation"] += 1
-        image["is_open"] = 1
         return True
 
     def _detach(self) -> bool:

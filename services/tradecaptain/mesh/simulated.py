@@ -1,0 +1,161 @@
+"""The transport without a driver: the same state records over ordinary memory, cranked by hand.
+
+``SimulatedMesh.crank`` does what the media driver does: it moves limits, delivers frames into the
+log of each reader, wipes what everybody has passed, notices readers that lag, and announces images.
+Between two cranks nothing moves, and every choice comes from a seed, so a run can be repeated.
+Faults can be injected: streams held back, frames lost, readers slowed, drivers restarted.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy.typing as npt
+from tradecaptain.mesh.layout import TERM_LENGTH_MINIMUM
+from tradecaptain.mesh.simulated_link import (
+    SimulatedLink,
+    SimulatedPublication,
+    SimulatedSubscription,
+)
+from tradecaptain.mesh.transport import (
+    DEFAULT_IMAGE_CAPACITY,
+    IPC_CHANNEL,
+    Closing,
+    check_stream,
+)
+
+LAPPED_REST_CRANKS = 8
+"""Cranks for which a reader that was lapped stays away."""
+
+
+@dataclass(slots=True)
+class SimulatedFaults:
+    """What goes wrong during the following cranks; probabilities are per link and crank."""
+
+    loss_probability: float = 0.0
+    """Chance of each frame to become padding, like a lost datagram of an unreliable stream."""
+    delay_probability: float = 0.0
+    """Chance that a link delivers nothing in a crank, which reorders streams against each other."""
+    frames_per_crank_max: int | None = None
+    """Most frames that a link delivers in one crank."""
+    held_streams: set[int] = field(default_factory=set)
+    """Streams whose writers' limits stand still, so that they meet back-pressure."""
+    disconnected_streams: set[int] = field(default_factory=set)
+    """Streams whose readers are cut off as if they had gone."""
+
+
+class SimulatedMesh(Closing):
+    """Publications and subscriptions of one simulated driver."""
+
+    def __init__(self, seed: int = 0, *, max_payload_length: int = 8160) -> None:
+        self.faults = SimulatedFaults()
+        self._random = random.Random(seed)
+        self._max_payload_length = max_payload_length
+        self._driver_generation = 1
+        self._publications: list[SimulatedPublication] = []
+        self._subscriptions: list[SimulatedSubscription] = []
+        self._links: list[SimulatedLink] = []
+        self._resting: dict[tuple[SimulatedPublication, SimulatedSubscription], int] = {}
+
+    def add_publication(
+        self,
+        stream_id: int,
+        *,
+        channel: str = IPC_CHANNEL,
+        term_bytes: int = TERM_LENGTH_MINIMUM,
+        initial_term_id: int | None = None,
+    ) -> SimulatedPublication:
+        """Open an exclusive publication; by default of small terms, so that rotation is met."""
+        check_stream(stream_id, term_bytes)
+        publication = SimulatedPublication(
+            stream_id,
+            channel,
+            term_bytes,
+            session_id=self._random.randrange(-(2**31), 2**31),
+            initial_term_id=(
+                self._random.randrange(-(2**31), 2**31)
+                if initial_term_id is None
+                else initial_term_id
+            ),
+            max_payload_length=self._max_payload_length,
+            driver_generation=self._driver_generation,
+        )
+        self._publications.append(publication)
+        return publication
+
+    def add_subscription(
+        self,
+        stream_id: int,
+        *,
+        channel: str = IPC_CHANNEL,
+        tether: bool = False,
+        image_capacity: int = DEFAULT_IMAGE_CAPACITY,
+        images: npt.NDArray[Any] | None = None,
+    ) -> SimulatedSubscription:
+        """Open a subscription; its images appear after a crank and a refresh."""
+        check_stream(stream_id)
+        subscription = SimulatedSubscription(stream_id, channel, tether, image_capacity, images)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def crank(self) -> int:
+        """Let the driver work once; returns how many frames it delivered."""
+        self._publications = [item for item in self._publications if not item.is_drained]
+        self._subscriptions = [item for item in self._subscriptions if not item.is_closed]
+        self._link()
+        delivered = 0
+        for link in self._links:
+            if self._random.random() >= self.faults.delay_probability:
+                delivered += link.deliver(
+                    self._random, self.faults.loss_probability, self.faults.frames_per_crank_max
+                )
+            if link.is_lapped():
+                link.close()
+                self._resting[link.publication, link.subscription] = LAPPED_REST_CRANKS
+        for publication in self._publications:
+            publication.move_limit(
+                [
+                    link
+                    for link in self._links
+                    if link.publication is publication and not link.is_closed
+                ],
+                is_held=publication.stream_id in self.faults.held_streams,
+            )
+        return delivered
+
+    def _link(self) -> None:
+        for link in self._links:
+            if link.is_obsolete or link.subscription.stream_id in self.faults.disconnected_streams:
+                link.close()
+        self._links = [link for link in self._links if not link.is_closed]
+        self._resting = {pair: left - 1 for pair, left in self._resting.items() if left > 1}
+        linked = {(link.publication, link.subscription) for link in self._links}
+        for publication in self._publications:
+            for subscription in self._subscriptions:
+                pair = (publication, subscription)
+                if (
+                    publication.stream_id == subscription.stream_id
+                    and publication.channel == subscription.channel
+                    and pair not in linked
+                    and pair not in self._resting
+                    and not publication.is_closed
+                    and not publication.needs_refresh()
+                    and publication.stream_id not in self.faults.disconnected_streams
+                ):
+                    self._links.append(SimulatedLink(publication, subscription))
+
+    def restart_driver(self) -> None:
+        """Lose every log; publications and images are closed until they are refreshed."""
+        self._driver_generation += 1
+        for link in self._links:
+            link.close()
+        self._links.clear()
+        for publication in self._publications:
+            publication.lose(self._driver_generation)
+
+    def close(self) -> None:
+        """Close everything that was opened from here."""
+        for resource in [*self._publications, *self._subscriptions]:
+            resource.close()
