@@ -34,7 +34,7 @@ FORBIDDEN_BIND = re.compile(r"0\.0\.0\.0|\[::\]")
 CLOCK_SEAM = ("base/clock.py", "base/system_calls.py")
 CLOCK_NAMES = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
 CLOCK_NAMES |= {"sleep", "clock_gettime", "clock_gettime_ns"}
-RANDOM_MODULES = {"random", "secrets", "uuid"}
+RANDOM_MODULES = {"secrets", "uuid"}
 RANDOM_SEAM = ("edge/tokens.py",)
 CFFI_SEAM = ("mesh/",)
 GRPC_FOLDERS = ("edge/", "client/", "cli/", "launch/health.py")
@@ -117,10 +117,14 @@ def check_seams(path: str, tree: ast.AST) -> Iterator[Problem]:
         if top == "time" and inside not in CLOCK_SEAM:
             yield Problem(path, line, "clock", "only base/clock.py reads clocks; take a Clock")
     for node in ast.walk(tree):
-        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if not is_call or inside in CLOCK_SEAM:
+        if not isinstance(node, ast.Call) or inside in CLOCK_SEAM:
             continue
-        called = ast.unparse(node.func)  # type: ignore[attr-defined]
+        called = ast.unparse(node.func)
+        is_seeded = called == "random.Random" and node.args
+        if re.fullmatch(r"random\.\w+", called) and not is_seeded:
+            yield Problem(
+                path, node.lineno, "randomness", f"{called}() has no seed; use Random(seed)"
+            )
         if re.fullmatch(r"(datetime\.)?(datetime|date)\.(now|utcnow|today)", called):
             yield Problem(path, node.lineno, "clock", f"{called}() reads a clock; take a Clock")
 

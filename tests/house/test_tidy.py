@@ -40,7 +40,8 @@ def seams(tidy: ModuleType, path: str, source: str) -> list[str]:
         ("pricing/agent.py", "import time", "clock"),
         ("pricing/agent.py", "from time import monotonic", "clock"),
         ("pricing/agent.py", "import datetime\ndatetime.datetime.now()", "clock"),
-        ("collector/feed.py", "import random", "randomness"),
+        ("collector/feed.py", "import random\nrandom.random()", "randomness"),
+        ("collector/feed.py", "import random\nrandom.Random()", "randomness"),
         ("collector/feed.py", "from uuid import uuid4", "randomness"),
         ("kernels/book.py", "import cffi", "cffi"),
         ("orderbook/agent.py", "import grpc", "grpc"),
@@ -58,6 +59,7 @@ def test_a_seam_is_guarded(tidy: ModuleType, path: str, source: str, rule: str) 
         ("mesh/aeron.py", "import cffi"),
         ("pricing/service.py", "import grpc"),
         ("edge/tokens.py", "import secrets"),
+        ("mesh/simulated.py", "import random\nrandom.Random(seed)"),
     ],
 )
 def test_a_seam_lets_its_owner_through(tidy: ModuleType, path: str, source: str) -> None:
