@@ -231,7 +231,8 @@ def advance(
     books[book]["time_ns"] = row["time_ns"]
     copy_top(row, books[book])
     note_top(books, levels, book)
-    if copy_top(row, books[book]):
+    # Clearing is told at every level, even where nothing was there to clear.
+    if copy_top(row, books[book]) or row["action"] == BOOK_ACTION_CLEAR:
         row["top_changed"] = 1
         books[book]["top_sequence"] = row["sequence"]
     return APPLIED

@@ -100,7 +100,7 @@ def test_rows_tell_the_best_prices_after_each_change() -> None:
         event = venue.step()
         events.append(event)
         tops.append(venue.books[event.instrument_id].top())
-        moved.append(tops[-1] != last[event.instrument_id])
+        moved.append(tops[-1] != last[event.instrument_id] or event.action == CLEAR)
         last[event.instrument_id] = tops[-1]
     apply(state, events)
     names = [

@@ -1,0 +1,117 @@
+"""Keeps the book views up with the venue: its book events, and a snapshot where some were lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+from tradecaptain.mesh.stream_reader import EVENT_LAPPED, EVENT_RECORD
+from tradecaptain.orderbook.views import BookViews
+
+# A book that a snapshot didn't mend is asked for again after so long.
+RETRY_SECONDS: Final = 0.02
+
+_LOG = structlog.get_logger("orderbook.views")
+
+
+class BookState(Protocol):
+    """One book as the venue knows it between two commands."""
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of the venue."""
+        ...
+
+    @property
+    def instrument_sequence(self) -> int:
+        """Number of the last change that it contains."""
+        ...
+
+    @property
+    def time_ns(self) -> int:
+        """Time of the last command, ns UTC."""
+        ...
+
+    @property
+    def orders(self) -> npt.NDArray[Any]:
+        """Every order as ``SNAPSHOT_ORDER``: each side best first, in queue order."""
+        ...
+
+
+class BookFollower:
+    """Feeds the views; belongs to the loop thread."""
+
+    def __init__(self, views: BookViews, take_snapshot: Callable[[int], Future[BookState]]) -> None:
+        """``take_snapshot`` asks the venue for the book of an instrument."""
+        self._views = views
+        self._take_snapshot = take_snapshot
+        self._asked: set[int] = set()
+        self.lapped_count = 0
+        self.snapshot_count = 0
+
+    def on_batch(self, batch: npt.NDArray[Any]) -> None:
+        """Take what the stream reader hands over."""
+        is_record = batch["event"] == EVENT_RECORD
+        if is_record.all():
+            self._apply(batch)
+        else:
+            places = np.flatnonzero(~is_record)
+            for number, piece in enumerate(np.split(batch, places)):
+                # Every piece but the first begins with something that isn't a record.
+                if number:
+                    self._note(int(piece["event"][0]))
+                self._apply(piece[1:] if number else piece)
+        self.mend()
+
+    def mend(self) -> None:
+        """Ask the venue for every book that waits for a snapshot."""
+        for instrument_id in self._views.invalid():
+            if instrument_id not in self._asked:
+                self._asked.add(instrument_id)
+                self._ask(instrument_id)
+
+    def _apply(self, records: npt.NDArray[Any]) -> None:
+        if len(records):
+            address = records["record"].__array_interface__["data"][0]
+            self._views.apply(address, records.strides[0], len(records))
+
+    def _note(self, event: int) -> None:
+        if event == EVENT_LAPPED:
+            self.lapped_count += 1
+            _LOG.warning("book events were overwritten before they were read; reading books again")
+            self._views.invalidate()
+
+    def _ask(self, instrument_id: int) -> None:
+        loop = asyncio.get_running_loop()
+
+        def answered(answer: Future[BookState]) -> None:
+            # Comes on the venue's thread; a loop that is closing takes nothing any more.
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._answered, instrument_id, answer)
+
+        self._take_snapshot(instrument_id).add_done_callback(answered)
+
+    def _answered(self, instrument_id: int, answer: Future[BookState]) -> None:
+        self._asked.discard(instrument_id)
+        if answer.cancelled():
+            return
+        error = answer.exception()
+        if error is None:
+            self.snapshot_count += 1
+            state = answer.result()
+            if self._views.load(
+                instrument_id,
+                state.epoch,
+                state.instrument_sequence,
+                state.time_ns,
+                state.orders,
+            ):
+                return
+        else:
+            _LOG.error("no snapshot of a book", instrument_id=instrument_id, error=str(error))
+        asyncio.get_running_loop().call_later(RETRY_SECONDS, self.mend)
