@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -78,14 +79,20 @@ def listener_of(port: int) -> str:
             if columns[3] == _LISTENING and int(columns[1].rsplit(":", 1)[1], 16) == port:
                 inodes.add(f"socket:[{columns[9]}]")
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            held = {str(link.readlink()) for link in (folder / "fd").iterdir()}
-            if held & inodes:
-                return f"process {folder.name} ({(folder / 'comm').read_text().strip()})"
-        except OSError:
-            # Another user's process, or one that has just ended.
-            continue
+        if inodes & _open_files(folder):
+            return f"process {folder.name} ({(folder / 'comm').read_text().strip()})"
     return "another process"
+
+
+def _open_files(process: Path) -> set[str]:
+    """What a process has open; empty for another user's process, or one that has just ended."""
+    found = set()
+    with suppress(OSError):
+        for link in (process / "fd").iterdir():
+            # A file may be closed while we look.
+            with suppress(FileNotFoundError):
+                found.add(str(link.readlink()))
+    return found
 
 
 def check_ports(run: RunPaths) -> None:
@@ -141,6 +148,9 @@ def effective_reference(run: RunPaths, options: Options) -> Reference:
 
 def with_replayed_symbols(reference: Reference, files: Sequence[Path]) -> Reference:
     """Add a mirror and an own-venue instrument for each replayed symbol that isn't known."""
+    if not files:
+        return reference
+    # Imported here because a simulated market needs none of the file readers.
     from tradecaptain.collector.replayed import replayed_instruments
 
     keys = {item.key for item in reference.instruments}
