@@ -39,9 +39,9 @@ def verify_binance(sources: list[Source], outcome: Outcome) -> None:
     try:
         while count := feed.decode(batch):
             checker.apply(batch, count)
-            outcome.messages += count
     finally:
         feed.close()
+        outcome.source_messages += feed.rows
         checker.report(sources[0].name, feed.symbol_names(), outcome)
 
 
@@ -49,6 +49,7 @@ def verify_merged(sources: list[Source], outcome: Outcome) -> None:
     """Decode all captures, then apply their messages in the order of their receive times."""
     checker = QuoteChecker()
     batch = np.zeros(DECODE_BATCH, dtype=FEED_MESSAGE_DTYPE)
+    total = 0
     parts: list[np.ndarray[Any, Any]] = []
     before: BinanceFeed | None = None
     for source in sources:
@@ -59,12 +60,13 @@ def verify_merged(sources: list[Source], outcome: Outcome) -> None:
         try:
             while count := feed.decode(batch):
                 parts.append(batch[:count].copy())
-                outcome.messages += count
-                if outcome.messages > MERGED_MESSAGE_COUNT_MAX:
+                total += count
+                if total > MERGED_MESSAGE_COUNT_MAX:
                     detail = f"more than {MERGED_MESSAGE_COUNT_MAX} messages in several captures"
                     raise file_error(reason.REASON_UNRECOGNISED_FILE, source.name, detail)
         finally:
             feed.close()
+            outcome.source_messages += feed.rows
     messages = np.concatenate(parts) if parts else batch[:0]
     messages = messages[np.argsort(messages["receive_time_ns"], kind="stable")]
     checker.apply(messages, len(messages))

@@ -33,13 +33,13 @@ def verify_lobster(messages: Source, book: Source, outcome: Outcome) -> None:
             result = lobster_check(
                 check, buffer, count, mirror.books, mirror.levels, mirror.orders, failures
             )
-            outcome.messages += count
             if result < 0:
                 row = int(check[0]["checked_rows"]) + 2
                 detail = f"row {row}: the row isn't of the expected form"
                 raise file_error(reason.REASON_MALFORMED_FILE, book.name, detail)
     finally:
         feed.close()
+        outcome.source_messages += feed.rows
         outcome.add_rows(int(check[0]["checked_rows"]), int(check[0]["failed_rows"]))
         outcome.revealed_levels += int(mirror.books[0]["revealed_levels"])
         _describe(messages.name, check, failures, outcome)

@@ -24,7 +24,7 @@ class Outcome:
     rows: int = 0
     inconsistent_rows: int = 0
     revealed_levels: int = 0
-    messages: int = 0
+    source_messages: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     not_applicable: Counter[str] = field(default_factory=Counter)
