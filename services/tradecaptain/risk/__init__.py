@@ -1,0 +1,1 @@
+"""The risk service: sets the gate's limits and kill switches, keeps positions and exposure."""
