@@ -18,6 +18,7 @@ from tradecaptain.cli import (
     replay,
     status,
     test,
+    token,
     up,
     watch,
 )
@@ -45,6 +46,7 @@ _VERBS = (
     verify,
     order,
     watch,
+    token,
     perf,
     test,
     generate,
