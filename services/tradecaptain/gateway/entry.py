@@ -109,7 +109,10 @@ def _command_reason(work: Any, instruments: Any, command: int) -> int:
     if reason != 0 or action == order_command.COMMAND_ACTION_CANCEL_ORDER:
         return reason
     reason = _quantity_reason(instruments, instrument_id, order_command.get_quantity_units(command))
-    if reason != 0 or order_command.get_order_type(command) == common.ORDER_TYPE_MARKET:
+    order_type = order_command.get_order_type(command)
+    if reason != 0 or (
+        order_type != common.ORDER_TYPE_LIMIT and order_type != common.ORDER_TYPE_STOP_LIMIT
+    ):
         return reason
     return _price_reason(work, instruments, instrument_id, order_command.get_price_units(command))
 

@@ -39,6 +39,9 @@ EVENT: Final = _int64_record(
 )
 """Links of one execution event; the event itself lies beside it as a mesh record."""
 
+SESSION: Final = _int64_record("session_id account_id cancel_on_disconnect")
+"""One open session; a free place has the id 0. Kept so that a restart can close what it left."""
+
 ACCOUNT: Final = _int64_record("is_client first_event last_event newest_order touched")
 """What the gateway knows of an account, at the index that is its id."""
 
@@ -52,7 +55,7 @@ WORK: Final = _int64_record(
     # Where things lie.
     "bucket_mask event_mask commands_address records_address staging_address slots_address"
     " targets_address codes_address completed_address followed_address touched_address"
-    " waiters_address bands_address scratch_address request_count_address event_count_address"
+    " listed_address waiters_address bands_address scratch_address request_count_address event_count_address"
     # Arguments of the call in progress.
     " waiter session_id send_time_ns day source_stride"
     # Results of the call.
@@ -69,6 +72,9 @@ ACCOUNT_TYPE: Final[Any] = numba.from_dtype(ACCOUNT)[::1]
 INSTRUMENT_TYPE: Final[Any] = numba.from_dtype(INSTRUMENT)[::1]
 WORK_TYPE: Final[Any] = numba.from_dtype(WORK)[::1]
 BUCKETS_TYPE: Final[Any] = numba.types.int64[::1]
+
+SESSIONS_MAX: Final = 4096
+"""Places for open sessions in the mapped file."""
 
 MAGIC: Final = 0x5443_4F52_4445_5231
 VERSION: Final = 1

@@ -59,13 +59,14 @@ CURSOR: Final = np.dtype(
         ("previous_epoch", "<i8"),
         ("instrument_id", "<i8"),
         ("tag", "<i8"),
+        ("stop", "<i8"),
         ("out_address", "<i8"),
         ("out_capacity", "<i8"),
     ],
     align=True,
 )
 """One reader of an account's reports. ``place`` is the link of the last event sent, 0 before the
-account's first, or minus the link of the next one."""
+account's first, or minus the link of the next one; ``stop`` is the link at which it ends, or 0."""
 
 SOURCE_RECORD: Final = 0
 SOURCE_PREVIOUS_SEQUENCE: Final = 1
@@ -358,7 +359,10 @@ def encode_reports(
     scratch = work[0]["scratch_address"]
     start = cursor[0]["out_address"]
     out = start
-    for _ in range(limit):
+    written = 0
+    while written < limit:
+        if cursor[0]["stop"] != 0 and cursor[0]["place"] == cursor[0]["stop"]:
+            break
         if out - start + REPORT_BYTES_MAX > cursor[0]["out_capacity"]:
             break
         link = _next_link(file, work, events, accounts, cursor)
@@ -381,6 +385,7 @@ def encode_reports(
         out = write_varint(out, end - scratch)
         copy_bytes(out, scratch, end - scratch)
         out += end - scratch
+        written += 1
     return out - start
 
 

@@ -28,6 +28,8 @@ from tradecaptain.gateway.layout import (
     INSTRUMENT,
     MAGIC,
     REQUEST,
+    SESSION,
+    SESSIONS_MAX,
     VERSION,
     WORK,
 )
@@ -71,6 +73,7 @@ class Store:
             ("commands", order_command.DTYPE, requests),
             ("events", EVENT, events),
             ("records", np.dtype(f"V{EVENT_BYTES}"), events),
+            ("sessions", SESSION, SESSIONS_MAX),
         )
         self._mapping, views = _map(path, sections)
         self.file: Records = views["file"]
@@ -78,10 +81,12 @@ class Store:
         self.commands: Records = views["commands"]
         self.events: Records = views["events"]
         self.records: Records = views["records"]
+        self.sessions: Records = views["sessions"]
         self._check(path, requests, events)
         self.buckets: npt.NDArray[np.int64] = np.zeros(4 * requests, dtype=np.int64)
         self.accounts = _account_table(accounts)
-        self.instruments, self._bands = _instrument_table(instruments, now_ns)
+        self._all_instruments = tuple(instruments)
+        self.instruments, self._bands = _instrument_table(self._all_instruments, now_ns)
         self.staging: Records = aligned_zeros(BATCH_MAX, order_command.DTYPE)
         self.slots = np.full(BATCH_MAX, -1, dtype=np.int64)
         self.targets = np.zeros(BATCH_MAX, dtype=np.int64)
@@ -89,6 +94,7 @@ class Store:
         self.completed = np.zeros(COMPLETED_MAX + 1, dtype=np.int64)
         self.followed = np.zeros(COMPLETED_MAX + 1, dtype=np.int64)
         self.touched = np.zeros(self.accounts.shape[0] + 1, dtype=np.int64)
+        self.listed = np.zeros(BATCH_MAX + 1, dtype=np.int64)
         self.waiters = np.zeros(WAITERS_MAX, dtype=np.int64)
         self._scratch = aligned_zeros(_SCRATCH_BYTES, np.dtype(np.uint8))
         assert max(EVENT_BYTES, REPORT_BYTES_MAX) <= _SCRATCH_BYTES
@@ -115,9 +121,13 @@ class Store:
         return int(self.file["session_count"][0])
 
     def set_day(self, now_ns: int) -> None:
-        """Set the trading day (UTC) from which on keys are new."""
+        """Begin the trading day (UTC) of an instant: keys and order increments may be new."""
         day = datetime.datetime.fromtimestamp(now_ns // 1_000_000_000, tz=datetime.UTC)
-        self.work["day"] = int(day.strftime("%Y%m%d"))
+        number = int(day.strftime("%Y%m%d"))
+        if number != int(self.work["day"][0]):
+            self.work["day"] = number
+            self.instruments, self._bands = _instrument_table(self._all_instruments, now_ns)
+            self.work["bands_address"] = address_of(self._bands)
 
     def close(self) -> None:
         """Write what is mapped to disk; the views stay usable until they are dropped."""
@@ -152,6 +162,7 @@ class Store:
             ("completed_address", self.completed),
             ("followed_address", self.followed),
             ("touched_address", self.touched),
+            ("listed_address", self.listed),
             ("waiters_address", self.waiters),
             ("bands_address", self._bands),
             ("scratch_address", self._scratch),

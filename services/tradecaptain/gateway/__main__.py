@@ -1,0 +1,196 @@
+"""Runs the gateway: ``python -m tradecaptain.gateway``."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import structlog
+from tradecaptain.api.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_to_server
+from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.reference import load_reference
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
+from tradecaptain.gateway.agent import OrderDesk
+from tradecaptain.gateway.commands import Directory
+from tradecaptain.gateway.config import GatewayConfig
+from tradecaptain.gateway.control_desk import ControlDesk
+from tradecaptain.gateway.service import OrderService
+from tradecaptain.gateway.sessions import SessionTable
+from tradecaptain.gateway.store import Capacity, Store
+from tradecaptain.mesh.client import AeronMesh
+from tradecaptain.mesh.publisher import RecordPublisher
+from tradecaptain.mesh.runner import AgentRunner, Placement
+from tradecaptain.mesh.stream_reader import StreamReader
+from tradecaptain.wire import control, execution_event, order_command, streams
+
+_LOG = structlog.get_logger("gateway")
+REPLAY_ACCOUNT_ID: Final = 1
+ACCESS: Final = {
+    "GetOrder": Role.READ,
+    "ListOrders": Role.READ,
+    "StreamExecutions": Role.READ,
+    "SubmitOrder": Role.TRADE,
+    "SubmitBatch": Role.TRADE,
+    "CancelOrder": Role.TRADE,
+    "ReplaceOrder": Role.TRADE,
+    "MassCancel": Role.TRADE,
+    "OrderSession": Role.TRADE,
+    "OpenSession": Role.TRADE,
+}
+"""Which role each method asks for."""
+HISTORY_FILE: Final = "execution_history"
+"""Name of the venue's event history in the shared-memory folder."""
+_TEND_SECONDS: Final = 0.05
+
+
+class Gateway:
+    """Everything of the process between the mesh and the server."""
+
+    def __init__(self, mesh: AeronMesh, paths: RunPaths, config: GatewayConfig) -> None:
+        self._config = config
+        self._reference = load_reference(paths.reference)
+        self._clients = [
+            account
+            for account in self._reference.accounts
+            if account.account_id != REPLAY_ACCOUNT_ID
+        ]
+        self.accounts = {account.name: account.account_id for account in self._clients}
+        self._store = Store(
+            paths.folder / "gateway" / "orders.state",
+            Capacity(config.requests_max, config.events_max),
+            self._clients,
+            self._reference.instruments,
+            SYSTEM_CLOCK.now_ns(),
+        )
+        commands = mesh.add_publication(streams.ORDER_COMMANDS)
+        self._publishers = [
+            RecordPublisher(commands, order_command.RECORD_BYTES),
+            RecordPublisher(mesh.add_publication(streams.CONTROL_COMMANDS), control.RECORD_BYTES),
+        ]
+        self.controls = ControlDesk(
+            self._publishers[1], SYSTEM_CLOCK, config.answer_timeout_seconds
+        )
+        self.desk = OrderDesk(
+            self._store,
+            commands,
+            paths.shared_memory / HISTORY_FILE,
+            SYSTEM_CLOCK,
+            config.answer_timeout_seconds,
+        )
+        self.sessions = SessionTable(self._store, self.controls.send, config.sessions_max)
+        self._readers = [
+            StreamReader(
+                mesh,
+                streams.EXECUTION_EVENTS,
+                execution_event.DTYPE,
+                capacity=config.reader_capacity,
+            ),
+            StreamReader(mesh, streams.CONTROL_EVENTS, control.DTYPE, capacity=1024),
+        ]
+        self._runner = AgentRunner(
+            [reader.agent for reader in self._readers],
+            Placement(core=config.core, idle=config.idle),
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Take what happened while the process was away, and begin to follow the mesh."""
+        loop = asyncio.get_running_loop()
+        for publisher in self._publishers:
+            publisher.attach(loop)
+        self.desk.on_new_epoch.append(lambda epoch: self.sessions.open_again())
+        self.desk.on_lost_events.append(lambda: self._run(self._ask_for_status()))
+        self.controls.on_epoch.append(lambda epoch: self.desk.catch_up())
+        self.desk.catch_up()
+        self._readers[0].attach(loop, self.desk.on_batch)
+        self._readers[1].attach(loop, self.controls.on_batch)
+        self._runner.start()
+        self._run(self._tend())
+        self._run(self._settle_past())
+
+    def service(self) -> OrderService:
+        """The gRPC service over this gateway."""
+        return OrderService(
+            self.desk, self.controls, self.sessions, Directory(self._reference), self._config
+        )
+
+    async def close(self) -> None:
+        """Close sessions, stop following the mesh, and write the store out."""
+        await self.sessions.drain()
+        for task in self._tasks:
+            task.cancel()
+        self._runner.close()
+        for reader in self._readers:
+            reader.close()
+        self._store.close()
+
+    async def _tend(self) -> None:
+        """Every few milliseconds: time-outs; every second: the day, and events without sequel."""
+        ticks_a_second = int(1 / _TEND_SECONDS)
+        for tick in itertools.count():
+            await asyncio.sleep(_TEND_SECONDS)
+            self.desk.expire()
+            if tick % ticks_a_second == 0:
+                self._store.set_day(SYSTEM_CLOCK.now_ns())
+                self.desk.catch_up()
+
+    async def _settle_past(self) -> None:
+        """Close what an earlier process left open: its sessions, and commands it never sent."""
+        closed = self.sessions.close_left_over()
+        if closed:
+            _LOG.warning("sessions of an earlier run are closed", count=closed)
+        await asyncio.sleep(self._config.lost_after_seconds)
+        self.desk.catch_up()
+        self.desk.forget_unsettled()
+
+    async def _ask_for_status(self) -> None:
+        """After lost events: have the venue tell the state of every working order."""
+        for account in self._clients:
+            try:
+                await self.controls.send(
+                    action=control.CONTROL_ACTION_REQUEST_STATUS,
+                    scope=control.CONTROL_SCOPE_ACCOUNT,
+                    scope_id=account.account_id,
+                )
+            except TradeCaptainError as error:
+                _LOG.error("status not asked for", account=account.name, message=error.message)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def main() -> None:
+    """Join the mesh, serve until SIGTERM, and leave."""
+    configure_logging("gateway")
+    paths = RunPaths.from_environment()
+    config = GatewayConfig.load(paths)
+    with AeronMesh(aeron_directory=paths.aeron, client_name="gateway") as mesh:
+        gateway = Gateway(mesh, paths, config)
+        gateway.start()
+        server = EdgeServer(
+            EdgeSettings(
+                service="gateway",
+                port=paths.ports.gateway,
+                token_path=paths.tokens,
+                accounts=gateway.accounts,
+                unary_calls_max=config.unary_calls_max,
+                streams_max=config.streams_max,
+                # Behind Envoy reflection goes to this process, for all services.
+                reflect_all=True,
+            )
+        )
+        server.add(add_OrderServiceServicer_to_server, gateway.service(), access=ACCESS)
+        server.on_drain(gateway.close)
+        await server.start()
+        await server.run_until_signal()
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,355 @@
+"""The order desk: between the service's loop and the mesh.
+
+Commands go out from the loop thread, straight into the log. Events come in through a compiled
+reader on a thread of its own, which hands batches to the loop; asyncio never polls. What the reader
+missed is fetched from the venue's history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+from tradecaptain.base.clock import Clock
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.memory import address_of
+from tradecaptain.gateway.entry import CAPACITY_EXHAUSTED, enter_commands
+from tradecaptain.gateway.events import EVENT_BYTES, apply_events
+from tradecaptain.gateway.layout import (
+    OUTCOME_PENDING,
+    OUTCOME_REFUSED,
+    STOP_END,
+    STOP_EPOCH,
+    STOP_GAP,
+)
+from tradecaptain.gateway.recovery import cancel_open_orders
+from tradecaptain.gateway.store import WAITERS_MAX, Store
+from tradecaptain.mesh.history import HistoryLapped, HistoryReader
+from tradecaptain.mesh.status import (
+    ADMIN_ACTION,
+    BACK_PRESSURED,
+    CLOSED,
+    MAX_POSITION_EXCEEDED,
+    NOT_CONNECTED,
+)
+from tradecaptain.mesh.stream_reader import EVENT_RECORD
+from tradecaptain.wire import execution_event
+from tradecaptain.wire import reason as reasons
+
+_LOG = structlog.get_logger("gateway")
+_HISTORY_BATCH = 4096
+
+type Answer = asyncio.Future[None]
+
+
+class CommandPublication(Protocol):
+    """What the desk needs of a publication: the state that kernels write through."""
+
+    @property
+    def state(self) -> npt.NDArray[Any]:
+        """The publication's record, of length one."""
+        ...
+
+
+class Entered:
+    """What became of staged commands at once: codes and requests by row, and the venue's answer."""
+
+    __slots__ = ("answer", "codes", "targets")
+
+    def __init__(self, codes: list[int], targets: list[int], answer: Answer | None) -> None:
+        self.codes = codes
+        self.targets = targets
+        self.answer = answer
+
+
+class OrderDesk:
+    """Enters commands, takes events, and tells those who wait. All of it on the loop thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        publication: CommandPublication,
+        history_path: Path,
+        clock: Clock,
+        answer_timeout_seconds: float,
+    ) -> None:
+        self.store = store
+        self._publication = publication
+        self._history_path = history_path
+        self._history: HistoryReader | None = None
+        self._clock = clock
+        self._timeout_ns = int(answer_timeout_seconds * 1e9)
+        self._free = list(range(WAITERS_MAX - 1, 0, -1))
+        self._waiting: dict[int, Answer] = {}
+        self._followers: dict[int, list[Answer]] = {}
+        self._expiries: deque[tuple[int, Answer]] = deque()
+        self._listeners: dict[int, list[Callable[[], None]]] = {}
+        self.on_new_epoch: list[Callable[[int], None]] = []
+        self.on_lost_events: list[Callable[[], None]] = []
+        self._unsettled = self._pending_requests()
+
+    # Commands -------------------------------------------------------------------------------
+
+    def enter(self, count: int, session_id: int = 0) -> Entered:
+        """Enter the staged commands 0 … ``count`` - 1.
+
+        Raises REASON_UNAVAILABLE when the venue isn't connected, REASON_OVERLOADED under
+        back-pressure, REASON_CAPACITY_EXHAUSTED when the day's room is used up; then none of the
+        commands was sent.
+        """
+        store = self.store
+        if not self._free:
+            raise TradeCaptainError(
+                reasons.REASON_OVERLOADED, f"{WAITERS_MAX} calls wait for the venue", field=""
+            )
+        waiter = self._free.pop()
+        now_ns = self._clock.now_ns()
+        work = store.work[0]
+        work["waiter"] = waiter
+        work["session_id"] = session_id
+        work["send_time_ns"] = now_ns
+        published = enter_commands(
+            store.file,
+            store.work,
+            store.requests,
+            store.buckets,
+            store.accounts,
+            store.instruments,
+            self._publication.state,
+            count,
+        )
+        answer: Answer | None = None
+        if published > 0:
+            store.waiters[waiter] = published
+            answer = asyncio.get_running_loop().create_future()
+            self._waiting[waiter] = answer
+            self._expiries.append((now_ns + self._timeout_ns, answer))
+        else:
+            self._free.append(waiter)
+            if published < 0:
+                raise _refusal(published)
+        return Entered(store.codes[:count].tolist(), store.targets[:count].tolist(), answer)
+
+    def follow(self, request: int) -> Answer | None:
+        """A future that is done when a request of another call is answered; None if it is."""
+        row = self.store.requests[request]
+        if row["outcome"] != OUTCOME_PENDING:
+            return None
+        answer: Answer = asyncio.get_running_loop().create_future()
+        row["followed"] = 1
+        self._followers.setdefault(request, []).append(answer)
+        self._expiries.append((self._clock.now_ns() + self._timeout_ns, answer))
+        return answer
+
+    def expire(self) -> None:
+        """Tell those who have waited too long that the outcome is unknown; called at intervals."""
+        now_ns = self._clock.now_ns()
+        while self._expiries and (self._expiries[0][0] <= now_ns or self._expiries[0][1].done()):
+            _, answer = self._expiries.popleft()
+            if not answer.done():
+                answer.set_exception(
+                    TradeCaptainError(
+                        reasons.REASON_OUTCOME_UNKNOWN,
+                        "the venue didn't answer in time; ask by client order id",
+                        field="",
+                    )
+                )
+
+    # Events ---------------------------------------------------------------------------------
+
+    def listen(self, account_id: int, callback: Callable[[], None]) -> None:
+        """Call ``callback`` whenever the account has new events."""
+        self._listeners.setdefault(account_id, []).append(callback)
+
+    def unlisten(self, account_id: int, callback: Callable[[], None]) -> None:
+        """Undo :meth:`listen`."""
+        listeners = self._listeners[account_id]
+        listeners.remove(callback)
+        if not listeners:
+            del self._listeners[account_id]
+
+    def on_batch(self, batch: npt.NDArray[Any]) -> None:
+        """Take a batch of the stream reader: records, and word of writers and gaps."""
+        kinds = batch["event"]
+        if (kinds == EVENT_RECORD).all():
+            self._take(batch)
+            return
+        start = 0
+        for place in np.flatnonzero(kinds != EVENT_RECORD).tolist():
+            if place > start:
+                self._take(batch[start:place])
+            self.catch_up()
+            start = place + 1
+        if start < len(batch):
+            self._take(batch[start:])
+
+    def catch_up(self) -> None:
+        """Take what the venue's history holds beyond the newest event: first of the epoch that is
+        known, then of a newer one if the venue has started anew."""
+        if self._history is not None:
+            self._drain(self._history)
+        try:
+            newest = HistoryReader.open(self._history_path)
+        except OSError:
+            return
+        if self._history is None or newest.epoch != self._history.epoch:
+            if self._history is not None:
+                self._history.close()
+            self._history = newest
+        else:
+            newest.close()
+        if self._history.epoch > self.store.epoch:
+            self.begin_epoch(self._history.epoch)
+        self._drain(self._history)
+
+    def _drain(self, history: HistoryReader) -> None:
+        while history.epoch == self.store.epoch:
+            try:
+                count, data = history.read(self.store.last_sequence + 1, _HISTORY_BATCH)
+            except HistoryLapped as lapped:
+                self._skip_to(lapped.first_sequence)
+                continue
+            if count == 0:
+                return
+            records = np.frombuffer(data, dtype=execution_event.DTYPE, count=count)
+            before = self.store.last_sequence
+            self._apply(address_of(records), EVENT_BYTES, count)
+            if self.store.last_sequence == before:
+                return
+
+    def begin_epoch(self, epoch: int) -> None:
+        """The venue started anew: report open orders as cancelled, begin to count again."""
+        store = self.store
+        if epoch <= store.epoch:
+            return
+        now_ns = self._clock.now_ns()
+        first = 0
+        while first < int(store.file["request_count"][0]):
+            first = cancel_open_orders(
+                store.file,
+                store.work,
+                store.requests,
+                store.events,
+                store.buckets,
+                store.accounts,
+                first,
+                now_ns,
+            )
+            self._settle()
+        store.file["epoch"] = epoch
+        store.file["last_sequence"] = 0
+        _LOG.warning("new epoch of the venue", epoch=epoch)
+        for callback in self.on_new_epoch:
+            callback(epoch)
+
+    def forget_unsettled(self) -> int:
+        """Free the keys of commands from before a restart that the venue never mentioned.
+
+        They were remembered and then never published; sent again, they are new. Returns how many.
+        """
+        requests = self.store.requests
+        lost = [index for index in self._unsettled if requests[index]["outcome"] == OUTCOME_PENDING]
+        self._unsettled = []
+        for index in lost:
+            row = requests[index]
+            for word in ("key_0", "key_1", "key_2", "key_3"):
+                row[word] = 0
+            row["outcome"] = OUTCOME_REFUSED
+            row["reason"] = reasons.REASON_UNAVAILABLE
+            if row["slot"] == index:
+                row["status"] = execution_event.ORDER_STATUS_REJECTED
+                row["status_reason"] = reasons.REASON_UNAVAILABLE
+                row["leaves_quantity_units"] = 0
+        if lost:
+            _LOG.warning("commands that never reached the venue were forgotten", count=len(lost))
+        return len(lost)
+
+    def _take(self, batch: npt.NDArray[Any]) -> None:
+        self._apply(address_of(batch["record"]), int(batch.strides[0]), len(batch))
+
+    def _apply(self, address: int, stride: int, count: int) -> None:
+        store = self.store
+        work = store.work[0]
+        taken = 0
+        gap_at = -1
+        while taken < count:
+            work["source_stride"] = stride
+            taken += apply_events(
+                store.file,
+                store.work,
+                store.requests,
+                store.events,
+                store.buckets,
+                store.accounts,
+                address + taken * stride,
+                count - taken,
+            )
+            self._settle()
+            stop = int(work["stop"])
+            if stop == STOP_END:
+                return
+            if stop == STOP_EPOCH:
+                self.catch_up()
+                self.begin_epoch(execution_event.get_epoch(address + taken * stride))
+            elif stop == STOP_GAP:
+                if gap_at == taken:
+                    # Neither the stream nor the history has what lies between.
+                    self._skip_to(execution_event.get_sequence(address + taken * stride))
+                gap_at = taken
+                self.catch_up()
+
+    def _skip_to(self, sequence: int) -> None:
+        first = self.store.last_sequence + 1
+        _LOG.error("execution events are lost", first=first, count=sequence - first)
+        self.store.file["last_sequence"] = sequence - 1
+        for callback in self.on_lost_events:
+            callback()
+
+    def _settle(self) -> None:
+        """Tell everyone whom the last kernel call listed."""
+        store = self.store
+        work = store.work[0]
+        for waiter in store.completed[: int(work["completed_count"])].tolist():
+            answer = self._waiting.pop(waiter)
+            self._free.append(waiter)
+            if not answer.done():
+                answer.set_result(None)
+        for request in store.followed[: int(work["followed_count"])].tolist():
+            for answer in self._followers.pop(request, ()):
+                if not answer.done():
+                    answer.set_result(None)
+        touched: Iterable[int] = store.touched[: int(work["touched_count"])].tolist()
+        work["completed_count"] = work["followed_count"] = work["touched_count"] = 0
+        for account_id in touched:
+            store.accounts[account_id]["touched"] = 0
+            for callback in self._listeners.get(account_id, ()):
+                callback()
+
+    def _pending_requests(self) -> list[int]:
+        count = int(self.store.file["request_count"][0])
+        pending = self.store.requests["outcome"][:count] == OUTCOME_PENDING
+        return [int(index) for index in np.flatnonzero(pending)]
+
+
+_REFUSALS = {
+    NOT_CONNECTED: (reasons.REASON_UNAVAILABLE, "the order book isn't connected"),
+    CLOSED: (reasons.REASON_UNAVAILABLE, "the mesh isn't reachable"),
+    MAX_POSITION_EXCEEDED: (reasons.REASON_UNAVAILABLE, "the command stream is used up"),
+    BACK_PRESSURED: (reasons.REASON_OVERLOADED, "the order book can't take more at the moment"),
+    ADMIN_ACTION: (reasons.REASON_OVERLOADED, "the command stream is turning over; try again"),
+    CAPACITY_EXHAUSTED: (
+        reasons.REASON_CAPACITY_EXHAUSTED,
+        "the gateway's room for the commands of a day is used up",
+    ),
+}
+
+
+def _refusal(status: int) -> TradeCaptainError:
+    reason, message = _REFUSALS[status]
+    return TradeCaptainError(reason, message, field="")

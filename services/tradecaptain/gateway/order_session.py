@@ -1,0 +1,262 @@
+"""One bidirectional order session: commands in, results and reports out.
+
+Commands are entered as they are read, without waiting for the answers of those before; results go
+out in the order of the commands. Orders that follow each other in one message are entered together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.edge.errors import to_detail
+from tradecaptain.gateway.agent import Answer
+from tradecaptain.gateway.layout import BATCH_MAX
+from tradecaptain.gateway.requests import Admitted, Change, Requests
+from tradecaptain.gateway.streams import ReportStream, Signal
+from tradecaptain.wire import reason as reasons
+
+OUTSTANDING_MAX: Final = 256
+"""Groups of commands without a result; the session reads no further until one is answered."""
+
+type Results = list[orders_pb2.SessionResult]
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """Commands that were entered together, and how their results are told."""
+
+    request_ids: Sequence[int]
+    wait_for: Sequence[Answer]
+    finish: Callable[[], Results]
+
+    def is_ready(self) -> bool:
+        """Whether the venue has answered all of them, or time ran out."""
+        return all(answer.done() for answer in self.wait_for)
+
+    def results(self) -> Results:
+        """Their results; if the outcome of one is unknown, that of all is."""
+        try:
+            for answer in self.wait_for:
+                answer.result()
+            return self.finish()
+        except TradeCaptainError as error:
+            return [_refused(request_id, error) for request_id in self.request_ids]
+
+
+class OrderSessionRunner:
+    """Runs the commands of one session."""
+
+    REPORTS_FIELD_NUMBER: Final[int] = int(
+        orders_pb2.OrderSessionResponse.DESCRIPTOR.fields_by_name["reports"].number
+    )
+
+    def __init__(
+        self,
+        *,
+        requests: Requests,
+        mass_cancel: Callable[[records_pb2.MassCancel], Awaitable[int]],
+        account_of: Callable[[str], int],
+        stream: ReportStream,
+        with_reports: bool,
+        stream_batch: int,
+    ) -> None:
+        self._requests = requests
+        self._mass_cancel = mass_cancel
+        self._account_of = account_of
+        self._stream = stream
+        self._with_reports = with_reports
+        self._stream_batch = stream_batch
+        self._outstanding: deque[Outstanding] = deque()
+        self._signal = Signal()
+        self._room = Signal()
+        self._reader: asyncio.Task[None] | None = None
+        self._session_id = 0
+
+    async def run(
+        self,
+        session_id: int,
+        first: orders_pb2.OrderSessionRequest,
+        requests: AsyncIterator[orders_pb2.OrderSessionRequest],
+    ) -> AsyncGenerator[bytes]:
+        """Read commands and yield serialised responses until the client has ended its side."""
+        self._session_id = session_id
+        self._reader = asyncio.create_task(self._read(first, requests))
+        self._reader.add_done_callback(self._signal.set)
+        if self._with_reports:
+            self._stream.listen(self._signal.set)
+        while True:
+            data = self._take_results()
+            if self._with_reports:
+                data += self._stream.next_reports(self._stream_batch)
+            if data:
+                yield data
+            elif self._reader.done() and not self._outstanding:
+                self._reader.result()
+                return
+            else:
+                await self._signal.wait()
+
+    async def close(self) -> None:
+        """Stop reading; what was entered stays entered."""
+        if self._with_reports and self._reader is not None:
+            self._stream.unlisten(self._signal.set)
+        if self._reader is not None and not self._reader.done():
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+
+    def _take_results(self) -> bytes:
+        results: Results = []
+        while self._outstanding and self._outstanding[0].is_ready():
+            results += self._outstanding.popleft().results()
+            self._room.set()
+        if not results:
+            return b""
+        return orders_pb2.OrderSessionResponse(results=results).SerializeToString()
+
+    async def _read(
+        self,
+        first: orders_pb2.OrderSessionRequest,
+        requests: AsyncIterator[orders_pb2.OrderSessionRequest],
+    ) -> None:
+        await self._do(first.commands)
+        async for request in requests:
+            if request.HasField("open"):
+                raise TradeCaptainError(
+                    reasons.REASON_INVALID_REQUEST, "the session is open already", field="open"
+                )
+            await self._do(request.commands)
+
+    async def _do(self, commands: Iterable[orders_pb2.SessionCommand]) -> None:
+        """Enter the commands of one message, neighbouring orders together."""
+        rows: list[tuple[int, records_pb2.NewOrder]] = []
+        for command in commands:
+            kind = command.WhichOneof("command")
+            if kind == "submit" and len(rows) < BATCH_MAX:
+                rows.append((command.request_id, command.submit))
+                continue
+            self._submit_rows(rows)
+            rows = []
+            if kind == "submit":
+                rows.append((command.request_id, command.submit))
+            else:
+                try:
+                    await self._do_one(command, kind)
+                except TradeCaptainError as error:
+                    self._refuse(command.request_id, error)
+            await self._wait_for_room()
+        self._submit_rows(rows)
+        await self._wait_for_room()
+
+    async def _do_one(self, command: orders_pb2.SessionCommand, kind: str | None) -> None:
+        request_id = command.request_id
+        if kind == "batch":
+            account_id = self._account_of(command.batch.account)
+            pending = self._requests.enter_columns(command.batch, account_id, self._session_id)
+            self._add(
+                [request_id],
+                pending.wait_for,
+                lambda: [
+                    orders_pb2.SessionResult(
+                        request_id=request_id, batch=self._requests.column_results(pending)
+                    )
+                ],
+            )
+        elif kind == "cancel":
+            account_id = self._account_of(command.cancel.account)
+            self._add_change(
+                request_id,
+                await self._requests.enter_cancel(command.cancel, account_id, self._session_id),
+            )
+        elif kind == "replace":
+            account_id = self._account_of(command.replace.account)
+            self._add_change(
+                request_id,
+                await self._requests.enter_replace(command.replace, account_id, self._session_id),
+            )
+        else:
+            count = await self._mass_cancel(command.mass_cancel)
+            result = orders_pb2.SessionResult(request_id=request_id, affected_count=count)
+            self._add([request_id], [], lambda: [result])
+
+    def _submit_rows(self, rows: list[tuple[int, records_pb2.NewOrder]]) -> None:
+        if not rows:
+            return
+        admitted: list[Admitted] = []
+        request_ids = []
+        for request_id, order in rows:
+            try:
+                account_id = self._account_of(order.account)
+            except TradeCaptainError as error:
+                self._refuse(request_id, error)
+            else:
+                admitted.append((order, account_id, self._session_id))
+                request_ids.append(request_id)
+        if not admitted:
+            return
+        try:
+            pending, outcomes = self._requests.enter_rows(admitted)
+        except TradeCaptainError as error:
+            for request_id in request_ids:
+                self._refuse(request_id, error)
+            return
+
+        def finish() -> Results:
+            results = self._requests.row_results(admitted, pending, outcomes)
+            return [
+                _from_row(request_id, row)
+                for request_id, row in zip(request_ids, results, strict=True)
+            ]
+
+        self._add(request_ids, pending.wait_for, finish)
+
+    def _add_change(self, request_id: int, change: Change) -> None:
+        def finish() -> Results:
+            self._requests.check(change)
+            result = orders_pb2.SessionResult(request_id=request_id, duplicate=change.duplicate)
+            self._requests.tell_state(result, change.slot)
+            return [result]
+
+        self._add([request_id], [] if change.answer is None else [change.answer], finish)
+
+    def _refuse(self, request_id: int, error: TradeCaptainError) -> None:
+        self._add([request_id], [], lambda: [_refused(request_id, error)])
+
+    def _add(
+        self,
+        request_ids: Sequence[int],
+        wait_for: Sequence[Answer],
+        finish: Callable[[], Results],
+    ) -> None:
+        self._outstanding.append(Outstanding(request_ids, wait_for, finish))
+        for answer in wait_for:
+            answer.add_done_callback(self._signal.set)
+        if not wait_for:
+            self._signal.set()
+
+    async def _wait_for_room(self) -> None:
+        while len(self._outstanding) >= OUTSTANDING_MAX:
+            await self._room.wait()
+
+
+def _from_row(request_id: int, row: orders_pb2.SubmitResult) -> orders_pb2.SessionResult:
+    result = orders_pb2.SessionResult(
+        request_id=request_id,
+        order_id=row.order_id,
+        status=row.status,
+        leaves_quantity_units=row.leaves_quantity_units,
+        cumulative_quantity_units=row.cumulative_quantity_units,
+        duplicate=row.duplicate,
+    )
+    if row.HasField("error"):
+        result.error.CopyFrom(row.error)
+    return result
+
+
+def _refused(request_id: int, error: TradeCaptainError) -> orders_pb2.SessionResult:
+    return orders_pb2.SessionResult(request_id=request_id, error=to_detail(error))

@@ -1,0 +1,224 @@
+"""What clients see of the store: orders as decimal text, refusals with their typed detail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Context, Decimal
+from fractions import Fraction
+from typing import Any, Final
+
+import numpy as np
+from tradecaptain.api.common.v1 import common_pb2
+from tradecaptain.api.errors.v1 import errors_pb2
+from tradecaptain.api.orders.v1 import records_pb2
+from tradecaptain.base.accounts import NOTIONAL_UNIT
+from tradecaptain.base.errors import TradeCaptainError, reason_info
+from tradecaptain.base.instruments import Instrument
+from tradecaptain.base.memory import address_of
+from tradecaptain.base.units import UnitScale
+from tradecaptain.edge.errors import DetailedError
+from tradecaptain.gateway.layout import OUTCOME_PENDING, REQUEST
+from tradecaptain.gateway.reports import CURSOR, LAPPED, REPORT_BYTES_MAX, encode_reports, make_plan
+from tradecaptain.gateway.store import Store
+from tradecaptain.wire import common, execution_event
+from tradecaptain.wire import reason as reasons
+
+_AVERAGE_DIGITS: Final = Context(prec=12)
+_PLACE: Final = {name: place for place, name in enumerate(REQUEST.names or ())}
+_OUT_BYTES: Final = 256 * 1024
+_NOTIONAL: Final = UnitScale(NOTIONAL_UNIT, reasons.REASON_ORDER_NOTIONAL_LIMIT, "quantity")
+_QUANTITY_LIMITS: Final = (
+    reasons.REASON_ORDER_QUANTITY_LIMIT,
+    reasons.REASON_POSITION_LIMIT_LONG,
+    reasons.REASON_POSITION_LIMIT_SHORT,
+)
+
+
+class ReportWriter:
+    """Encodes execution reports of a store; one buffer, used between two awaits only."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._plan = make_plan()
+        self._out = np.zeros(_OUT_BYTES, dtype=np.uint8)
+        self._view = memoryview(self._out)
+
+    def cursor(self, account_id: int, place: int, tag: int, instrument_id: int = 0) -> Any:
+        """A reader's place; ``tag`` is the number of the reports' field in their message."""
+        cursor = np.zeros(1, dtype=CURSOR)
+        cursor["account_id"] = account_id
+        cursor["place"] = place
+        cursor["tag"] = tag << 3 | 2
+        cursor["instrument_id"] = instrument_id
+        cursor["out_address"] = address_of(self._out)
+        cursor["out_capacity"] = _OUT_BYTES - REPORT_BYTES_MAX
+        return cursor
+
+    def next_reports(self, cursor: Any, limit: int) -> bytes:
+        """The next reports of a reader, encoded; empty if there are none yet.
+
+        Raises REASON_SLOW_CONSUMER if the reader's place is held no more.
+        """
+        store = self._store
+        written = encode_reports(
+            store.file,
+            store.work,
+            store.requests,
+            store.events,
+            store.accounts,
+            self._plan,
+            cursor,
+            limit,
+        )
+        if written == LAPPED:
+            raise TradeCaptainError(
+                reasons.REASON_SLOW_CONSUMER, "the next reports are held no more; resume anew"
+            )
+        return bytes(self._view[:written])
+
+    def reports_of(self, request: int, tag: int) -> bytes:
+        """The reports that a request's own command caused for its account."""
+        row = self._store.requests[request]
+        if row["first_event"] == 0:
+            return b""
+        cursor = self.cursor(int(row["account_id"]), -int(row["first_event"]), tag)
+        record = event_record(self._store, int(row["first_event"]) - 1)
+        cursor["previous_epoch"] = record["epoch"]
+        cursor["previous_sequence"] = record["account_sequence"] - 1
+        cursor["stop"] = row["last_event"]
+        return self.next_reports(cursor, _OUT_BYTES // REPORT_BYTES_MAX)
+
+
+def event_record(store: Store, index: int) -> Any:
+    """One execution event that is still held, by its index."""
+    place = index & (store.events.shape[0] - 1)
+    return store.records[place : place + 1].view(execution_event.DTYPE)[0]
+
+
+def key_text(row: tuple[Any, ...]) -> str:
+    """The client order id of a request."""
+    first = _PLACE["key_0"]
+    words = row[first : first + 4]
+    data = b"".join(int(word).to_bytes(8, "little", signed=True) for word in words)
+    return data.rstrip(b"\0").decode("ascii")
+
+
+def order_view(store: Store, slot: int, instrument: Instrument) -> records_pb2.Order:
+    """The state of an order."""
+    row = store.requests[slot].item()
+    status = row[_PLACE["status"]]
+    current = row[_PLACE["current_request"]]
+    own_key = key_text(row)
+    newest_key = own_key if current == slot else key_text(store.requests[current].item())
+    price, quantity = instrument.price, instrument.quantity
+    order = records_pb2.Order(
+        order_id=row[_PLACE["order_id"]],
+        client_order_id=newest_key,
+        original_client_order_id=own_key if current != slot else "",
+        account_id=row[_PLACE["account_id"]],
+        instrument_id=instrument.instrument_id,
+        instrument=instrument.key,
+        side=row[_PLACE["side"]],
+        type=row[_PLACE["order_type"]],
+        time_in_force=row[_PLACE["time_in_force"]],
+        status=status,
+        quantity=quantity.format(row[_PLACE["quantity_units"]]),
+        leaves_quantity=quantity.format(row[_PLACE["leaves_quantity_units"]]),
+        cumulative_quantity=quantity.format(row[_PLACE["cumulative_quantity_units"]]),
+        reason=row[_PLACE["status_reason"]],
+        session_id=row[_PLACE["session_id"]],
+        strategy_id=row[_PLACE["strategy_id"]],
+        epoch=row[_PLACE["epoch"]],
+        sequence=row[_PLACE["sequence"]],
+        create_time_ns=row[_PLACE["create_time_ns"]],
+        update_time_ns=row[_PLACE["update_time_ns"]],
+        pending=row[_PLACE["outcome"]] == OUTCOME_PENDING,
+    )
+    if row[_PLACE["order_type"]] != common.ORDER_TYPE_MARKET:
+        order.price = price.format(row[_PLACE["price_units"]])
+    if row[_PLACE["cumulative_quantity_units"]] > 0:
+        average = average_price(store, slot, instrument)
+        if average:
+            order.average_price = average
+    return order
+
+
+def events_of_order(store: Store, slot: int) -> Iterator[Any]:
+    """The events of an order that are still held, newest first."""
+    oldest = int(store.file["event_count"][0]) - store.events.shape[0]
+    link = int(store.requests[slot]["newest_event"])
+    while link > 0 and link - 1 >= oldest:
+        yield event_record(store, link - 1)
+        link = int(store.events[(link - 1) & (store.events.shape[0] - 1)]["previous_of_order"])
+
+
+def average_price(store: Store, slot: int, instrument: Instrument) -> str:
+    """Average price of an order's fills to 12 digits; empty if a fill is held no more."""
+    filled = value = 0
+    for record in events_of_order(store, slot):
+        if record["execution_type"] == execution_event.EXECUTION_TYPE_TRADE:
+            filled += int(record["last_quantity_units"])
+            value += int(record["last_price_units"]) * int(record["last_quantity_units"])
+    if filled == 0 or filled != int(store.requests[slot]["cumulative_quantity_units"]):
+        return ""
+    average = Fraction(value, filled) * instrument.price_unit
+    rounded = _AVERAGE_DIGITS.divide(Decimal(average.numerator), Decimal(average.denominator))
+    return f"{rounded.normalize():f}"
+
+
+def refusal(store: Store, request: int, instrument: Instrument) -> DetailedError:
+    """The error of a request that the venue refused, from the event that says so."""
+    row = store.requests[request]
+    reason = int(row["reason"])
+    detail = errors_pb2.ErrorDetail(
+        reason=reason,  # type: ignore[arg-type]
+        message=f"the venue refused it: {reason_info(reason).rule}",
+        client_order_id=key_text(row.item()),
+    )
+    if row["last_event"] != 0:
+        _fill_from_event(detail, event_record(store, int(row["last_event"]) - 1), instrument)
+    return DetailedError(detail)
+
+
+def _fill_from_event(detail: errors_pb2.ErrorDetail, record: Any, instrument: Instrument) -> None:
+    detail.order_id = int(record["order_id"])
+    level = int(record["limit_level"])
+    if level == 0:
+        return
+    detail.level = level  # type: ignore[assignment]
+    detail.limit = limit_text(detail.reason, int(record["limit_value"]), instrument)
+    detail.observed = limit_text(detail.reason, int(record["observed_value"]), instrument)
+    bits = int(record["flags"]) >> 2 & 7
+    detail.reference_source = 3 if bits == 4 else bits  # type: ignore[assignment]
+    scope = common_pb2.Scope.Name(level).removeprefix("SCOPE_").lower()  # type: ignore[arg-type]
+    detail.message += (
+        f" (limit {detail.limit}, observed {detail.observed}, set for the {scope.replace('_', ' ')}"
+    )
+    if detail.reference_source:
+        source = common_pb2.ReferencePriceSource.Name(detail.reference_source)
+        name = source.removeprefix("REFERENCE_PRICE_SOURCE_").lower().replace("_", " ")
+        detail.message += f", reference is the {name}"
+    detail.message += ")"
+
+
+def limit_text(reason: int, value: int, instrument: Instrument) -> str:
+    """A limit's value as exact decimal text in the limit's own unit."""
+    if reason in _QUANTITY_LIMITS:
+        return instrument.quantity.format(value)
+    if reason == reasons.REASON_ORDER_NOTIONAL_LIMIT:
+        return _NOTIONAL.format(value)
+    return str(value)
+
+
+def units_of(instrument: Instrument) -> common_pb2.InstrumentUnits:
+    """The units of an instrument, for messages that carry integers."""
+    return common_pb2.InstrumentUnits(
+        instrument_id=instrument.instrument_id,
+        instrument=instrument.key,
+        price_unit=_rational(instrument.price_unit),
+        quantity_unit=_rational(instrument.quantity_unit),
+    )
+
+
+def _rational(value: Fraction) -> common_pb2.Rational:
+    return common_pb2.Rational(numerator=value.numerator, denominator=value.denominator)
