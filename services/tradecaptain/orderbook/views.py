@@ -141,6 +141,10 @@ class BookViews:
             del self._watched[instrument_id]
             self._owed.discard(instrument_id)
 
+    def watcher_count(self, instrument_id: int) -> int:
+        """How many watch a book, at whatever level."""
+        return sum(self._watched.get(instrument_id, {}).values())
+
     def snapshot(
         self, instrument_id: int, level: DepthLevel, level_limit: int = 0
     ) -> records_pb2.BookSnapshot:
