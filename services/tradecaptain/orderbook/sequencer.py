@@ -12,6 +12,7 @@ from typing import Any
 
 from numba import types
 
+from tradecaptain.base.clock import monotonic_ns_kernel
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import copy_bytes, load_i32, load_i64
 from tradecaptain.kernels.matching import offsets as at
@@ -52,6 +53,7 @@ from tradecaptain.wire.status import OUT_OF_BOUNDS
 
 ORDER_BATCH = 64
 CONTROL_BATCH = 16
+TIMING_INTERVAL = 16
 
 
 @inline
@@ -187,6 +189,25 @@ def run_command(header: Any, executions: Any, books: Any, now_ns: int) -> bool:
 
 
 @inline
+def start_timing(header: Any) -> None:
+    """Read the clock when a turn's first command is taken, in every sixteenth such turn."""
+    header[0]["timing_countdown"] -= 1
+    if header[0]["timing_countdown"] <= 0:
+        header[0]["timing_countdown"] = TIMING_INTERVAL
+        header[0]["timing_start_ns"] = monotonic_ns_kernel()
+
+
+@inline
+def stop_timing(header: Any, work_count: int) -> None:
+    """Turn the time since the turn's first command into the time for one."""
+    header[0]["service_time_ns"] = 0
+    if header[0]["timing_start_ns"] != 0:
+        elapsed_ns = monotonic_ns_kernel() - header[0]["timing_start_ns"]
+        header[0]["timing_start_ns"] = 0
+        header[0]["service_time_ns"] = elapsed_ns // max(work_count, 1)
+
+
+@inline
 def drain_orders(
     header: Any, images: Any, index: int, executions: Any, books: Any, now_ns: int
 ) -> int:
@@ -196,6 +217,8 @@ def drain_orders(
         address = image_next(images, index)
         if address == 0:
             break
+        if count == 0:
+            start_timing(header)
         count += 1
         command = take_command(header, images, index, address)
         if command < 0:
@@ -310,4 +333,5 @@ def sequencer_do_work(
             taken = drain_orders(header, replay_images, index, executions, books, now_ns)
             header[0]["replayed_sequenced"] += taken
             work_count += taken
+    stop_timing(header, work_count)
     return work_count

@@ -58,8 +58,11 @@ SEQUENCER: Final = np.dtype(
         ("unheard_books", "<i8"),
         ("unheard_controls", "<i8"),
         ("accounting_errors", "<i8"),
-        ("timed_commands", "<i8"),
-        ("timed_total_ns", "<i8"),
+        # Every so many turns the first command of a turn is timed, from being taken to the end of
+        # the turn; the result is the turn's time for one command.
+        ("timing_countdown", "<i8"),
+        ("timing_start_ns", "<i8"),
+        ("service_time_ns", "<i8"),
     ],
     align=True,
 )

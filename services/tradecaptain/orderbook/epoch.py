@@ -1,0 +1,47 @@
+"""The venue's epoch: a number on disk that grows each time the venue starts without its state."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tradecaptain.base.errors import ConfigurationError
+
+EPOCH_MAXIMUM = (1 << 23) - 1
+"""Order ids carry the epoch above 40 bits of count and must stay positive."""
+
+
+def next_epoch(path: Path) -> int:
+    """Open the next epoch: read the last one, write its successor durably, and return that.
+
+    The new number is on disk before anybody sees it, so two starts can't share an epoch whatever
+    happens between. A file that holds something else stops the start: beginning again at 1 would
+    give out the same order ids twice.
+    """
+    try:
+        text = path.read_text(encoding="ascii").strip()
+        last = int(text)
+    except FileNotFoundError:
+        last = 0
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} doesn't hold an epoch number: {error}") from error
+    if not 0 <= last < EPOCH_MAXIMUM:
+        raise ConfigurationError(f"{path} holds {last}, which has no next epoch")
+    _write_durably(path, f"{last + 1}\n")
+    return last + 1
+
+
+def _write_durably(path: Path, text: str) -> None:
+    """Replace a file in one step, and return only when that would survive a loss of power."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    with staged.open("w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,285 @@
+"""Everything that the sequencer's kernels work on, allocated from configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tradecaptain.base.errors import ConfigurationError
+from tradecaptain.base.instruments import Instrument
+from tradecaptain.kernels.matching import (
+    Engine,
+    InstrumentRules,
+    MatchingCapacity,
+    allocate_engine,
+)
+from tradecaptain.kernels.risk_gate import (
+    GateCapacities,
+    RiskGate,
+    allocate_gate,
+    gate_add_instrument,
+    notional_ratio,
+)
+from tradecaptain.mesh.history import HistoryWriter
+from tradecaptain.mesh.layout import BATCH_FRACTION
+from tradecaptain.mesh.publication import publication_stride
+from tradecaptain.mesh.transport import Mesh, Publication, Subscription
+from tradecaptain.orderbook.sequencer_state import SequencerMemory, allocate_sequencer
+from tradecaptain.wire import book_event, execution_event, streams
+
+
+@dataclass(frozen=True, slots=True)
+class VenueSettings:
+    """Capacities of the venue and where its thread runs; everything is allocated at the start."""
+
+    orders: int = 65_536
+    levels: int = 65_536
+    instruments: int = 1_024
+    instrument_ids: int = 65_536
+    account_ids: int = 65_536
+    step_limit: int = 16
+    sessions: int = 4_096
+    history_events: int = 262_144
+    writers: int = 8
+    gate_accounts: int = 16_384
+    gate_pairs: int = 262_144
+    gate_overrides: int = 4_096
+    replay_account_id: int = 1
+    term_bytes: int = 0
+    """Term length of the order path's streams; 0 takes that of schemas/streams.toml."""
+    core: int | None = None
+    idle: str = "backoff"
+
+    @property
+    def matching(self) -> MatchingCapacity:
+        """Capacities of the matching engine."""
+        return MatchingCapacity(
+            orders=self.orders,
+            levels=self.levels,
+            instruments=self.instruments,
+            instrument_ids=self.instrument_ids,
+            account_ids=self.account_ids,
+            step_limit=self.step_limit,
+        )
+
+    @property
+    def gate(self) -> GateCapacities:
+        """Capacities of the risk gate."""
+        return GateCapacities(
+            accounts=self.gate_accounts,
+            instruments=2 * self.instruments,
+            pairs=self.gate_pairs,
+            overrides=self.gate_overrides,
+        )
+
+    def term_length(self, stream: str) -> int:
+        """Term length of a stream's log, in bytes."""
+        return self.term_bytes or streams.STREAMS[stream].term_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class VenueStreams:
+    """The six streams of the sequencer."""
+
+    controls: Subscription
+    orders: Subscription
+    replay: Subscription
+    execution_events: Publication
+    book_events: Publication
+    control_events: Publication
+
+    @property
+    def arrays(self) -> list[npt.NDArray[Any]]:
+        """State records in the order in which the sequencer takes them."""
+        return [
+            self.controls.images,
+            self.orders.images,
+            self.replay.images,
+            self.execution_events.state,
+            self.book_events.state,
+            self.control_events.state,
+        ]
+
+    @property
+    def resources(self) -> list[Publication | Subscription]:
+        """What the agent keeps connected."""
+        return [
+            self.controls,
+            self.orders,
+            self.replay,
+            self.execution_events,
+            self.book_events,
+            self.control_events,
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class VenueCore:
+    """Engine, gate, history and sequencer of one epoch."""
+
+    epoch: int
+    engine: Engine
+    gate: RiskGate
+    history: HistoryWriter
+    memory: SequencerMemory
+
+    @property
+    def header(self) -> npt.NDArray[Any]:
+        """The sequencer's header record."""
+        return self.memory.header
+
+    def counts(self) -> dict[str, int]:
+        """Every count that the venue keeps, by name."""
+        sequencer = self.header[0]
+        engine = self.engine.header[0]
+        divergence = int(np.sum(self.engine.books["divergence_count"]))
+        return {
+            "commands_sequenced": int(
+                sequencer["orders_sequenced"] + sequencer["replayed_sequenced"]
+            ),
+            "orders_sequenced": int(sequencer["orders_sequenced"]),
+            "replayed_sequenced": int(sequencer["replayed_sequenced"]),
+            "controls_sequenced": int(sequencer["controls_sequenced"]),
+            "malformed": int(sequencer["malformed"]),
+            "refused_by_risk": int(sequencer["refused_by_risk"]),
+            "refused_by_rules": int(sequencer["refused_by_rules"]),
+            "execution_events": int(sequencer["execution_events"]),
+            "book_events": int(sequencer["book_events"]),
+            "trades": int(engine["last_match_number"]),
+            "orders_accepted": int(engine["last_order_number"]),
+            "orders_working": int(engine["order_count"]),
+            "levels": int(engine["level_count"]),
+            "sessions": int(sequencer["session_count"]),
+            "divergence": divergence,
+            "blocked_turns": int(sequencer["blocked_turns"]),
+            "unheard_executions": int(sequencer["unheard_executions"]),
+            "unheard_books": int(sequencer["unheard_books"]),
+            "unheard_controls": int(sequencer["unheard_controls"]),
+            "accounting_errors": int(sequencer["accounting_errors"]),
+            "epoch": self.epoch,
+        }
+
+
+COUNTER_NAMES: tuple[str, ...] = (
+    "commands_sequenced",
+    "orders_sequenced",
+    "replayed_sequenced",
+    "controls_sequenced",
+    "malformed",
+    "refused_by_risk",
+    "refused_by_rules",
+    "execution_events",
+    "book_events",
+    "trades",
+    "orders_accepted",
+    "orders_working",
+    "levels",
+    "sessions",
+    "divergence",
+    "blocked_turns",
+    "unheard_executions",
+    "unheard_books",
+    "unheard_controls",
+    "accounting_errors",
+    "epoch",
+)
+
+
+def open_streams(mesh: Mesh, settings: VenueSettings) -> VenueStreams:
+    """Open the sequencer's streams; its subscriptions are tethered, for it must see every record."""
+    return VenueStreams(
+        controls=_subscribe(mesh, streams.CONTROL_COMMANDS, settings),
+        orders=_subscribe(mesh, streams.ORDER_COMMANDS, settings),
+        replay=_subscribe(mesh, streams.REPLAY_COMMANDS, settings),
+        execution_events=_publish(mesh, "execution_events", settings),
+        book_events=_publish(mesh, "book_events", settings),
+        control_events=_publish(mesh, "control_events", settings),
+    )
+
+
+def _subscribe(mesh: Mesh, stream_id: int, settings: VenueSettings) -> Subscription:
+    return mesh.add_subscription(stream_id, tether=True, image_capacity=settings.writers)
+
+
+def _publish(mesh: Mesh, stream: str, settings: VenueSettings) -> Publication:
+    return mesh.add_publication(
+        streams.STREAMS[stream].stream_id, term_bytes=settings.term_length(stream)
+    )
+
+
+def instrument_rules(instrument: Instrument) -> InstrumentRules:
+    """What the engine holds orders against, from reference data."""
+    return InstrumentRules(
+        instrument_id=instrument.instrument_id,
+        minimum_price_units=instrument.minimum_price_units,
+        maximum_price_units=instrument.maximum_price_units,
+        maximum_quantity_units=instrument.maximum_order_units,
+        lot_units=instrument.lot_units,
+    )
+
+
+def allocate_core(
+    settings: VenueSettings, instruments: Sequence[Instrument], epoch: int, history_path: Path
+) -> VenueCore:
+    """Allocate the venue's memory for an epoch; the gate starts closed, without any limit."""
+    capacity = settings.matching
+    check_room(settings)
+    engine = allocate_engine(
+        capacity,
+        [instrument_rules(instrument) for instrument in instruments],
+        epoch=epoch,
+        replay_account_id=settings.replay_account_id,
+    )
+    gate = allocate_gate(settings.gate)
+    for instrument in instruments:
+        numerator, denominator = notional_ratio(
+            instrument.price_unit, instrument.quantity_unit, instrument.multiplier
+        )
+        outcome = gate_add_instrument(
+            gate.address, instrument.instrument_id, numerator, denominator
+        )
+        if outcome < 0:
+            raise ConfigurationError(
+                f"the risk gate refuses instrument {instrument.key}: reason {-outcome}"
+            )
+    history = HistoryWriter(
+        history_path,
+        record_bytes=execution_event.RECORD_BYTES,
+        capacity=settings.history_events,
+        epoch=epoch,
+    )
+    memory = allocate_sequencer(
+        engine=engine.address,
+        gate=gate.address,
+        history=history.address,
+        epoch=epoch,
+        execution_room=capacity.execution_room,
+        execution_stride=publication_stride(execution_event.RECORD_BYTES),
+        book_room=capacity.book_room,
+        book_stride=publication_stride(book_event.RECORD_BYTES),
+        session_capacity=settings.sessions,
+    )
+    return VenueCore(epoch, engine, gate, history, memory)
+
+
+def check_room(settings: VenueSettings) -> None:
+    """Refuse terms that are too short for the events of one bounded step."""
+    needed = {
+        "execution_events": settings.matching.execution_room
+        * publication_stride(execution_event.RECORD_BYTES),
+        "book_events": settings.matching.book_room * publication_stride(book_event.RECORD_BYTES),
+    }
+    for stream, length in needed.items():
+        allowed = settings.term_length(stream) // BATCH_FRACTION
+        if length > allowed:
+            raise ConfigurationError(
+                f"a step of {settings.step_limit} needs {length} bytes of {stream}, but a claim "
+                f"may take {allowed}: lower step_limit or use longer terms",
+                field="step_limit",
+            )
+
