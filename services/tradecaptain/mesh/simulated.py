@@ -112,6 +112,7 @@ class SimulatedMesh(Closing):
                     self._random, self.faults.loss_probability, self.faults.frames_per_crank_max
                 )
             if link.is_lapped():
+                link.log.wipe()
                 link.close()
                 self._resting[link.publication, link.subscription] = LAPPED_REST_CRANKS
         for publication in self._publications:

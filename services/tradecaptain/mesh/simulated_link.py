@@ -64,6 +64,10 @@ class SimulatedLog:
         tail = load_acquire_i64(self.place.metadata_address + 8 * (count % PARTITION_COUNT))
         return int(count * self.term_length + min(tail & _LOW_32_BITS, self.term_length))
 
+    def wipe(self) -> None:
+        """Lose everything, as a reader that was lapped sees its log overwritten."""
+        zero_bytes(self.place.address, PARTITION_COUNT * self.term_length)
+
     def clean_to(self, position: int) -> None:
         """Wipe everything from the last cleaned position to ``position``."""
         while self.clean_position < position:
