@@ -516,7 +516,9 @@ class DepthUpdate(_message.Message):
 
     @_builtins.property
     def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LevelChange]:
-        """Changed levels (L1 and L2)."""
+        """Changed levels as they are now (L2), or both sides' best levels, of which an empty one has
+        quantity zero (L1).
+        """
 
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderChange]:
