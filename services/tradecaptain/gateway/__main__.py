@@ -104,6 +104,7 @@ class Gateway:
         for publisher in self._publishers:
             publisher.attach(loop)
         self.desk.on_new_epoch.append(lambda epoch: self.sessions.open_again())
+        self.desk.on_new_epoch.append(lambda epoch: self._run(self._settle_unmentioned()))
         self.desk.on_lost_events.append(lambda: self._run(self._ask_for_status()))
         self.controls.on_epoch.append(lambda epoch: self.desk.catch_up())
         self.desk.catch_up()
@@ -144,9 +145,12 @@ class Gateway:
         closed = self.sessions.close_left_over()
         if closed:
             _LOG.warning("sessions of an earlier run are closed", count=closed)
+        await self._settle_unmentioned()
+
+    async def _settle_unmentioned(self) -> None:
         await asyncio.sleep(self._config.lost_after_seconds)
         self.desk.catch_up()
-        self.desk.forget_unsettled()
+        self.desk.settle_unmentioned()
 
     async def _ask_for_status(self) -> None:
         """After lost events: have the venue tell the state of every working order."""

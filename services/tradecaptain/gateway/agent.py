@@ -23,12 +23,11 @@ from tradecaptain.gateway.entry import CAPACITY_EXHAUSTED, enter_commands
 from tradecaptain.gateway.events import EVENT_BYTES, apply_events
 from tradecaptain.gateway.layout import (
     OUTCOME_PENDING,
-    OUTCOME_REFUSED,
     STOP_END,
     STOP_EPOCH,
     STOP_GAP,
 )
-from tradecaptain.gateway.recovery import cancel_open_orders
+from tradecaptain.gateway.recovery import cancel_open_orders, settle_request
 from tradecaptain.gateway.store import WAITERS_MAX, Store
 from tradecaptain.mesh.history import HistoryLapped, HistoryReader
 from tradecaptain.mesh.status import (
@@ -92,7 +91,7 @@ class OrderDesk:
         self._listeners: dict[int, list[Callable[[], None]]] = {}
         self.on_new_epoch: list[Callable[[int], None]] = []
         self.on_lost_events: list[Callable[[], None]] = []
-        self._unsettled = self._pending_requests()
+        self._unsettled = dict.fromkeys(self._pending_requests(), False)
 
     # Commands -------------------------------------------------------------------------------
 
@@ -230,6 +229,8 @@ class OrderDesk:
             return
         now_ns = self._clock.now_ns()
         first = 0
+        if store.epoch != 0:
+            self._unsettled |= dict.fromkeys(self._pending_requests(), True)
         while first < int(store.file["request_count"][0]):
             first = cancel_open_orders(
                 store.file,
@@ -248,27 +249,29 @@ class OrderDesk:
         for callback in self.on_new_epoch:
             callback(epoch)
 
-    def forget_unsettled(self) -> int:
-        """Free the keys of commands from before a restart that the venue never mentioned.
+    def settle_unmentioned(self) -> int:
+        """Close requests of before a restart that the venue never mentioned; returns how many.
 
-        They were remembered and then never published; sent again, they are new. Returns how many.
+        After a restart of the venue they count as cancelled by it. After one of the gateway they
+        were remembered but never published: their keys are free again.
         """
         requests = self.store.requests
-        lost = [index for index in self._unsettled if requests[index]["outcome"] == OUTCOME_PENDING]
-        self._unsettled = []
-        for index in lost:
-            row = requests[index]
-            for word in ("key_0", "key_1", "key_2", "key_3"):
-                row[word] = 0
-            row["outcome"] = OUTCOME_REFUSED
-            row["reason"] = reasons.REASON_UNAVAILABLE
-            if row["slot"] == index:
-                row["status"] = execution_event.ORDER_STATUS_REJECTED
-                row["status_reason"] = reasons.REASON_UNAVAILABLE
-                row["leaves_quantity_units"] = 0
-        if lost:
-            _LOG.warning("commands that never reached the venue were forgotten", count=len(lost))
-        return len(lost)
+        settled = 0
+        unsettled, self._unsettled = self._unsettled, {}
+        for index, venue_restarted in unsettled.items():
+            status, reason = execution_event.ORDER_STATUS_REJECTED, reasons.REASON_UNAVAILABLE
+            if venue_restarted:
+                status = execution_event.ORDER_STATUS_CANCELLED
+                reason = reasons.REASON_CANCELLED_BY_VENUE_RESTART
+            done = settle_request(self.store.file, self.store.work, requests, index, status, reason)
+            if done and not venue_restarted:
+                for word in ("key_0", "key_1", "key_2", "key_3"):
+                    requests[index][word] = 0
+            settled += done
+            self._settle()
+        if settled:
+            _LOG.warning("requests that the venue never mentioned are closed", count=settled)
+        return settled
 
     def _take(self, batch: npt.NDArray[Any]) -> None:
         self._apply(address_of(batch["record"]), int(batch.strides[0]), len(batch))

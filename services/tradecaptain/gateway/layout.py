@@ -55,7 +55,8 @@ WORK: Final = _int64_record(
     # Where things lie.
     "bucket_mask event_mask commands_address records_address staging_address slots_address"
     " targets_address codes_address completed_address followed_address touched_address"
-    " listed_address waiters_address bands_address scratch_address request_count_address event_count_address"
+    " listed_address waiters_address bands_address scratch_address request_count_address"
+    " event_count_address"
     # Arguments of the call in progress.
     " waiter session_id send_time_ns day source_stride"
     # Results of the call.

@@ -101,9 +101,10 @@ def cancel_open_orders(
     first: int,
     now_ns: int,
 ) -> int:
-    """Report every open order as cancelled by a restart of the venue, and close open requests.
+    """Report every order that the old venue had taken as cancelled by a restart of the venue.
 
-    The reports continue the old epoch's account sequences. Goes on from request ``first``; returns
+    The reports continue the old epoch's account sequences. Requests that the venue hasn't mentioned
+    stay open, because they may have reached the new one. Goes on from request ``first``; returns
     the request at which the lists of answers were full, or the number of requests when done.
     """
     event = work[0]["scratch_address"]
@@ -113,7 +114,10 @@ def cancel_open_orders(
             or work[0]["followed_count"] >= COMPLETED_MAX
         ):
             return index
-        if requests[index]["slot"] == index and is_open(requests[index]["status"]):
+        slot = requests[index]["slot"]
+        if slot < 0 or requests[slot]["order_id"] == 0:
+            continue
+        if slot == index and is_open(requests[index]["status"]):
             account_id = requests[index]["account_id"]
             sequence = _newest_sequence(file, work, events, accounts, account_id) + 1
             _restart_event(requests, index, sequence, event, now_ns)
@@ -123,10 +127,31 @@ def cancel_open_orders(
             requests[index]["newest_event"] = kept + 1
             answer(requests, event, index, kept)
         if requests[index]["outcome"] == OUTCOME_PENDING:
-            if requests[index]["slot"] != index:
+            if slot != index:
                 requests[index]["reason"] = reasons.REASON_CANCELLED_BY_VENUE_RESTART
             complete(work, requests, index)
     return file[0]["request_count"]
+
+
+@kernel(
+    types.int64(FILE_HEADER_TYPE, WORK_TYPE, REQUEST_TYPE, types.int64, types.int64, types.int64)
+)
+def settle_request(
+    file: Any, work: Any, requests: Any, index: int, status: int, reason: int
+) -> int:
+    """Close a request that the venue never mentioned; returns 1, or 0 if it was answered.
+
+    A new order takes ``status``; whoever waits is refused with ``reason``.
+    """
+    if index >= file[0]["request_count"] or requests[index]["outcome"] != OUTCOME_PENDING:
+        return 0
+    requests[index]["reason"] = reason
+    if requests[index]["slot"] == index:
+        requests[index]["status"] = status
+        requests[index]["status_reason"] = reason
+        requests[index]["leaves_quantity_units"] = 0
+    complete(work, requests, index)
+    return 1
 
 
 @inline

@@ -7,8 +7,9 @@ kept in the mapped file, so that a gateway that was killed closes them when it s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from tradecaptain.base.errors import TradeCaptainError
@@ -20,7 +21,7 @@ from tradecaptain.wire import reason as reasons
 _LOG = structlog.get_logger("gateway")
 FLAG_CANCEL_ON_DISCONNECT = 2
 
-type SendControl = Callable[..., Awaitable[None]]
+type SendControl = Callable[..., Awaitable[Any]]
 """Publishes a control command: (action, scope, scope_id, flags)."""
 
 
@@ -144,7 +145,7 @@ class SessionTable:
         self._open.pop(session.session_id, None)
         self._store.sessions[session.place]["session_id"] = 0
 
-    def _run(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
