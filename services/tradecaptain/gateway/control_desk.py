@@ -17,15 +17,15 @@ from tradecaptain.mesh.stream_reader import EVENT_RECORD
 from tradecaptain.wire import control
 from tradecaptain.wire import reason as reasons
 
-SEND_SECONDS = 1.0
+SEND_NS = 1_000_000_000
 """How long a control command waits for room in its stream."""
 
 
 class ControlPublisher(Protocol):
     """Publishes control records; mesh's RecordPublisher."""
 
-    async def publish(self, records: npt.NDArray[Any], *, deadline_ns: int) -> None:
-        """Publish records, waiting for room until a deadline of the monotonic clock."""
+    async def publish(self, records: npt.NDArray[Any], *, timeout_ns: int = 0) -> None:
+        """Publish records, waiting for room; MeshError when the time is up."""
         ...
 
 
@@ -72,8 +72,7 @@ class ControlDesk:
         row["send_time_ns"] = self._clock.now_ns()
         number = self._request_id
         try:
-            deadline_ns = self._clock.monotonic_ns() + int(SEND_SECONDS * 1e9)
-            await self._publisher.publish(record, deadline_ns=deadline_ns)
+            await self._publisher.publish(record, timeout_ns=SEND_NS)
         except MeshError as error:
             raise TradeCaptainError(
                 reasons.REASON_UNAVAILABLE, f"the order book isn't reachable: {error.message}"
