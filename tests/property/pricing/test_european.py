@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from hypothesis import assume, given, settings
+import pytest
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tradecaptain.kernels.pricing import columns, registry, status
+
+pytestmark = pytest.mark.twin
 
 spots = st.floats(1e-3, 1e6)
 moneyness = st.floats(-10.0, 10.0)
@@ -22,7 +25,6 @@ def value(right: float, *inputs: float) -> float:
     )
 
 
-@settings(max_examples=300, deadline=None)
 @given(spots, moneyness, times, volatilities, rates, rates)
 def test_parity_and_bounds(
     spot: float, distance: float, time: float, volatility: float, rate: float, carry_yield: float
@@ -37,7 +39,6 @@ def test_parity_and_bounds(
     assert max(owed - carried, 0.0) - rounding <= put <= owed + rounding
 
 
-@settings(max_examples=200, deadline=None)
 @given(spots, moneyness, times, volatilities, rates, rates, st.floats(1e-6, 0.5))
 def test_value_is_monotone_and_convex_in_spot(
     spot: float,
@@ -60,7 +61,6 @@ def test_value_is_monotone_and_convex_in_spot(
     assert middle <= (low + high) / 2 + 8e-15 * scale
 
 
-@settings(max_examples=200, deadline=None)
 @given(spots, moneyness, times, volatilities, rates, rates, st.floats(1.0, 3.0))
 def test_value_grows_with_volatility(
     spot: float,
@@ -79,7 +79,6 @@ def test_value_grows_with_volatility(
     assert less <= more + 4e-15 * scale
 
 
-@settings(max_examples=400, deadline=None)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=8, max_size=8))
 def test_any_numbers_give_a_status_and_no_accidental_nan(numbers: list[float]) -> None:
     for family, description in registry.FAMILIES.items():
@@ -90,7 +89,6 @@ def test_any_numbers_give_a_status_and_no_accidental_nan(numbers: list[float]) -
         assert np.isnan(outcome.outputs).all() if refused else np.isfinite(outcome.outputs).all()
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.floats(1e-50, 1e50),
     st.floats(1e-50, 1e50),

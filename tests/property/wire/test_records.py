@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import wire_records
 from support.wire_records import RECORD_STRUCTS
 from tradecaptain.wire import status
 from twins.wire import message as twin
+
+pytestmark = pytest.mark.twin
 
 
 def field_values(field: wire_records.SchemaField, kind: int) -> st.SearchStrategy[int]:
@@ -31,7 +33,6 @@ def values_of(record: str) -> st.SearchStrategy[dict[str, int]]:
 
 
 @pytest.mark.parametrize("record", tuple(RECORD_STRUCTS))
-@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_kernel_and_pycapnp_agree_on_every_field(record: str, data: st.DataObject) -> None:
     values = data.draw(values_of(record))
@@ -67,7 +68,6 @@ def damaged(draw: st.DrawFn, record: str) -> bytes:
 
 
 @pytest.mark.parametrize("record", ["control", "execution_event"])
-@settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_damaged_messages_are_judged_like_the_twin_does(record: str, data: st.DataObject) -> None:
     module = wire_records.accessors(record)
@@ -87,7 +87,6 @@ def test_damaged_messages_are_judged_like_the_twin_does(record: str, data: st.Da
 
 
 @pytest.mark.parametrize("record", tuple(RECORD_STRUCTS))
-@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_any_length_of_the_data_section_is_read(record: str, data: st.DataObject) -> None:
     module = wire_records.accessors(record)

@@ -8,6 +8,8 @@ import pytest
 from support import wire_records
 from support.wire_records import RECORD_STRUCTS, VECTORS
 
+pytestmark = pytest.mark.twin
+
 RECORDS = tuple(RECORD_STRUCTS)
 
 

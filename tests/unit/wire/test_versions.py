@@ -8,6 +8,8 @@ import pytest
 from support import wire_records
 from support.wire_records import VECTORS
 
+pytestmark = pytest.mark.twin
+
 ABSENT_FROM_OLDER = {
     "bid_price_units",
     "bid_quantity_units",

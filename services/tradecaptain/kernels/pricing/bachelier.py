@@ -54,7 +54,7 @@ def bachelier_greeks(
     right: float, forward: float, strike: float, time: float, volatility: float, rate: float
 ) -> tuple[float, float, float, float, float, float]:
     """Value, delta, gamma, vega, theta and rho of one option."""
-    deviation = max(volatility * math.sqrt(time), DEVIATION_MIN)
+    deviation = max(volatility * math.sqrt(max(time, 0.0)), DEVIATION_MIN)
     deviate = clamp_deviate((forward - strike) / deviation)
     discount = exponential(-rate * time)
     gauss = gaussian(deviate)
@@ -66,7 +66,7 @@ def bachelier_greeks(
         value,
         delta,
         density / deviation,
-        density * math.sqrt(time),
+        density * math.sqrt(max(time, 0.0)),
         rate * value - decay,
         -time * value,
     )
@@ -85,7 +85,7 @@ def bachelier_higher_greeks(
     right: float, forward: float, strike: float, time: float, volatility: float, rate: float
 ) -> tuple[float, float, float, float, float, float]:
     """Vanna, volga, charm, speed, color and dual delta of one option."""
-    deviation = max(volatility * math.sqrt(time), DEVIATION_MIN)
+    deviation = max(volatility * math.sqrt(max(time, 0.0)), DEVIATION_MIN)
     deviate = clamp_deviate((forward - strike) / deviation)
     some_time = max(time, TIME_MIN)
     inverse_volatility = math.sqrt(some_time) / deviation
@@ -96,7 +96,7 @@ def bachelier_higher_greeks(
     gamma = density / deviation
     return (
         -density * deviate * inverse_volatility,
-        density * math.sqrt(time) * deviate * deviate * inverse_volatility,
+        density * math.sqrt(max(time, 0.0)) * deviate * deviate * inverse_volatility,
         rate * delta + 0.5 * density * deviate / some_time,
         -gamma * deviate / deviation,
         gamma * (rate + 0.5 * (1.0 - deviate * deviate) / some_time),

@@ -71,7 +71,7 @@ def deviates(
     spot: float, strike: float, time: float, volatility: float, carry: float
 ) -> tuple[float, float, float]:
     """``d1``, ``d2`` and the standard deviation of the log of the spot at expiry."""
-    deviation = max(volatility * math.sqrt(time), DEVIATION_MIN)
+    deviation = max(volatility * math.sqrt(max(time, 0.0)), DEVIATION_MIN)
     moneyness = log_ratio(spot, strike) + carry * time
     d1 = moneyness / deviation + 0.5 * deviation
     return clamp_deviate(d1), clamp_deviate(d1 - deviation), deviation
@@ -123,7 +123,7 @@ def black_scholes_greeks(
         max(spot_leg - strike_leg, 0.0),
         delta,
         density / (spot * deviation),
-        spot * density * math.sqrt(time),
+        spot * density * math.sqrt(max(time, 0.0)),
         dividend_yield * spot_leg - rate * strike_leg - decay,
         time * strike_leg,
     )
@@ -156,7 +156,7 @@ def black_scholes_higher_greeks(
     )
     return (
         -density * d2 * inverse_volatility,
-        spot * density * math.sqrt(time) * d1 * d2 * inverse_volatility,
+        spot * density * math.sqrt(max(time, 0.0)) * d1 * d2 * inverse_volatility,
         dividend_yield * delta - density * d1_slope,
         -gamma / spot * (d1 / deviation + 1.0),
         gamma * (dividend_yield + d1 * d1_slope + 0.5 / some_time),

@@ -72,7 +72,7 @@ def asset_leg(
         value,
         chance + density,
         density / spot * (1.0 - d1 / deviation),
-        -spot * density * d2 * math.sqrt(time),
+        -spot * density * d2 * math.sqrt(max(time, 0.0)),
         dividend_yield * value - spot * density * d1_slope,
         spot * density * time,
     )
@@ -103,7 +103,7 @@ def cash_leg(
         value,
         density / spot,
         -density / (spot * spot) * (1.0 + d2 / deviation),
-        -density * d1 * math.sqrt(time),
+        -density * d1 * math.sqrt(max(time, 0.0)),
         rate * value - density * d2_slope,
         density * time - time * value,
     )

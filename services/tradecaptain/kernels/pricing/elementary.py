@@ -2,7 +2,7 @@
 
 Each is a plain polynomial or rational function of float64 without tables or branches, so that a
 loop over columns of options compiles to whole vector registers. With the JIT off the same code runs
-in Python, where ``multiply_add`` rounds twice instead of once.
+in Python and gives the same bits, a thousand times as slowly.
 
 Relative accuracy, held against 50-digit arithmetic in the tests: ``exponential`` 2e-16,
 ``log_ratio`` 4e-16, ``mills_ratio`` and ``normal_distribution`` 1e-15.
@@ -10,7 +10,9 @@ Relative accuracy, held against 50-digit arithmetic in the tests: ``exponential`
 
 from __future__ import annotations
 
+import math
 import struct
+from fractions import Fraction
 from typing import Any
 
 from llvmlite import ir
@@ -50,8 +52,14 @@ def bits_float(bits: int) -> float:
 
 
 def multiply_add(factor: float, other: float, addend: float) -> float:
-    """``factor * other + addend``, rounded once where it is compiled."""
-    return factor * other + addend
+    """``factor * other + addend``, rounded once."""
+    product = factor * other
+    if not math.isfinite(product) or not math.isfinite(addend):
+        return product + addend
+    try:
+        return float(Fraction(factor) * Fraction(other) + Fraction(addend))
+    except OverflowError:
+        return product + addend
 
 
 @type_callable(float_bits)

@@ -121,12 +121,14 @@ def evaluate(family_name: str, inputs: FloatArray, rows: int = GREEK_ROWS) -> Ou
     outputs = np.empty((max(rows, GREEK_ROWS if family.values is None else rows), count))
     status = np.empty(count, dtype=np.int64)
     invalid_count = int(family.check(inputs, status))
-    if rows == 1 and family.values is not None:
-        family.values(inputs, outputs)
-    else:
-        family.greeks(inputs, outputs)
-    if rows == ALL_GREEK_ROWS and family.higher_greeks is not None:
-        family.higher_greeks(inputs, outputs)
+    # Inputs outside the domain may overflow on their way to being erased.
+    with np.errstate(all="ignore"):
+        if rows == 1 and family.values is not None:
+            family.values(inputs, outputs)
+        else:
+            family.greeks(inputs, outputs)
+        if rows == ALL_GREEK_ROWS and family.higher_greeks is not None:
+            family.higher_greeks(inputs, outputs)
     if invalid_count:
         validity.erase_invalid(status, outputs)
     return Outcome(outputs[VALUE:rows], status, invalid_count)

@@ -17,6 +17,7 @@ INVALID_VOLATILITY: Final = -5
 INVALID_RATE: Final = -6
 INVALID_YIELD: Final = -7
 INVALID_AMOUNT: Final = -8
+INVALID_PRICE: Final = -9
 GREEKS_UNDEFINED: Final = -20
 PRICE_BELOW_INTRINSIC: Final = -30
 PRICE_ABOVE_MAXIMUM: Final = -31
@@ -35,6 +36,7 @@ RULES: Final[dict[int, tuple[str, str]]] = {
     ),
     INVALID_YIELD: ("dividend_yield", "yield must lie within 100, yield times time within 500"),
     INVALID_AMOUNT: ("amount", "amount must lie within 1e50"),
+    INVALID_PRICE: ("price", "price must lie within 1e50"),
     GREEKS_UNDEFINED: ("", "at the strike with no time or volatility left some greeks don't exist"),
     PRICE_BELOW_INTRINSIC: ("price", "price must not lie below the intrinsic value"),
     PRICE_ABOVE_MAXIMUM: ("price", "price must lie below the value at infinite volatility"),

@@ -1,0 +1,147 @@
+"""Implied volatility: round trips from 50-digit prices, and a defined answer for every input."""
+
+from __future__ import annotations
+
+import math
+
+import mpmath
+import numba
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tradecaptain.base.jit import JIT_DISABLED
+from tradecaptain.kernels.pricing import implied_volatility, registry, status
+from twins.pricing import european as twin
+
+pytestmark = pytest.mark.twin
+
+
+def solve(model: str, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kernel = (
+        implied_volatility.bachelier_implied_volatilities
+        if model == "bachelier"
+        else implied_volatility.black_implied_volatilities
+    )
+    statuses = np.empty(block.shape[1], dtype=np.int64)
+    outputs = np.empty((1, block.shape[1]))
+    kernel(block, statuses, outputs)
+    return outputs[0], statuses
+
+
+def condition(family: str, inputs: tuple[float, ...], price: float) -> float:
+    """Relative change of the volatility when the price changes by half a unit in its last place."""
+    vega = float(twin.greek(family, "vega", inputs))
+    return 0.5 * math.ulp(price) / (vega * inputs[4]) if vega else math.inf
+
+
+@pytest.mark.parametrize("family", ["black_scholes", "black76", "bachelier"])
+def test_volatility_comes_back_from_its_exact_price(family: str) -> None:
+    random = np.random.default_rng(sum(map(ord, family)) + 1)
+    worst = 0.0
+    for _ in range(12 if JIT_DISABLED else 250):
+        time = float(10.0 ** random.uniform(-3, 1.5))
+        deviation = float(10.0 ** random.uniform(-3, 0.9))
+        distance = float(random.uniform(-1, 1) * random.choice([0.0, 0.01, 1.0, 5.0, 20.0]))
+        rate, dividend_yield = random.uniform(-0.02, 0.1, 2).tolist()
+        if family == "bachelier":
+            forward = float(random.uniform(-10, 10))
+            strike, scale = forward + distance * deviation, 1.0
+        else:
+            forward = float(np.exp(random.uniform(-2, 8)))
+            strike, scale = forward * math.exp(distance * min(deviation, 3.0)), forward
+        # The forward of a spot differs from it; the right is out of the money against the forward.
+        carry = (rate - dividend_yield) * time if family == "black_scholes" else 0.0
+        right = 1.0 if strike > forward * math.exp(carry) else -1.0
+        if family == "bachelier":
+            right = 1.0 if strike > forward else -1.0
+        volatility = deviation / math.sqrt(time)
+        inputs = (right, forward, strike, time, volatility, rate)
+        inputs += (dividend_yield,) if family == "black_scholes" else ()
+        price = float(twin.value(family, inputs))
+        if price < 1e-280 * scale:
+            continue
+        found, statuses = solve(family, registry.stack(*inputs[:4], price, *inputs[5:]))
+        assert statuses[0] == status.OK, inputs
+        # Rounding of rate, yield and moneyness counts like that of the price, and more for small s.
+        sensitivity = 1.0
+        if family != "bachelier":
+            sensitivity += (abs(math.log(strike / forward)) + abs(rate) * time) / deviation
+        allowed = 20 * condition(family, inputs, price) + 2e-15 * sensitivity
+        worst = max(worst, abs(found[0] / volatility - 1.0) / allowed)
+    assert worst < (5.0 if JIT_DISABLED else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("price", "due"),
+    [
+        (-1e-9, status.PRICE_BELOW_INTRINSIC),
+        (0.0, status.PRICE_CARRIES_NO_VOLATILITY),
+        (100.0, status.PRICE_ABOVE_MAXIMUM),
+        (101.0, status.PRICE_ABOVE_MAXIMUM),
+        (math.nan, status.INVALID_PRICE),
+        (math.inf, status.INVALID_PRICE),
+        (99.999, status.OK),
+        (1e-250, status.OK),
+    ],
+)
+def test_every_price_has_an_answer(price: float, due: int) -> None:
+    volatilities, statuses = solve("black76", registry.stack(1.0, 100.0, 120.0, 1.0, price, 0.0))
+    assert statuses[0] == due
+    if due == status.OK:
+        assert volatilities[0] > 0.0
+    elif due == status.PRICE_CARRIES_NO_VOLATILITY:
+        assert volatilities[0] == 0.0
+    else:
+        assert math.isnan(volatilities[0])
+
+
+def test_price_below_intrinsic_value_is_named_in_the_money() -> None:
+    block = registry.stack(1.0, 120.0, 100.0, 1.0, np.array([19.9, 20.0, 20.5]), 0.0, 0.0)
+    volatilities, statuses = solve("black_scholes", block)
+    assert statuses.tolist() == [
+        status.PRICE_BELOW_INTRINSIC,
+        status.PRICE_CARRIES_NO_VOLATILITY,
+        status.OK,
+    ]
+    assert volatilities[2] > 0.0
+
+
+def test_no_time_is_an_invalid_time() -> None:
+    for model, rows in (("black76", 6), ("bachelier", 6), ("black_scholes", 7)):
+        block = registry.stack(*[1.0, 100.0, 100.0, 0.0, 5.0, 0.0, 0.0][:rows])
+        assert solve(model, block)[1][0] == status.INVALID_TIME
+
+
+def test_normal_model_at_the_money_is_exact() -> None:
+    price = 3.25
+    volatilities, _ = solve("bachelier", registry.stack(1.0, -2.0, -2.0, 4.0, price, 0.0))
+    due = price * math.sqrt(2 * math.pi) / 2.0
+    assert volatilities[0] == pytest.approx(due, rel=1e-15)
+
+
+@numba.njit
+def black_deviation(moneyness: float, target: float, complement: float) -> float:
+    return implied_volatility.black_deviation(moneyness, target, complement)
+
+
+@given(
+    st.floats(-30.0, 0.0),
+    st.floats(1e-280, 1.0, exclude_max=True),
+)
+def test_scaled_equation_is_solved_over_its_whole_domain(moneyness: float, share: float) -> None:
+    maximum = math.exp(0.5 * moneyness)
+    target = share * maximum
+    if not 1e-280 < target < maximum * (1 - 1e-9):
+        return
+    deviation = black_deviation(moneyness, target, maximum - target)
+    # The two terms of a value of 1e-280 differ after 280 digits.
+    with mpmath.workdps(350):
+        x, s = mpmath.mpf(moneyness), mpmath.mpf(deviation)
+        value = mpmath.exp(x / 2) * mpmath.ncdf(x / s + s / 2)
+        value -= mpmath.exp(-x / 2) * mpmath.ncdf(x / s - s / 2)
+        slope = mpmath.npdf(x / s) * mpmath.exp(-s * s / 8)
+        # The error in s, as the price sees it.
+        error = abs(value - target) / (slope * s)
+        allowed = 2e-14 + 20 * math.ulp(target) / (slope * s)
+    assert error < allowed
