@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 import structlog
-from tradecaptain.mesh.stream_reader import EVENT_LAPPED, EVENT_RECORD
+from tradecaptain.mesh.stream_reader import EVENT_LAPPED, EVENT_RECORD, EVENT_WRITER_JOINED
 from tradecaptain.orderbook.views import BookViews
 
 # A book that a snapshot didn't mend is asked for again after so long.
@@ -46,8 +46,8 @@ class BookState(Protocol):
 class BookFollower:
     """Feeds the views; belongs to the loop thread."""
 
-    def __init__(self, views: BookViews, take_snapshot: Callable[[int], Future[BookState]]) -> None:
-        """``take_snapshot`` asks the venue for the book of an instrument."""
+    def __init__(self, views: BookViews, take_snapshot: Callable[[int], Future[Any]]) -> None:
+        """``take_snapshot`` asks the venue for the :class:`BookState` of an instrument."""
         self._views = views
         self._take_snapshot = take_snapshot
         self._asked: set[int] = set()
@@ -84,26 +84,29 @@ class BookFollower:
         if event == EVENT_LAPPED:
             self.lapped_count += 1
             _LOG.warning("book events were overwritten before they were read; reading books again")
+        # What the venue told before this reader was attached, at its start or after the driver came
+        # back, is lost too.
+        if event in (EVENT_LAPPED, EVENT_WRITER_JOINED):
             self._views.invalidate()
 
     def _ask(self, instrument_id: int) -> None:
         loop = asyncio.get_running_loop()
 
-        def answered(answer: Future[BookState]) -> None:
+        def answered(answer: Future[Any]) -> None:
             # Comes on the venue's thread; a loop that is closing takes nothing any more.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._answered, instrument_id, answer)
 
         self._take_snapshot(instrument_id).add_done_callback(answered)
 
-    def _answered(self, instrument_id: int, answer: Future[BookState]) -> None:
+    def _answered(self, instrument_id: int, answer: Future[Any]) -> None:
         self._asked.discard(instrument_id)
         if answer.cancelled():
             return
         error = answer.exception()
         if error is None:
             self.snapshot_count += 1
-            state = answer.result()
+            state: BookState = answer.result()
             if self._views.load(
                 instrument_id,
                 state.epoch,

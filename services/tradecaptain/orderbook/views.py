@@ -32,7 +32,7 @@ from tradecaptain.orderbook.view_layout import (
 from tradecaptain.orderbook.view_updates import L1, L3, DepthLevel, Row, UpdateBuilder
 from tradecaptain.wire.reason import REASON_RESUME_POSITION_UNKNOWN, REASON_UNAVAILABLE
 
-# So many changes are told from one batch, which takes the loop some 20 ms; the watchers of the other
+# So many changes are told from one batch, which takes the loop some 20 ms; watchers of the other
 # books are advised to look anew.
 ROWS_TOLD_MAX: Final = 2048
 
