@@ -1,20 +1,23 @@
 """The one place where numba is wrapped.
 
 A *kernel* is compiled for an explicit signature, releases the GIL and is cached on disk.
+An *entry* is a kernel that compiled code calls through a pointer.
 An *inline* is a small function that kernels call; it is compiled with its caller.
 With ``NUMBA_DISABLE_JIT=1`` both stay plain Python, which is how the twin suites run.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
 import numba
 from numba.extending import register_jitable
+from tradecaptain.base.compile_cache import jit_is_disabled, prepare_cache
 
-JIT_DISABLED: bool = os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+JIT_DISABLED: bool = jit_is_disabled()
+if not JIT_DISABLED:
+    prepare_cache()
 
 _KERNELS: list[tuple[str, str]] = []
 
@@ -45,6 +48,39 @@ def inline_always(function: Callable[..., Any]) -> Any:
     in it stays scalar.
     """
     return register_jitable(forceinline=True)(function)
+
+
+class CompiledEntry:
+    """A function that other compiled code reaches by its address, and Python by a call."""
+
+    def __init__(self, function: Callable[..., Any], signature: Any) -> None:
+        self.python = function
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.compiled = (
+            None
+            if JIT_DISABLED
+            else numba.cfunc(signature, cache=True, error_model="numpy")(function)
+        )
+
+    @property
+    def address(self) -> int:
+        """Address of the machine code; 0 with the JIT off."""
+        return 0 if self.compiled is None else int(self.compiled.address)
+
+    def __call__(self, *arguments: int) -> Any:
+        """Run it once from Python."""
+        return (self.python if self.compiled is None else self.compiled.ctypes)(*arguments)
+
+
+def entry(signature: Any) -> Callable[[Callable[..., Any]], CompiledEntry]:
+    """Compile a function so that it can be called through a pointer, cached like a kernel."""
+
+    def decorate(function: Callable[..., Any]) -> CompiledEntry:
+        _KERNELS.append((function.__module__, function.__qualname__))
+        return CompiledEntry(function, signature)
+
+    return decorate
 
 
 def registered_kernels() -> tuple[tuple[str, str], ...]:

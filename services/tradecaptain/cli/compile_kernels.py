@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from tradecaptain.cli.kernel_cache import open_kernel_cache
+from tradecaptain.base.compile_cache import compile_all, is_complete, prepare_cache
 from tradecaptain.cli.output import MESSAGES, emit_json, say
 
 
@@ -20,9 +20,9 @@ def compile_kernels(
     json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
 ) -> None:
     """Compile every kernel once and keep the machine code for this processor and version."""
-    folder = open_kernel_cache()
-    from tradecaptain.base import compile_cache
-
+    folder = prepare_cache()
+    if quiet_when_done and is_complete(folder):
+        return
     columns = (
         TextColumn("compiling kernels"),
         BarColumn(),
@@ -40,7 +40,7 @@ def compile_kernels(
             else:
                 lines.follow(done, total)
 
-        report = compile_cache.compile_all(follow)
+        report = compile_all(follow)
     if json:
         emit_json({"folder": str(folder), "kernels": report.kernels, "compiled": report.compiled})
     elif report.compiled or not quiet_when_done:

@@ -210,7 +210,7 @@ def _ports(run: RunPaths) -> list[Finding]:
 
 
 def _kernel_cache(_run: RunPaths) -> list[Finding]:
-    from tradecaptain.cli.kernel_cache import cache_root
+    from tradecaptain.base.compile_cache import cache_root
 
     folder = cache_root() / "kernels"
     filled = folder.is_dir() and any(folder.rglob("*.nbi"))

@@ -1,0 +1,252 @@
+"""Compiled kernels on disk: where they are kept, and how the cache is filled.
+
+The cache folder is named by a hash of every source that takes part in compiling (numba doesn't see
+an edit in an imported helper), the processor's features and the versions of the compilers. When a
+source changes, what doesn't depend on it is taken over from the folder before.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT_VARIABLE = "TRADECAPTAIN_CACHE"
+FOLDER_VARIABLE = "NUMBA_CACHE_DIR"
+CPU_NAME_VARIABLE = "NUMBA_CPU_NAME"
+CPU_FEATURES_VARIABLE = "NUMBA_CPU_FEATURES"
+# Says which folder is ours: a NUMBA_CACHE_DIR that somebody else set is respected.
+OWNER_VARIABLE = "TRADECAPTAIN_KERNEL_CACHE"
+_MANIFEST = "sources.json"
+_COMPLETE = "complete"
+_KEPT_FOLDERS = 4
+_PACKAGE = "tradecaptain"
+_NEVER_COMPILED = ("api", "cli", "client", "edge", "launch")
+_KERNEL_MARK = re.compile(r"^@(?:jit\.)?(?:kernel|entry|duty_cycle)\b", re.MULTILINE)
+
+type Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CompileReport:
+    """What :func:`compile_all` did."""
+
+    folder: Path
+    kernels: int
+    compiled: int
+
+
+def jit_is_disabled() -> bool:
+    """Whether kernels run as plain Python in this process."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0")
+
+
+def cache_root() -> Path:
+    """The folder that ``TRADECAPTAIN_CACHE`` names, or one in the user's cache folder."""
+    named = os.environ.get(ROOT_VARIABLE)
+    if named:
+        return Path(named).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tradecaptain"
+
+
+def prepare_cache(root: Path | None = None) -> Path:
+    """Point numba, in this process and its children, at the folder of these sources.
+
+    Does nothing in a process that inherited the setting, or where somebody else set
+    ``NUMBA_CACHE_DIR``. Called by ``base.jit`` before it compiles anything.
+    """
+    inherited = os.environ.get(FOLDER_VARIABLE)
+    if inherited:
+        return Path(inherited)
+    name, features = _processor()
+    folder = (root or cache_root() / "kernels") / _folder_name(name, features)
+    os.environ[FOLDER_VARIABLE] = os.environ[OWNER_VARIABLE] = str(folder)
+    os.environ.setdefault(CPU_NAME_VARIABLE, name)
+    os.environ.setdefault(CPU_FEATURES_VARIABLE, features)
+    if not folder.exists():
+        _begin_folder(folder)
+    if "numba" in sys.modules:
+        # It read the environment when it was imported; nothing has been compiled yet.
+        sys.modules["numba"].core.config.reload_config()
+    return folder
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether every kernel of these sources was compiled into the folder."""
+    return (folder / _COMPLETE).is_file()
+
+
+def compile_all(progress: Progress = lambda _done, _total, _name: None) -> CompileReport:
+    """Import every module with kernels, which compiles what the cache doesn't have."""
+    folder = prepare_cache()
+    kernel_counts = {module: _kernel_count(path) for module, path in _sources().items()}
+    counts = {module: count for module, count in kernel_counts.items() if count}
+    total = sum(counts.values())
+    if is_complete(folder):
+        return CompileReport(folder, total, 0)
+    done = 0
+    for module, count in counts.items():
+        progress(done, total, module.removeprefix(f"{_PACKAGE}."))
+        importlib.import_module(module)
+        done += count
+    progress(done, total, "done")
+    if not jit_is_disabled() and folder.is_dir():
+        (folder / _COMPLETE).touch()
+    return CompileReport(folder, total, len(cache_misses()))
+
+
+def cache_misses() -> list[str]:
+    """Kernels that this process had to compile because the cache didn't have them."""
+    from tradecaptain.base.jit import registered_kernels
+
+    missed = []
+    for module, name in registered_kernels():
+        found = getattr(sys.modules.get(module), name, None)
+        compiled = getattr(found, "compiled", found)
+        stats = getattr(compiled, "stats", None)
+        # A function that is called by its address has no statistics, only a count of hits.
+        hits = getattr(compiled, "cache_hits", None)
+        if hits == 0 or (stats is not None and sum(stats.cache_misses.values())):
+            missed.append(f"{module}.{name}")
+    return missed
+
+
+def _processor() -> tuple[str, str]:
+    """The processor's name and features as LLVM knows them, with full-width vectors allowed."""
+    from llvmlite import binding
+
+    features = binding.get_host_cpu_features()
+    flags = features.flatten().split(",")
+    if features.get("avx512f"):
+        # LLVM prefers 256-bit vectors on some processors that run 512-bit ones at full speed.
+        flags.append("-prefer-256-bit")
+    return binding.get_host_cpu_name(), ",".join(flags)
+
+
+def _folder_name(cpu_name: str, cpu_features: str) -> str:
+    digest = hashlib.sha256()
+    for module, path in _sources().items():
+        # numba's own index asks for the time of change, so an equal copy is another source.
+        changed_ns = path.stat().st_mtime_ns
+        digest.update(f"{module} {path} {changed_ns} {_content_hash(path)}\n".encode())
+    for part in ("numba", "llvmlite", "numpy"):
+        digest.update(importlib.metadata.version(part).encode())
+    digest.update(f"{platform.python_version()} {cpu_name} {cpu_features}".encode())
+    return digest.hexdigest()[:20]
+
+
+@cache
+def _content(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _content_hash(path: Path) -> str:
+    return hashlib.sha256(_content(path).encode()).hexdigest()
+
+
+@cache
+def _sources() -> dict[str, Path]:
+    """Modules whose code or constants may be compiled, with their files, by name."""
+    package = importlib.import_module(_PACKAGE)
+    found = {}
+    for root in map(Path, package.__path__):
+        for path in root.rglob("*.py"):
+            parts = path.relative_to(root).with_suffix("").parts
+            if parts[0] not in _NEVER_COMPILED:
+                dotted = [part for part in parts if part != "__init__"]
+                found[".".join([_PACKAGE, *dotted])] = path
+    return dict(sorted(found.items()))
+
+
+def _kernel_count(path: Path) -> int:
+    return len(_KERNEL_MARK.findall(_content(path)))
+
+
+def _begin_folder(folder: Path) -> None:
+    """Make the folder, with what the folder before has of modules that didn't change."""
+    manifest = {module: _closure_hash(module) for module in _sources()}
+    scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    earlier = _earlier_folders(folder.parent)
+    if earlier:
+        _take_over(earlier[0], scratch, manifest)
+    (scratch / _MANIFEST).write_text(json.dumps(manifest))
+    try:
+        scratch.rename(folder)
+    except OSError:
+        # Another process made it first.
+        shutil.rmtree(scratch, ignore_errors=True)
+    for old in earlier[_KEPT_FOLDERS - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _earlier_folders(parent: Path) -> list[Path]:
+    folders = [path.parent for path in parent.glob(f"*/{_MANIFEST}")]
+    visible = [path for path in folders if not path.name.startswith(".")]
+    return sorted(visible, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def _take_over(earlier: Path, fresh: Path, manifest: Mapping[str, str]) -> None:
+    """Link cached code of modules whose own and imported sources are as they were."""
+    try:
+        before = json.loads((earlier / _MANIFEST).read_text())
+    except (OSError, json.JSONDecodeError):
+        return
+    same = {module for module, known in manifest.items() if before.get(module) == known}
+    changed = {_entry_key(module) for module in manifest if module not in same}
+    # A name that a changed module shares is left behind: that costs a compilation, never a wrong
+    # one.
+    kept = {_entry_key(module) for module in same} - changed
+    for entry in earlier.rglob("*.nb[ic]"):
+        # numba keeps code in <name of the source's folder>_<hash>/<module>.<function>-<line>….
+        if (entry.parent.name.rpartition("_")[0], entry.name.split(".")[0]) in kept:
+            target = fresh / entry.relative_to(earlier)
+            target.parent.mkdir(exist_ok=True)
+            target.hardlink_to(entry)
+
+
+def _entry_key(module: str) -> tuple[str, str]:
+    return _sources()[module].parent.name, module.rpartition(".")[2]
+
+
+@cache
+def _closure_hash(module: str) -> str:
+    """Hash of a module's source and of everything of ours that it imports."""
+    sources = _sources()
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        current = waiting.pop()
+        if current in seen or current not in sources:
+            continue
+        seen.add(current)
+        waiting.extend(_imports(sources[current]))
+    lines = [
+        f"{name} {sources[name].stat().st_mtime_ns} {_content_hash(sources[name])}"
+        for name in sorted(seen)
+    ]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    names = []
+    for node in ast.walk(ast.parse(_content(path))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(name for name in names if name.startswith(_PACKAGE))
