@@ -1,0 +1,194 @@
+"""From a compiled agent to an asyncio loop: a bounded ring in memory, and an eventfd to wake it.
+
+One producer, one consumer. The producer writes the eventfd only when the consumer has said that it
+sleeps, so a busy stream costs no system calls. A full ring refuses and counts; nothing is lost
+silently, the producer decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+import numba
+import numpy as np
+import numpy.typing as npt
+from numba import types
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.memory import (
+    address_of,
+    aligned_zeros,
+    copy_bytes,
+    fence,
+    load_acquire_i64,
+    store_release_i64,
+)
+from tradecaptain.base.system_calls import eventfd_signal
+from tradecaptain.mesh.errors import MeshError
+from tradecaptain.mesh.transport import Closing
+
+_LINE: Final = 64
+_HEAD: Final = 1 * _LINE
+_TAIL: Final = 2 * _LINE
+_ARMED: Final = 3 * _LINE
+
+HANDOVER: Final = np.dtype(
+    {
+        "names": [
+            "address", "slots_address", "slot_bytes", "capacity", "descriptor",
+            "head", "tail_seen", "full_count", "signal_count", "tail", "armed",
+        ],
+        "formats": ["<i8"] * 11,
+        "offsets": [
+            0, 8, 16, 24, 32,
+            _HEAD, _HEAD + 8, _HEAD + 16, _HEAD + 24, _TAIL, _ARMED,
+        ],
+        "itemsize": 4 * _LINE,
+    }
+)  # fmt: skip
+"""State of a ring; what the producer, the consumer and both write lies on lines of its own."""
+HANDOVER_TYPE: Final[Any] = numba.from_dtype(HANDOVER)[::1]
+
+BATCH_MAX: Final = 1024
+"""Most slots in one batch that the loop is given."""
+
+
+@inline
+def handover_room(state: Any) -> int:
+    """How many slots are free, at least; looks at the consumer only when few seem to be."""
+    capacity = state[0]["capacity"]
+    free = capacity - (state[0]["head"] - state[0]["tail_seen"])
+    if free < 2:
+        state[0]["tail_seen"] = load_acquire_i64(state[0]["address"] + _TAIL)
+        free = capacity - (state[0]["head"] - state[0]["tail_seen"])
+    return free
+
+
+@inline
+def handover_claim(state: Any) -> int:
+    """Address of the next free slot, or 0 when the ring is full, which is counted."""
+    if handover_room(state) < 1:
+        state[0]["full_count"] += 1
+        return 0
+    index = state[0]["head"] & (state[0]["capacity"] - 1)
+    return state[0]["slots_address"] + index * state[0]["slot_bytes"]
+
+
+@inline
+def handover_commit(state: Any) -> None:
+    """Give the slot of the last claim to the consumer."""
+    store_release_i64(state[0]["address"] + _HEAD, state[0]["head"] + 1)
+
+
+@inline
+def handover_signal(state: Any) -> None:
+    """Wake the consumer if it sleeps; call it once after a batch of commits."""
+    fence()
+    armed_address = state[0]["address"] + _ARMED
+    if load_acquire_i64(armed_address) != 0:
+        store_release_i64(armed_address, 0)
+        state[0]["signal_count"] += 1
+        eventfd_signal(state[0]["descriptor"])
+
+
+@kernel(types.int64(HANDOVER_TYPE, types.int64, types.int64))
+def handover_drain(state: Any, target: int, limit: int) -> int:
+    """Copy up to ``limit`` slots to ``target``; when there are none, ask to be woken."""
+    tail = state[0]["tail"]
+    head = load_acquire_i64(state[0]["address"] + _HEAD)
+    if head == tail:
+        store_release_i64(state[0]["address"] + _ARMED, 1)
+        fence()
+        head = load_acquire_i64(state[0]["address"] + _HEAD)
+        if head == tail:
+            return 0
+        store_release_i64(state[0]["address"] + _ARMED, 0)
+    count = min(head - tail, limit)
+    slot_bytes = state[0]["slot_bytes"]
+    for index in range(count):
+        slot = (tail + index) & (state[0]["capacity"] - 1)
+        source = state[0]["slots_address"] + slot * slot_bytes
+        copy_bytes(target + index * slot_bytes, source, slot_bytes)
+    store_release_i64(state[0]["address"] + _TAIL, tail + count)
+    return count
+
+
+class Handover(Closing):
+    """The ring and its two ends; ``dtype`` is that of one slot."""
+
+    def __init__(self, dtype: npt.DTypeLike, capacity: int) -> None:
+        if capacity < 2 or capacity & (capacity - 1):
+            raise MeshError(f"capacity {capacity} must be a power of two from 2 on")
+        self.dtype = np.dtype(dtype)
+        self._slots = aligned_zeros(capacity, self.dtype)
+        self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_batch: Callable[[npt.NDArray[Any]], None] = _discard
+        self._is_closed = False
+        self._state = aligned_zeros(1, HANDOVER)
+        state = self._state[0]
+        state["address"] = address_of(self._state)
+        state["slots_address"] = address_of(self._slots)
+        state["slot_bytes"] = self.dtype.itemsize
+        state["capacity"] = capacity
+        state["descriptor"] = self._descriptor
+
+    @property
+    def state(self) -> npt.NDArray[Any]:
+        """Record array of length one for the kernel functions of this module."""
+        return self._state
+
+    @property
+    def full_count(self) -> int:
+        """How often the producer met a full ring."""
+        return int(self._state[0]["full_count"])
+
+    def drain(self, limit: int = BATCH_MAX) -> npt.NDArray[Any]:
+        """Take up to ``limit`` slots; an empty result has armed the wake-up."""
+        batch = np.empty(limit, dtype=self.dtype)
+        return batch[: handover_drain(self._state, address_of(batch), limit)]
+
+    def attach(
+        self, loop: asyncio.AbstractEventLoop, on_batch: Callable[[npt.NDArray[Any]], None]
+    ) -> None:
+        """Call ``on_batch`` on the loop's thread with each batch, a copy of its own."""
+        self.detach()
+        self._loop, self._on_batch = loop, on_batch
+        loop.add_reader(self._descriptor, self._on_wake_up)
+        loop.call_soon(self._on_ready)
+
+    def detach(self) -> None:
+        """Stop calling."""
+        if self._loop is not None:
+            if not self._loop.is_closed():
+                self._loop.remove_reader(self._descriptor)
+            self._loop = None
+
+    def _on_wake_up(self) -> None:
+        try:
+            os.eventfd_read(self._descriptor)
+        except BlockingIOError:
+            return
+        self._on_ready()
+
+    def _on_ready(self) -> None:
+        """Hand one batch over and let the loop serve others before the next one."""
+        if self._loop is None:
+            return
+        batch = self.drain()
+        if len(batch):
+            self._loop.call_soon(self._on_ready)
+            self._on_batch(batch)
+
+    def close(self) -> None:
+        """Detach and free the eventfd; the producer must have stopped."""
+        self.detach()
+        if not self._is_closed:
+            self._is_closed = True
+            os.close(self._descriptor)
+
+
+def _discard(_batch: npt.NDArray[Any]) -> None:
+    """Nobody listens yet."""

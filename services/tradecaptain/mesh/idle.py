@@ -1,0 +1,64 @@
+"""What a compiled loop does when a turn found no work."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numba
+import numpy as np
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import pause
+from tradecaptain.base.system_calls import sleep_ns, yield_processor
+
+IDLE_SPIN: Final = 0
+IDLE_YIELD: Final = 1
+IDLE_BACKOFF: Final = 2
+IDLE_SLEEP: Final = 3
+
+STRATEGIES: Final[dict[str, int]] = {
+    "spin": IDLE_SPIN,
+    "yield": IDLE_YIELD,
+    "backoff": IDLE_BACKOFF,
+    "sleep": IDLE_SLEEP,
+}
+"""Strategies by the names that configuration uses."""
+
+BACKOFF_SPINS: Final = 10
+BACKOFF_YIELDS: Final = 5
+
+IDLE: Final = np.dtype(
+    [
+        ("strategy", "<i8"),
+        ("idle_turns", "<i8"),
+        ("park_ns", "<i8"),
+        ("park_ns_min", "<i8"),
+        ("park_ns_max", "<i8"),
+    ],
+    align=True,
+)
+"""State of one thread's idle strategy."""
+IDLE_TYPE: Final[Any] = numba.from_dtype(IDLE)[::1]
+
+
+@inline
+def idle_after(idle: Any, work_count: int) -> None:
+    """Spin, yield or sleep after a turn without work, longer the longer there was none."""
+    if work_count > 0:
+        idle[0]["idle_turns"] = 0
+        idle[0]["park_ns"] = idle[0]["park_ns_min"]
+        return
+    strategy = idle[0]["strategy"]
+    idle[0]["idle_turns"] += 1
+    if strategy == IDLE_SPIN:
+        pause()
+    elif strategy == IDLE_YIELD:
+        yield_processor()
+    elif strategy == IDLE_SLEEP:
+        sleep_ns(idle[0]["park_ns_max"])
+    elif idle[0]["idle_turns"] <= BACKOFF_SPINS:
+        pause()
+    elif idle[0]["idle_turns"] <= BACKOFF_SPINS + BACKOFF_YIELDS:
+        yield_processor()
+    else:
+        sleep_ns(idle[0]["park_ns"])
+        idle[0]["park_ns"] = min(2 * idle[0]["park_ns"], idle[0]["park_ns_max"])
