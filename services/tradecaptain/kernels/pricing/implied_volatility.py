@@ -69,6 +69,8 @@ TAIL_END = 37.5
 # Where the Taylor series in s / 2 is better than a difference of two tails.
 SERIES_END = 0.21
 UPPER_START = 0.9
+# Values below this share of the distance to the strike are far out of the money.
+FAR_SHARE = 0.08
 # A step this small is the last one: the error after it is about its square.
 RELATIVE_STEP_END = 1e-9
 ROOT_TWO_PI = 2.5066282746310002
@@ -142,10 +144,13 @@ def _bounded(candidate: float, low: float, high: float) -> float:
 
 @inline
 def _lower_deviation(moneyness: float, target: float, inflection: float) -> float:
-    """Solve below the inflection: log b is nearly linear in 1 / s^2."""
+    """Solve below the inflection: log b is nearly linear in 1 / s^2, or b in s near the money."""
     log_target = math.log(target)
     low, high = 0.0, inflection
-    deviation = _bounded(-moneyness / math.sqrt(max(-2.0 * log_target, 1e-3)), low, high)
+    far = target < FAR_SHARE * -moneyness or moneyness < -1.0
+    near_guess = min(ROOT_TWO_PI * (target - 0.5 * moneyness), inflection)
+    guess = -moneyness / math.sqrt(max(-2.0 * log_target, 1e-3))
+    deviation = _bounded(guess, low, high) if far else near_guess
     for _ in range(STEPS_MAX):
         value = scaled_black(moneyness, deviation)
         if value <= 0.0:
@@ -157,10 +162,12 @@ def _lower_deviation(moneyness: float, target: float, inflection: float) -> floa
             low = deviation
         else:
             high = deviation
-        # d log b / d (s^-2) = b' / b * (-s^3 / 2)
-        step = -2.0 * error * value / (_slope(moneyness, deviation) * deviation**3)
-        inverse_square = 1.0 / (deviation * deviation) + step
-        candidate = 1.0 / math.sqrt(inverse_square) if inverse_square > 0.0 else high
+        # d log b / d (s^-2) = b' / b * (-s^3 / 2); growth is that of s^-2.
+        ratio = error * value / _slope(moneyness, deviation)
+        growth = 1.0 - 2.0 * ratio / deviation
+        candidate = deviation / math.sqrt(growth) if growth > 0.0 else high
+        if not far:
+            candidate = deviation + (target - value) / _slope(moneyness, deviation)
         if abs(candidate - deviation) <= RELATIVE_STEP_END * deviation:
             return candidate
         deviation = _bounded(candidate, low, high)
@@ -244,7 +251,7 @@ def bachelier_deviation(gap: float, target: float) -> float:
     log_target = math.log(target)
     # At most what it would be at the money for the price plus half the gap.
     low, high = 0.0, (target + 0.5 * gap) * ROOT_TWO_PI
-    far = target < 0.08 * gap
+    far = target < FAR_SHARE * gap
     guess = gap / math.sqrt(max(2.0 * math.log(gap / target), 1.0))
     deviation = _bounded(guess if far else high * 0.999, low, high)
     for _ in range(STEPS_MAX):
@@ -259,9 +266,8 @@ def bachelier_deviation(gap: float, target: float) -> float:
             high = deviation
         slope = INVERSE_ROOT_TWO_PI * gaussian(gap / deviation)
         if far:
-            step = -2.0 * (log_target - math.log(value)) * value / (slope * deviation**3)
-            inverse_square = 1.0 / (deviation * deviation) + step
-            candidate = 1.0 / math.sqrt(inverse_square) if inverse_square > 0.0 else high
+            growth = 1.0 - 2.0 * (log_target - math.log(value)) * value / (slope * deviation)
+            candidate = deviation / math.sqrt(growth) if growth > 0.0 else high
         else:
             candidate = deviation - (value - target) / slope
         if abs(candidate - deviation) <= RELATIVE_STEP_END * deviation:
