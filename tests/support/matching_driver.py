@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from tradecaptain.kernels.matching import (
     MORE,
     Engine,
@@ -98,7 +97,9 @@ class EngineDriver:
             self._claim()
             answer = engine_resume(self.engine.address)
 
-    def depth(self, instrument_id: int, side: int, limit: int = 1_000) -> list[tuple[int, int, int]]:
+    def depth(
+        self, instrument_id: int, side: int, limit: int = 1_000
+    ) -> list[tuple[int, int, int]]:
         target = np.zeros((limit, 3), np.int64)
         count = engine_depth(
             self.engine.address, instrument_id, side, int(target.ctypes.data), limit

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numba import types
 from support.matching_driver import plain
-
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, copy_bytes
 from tradecaptain.base.reference import default_reference
@@ -132,7 +131,9 @@ class VenueDriver:
             message[0][name] = value
         return message
 
-    def send(self, publication: Any, message: np.ndarray[Any, Any], length: int | None = None) -> int:
+    def send(
+        self, publication: Any, message: np.ndarray[Any, Any], length: int | None = None
+    ) -> int:
         size = message.nbytes if length is None else length
         return int(offer(publication.state, address_of(message), size))
 

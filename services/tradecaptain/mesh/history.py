@@ -14,7 +14,6 @@ from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
-
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import (
@@ -38,7 +37,7 @@ OFFSET_ANNOUNCED: Final = 64
 OFFSET_LAST: Final = 128
 
 
-class HistoryLapped(TradeCaptainError):
+class HistoryLapped(TradeCaptainError):  # noqa: N818
     """The record asked for has been overwritten; ``first_sequence`` is the oldest that is left."""
 
     def __init__(self, sequence: int, first_sequence: int) -> None:

@@ -96,7 +96,9 @@ def begin_control(header: Any) -> None:
     control.set_sequence(record, header[0]["sequence"])
     control.set_time_ns(record, header[0]["time_ns"])
     header[0]["control_affected"] = 0
-    header[0]["control_stage"] = STAGE_BEGIN_SWEEP if apply_control(header, record) else STAGE_ANSWER
+    header[0]["control_stage"] = (
+        STAGE_BEGIN_SWEEP if apply_control(header, record) else STAGE_ANSWER
+    )
 
 
 @inline

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 from numba import types
-
 from tradecaptain.base.clock import monotonic_ns_kernel
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import copy_bytes, load_i32, load_i64
@@ -245,9 +244,7 @@ def drain_controls(
         count += 1
         length = take_copy(header, images, index, address)
         if length >= 0:
-            length = control.normalise(
-                header[0]["raw_record"], length, header[0]["spare_record"]
-            )
+            length = control.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
         if length < 0:
             header[0]["malformed"] += 1
             continue

@@ -8,7 +8,6 @@ from typing import Any, Final
 import numba
 import numpy as np
 import numpy.typing as npt
-
 from tradecaptain.base.memory import address_of, aligned_zeros
 
 SEQUENCER: Final = np.dtype(

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.kernels.matching import (
@@ -191,7 +190,7 @@ COUNTER_NAMES: tuple[str, ...] = (
 
 
 def open_streams(mesh: Mesh, settings: VenueSettings) -> VenueStreams:
-    """Open the sequencer's streams; its subscriptions are tethered, for it must see every record."""
+    """Open the sequencer's streams; it subscribes tethered, for it must see every record."""
     return VenueStreams(
         controls=_subscribe(mesh, streams.CONTROL_COMMANDS, settings),
         orders=_subscribe(mesh, streams.ORDER_COMMANDS, settings),
@@ -282,4 +281,3 @@ def check_room(settings: VenueSettings) -> None:
                 f"may take {allowed}: lower step_limit or use longer terms",
                 field="step_limit",
             )
-

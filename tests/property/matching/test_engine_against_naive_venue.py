@@ -8,10 +8,9 @@ from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.matching_driver import EngineDriver, without_zeros
-from twins.matching.naive_venue import Book, NaiveVenue
-
 from tradecaptain.base.jit import JIT_DISABLED
 from tradecaptain.kernels.matching import InstrumentRules, MatchingCapacity
+from twins.matching.naive_venue import Book, NaiveVenue
 
 LARGEST = 2**63 - 1
 EDGES = [0, 1, -1, LARGEST, -(2**63), 2**62, 2**60 - 1, -(2**60), 2**31, 64, 63, 4_096, -64, -65]
@@ -151,7 +150,11 @@ class EngineMatchesNaiveVenue(RuleBasedStateMachine):
         assume(orders)
         return orders[index % len(orders)]
 
-    @rule(index=st.integers(0, 50), quantity=st.sampled_from([0, 0, 0, 1, 3, 50, -1]), foreign=MISTAKES)
+    @rule(
+        index=st.integers(0, 50),
+        quantity=st.sampled_from([0, 0, 0, 1, 3, 50, -1]),
+        foreign=MISTAKES,
+    )
     def cancel(self, index: int, quantity: int, foreign: int) -> None:
         order = self.pick(index)
         self.both(
@@ -188,7 +191,11 @@ class EngineMatchesNaiveVenue(RuleBasedStateMachine):
             }
         )
 
-    @rule(instrument=st.sampled_from([1, 2, 9, 3]), vendor_id=st.integers(0, 60), quantity=st.integers(0, 9))
+    @rule(
+        instrument=st.sampled_from([1, 2, 9, 3]),
+        vendor_id=st.integers(0, 60),
+        quantity=st.integers(0, 9),
+    )
     def cancel_replayed(self, instrument: int, vendor_id: int, quantity: int) -> None:
         self.both(
             {
@@ -202,9 +209,7 @@ class EngineMatchesNaiveVenue(RuleBasedStateMachine):
 
     @rule(order_id=st.sampled_from([1, (3 << 40) + 1, LARGEST, -1]), action=st.sampled_from([2, 3]))
     def change_unknown(self, order_id: int, action: int) -> None:
-        self.both(
-            {"action": action, "account_id": 127, "instrument_id": 1, "order_id": order_id}
-        )
+        self.both({"action": action, "account_id": 127, "instrument_id": 1, "order_id": order_id})
 
     @rule(
         account=st.sampled_from([5, 6, 1, 128]),

@@ -351,9 +351,7 @@ class NaiveVenue:
         self.book_event(maker, BOOK_TRADE, quantity, match_id)
 
     def expire(self, order: Order, reason: int) -> None:
-        self.order_event(
-            order, EXPIRED, IS_EXPIRED, True, reason=reason, leaves_quantity_units=0
-        )
+        self.order_event(order, EXPIRED, IS_EXPIRED, True, reason=reason, leaves_quantity_units=0)
 
     def target(self) -> Order | None:
         account_id, order_id = self.get("account_id"), self.get("order_id")
@@ -383,7 +381,7 @@ class NaiveVenue:
 
     def cancel(self, order: Order) -> None:
         quantity = self.get("quantity_units")
-        if quantity < 0:
+        if quantity < 0 or (quantity == 0 and self.get("instructions") & 16):
             self.refuse(106)
             return
         if quantity > order.leaves and order.account_id == self.replay_account_id:

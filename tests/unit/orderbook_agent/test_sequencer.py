@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from support.venue_driver import (
     ALPHA,
-    ALPHA_FIRM,
     BETA,
     BETA_FIRM,
     INSTRUMENT,
@@ -21,7 +20,6 @@ from support.venue_driver import (
     VENUE_FIRM,
     VenueDriver,
 )
-
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.mesh.history import HistoryReader
 from tradecaptain.wire import book_event, control, execution_event, order_command, reason, streams

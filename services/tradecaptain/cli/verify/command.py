@@ -15,7 +15,7 @@ from tradecaptain.cli.output import emit_json, show
 from tradecaptain.cli.verify_result import FAILURES_SHOWN_MAX, VerifyResult
 
 NANOSECONDS = 1_000_000_000
-_NOT_KINDS = ("command",)
+_NOT_KINDS = ("command", "matching_books", "matching_steps", "matching_venue")
 
 
 def register(app: typer.Typer) -> None:

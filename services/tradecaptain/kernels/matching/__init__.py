@@ -19,7 +19,7 @@ from tradecaptain.kernels.matching.state import (
     add_instrument,
     allocate_engine,
 )
-from tradecaptain.kernels.matching.views import engine_depth, engine_state_hash
+from tradecaptain.kernels.matching.views import engine_depth, engine_orders, engine_state_hash
 
 __all__ = [
     "DONE",
@@ -32,6 +32,7 @@ __all__ = [
     "engine_claim",
     "engine_control",
     "engine_depth",
+    "engine_orders",
     "engine_resume",
     "engine_state_hash",
     "engine_submit",

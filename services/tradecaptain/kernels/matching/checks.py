@@ -26,6 +26,7 @@ from tradecaptain.kernels.matching.tables import (
 from tradecaptain.wire import common, order_command, reason
 
 INSTRUCTION_POST_ONLY = 1
+INSTRUCTION_REDUCE = 16
 
 
 @inline

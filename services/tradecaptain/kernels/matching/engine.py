@@ -62,7 +62,7 @@ def engine_claim(
 
 @kernel("int64(int64, int64)")
 def engine_submit(engine: int, command: int) -> int:
-    """Carry out one sequenced order command of current layout: DONE, or MORE (then `engine_resume`).
+    """Carry out one sequenced order command: DONE, or MORE (then go on with `engine_resume`).
 
     Events are counted in the header since `engine_claim`. A refusal is an event, not a result.
     """

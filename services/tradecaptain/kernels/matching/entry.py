@@ -9,6 +9,7 @@ from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.checks import (
+    INSTRUCTION_REDUCE,
     check_new,
     check_replace,
     find_target,
@@ -195,9 +196,13 @@ def reduce_resting(engine: int, slot: int, quantity_units: int) -> None:
 
 @inline
 def cancel_order(engine: int, command: int, slot: int) -> int:
-    """Cancel a working order that its owner named, or the part of it that ``quantity_units`` says."""
+    """Cancel a working order that its owner named, or the part of it that ``quantity_units`` says.
+
+    A quantity of zero means all of it, unless ``INSTRUCTION_REDUCE`` insists on a part.
+    """
     quantity_units = order_command.get_quantity_units(command)
-    if quantity_units < 0:
+    is_partial = order_command.get_instructions(command) & INSTRUCTION_REDUCE != 0
+    if quantity_units < 0 or (is_partial and quantity_units == 0):
         refuse(engine, command, reason.REASON_INVALID_QUANTITY)
         return DONE
     order = order_at(engine, slot)

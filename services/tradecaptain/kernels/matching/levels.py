@@ -173,7 +173,7 @@ def leave_level(engine: int, slot: int) -> int:
 
 @inline
 def close_if_empty(engine: int, slot: int, level: int) -> None:
-    """Count an order that has left ``level`` out of its side, and close the level if it was the last."""
+    """Count an order that has left ``level`` out of its side; close the level if none is left."""
     order = order_at(engine, slot)
     side_book = side_at(
         engine, load_i32(order + at.ORDER_BOOK) + 0, load_i32(order + at.ORDER_SIDE) + 0

@@ -29,7 +29,7 @@ def node_at(engine: int, node: int) -> int:
 
 @inline
 def price_digit(price_units: int, shift: int) -> int:
-    """The six bits of a price at ``shift``; the topmost four are biased, since they carry the sign."""
+    """The six bits of a price at ``shift``; the topmost four are biased, as they carry the sign."""
     if shift == TOP_SHIFT:
         return (price_units >> TOP_SHIFT) + 8
     return (price_units >> shift) & 63

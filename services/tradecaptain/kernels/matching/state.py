@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from tradecaptain.kernels.matching.layout import (
     BOOK,
     HEADER,
@@ -119,7 +118,7 @@ def allocate_engine(
     epoch: int = 1,
     replay_account_id: int = 1,
 ) -> Engine:
-    """Allocate an empty engine for ``instruments``, whose ids must be unique and fit the capacity."""
+    """Allocate an empty engine for instruments whose ids are unique and fit the capacity."""
     if len(instruments) > capacity.instruments:
         raise ValueError(
             f"{len(instruments)} instruments exceed the capacity of {capacity.instruments}"

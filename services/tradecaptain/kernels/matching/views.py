@@ -9,6 +9,7 @@ from tradecaptain.kernels.matching.sweep import first_order, following_order
 from tradecaptain.kernels.matching.tables import book_at, book_index, level_at, order_at, side_at
 
 DEPTH_ENTRY_BYTES = 24
+ORDER_ENTRY_BYTES = 32
 HASH_MODULUS = (1 << 31) - 1
 HASH_FACTOR_LOW = 1_103_515_245
 HASH_FACTOR_HIGH = 1_299_709_121
@@ -91,3 +92,29 @@ def engine_state_hash(engine: int) -> int:
         state = hash_side(engine, state, book, 1)
         state = hash_side(engine, state, book, 2)
     return state
+
+
+@kernel("int64(int64, int64, int64, int64)")
+def engine_orders(engine: int, instrument_id: int, target: int, limit: int) -> int:
+    """Write an instrument's orders as (order id, price, open quantity, side) of int64 each.
+
+    Bids come first, then asks, each best price first and in queue order. Returns how many there
+    are, of which at most ``limit`` were written, or -1 for an unknown instrument.
+    """
+    book = book_index(engine, instrument_id)
+    if book == 0:
+        return -1
+    count = 0
+    for side in range(1, 3):
+        slot = first_order(engine, book, side)
+        while slot != 0:
+            if count < limit:
+                order = order_at(engine, slot)
+                entry = target + count * ORDER_ENTRY_BYTES
+                store_i64(entry, load_i64(order + at.ORDER_ORDER_ID))
+                store_i64(entry + 8, load_i64(order + at.ORDER_PRICE_UNITS))
+                store_i64(entry + 16, load_i64(order + at.ORDER_LEAVES_UNITS))
+                store_i64(entry + 24, side)
+            count += 1
+            slot = following_order(engine, slot)
+    return count
