@@ -1,0 +1,161 @@
+"""The command line without a mesh: help, refusals, and what they tell to do next."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.cli import checkout, main, perf, test
+from tradecaptain.cli.failure import CommandError
+from tradecaptain.cli.verify import command as verify
+from tradecaptain.launch.run_state import supervisor_lock
+from typer.testing import CliRunner, Result
+
+VERBS = [
+    "up",
+    "down",
+    "status",
+    "logs",
+    "doctor",
+    "config",
+    "compile",
+    "replay",
+    "verify",
+    "order",
+    "watch",
+    "token",
+    "perf",
+    "test",
+    "gen",
+]
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(main.app, list(arguments))
+
+
+def test_the_help_names_every_verb() -> None:
+    answer = call("--help")
+    assert answer.exit_code == 0
+    for verb in VERBS:
+        assert verb in answer.stdout
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_explains_itself(verb: str) -> None:
+    answer = call(verb, "--help")
+    assert answer.exit_code == 0
+    assert "Usage:" in answer.stdout
+
+
+@pytest.mark.parametrize("verb", ["submit", "cancel", "replace", "list"])
+def test_every_order_verb_explains_itself(verb: str) -> None:
+    assert call("order", verb, "--help").exit_code == 0
+
+
+def test_status_of_nothing_is_an_answer_and_exits_3(run: RunPaths) -> None:
+    answer = call("status", "--json")
+    assert answer.exit_code == 3
+    assert orjson.loads(answer.stdout) == {
+        "run": str(run.folder),
+        "running": False,
+        "ready": False,
+    }
+    assert "tradecaptain up" in call("status").stdout
+
+
+def test_down_of_nothing_cleans_up_and_prints_one_object(run: RunPaths) -> None:
+    answer = call("down", "--json")
+    assert answer.exit_code == 0
+    assert orjson.loads(answer.stdout)["stopped"] is False
+    assert not run.shared_memory.exists()
+
+
+def test_a_second_up_says_where_the_first_is(run: RunPaths) -> None:
+    with supervisor_lock(run):
+        answer = call("up")
+    assert isinstance(answer.exception, CommandError)
+    assert str(run.folder) in answer.exception.message
+    assert "tradecaptain down" in answer.exception.next_step
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("up", "--replay", "/nowhere/file.zip"), "no such file"),
+        (("up", "--speed", "max"), "--speed needs --replay"),
+        (("logs", "nobody"), "there is no log of nobody"),
+        (("verify", "astrology", "x"), "no kind 'astrology'"),
+        (("token",), "there are no tokens"),
+        (("order", "list"), "nothing is running"),
+        (("watch", "quotes", "ACME@XSIM"), "nothing is running"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_and_what_to_do(
+    run: RunPaths, arguments: tuple[str, ...], said: str
+) -> None:
+    answer = call(*arguments)
+    assert isinstance(answer.exception, CommandError)
+    assert said in answer.exception.message
+    assert answer.exception.next_step
+
+
+def test_an_expected_failure_ends_in_two_lines_and_status_1(
+    run: RunPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["tradecaptain", "order", "list"])
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines()[0].startswith("error: nothing is running in")
+    assert said.err.splitlines()[1].startswith("next:")
+
+
+def test_logs_print_the_end_of_a_part_s_log(run: RunPaths) -> None:
+    run.log_of("risk").write_text("one\ntwo\nthree\n")
+    assert call("logs", "risk", "-n", "2").stdout == "two\nthree\n"
+    assert call("logs", "risk", "-n", "0").stdout == ""
+
+
+def test_verbs_of_a_checkout_say_so_in_an_installed_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert checkout.find_checkout() is not None
+    installed = tmp_path / "lib/python3/site-packages/tradecaptain/cli/checkout.py"
+    monkeypatch.setattr(checkout, "__file__", str(installed))
+    for verb in (perf.perf, test.run_tests):
+        with pytest.raises(CommandError, match="is a verb of a checkout"):
+            verb()
+
+
+def test_kinds_of_verification_are_the_modules_that_can_judge() -> None:
+    for kind in verify.kinds():
+        module = __import__(f"tradecaptain.cli.verify.{kind}", fromlist=["judge"])
+        assert kind == module.KIND
+        assert module.HELP
+        assert callable(module.judge)
+
+
+def test_the_doctor_looks_at_everything_and_names_remedies(run: RunPaths) -> None:
+    answer = call("doctor", "--json")
+    findings = {item["what"]: item for item in orjson.loads(answer.stdout)["findings"]}
+    for what in ("Python", "Aeron", "Envoy", "shared memory", "run folder", "kernel cache"):
+        assert findings[what]["found"]
+    for finding in findings.values():
+        assert finding["state"] in ("good", "hint", "bad")
+        assert finding["remedy"] or finding["state"] != "bad"
+
+
+def test_a_busy_port_is_a_finding_of_the_doctor(run: RunPaths) -> None:
+    import socket
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        run.config.write_text(f"[ports]\nrisk = {listener.getsockname()[1]}\n")
+        answer = call("doctor", "--json")
+    assert answer.exit_code == 1
+    bad = [item for item in orjson.loads(answer.stdout)["findings"] if item["state"] == "bad"]
+    assert any("(risk)" in item["what"] and "process" in item["found"] for item in bad)
