@@ -24,7 +24,8 @@ from tradecaptain.wire import execution_event
 
 type Records = np.ndarray[Any, Any]
 type History = Callable[[int, int], Records]
-"""Reads events from (sequence, count) on; an empty array if they are no longer held."""
+"""Reads events of the current epoch by (sequence, count): from there on, or from the oldest that is
+still held; an empty array if there are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,17 +137,26 @@ class Ledger:
 
     def _fill_gap(self, until: int, history: History) -> bool:
         """Apply what lies between the last event and ``until``; False if some of it is lost."""
+        is_whole = True
         while self.last_sequence + 1 < until:
-            wanted = min(until - self.last_sequence - 1, 65_536)
-            found = history(self.last_sequence + 1, wanted)
-            before = self.last_sequence
+            found = history(self.last_sequence + 1, min(until - self.last_sequence - 1, 65_536))
+            first = int(found["sequence"][0]) if len(found) else until
+            is_whole &= self._skip_to(min(first, until))
             if len(found):
                 ledger_apply_events(address_of(self._header), address_of(found), len(found))
-            if self.last_sequence == before:
-                self._header[0]["lost_event_count"] += until - 1 - before
-                self._header[0]["last_sequence"] = until - 1
-                return False
-        return True
+        return is_whole
+
+    def _skip_to(self, sequence: int) -> bool:
+        """Count what lies before an event as lost; True if nothing does."""
+        lost = sequence - 1 - self.last_sequence
+        if lost > 0:
+            self._header[0]["lost_event_count"] += lost
+            self._header[0]["last_sequence"] = sequence - 1
+        return lost <= 0
+
+    def catch_up(self, history: History, last_sequence: int) -> bool:
+        """Apply events up to ``last_sequence`` from the history; False if some are lost."""
+        return self._fill_gap(last_sequence + 1, history)
 
     # Reading
 

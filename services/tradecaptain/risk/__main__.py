@@ -1,0 +1,67 @@
+"""Runs the risk service: ``python -m tradecaptain.risk``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from tradecaptain.api.risk.v1.risk_pb2_grpc import add_RiskServiceServicer_to_server
+from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.base.reference import load_reference
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
+from tradecaptain.mesh.client import AeronMesh
+from tradecaptain.risk.agent import HISTORY_FILE, RiskAgent
+from tradecaptain.risk.config import RiskConfig
+from tradecaptain.risk.service import RiskService
+from tradecaptain.risk.store import RiskStore
+
+ACCESS: Final = {
+    "SetLimit": Role.OPERATE,
+    "ClearLimit": Role.OPERATE,
+    "ListLimits": Role.OPERATE,
+    "Kill": Role.OPERATE,
+    "Unkill": Role.OPERATE,
+    "ListKillSwitches": Role.OPERATE,
+    "GetLimits": Role.READ,
+    "GetPositions": Role.READ,
+    "GetExposure": Role.READ,
+}
+"""Which role each method asks for."""
+
+
+async def main() -> None:
+    """Serve until told to stop."""
+    configure_logging("risk")
+    paths = RunPaths.from_environment()
+    config = RiskConfig.load(paths)
+    reference = load_reference(paths.reference)
+    accounts = {account.name: account.account_id for account in reference.accounts}
+    with (
+        RiskStore(paths.folder / config.store_file) as store,
+        AeronMesh(paths.aeron, "risk") as mesh,
+    ):
+        history_path = paths.shared_memory / HISTORY_FILE
+        agent = RiskAgent(mesh, reference, store, history_path, config, SYSTEM_CLOCK)
+        settings = EdgeSettings(
+            service="risk", port=paths.ports.risk, token_path=paths.tokens, accounts=accounts
+        )
+        server = EdgeServer(settings)
+        service = RiskService(
+            agent.controller,
+            agent.ledger,
+            reference,
+            control_timeout_s=config.control_timeout_seconds,
+        )
+        server.add(add_RiskServiceServicer_to_server, service, access=ACCESS)
+        agent.start()
+        agent.run_readers()
+        try:
+            await server.start()
+            await server.run_until_signal()
+        finally:
+            await agent.close()
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

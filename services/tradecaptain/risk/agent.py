@@ -1,0 +1,190 @@
+"""The risk service's part in the mesh: reads events and controls, writes controls, keeps the store.
+
+The reading itself is compiled (the stream readers' agents, the ledger's update); what runs here on
+the loop's thread is once a batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import structlog
+from tradecaptain.base.clock import Clock
+from tradecaptain.base.memory import address_of
+from tradecaptain.base.reference import Reference
+from tradecaptain.mesh.publisher import RecordPublisher
+from tradecaptain.mesh.runner import AgentRunner, Placement
+from tradecaptain.mesh.stream_reader import (
+    EVENT_LAPPED,
+    EVENT_RECORD,
+    EVENT_WRITER_JOINED,
+    EVENT_WRITER_LEFT,
+    StreamReader,
+)
+from tradecaptain.mesh.transport import Mesh
+from tradecaptain.risk.channel import ControlChannel, ControlRecords
+from tradecaptain.risk.config import RiskConfig
+from tradecaptain.risk.controller import RiskController
+from tradecaptain.risk.follower import ExecutionHistory, Follower
+from tradecaptain.risk.ledger import Ledger, LedgerCapacities
+from tradecaptain.risk.seeds import seed_store
+from tradecaptain.risk.store import RiskStore, Stamp
+from tradecaptain.risk.synchroniser import Synchroniser
+from tradecaptain.risk.taken import take_foreign_control
+from tradecaptain.wire import control, execution_event, streams
+
+_LOG = structlog.get_logger("risk")
+HISTORY_FILE: Final = "execution_history"
+"""Name of the venue's event history in the shared-memory folder."""
+
+type Batch = np.ndarray[Any, Any]
+
+
+class RiskAgent:
+    """Everything of the process between the mesh and the server."""
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        reference: Reference,
+        store: RiskStore,
+        history_path: Path,
+        config: RiskConfig,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self.reference = reference
+        self.store = store
+        self.ledger = Ledger(
+            LedgerCapacities(pairs=config.pairs_capacity, orders=config.orders_capacity)
+        )
+        self._history = ExecutionHistory(history_path)
+        self.follower = Follower(self.ledger, store, self._history, drain_s=config.drain_seconds)
+        self._publisher = RecordPublisher(
+            mesh.add_publication(
+                streams.CONTROL_COMMANDS,
+                term_bytes=streams.STREAMS["control_commands"].term_bytes,
+            ),
+            control.RECORD_BYTES,
+        )
+        self.channel = ControlChannel(self._publish, clock)
+        self.controller = RiskController(store, self.channel, clock)
+        self.synchroniser = Synchroniser(
+            self.controller,
+            self.channel,
+            self.ledger,
+            timeout_s=config.control_timeout_seconds,
+            retry_s=config.retry_seconds,
+        )
+        self.executions = StreamReader(
+            mesh,
+            streams.EXECUTION_EVENTS,
+            execution_event.DTYPE,
+            capacity=config.reader_capacity,
+        )
+        self.controls = StreamReader(mesh, streams.CONTROL_EVENTS, control.DTYPE, capacity=4096)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._runner: AgentRunner | None = None
+
+    def start(self) -> None:
+        """Take up where the store left off and begin to follow the mesh, on a running loop."""
+        loop = asyncio.get_running_loop()
+        seeded = seed_store(self.store, self.reference, self._clock)
+        if seeded:
+            _LOG.info("limits of new accounts and instruments are set", pairs=seeded)
+        self.follower.on_new_epoch = self._on_new_epoch
+        self.follower.on_loss = self.synchroniser.wake
+        self.synchroniser.on_epoch = self.follower.expect_epoch
+        self.follower.resume()
+        self._publisher.attach(loop)
+        self.executions.attach(loop, self.on_executions)
+        self.controls.attach(loop, self.on_controls)
+        self.synchroniser.wake()
+        self._tasks = [
+            loop.create_task(self.synchroniser.run()),
+            loop.create_task(self._save_now_and_then()),
+        ]
+
+    def run_readers(self) -> None:
+        """Read on a thread of its own; tests crank the readers' agents instead."""
+        self._runner = AgentRunner(
+            [self.executions.agent, self.controls.agent],
+            Placement(core=self._config.core, idle=self._config.idle),
+            clock=self._clock,
+        )
+        self._runner.start()
+
+    async def close(self) -> None:
+        """Stop following, write what changed, and give everything back but the mesh and store."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._runner is not None:
+            self._runner.close()
+        self.executions.close()
+        self.controls.close()
+        self._publisher.close()
+        self.follower.save()
+        self._history.close()
+
+    async def _publish(self, records: ControlRecords, timeout_s: float) -> None:
+        await self._publisher.publish(records, timeout_ns=int(timeout_s * 1e9))
+
+    async def _save_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(self._config.save_interval_seconds)
+            self.follower.save()
+
+    def _on_new_epoch(self) -> None:
+        self.channel.abandon()
+        self.synchroniser.wake()
+
+    # Streams
+
+    def on_executions(self, batch: Batch) -> None:
+        """Take what the reader of execution events hands over."""
+        for piece in _pieces(batch):
+            event, session_id = int(piece["event"][0]), int(piece["session_id"][0])
+            if event == EVENT_RECORD:
+                self.follower.apply(np.ascontiguousarray(piece["record"]), session_id)
+            elif event == EVENT_WRITER_LEFT:
+                self.follower.writer_left(session_id)
+            elif event in (EVENT_LAPPED, EVENT_WRITER_JOINED):
+                self.follower.catch_up()
+
+    def on_controls(self, batch: Batch) -> None:
+        """Take what the reader of sequenced controls hands over."""
+        for piece in _pieces(batch):
+            event = int(piece["event"][0])
+            if event == EVENT_RECORD:
+                for record in np.ascontiguousarray(piece["record"]):
+                    self._on_control(np.array([record]))
+            elif event in (EVENT_LAPPED, EVENT_WRITER_JOINED):
+                # An epoch may have begun, or answers may have been missed.
+                self.synchroniser.wake()
+
+    def _on_control(self, records: ControlRecords) -> None:
+        record = address_of(records)
+        is_answer = self.channel.on_control(record)
+        self.follower.expect_epoch(control.get_epoch(record))
+        if not is_answer:
+            author = f"control author {control.get_author_id(record)}"
+            stamp = Stamp(
+                author,
+                control.get_time_ns(record),
+                control.get_epoch(record),
+                control.get_sequence(record),
+            )
+            take_foreign_control(self.store, self.ledger, record, stamp)
+
+
+def _pieces(batch: Batch) -> list[Batch]:
+    """Runs of records of one writer, and single other events, in order."""
+    is_record = batch["event"] == EVENT_RECORD
+    changes = batch["session_id"][1:] != batch["session_id"][:-1]
+    breaks = np.flatnonzero(~is_record[1:] | ~is_record[:-1] | changes) + 1
+    return [piece for piece in np.split(batch, breaks) if len(piece)]

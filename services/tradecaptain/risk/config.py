@@ -1,0 +1,35 @@
+"""Configuration of the risk service."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+from tradecaptain.base.config import ServiceConfig
+
+
+class RiskConfig(ServiceConfig):
+    """Table ``[risk]`` of config.toml, or ``TRADECAPTAIN_RISK__…`` in the environment."""
+
+    section: ClassVar[str] = "risk"
+
+    store_file: str = Field(default="risk.sqlite", min_length=1)
+    """File of limits, kill switches, positions and the audit trail, in the run folder."""
+    control_timeout_seconds: float = Field(default=5.0, ge=0.05, le=60.0)
+    """Longest wait for the gate's answer when the caller set no earlier deadline."""
+    save_interval_seconds: float = Field(default=0.1, ge=0.01, le=10.0)
+    """How often changed positions are written to the store."""
+    drain_seconds: float = Field(default=2.0, ge=0.0, le=30.0)
+    """Longest wait for the last events of a venue that was restarted."""
+    retry_seconds: float = Field(default=0.5, ge=0.01, le=30.0)
+    """Pause before limits are sent again after the venue didn't answer."""
+    reader_capacity: int = Field(default=65_536, ge=1_024, le=1 << 22)
+    """Events that may wait between the stream and the service; a power of two."""
+    pairs_capacity: int = Field(default=262_144, ge=1_024, le=1 << 26)
+    """Account-instrument pairs that the ledger can hold."""
+    orders_capacity: int = Field(default=524_288, ge=1_024, le=1 << 26)
+    """Working orders that the ledger can hold."""
+    core: int | None = Field(default=None, ge=0)
+    """Processor core of the reading thread; any if absent."""
+    idle: Literal["spin", "yield", "backoff", "sleep"] = "backoff"
+    """What the reading thread does when there is nothing to read."""

@@ -1,0 +1,123 @@
+"""Changes of limits and kill switches, from request to durable record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from tradecaptain.base.clock import Clock
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.risk.channel import ControlChannel, ControlOutcome, ControlRequest
+from tradecaptain.risk.levels import Level
+from tradecaptain.risk.store import KillRecord, LimitRecord, RiskStore, Stamp
+from tradecaptain.wire import control, reason
+
+FLAG_CANCEL_WORKING = 1
+
+
+class RiskController:
+    """Sends a change to the gate and records it when it comes back applied.
+
+    The record is made when the outcome arrives, whether or not the caller still waits, so that the
+    store is what the venue's log says. A kill switch alone is recorded before it is sent: should
+    the service die in between, it is turned on at the next start rather than forgotten.
+    """
+
+    def __init__(self, store: RiskStore, channel: ControlChannel, clock: Clock) -> None:
+        self._store = store
+        self._channel = channel
+        self._clock = clock
+        self._changing = asyncio.Lock()
+
+    @property
+    def store(self) -> RiskStore:
+        """What is recorded."""
+        return self._store
+
+    @asynccontextmanager
+    async def exclusively(self, timeout_s: float) -> AsyncIterator[Callable[[], float]]:
+        """Let no other change in between; yields a function that tells the seconds left."""
+        deadline = self._clock.monotonic_ns() + int(timeout_s * 1e9)
+
+        def remaining() -> float:
+            return max(0.0, (deadline - self._clock.monotonic_ns()) / 1e9)
+
+        try:
+            await asyncio.wait_for(self._changing.acquire(), timeout_s)
+        except TimeoutError:
+            raise TradeCaptainError(
+                reason.REASON_UNAVAILABLE, "limits are being sent to the venue; nothing was changed"
+            ) from None
+        try:
+            yield remaining
+        finally:
+            self._changing.release()
+
+    async def set_limit(
+        self, level: Level, kind: int, value: int, author: str, timeout_s: float
+    ) -> LimitRecord:
+        """Set one limit; returns it as recorded."""
+        made: list[LimitRecord] = []
+
+        def record(outcome: ControlOutcome) -> None:
+            if outcome.outcome == 0:
+                made.append(self._store.set_limit(level, kind, value, _stamp(author, outcome)))
+
+        request = ControlRequest(control.CONTROL_ACTION_SET_LIMIT, level, kind, value)
+        async with self.exclusively(timeout_s) as remaining:
+            await self._channel.request(request, remaining(), record)
+        return made[0]
+
+    async def clear_limit(self, level: Level, kind: int, author: str, timeout_s: float) -> bool:
+        """Clear one limit; whether it was set."""
+        made: list[bool] = []
+
+        def record(outcome: ControlOutcome) -> None:
+            if outcome.outcome == 0:
+                made.append(self._store.clear_limit(level, kind, _stamp(author, outcome)))
+
+        request = ControlRequest(control.CONTROL_ACTION_CLEAR_LIMIT, level, kind)
+        async with self.exclusively(timeout_s) as remaining:
+            await self._channel.request(request, remaining(), record)
+        return made[0]
+
+    async def kill(
+        self, level: Level, cancels_working: bool, author: str, comment: str, timeout_s: float
+    ) -> tuple[KillRecord, int]:
+        """Turn a kill switch on; the record and how many orders were cancelled.
+
+        It waits for no other change: a kill must not queue behind limits.
+        """
+        was_on = self._store.kill_switch(level) is not None
+        self._store.set_kill(level, Stamp(author, self._clock.now_ns(), comment=comment))
+        made: list[KillRecord] = []
+
+        def record(outcome: ControlOutcome) -> None:
+            stamp = _stamp(author, outcome, comment)
+            if outcome.outcome == 0:
+                made.append(self._store.set_kill(level, stamp))
+            elif not was_on:
+                self._store.clear_kill(level, stamp)
+
+        flags = FLAG_CANCEL_WORKING if cancels_working else 0
+        request = ControlRequest(control.CONTROL_ACTION_KILL, level, flags=flags)
+        outcome = await self._channel.request(request, timeout_s, record)
+        return made[0], outcome.affected_count
+
+    async def unkill(self, level: Level, author: str, comment: str, timeout_s: float) -> bool:
+        """Turn a kill switch off; whether it was on."""
+        made: list[bool] = []
+
+        def record(outcome: ControlOutcome) -> None:
+            if outcome.outcome == 0:
+                made.append(self._store.clear_kill(level, _stamp(author, outcome, comment)))
+
+        request = ControlRequest(control.CONTROL_ACTION_UNKILL, level)
+        async with self.exclusively(timeout_s) as remaining:
+            await self._channel.request(request, remaining(), record)
+        return made[0]
+
+
+def _stamp(author: str, outcome: ControlOutcome, comment: str = "") -> Stamp:
+    return Stamp(author, outcome.time_ns, outcome.epoch, outcome.sequence, comment)

@@ -1,0 +1,184 @@
+"""Follows the venue's events into the ledger and the store, over gaps and epochs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+from tradecaptain.mesh.history import HistoryLapped, HistoryReader
+from tradecaptain.risk.ledger import Ledger, empty_history
+from tradecaptain.risk.store import RiskStore
+from tradecaptain.wire import execution_event
+
+_LOG = structlog.get_logger("risk")
+
+type Records = np.ndarray[Any, Any]
+
+
+class ExecutionHistory:
+    """The venue's ring of newest events, opened when there is one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reader: HistoryReader | None = None
+
+    def epoch(self) -> int:
+        """Epoch of the file as it is now; 0 if there is none."""
+        self.close()
+        reader = self._open()
+        return 0 if reader is None else reader.epoch
+
+    def last_sequence(self, epoch: int) -> int:
+        """Newest event of an epoch; 0 if its file is gone."""
+        reader = self._reader_of(epoch)
+        return 0 if reader is None else reader.last_sequence()
+
+    def read(self, epoch: int, sequence: int, count: int) -> Records:
+        """Events from ``sequence`` on, or from the oldest held; empty if there are none."""
+        reader = self._reader_of(epoch)
+        if reader is None:
+            return empty_history(sequence, count)
+        for _ in range(8):
+            try:
+                return reader.read_array(sequence, count, execution_event.DTYPE)
+            except HistoryLapped as lapped:
+                # The venue goes on writing: aim a little after the oldest to read it in time.
+                sequence = lapped.first_sequence + reader.capacity // 64
+        return empty_history(sequence, count)
+
+    def close(self) -> None:
+        """Unmap the file."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _open(self) -> HistoryReader | None:
+        if self._reader is None:
+            try:
+                self._reader = HistoryReader.open(self._path)
+            except OSError:
+                return None
+        return self._reader
+
+    def _reader_of(self, epoch: int) -> HistoryReader | None:
+        reader = self._open()
+        if reader is not None and reader.epoch != epoch:
+            self.close()
+            reader = self._open()
+        return reader if reader is not None and reader.epoch == epoch else None
+
+
+class Follower:
+    """Applies execution events in order. All calls come from the loop's thread."""
+
+    def __init__(
+        self, ledger: Ledger, store: RiskStore, history: ExecutionHistory, *, drain_s: float
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._history = history
+        self._drain_s = drain_s
+        self._next_epoch = 0
+        self._held_back: list[tuple[Records, int]] = []
+        self._session_id: int | None = None
+        self._cut_over: asyncio.TimerHandle | None = None
+        self.on_new_epoch: Callable[[], None] = lambda: None
+        self.on_loss: Callable[[], None] = lambda: None
+
+    def resume(self) -> None:
+        """Go on from the store, then from the history, as far as that is of the same epoch."""
+        progress = self._store.progress()
+        self._ledger.load(
+            self._store.positions(), self._store.accounts(), progress.epoch, progress.sequence
+        )
+        if self._history.epoch() == progress.epoch:
+            self._catch_up()
+        elif self._history.epoch():
+            self._begin_epoch(self._history.epoch())
+
+    def apply(self, records: Records, session_id: int) -> None:
+        """Take events that one writer wrote, in stream order."""
+        newer = np.flatnonzero(records["epoch"] > self._ledger.epoch)
+        current = records[: newer[0]] if len(newer) else records
+        if len(current):
+            self._session_id = session_id
+            self._apply_current(current)
+        if len(newer):
+            self._held_back.append((records[newer[0] :], session_id))
+            self.expect_epoch(int(records["epoch"][newer[0]]))
+
+    def writer_left(self, session_id: int) -> None:
+        """A writer is gone and all its events have been read."""
+        if session_id == self._session_id:
+            self._session_id = None
+            self.finish_epoch()
+
+    def catch_up(self) -> None:
+        """Take from the history what the stream may have passed over."""
+        if self._ledger.epoch and not self._next_epoch:
+            self._catch_up()
+
+    def _apply_current(self, records: Records) -> None:
+        if not self._ledger.apply(records, self._read_history):
+            self._report_loss()
+
+    def _read_history(self, sequence: int, count: int) -> Records:
+        return self._history.read(self._ledger.epoch, sequence, count)
+
+    def _catch_up(self) -> None:
+        last = self._history.last_sequence(self._ledger.epoch)
+        if not self._ledger.catch_up(self._read_history, last):
+            self._report_loss()
+
+    def _report_loss(self) -> None:
+        _LOG.error("execution events were lost; positions may be wrong", **self._ledger.counters())
+        self._ledger.clear_orders()
+        self.on_loss()
+
+    # Epochs
+
+    def expect_epoch(self, epoch: int) -> None:
+        """The venue restarted: wait for the last events of its old life, then begin the epoch."""
+        if epoch <= max(self._ledger.epoch, self._next_epoch):
+            return
+        self._next_epoch = epoch
+        if self._session_id is None:
+            self.finish_epoch()
+        elif self._cut_over is None:
+            loop = asyncio.get_running_loop()
+            self._cut_over = loop.call_later(self._drain_s, self.finish_epoch)
+
+    def finish_epoch(self) -> None:
+        """All events of the old epoch have been read: begin the one that waits, if any."""
+        if self._cut_over is not None:
+            self._cut_over.cancel()
+            self._cut_over = None
+        if not self._next_epoch:
+            return
+        epoch, self._next_epoch = self._next_epoch, 0
+        held_back, self._held_back = self._held_back, []
+        self._begin_epoch(epoch)
+        for records, session_id in held_back:
+            self.apply(records, session_id)
+        self.on_new_epoch()
+
+    def _begin_epoch(self, epoch: int) -> None:
+        _LOG.info("epoch begins", epoch=epoch, events_of_last=self._ledger.last_sequence)
+        self.save()
+        self._ledger.start_epoch(epoch)
+        self._store.begin_epoch(epoch)
+        self._catch_up()
+
+    # The store
+
+    def save(self) -> None:
+        """Write what changed."""
+        pairs, accounts = self._ledger.take_dirty()
+        progress = self._store.progress()
+        reached = self._ledger.epoch, self._ledger.last_sequence
+        if pairs or accounts or reached != (progress.epoch, progress.sequence):
+            self._store.save_ledger(pairs, accounts, *reached)

@@ -1,0 +1,110 @@
+"""Levels of the hierarchy, and limit values as text and as the gate's integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from tradecaptain.base.accounts import NOTIONAL_UNIT, UNLIMITED, UNLIMITED_UNITS
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.reference import Reference
+from tradecaptain.base.units import UnitScale
+from tradecaptain.wire import control, reason
+
+SCOPE_FIRM: Final = control.CONTROL_SCOPE_FIRM
+SCOPE_ACCOUNT: Final = control.CONTROL_SCOPE_ACCOUNT
+SCOPE_INSTRUMENT: Final = control.CONTROL_SCOPE_INSTRUMENT
+SCOPE_STRATEGY: Final = control.CONTROL_SCOPE_STRATEGY
+SCOPE_ACCOUNT_INSTRUMENT: Final = control.CONTROL_SCOPE_ACCOUNT_INSTRUMENT
+
+LIMIT_KINDS: Final = range(control.LIMIT_KIND_ORDER_QUANTITY, control.LIMIT_KIND_OPEN_ORDERS + 1)
+QUANTITY_KINDS: Final = frozenset(
+    {
+        control.LIMIT_KIND_ORDER_QUANTITY,
+        control.LIMIT_KIND_POSITION_LONG,
+        control.LIMIT_KIND_POSITION_SHORT,
+    }
+)
+
+_NOTIONAL = UnitScale(NOTIONAL_UNIT, reason.REASON_INVALID_REQUEST, "value")
+_WHOLE = UnitScale(Fraction(1), reason.REASON_INVALID_REQUEST, "value")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Level:
+    """What a limit or kill switch applies to; ids that the scope doesn't use are zero.
+
+    A firm id of zero is the whole venue.
+    """
+
+    scope: int
+    scope_id: int = 0
+    instrument_id: int = 0
+
+    def governs(self, firm_id: int, account_id: int, instrument_id: int) -> bool:
+        """Whether a limit here is held against an order; no instrument asks for all instruments."""
+        if self.scope == SCOPE_FIRM:
+            return self.scope_id in (0, firm_id)
+        if self.scope == SCOPE_ACCOUNT:
+            return self.scope_id == account_id
+        if self.instrument_id != instrument_id:
+            return False
+        if self.scope == SCOPE_INSTRUMENT:
+            return True
+        return self.scope == SCOPE_ACCOUNT_INSTRUMENT and self.scope_id == account_id
+
+    def is_own_of(self, account_id: int) -> bool:
+        """Whether a limit here counts as one that the account must have."""
+        return (
+            self.scope in (SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT) and self.scope_id == account_id
+        )
+
+
+def _refuse(message: str, field: str) -> TradeCaptainError:
+    return TradeCaptainError(reason.REASON_INVALID_REQUEST, message, field=field)
+
+
+def scale_of(level: Level, kind: int, reference: Reference) -> UnitScale:
+    """Unit of a limit.
+
+    A quantity is counted in an instrument's units, so such a limit needs a level that names one;
+    raises REASON_INVALID_REQUEST otherwise, and for combinations that the gate doesn't have.
+    """
+    if level.scope == SCOPE_STRATEGY:
+        raise _refuse("a strategy has a kill switch but no limits", "target.scope")
+    if kind not in QUANTITY_KINDS:
+        if kind == control.LIMIT_KIND_OPEN_ORDERS and level.scope == SCOPE_ACCOUNT_INSTRUMENT:
+            raise _refuse("open orders are counted by account: use scope account", "target.scope")
+        return _NOTIONAL if kind == control.LIMIT_KIND_ORDER_NOTIONAL else _WHOLE
+    if level.instrument_id == 0:
+        raise _refuse(
+            "a quantity is counted in an instrument's own units: use scope instrument or"
+            " account-instrument",
+            "target.scope",
+        )
+    return UnitScale(
+        reference.instrument(level.instrument_id).quantity_unit,
+        reason.REASON_INVALID_REQUEST,
+        "value",
+    )
+
+
+def parse_value(text: str, level: Level, kind: int, reference: Reference) -> int:
+    """The gate's integer for a limit's decimal text or ``unlimited``; never negative."""
+    scale = scale_of(level, kind, reference)
+    if text == UNLIMITED:
+        return UNLIMITED_UNITS
+    value = scale.parse(text)
+    if value < 0:
+        raise TradeCaptainError(
+            reason.REASON_NUMBER_OUT_OF_RANGE, "a limit must not be negative", field="value"
+        )
+    return value
+
+
+def format_value(value: int, level: Level, kind: int, reference: Reference) -> str:
+    """A limit's integer as decimal text in the unit of its kind, or ``unlimited``."""
+    if value == UNLIMITED_UNITS:
+        return UNLIMITED
+    return scale_of(level, kind, reference).format(value)

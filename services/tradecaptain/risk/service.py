@@ -1,0 +1,363 @@
+"""RiskService over gRPC: requests to levels and integers, records to messages."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from tradecaptain.api.common.v1 import common_pb2
+from tradecaptain.api.risk.v1 import risk_pb2, risk_pb2_grpc
+from tradecaptain.base.accounts import Account
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.instruments import Instrument
+from tradecaptain.base.reference import Reference
+from tradecaptain.edge import current_call
+from tradecaptain.risk.controller import RiskController
+from tradecaptain.risk.ledger import Ledger, PairState
+from tradecaptain.risk.levels import (
+    LIMIT_KINDS,
+    SCOPE_ACCOUNT,
+    SCOPE_ACCOUNT_INSTRUMENT,
+    SCOPE_FIRM,
+    SCOPE_INSTRUMENT,
+    SCOPE_STRATEGY,
+    Level,
+    format_value,
+    parse_value,
+    scale_of,
+)
+from tradecaptain.risk.store import KillRecord, LimitRecord
+from tradecaptain.risk.values import average_price, money_scale, worst_case_units
+from tradecaptain.wire import reason
+
+PAGE_SIZE_DEFAULT = 100
+LARGEST_STRATEGY_ID = 2**31 - 1
+
+
+class RiskService(risk_pb2_grpc.RiskServiceServicer):
+    """Implements the contract over a controller and a ledger; see risk.proto for each method."""
+
+    def __init__(
+        self,
+        controller: RiskController,
+        ledger: Ledger,
+        reference: Reference,
+        *,
+        control_timeout_s: float,
+    ) -> None:
+        self._controller = controller
+        self._store = controller.store
+        self._ledger = ledger
+        self._reference = reference
+        self._control_timeout_s = control_timeout_s
+        self._firm_ids = {account.firm_id for account in reference.accounts}
+
+    # Names
+
+    def _instrument(self, text: str) -> Instrument:
+        if text.isascii() and text.isdigit():
+            return self._reference.instrument(int(text))
+        return self._reference.by_symbol(text)
+
+    def _own_instrument(self, text: str) -> Instrument:
+        """An instrument of our own venue: no other has a gate in front of it."""
+        instrument = self._instrument(text)
+        if instrument not in self._reference.own_venue():
+            raise TradeCaptainError(
+                reason.REASON_UNKNOWN_INSTRUMENT,
+                f"{instrument.key} isn't traded on this venue",
+                field="target.instrument",
+            )
+        return instrument
+
+    def _account(self, text: str) -> Account:
+        return self._reference.account(current_call().account_id(text))
+
+    def _level(self, target: risk_pb2.RiskTarget) -> Level:
+        """The level that a request names; refuses a target that lacks what its scope needs."""
+        scope = int(target.scope)
+        if scope in (SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT) and not target.account:
+            raise _refuse("the scope needs an account", "target.account")
+        if scope in (SCOPE_INSTRUMENT, SCOPE_ACCOUNT_INSTRUMENT) and not target.instrument:
+            raise _refuse("the scope needs an instrument", "target.instrument")
+        if scope == SCOPE_FIRM:
+            if target.HasField("firm_id") and target.firm_id not in self._firm_ids:
+                raise _refuse(f"no account belongs to firm {target.firm_id}", "target.firm_id")
+            return Level(scope, target.firm_id)
+        if scope == SCOPE_STRATEGY:
+            if not 0 < target.strategy_id <= LARGEST_STRATEGY_ID:
+                raise _refuse("a strategy id is 1 to 2147483647", "target.strategy_id")
+            return Level(scope, target.strategy_id)
+        account_id = self._account(target.account).account_id if target.account else 0
+        if scope == SCOPE_ACCOUNT:
+            return Level(scope, account_id)
+        instrument_id = self._own_instrument(target.instrument).instrument_id
+        return Level(scope, account_id if scope == SCOPE_ACCOUNT_INSTRUMENT else 0, instrument_id)
+
+    def _target(self, level: Level) -> risk_pb2.RiskTarget:
+        target = risk_pb2.RiskTarget(scope=cast("common_pb2.Scope.ValueType", level.scope))
+        if level.scope == SCOPE_FIRM and level.scope_id:
+            target.firm_id = level.scope_id
+        elif level.scope == SCOPE_STRATEGY:
+            target.strategy_id = level.scope_id
+        elif level.scope in (SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT):
+            target.account = _account_name(self._reference, level.scope_id)
+        if level.instrument_id:
+            target.instrument = _instrument_name(self._reference, level.instrument_id)
+        return target
+
+    def _limit_message(self, record: LimitRecord) -> risk_pb2.Limit:
+        return risk_pb2.Limit(
+            target=self._target(record.level),
+            kind=_kind(record.kind),
+            value=format_value(record.value, record.level, record.kind, self._reference),
+            update_time_ns=record.time_ns,
+            sequence=record.sequence,
+            author=record.author,
+        )
+
+    def _kill_message(self, record: KillRecord) -> risk_pb2.KillSwitch:
+        return risk_pb2.KillSwitch(
+            target=self._target(record.level),
+            comment=record.comment,
+            author=record.author,
+            update_time_ns=record.time_ns,
+            sequence=record.sequence,
+        )
+
+    def _timeout_s(self) -> float:
+        """How long to wait for the gate: the caller's deadline, less what the answer needs."""
+        remaining = current_call().time_remaining()
+        if remaining is None:
+            return self._control_timeout_s
+        return max(0.0, min(self._control_timeout_s, remaining * 0.9))
+
+    # Limits
+
+    async def SetLimit(  # noqa: N802
+        self, request: risk_pb2.SetLimitRequest, context: Any
+    ) -> risk_pb2.SetLimitResponse:
+        """Set one limit in the gate and record it."""
+        level = self._level(request.target)
+        value = parse_value(request.value, level, request.kind, self._reference)
+        record = await self._controller.set_limit(
+            level, int(request.kind), value, current_call().principal.name, self._timeout_s()
+        )
+        return risk_pb2.SetLimitResponse(limit=self._limit_message(record))
+
+    async def ClearLimit(  # noqa: N802
+        self, request: risk_pb2.ClearLimitRequest, context: Any
+    ) -> risk_pb2.ClearLimitResponse:
+        """Clear one limit in the gate and record it."""
+        level = self._level(request.target)
+        scale_of(level, int(request.kind), self._reference)
+        was_set = await self._controller.clear_limit(
+            level, int(request.kind), current_call().principal.name, self._timeout_s()
+        )
+        return risk_pb2.ClearLimitResponse(was_set=was_set)
+
+    async def GetLimits(  # noqa: N802
+        self, request: risk_pb2.GetLimitsRequest, context: Any
+    ) -> risk_pb2.GetLimitsResponse:
+        """The tightest limit of each kind, by the gate's own hierarchy."""
+        account = self._account(request.account)
+        instrument_id = 0
+        if request.instrument:
+            instrument_id = self._own_instrument(request.instrument).instrument_id
+        ids = account.firm_id, account.account_id, instrument_id
+        governing = [record for record in self._store.limits() if record.level.governs(*ids)]
+        own = {record.kind for record in governing if record.level.is_own_of(account.account_id)}
+        tightest = [
+            min(of_kind, key=lambda record: record.value)
+            for kind in LIMIT_KINDS
+            if (of_kind := [record for record in governing if record.kind == kind])
+        ]
+        return risk_pb2.GetLimitsResponse(
+            limits=[self._limit_message(record) for record in tightest],
+            missing=[_kind(kind) for kind in LIMIT_KINDS if kind not in own],
+        )
+
+    async def ListLimits(  # noqa: N802
+        self, request: risk_pb2.ListLimitsRequest, context: Any
+    ) -> risk_pb2.ListLimitsResponse:
+        """All limits, filtered and by pages."""
+        records = self._store.limits()
+        if request.scope:
+            records = [r for r in records if r.level.scope == request.scope]
+        if request.account:
+            account_id = self._account(request.account).account_id
+            records = [r for r in records if r.level.is_own_of(account_id)]
+        if request.instrument:
+            instrument_id = self._own_instrument(request.instrument).instrument_id
+            records = [r for r in records if r.level.instrument_id == instrument_id]
+        after = _read_page_token(request.page_token)
+        if after is not None:
+            records = [r for r in records if _page_key(r) > after]
+        size = request.page_size or PAGE_SIZE_DEFAULT
+        page = records[:size]
+        token = _write_page_token(page[-1]) if len(records) > size else ""
+        return risk_pb2.ListLimitsResponse(
+            limits=[self._limit_message(record) for record in page], next_page_token=token
+        )
+
+    # Kill switches
+
+    async def Kill(  # noqa: N802
+        self, request: risk_pb2.KillRequest, context: Any
+    ) -> risk_pb2.KillResponse:
+        """Turn a kill switch on."""
+        record, cancelled_count = await self._controller.kill(
+            self._level(request.target),
+            request.cancel_working_orders,
+            current_call().principal.name,
+            request.comment,
+            self._timeout_s(),
+        )
+        return risk_pb2.KillResponse(
+            kill_switch=self._kill_message(record), cancelled_count=cancelled_count
+        )
+
+    async def Unkill(  # noqa: N802
+        self, request: risk_pb2.UnkillRequest, context: Any
+    ) -> risk_pb2.UnkillResponse:
+        """Turn a kill switch off."""
+        was_on = await self._controller.unkill(
+            self._level(request.target),
+            current_call().principal.name,
+            request.comment,
+            self._timeout_s(),
+        )
+        return risk_pb2.UnkillResponse(was_on=was_on)
+
+    async def ListKillSwitches(  # noqa: N802
+        self, request: risk_pb2.ListKillSwitchesRequest, context: Any
+    ) -> risk_pb2.ListKillSwitchesResponse:
+        """All kill switches that are on."""
+        return risk_pb2.ListKillSwitchesResponse(
+            kill_switches=[self._kill_message(record) for record in self._store.kill_switches()]
+        )
+
+    # Positions
+
+    def _pairs(self, account_id: int) -> list[PairState]:
+        """Pairs of an account; refused if some of its events were lost."""
+        if not self._ledger.is_complete(account_id):
+            raise TradeCaptainError(
+                reason.REASON_UNAVAILABLE,
+                "events of this account were lost, so its positions aren't known",
+                field="account",
+            )
+        known = {instrument.instrument_id for instrument in self._reference.instruments}
+        return [pair for pair in self._ledger.pairs_of(account_id) if pair.instrument_id in known]
+
+    def _reached(self) -> common_pb2.StreamPosition:
+        return common_pb2.StreamPosition(
+            epoch=self._ledger.epoch, sequence=self._ledger.last_sequence
+        )
+
+    async def GetPositions(  # noqa: N802
+        self, request: risk_pb2.GetPositionsRequest, context: Any
+    ) -> risk_pb2.GetPositionsResponse:
+        """Positions that aren't flat."""
+        account = self._account(request.account)
+        pairs = [pair for pair in self._pairs(account.account_id) if pair.position]
+        return risk_pb2.GetPositionsResponse(
+            positions=[self._position_message(pair) for pair in pairs], position=self._reached()
+        )
+
+    def _position_message(self, pair: PairState) -> risk_pb2.Position:
+        instrument = self._reference.instrument(pair.instrument_id)
+        message = risk_pb2.Position(
+            account_id=pair.account_id,
+            instrument_id=pair.instrument_id,
+            instrument=instrument.key,
+            quantity=instrument.quantity.format(pair.position),
+            bought_quantity=instrument.quantity.format(pair.bought),
+            sold_quantity=instrument.quantity.format(pair.sold),
+        )
+        average = average_price(pair, instrument)
+        if average is not None:
+            message.average_price = average
+        if pair.is_value_known:
+            message.realised_profit = money_scale(instrument).format(pair.realised)
+        return message
+
+    async def GetExposure(  # noqa: N802
+        self, request: risk_pb2.GetExposureRequest, context: Any
+    ) -> risk_pb2.GetExposureResponse:
+        """Positions with their working orders and values."""
+        account = self._account(request.account)
+        pairs = self._pairs(account.account_id)
+        open_order_count = sum(pair.open_order_count for pair in pairs)
+        if request.instrument:
+            instrument_id = self._own_instrument(request.instrument).instrument_id
+            pairs = [pair for pair in pairs if pair.instrument_id == instrument_id]
+        return risk_pb2.GetExposureResponse(
+            exposures=[
+                self._exposure_message(pair)
+                for pair in pairs
+                if pair.position or pair.open_order_count
+            ],
+            open_order_count=open_order_count,
+            position=self._reached(),
+        )
+
+    def _exposure_message(self, pair: PairState) -> risk_pb2.InstrumentExposure:
+        instrument = self._reference.instrument(pair.instrument_id)
+        message = risk_pb2.InstrumentExposure(
+            instrument_id=pair.instrument_id,
+            instrument=instrument.key,
+            position=instrument.quantity.format(pair.position),
+            working_buy_quantity=instrument.quantity.format(pair.working_buy),
+            working_sell_quantity=instrument.quantity.format(pair.working_sell),
+            open_order_count=pair.open_order_count,
+            currency=instrument.currency,
+        )
+        mark = self._ledger.last_price(pair.instrument_id)
+        if mark is not None:
+            money = money_scale(instrument)
+            message.mark_price = instrument.price.format(mark)
+            message.net_notional = money.format(pair.position * mark)
+            message.worst_case_notional = money.format(worst_case_units(pair) * abs(mark))
+        return message
+
+
+def _refuse(message: str, field: str) -> TradeCaptainError:
+    return TradeCaptainError(reason.REASON_INVALID_REQUEST, message, field=field)
+
+
+def _kind(kind: int) -> risk_pb2.LimitKind.ValueType:
+    """The contract's limit kinds have the numbers of the mesh's."""
+    return cast("risk_pb2.LimitKind.ValueType", kind)
+
+
+def _account_name(reference: Reference, account_id: int) -> str:
+    """Name of an account, or its number if the reference no longer has it."""
+    names = {account.account_id: account.name for account in reference.accounts}
+    return names.get(account_id, str(account_id))
+
+
+def _instrument_name(reference: Reference, instrument_id: int) -> str:
+    names = {item.instrument_id: item.key for item in reference.instruments}
+    return names.get(instrument_id, str(instrument_id))
+
+
+type _PageKey = tuple[int, int, int, int]
+
+
+def _page_key(record: LimitRecord) -> _PageKey:
+    level = record.level
+    return level.scope, level.scope_id, level.instrument_id, record.kind
+
+
+def _write_page_token(record: LimitRecord) -> str:
+    return ".".join(str(part) for part in _page_key(record))
+
+
+def _read_page_token(token: str) -> _PageKey | None:
+    if not token:
+        return None
+    parts = token.split(".")
+    if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise _refuse("the page token isn't one that this service gave", "page_token")
+    scope, scope_id, instrument_id, kind = (int(part) for part in parts)
+    return scope, scope_id, instrument_id, kind

@@ -1,0 +1,140 @@
+"""Gives the gate what it lost with its epoch: kill switches, positions, limits.
+
+A new gate refuses every order until it has limits. So the order is: kill switches first, positions
+next, then limits, of which an account's own come last, because they are what lets orders pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.risk.channel import ControlChannel, ControlOutcome, ControlRequest
+from tradecaptain.risk.controller import RiskController
+from tradecaptain.risk.ledger import Ledger
+from tradecaptain.risk.levels import (
+    SCOPE_ACCOUNT,
+    SCOPE_ACCOUNT_INSTRUMENT,
+    SCOPE_FIRM,
+    Level,
+)
+from tradecaptain.wire import control, reason
+
+_LOG = structlog.get_logger("risk")
+EVERYTHING = Level(SCOPE_FIRM)
+
+
+def limit_requests(controller: RiskController) -> list[ControlRequest]:
+    """All limits, an account's own last."""
+    limits = sorted(controller.store.limits(), key=lambda limit: limit.level.scope == SCOPE_ACCOUNT)
+    return [
+        ControlRequest(control.CONTROL_ACTION_SET_LIMIT, limit.level, limit.kind, limit.value)
+        for limit in limits
+    ]
+
+
+def kill_requests(controller: RiskController) -> list[ControlRequest]:
+    """All kill switches that are on."""
+    return [
+        ControlRequest(control.CONTROL_ACTION_KILL, switch.level)
+        for switch in controller.store.kill_switches()
+    ]
+
+
+def position_requests(ledger: Ledger) -> list[ControlRequest]:
+    """All positions that aren't flat."""
+    return [
+        ControlRequest(
+            control.CONTROL_ACTION_SET_POSITION,
+            Level(SCOPE_ACCOUNT_INSTRUMENT, pair.account_id, pair.instrument_id),
+            value=pair.position,
+        )
+        for pair in ledger.all_pairs()
+        if pair.position != 0
+    ]
+
+
+class Synchroniser:
+    """Runs whenever it is woken: at the start, at a new epoch, after lost events."""
+
+    def __init__(
+        self,
+        controller: RiskController,
+        channel: ControlChannel,
+        ledger: Ledger,
+        *,
+        timeout_s: float,
+        retry_s: float,
+    ) -> None:
+        self._controller = controller
+        self._channel = channel
+        self._ledger = ledger
+        self._timeout_s = timeout_s
+        self._retry_s = retry_s
+        self._wake = asyncio.Event()
+        self.synchronised_epoch = 0
+        self.on_epoch: Callable[[int], None] = lambda epoch: None
+
+    def wake(self) -> None:
+        """Synchronise soon."""
+        self.synchronised_epoch = 0
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Synchronise each time it is woken, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self.synchronise()
+            except TradeCaptainError as error:
+                _LOG.warning("limits not sent yet", reason=error.name, message=error.message)
+                await asyncio.sleep(self._retry_s)
+                self._wake.set()
+
+    async def synchronise(self) -> None:
+        """Send everything once; raises if the venue doesn't answer or changes its epoch."""
+        async with self._controller.exclusively(self._timeout_s):
+            await self._channel.settle(self._timeout_s)
+            # The answer tells the epoch, and the status of working orders fills the ledger.
+            probe = ControlRequest(control.CONTROL_ACTION_REQUEST_STATUS, EVERYTHING)
+            outcome = await self._channel.request(probe, self._timeout_s)
+            epoch = outcome.epoch
+            if self._ledger.epoch != epoch:
+                self.on_epoch(epoch)
+                raise TradeCaptainError(
+                    reason.REASON_UNAVAILABLE, f"events of epoch {epoch} aren't followed yet"
+                )
+            store = self._controller.store
+            await self._send("kill switches", kill_requests(self._controller), epoch)
+            if store.progress().positions_sent_epoch != epoch:
+                await self._send("positions", position_requests(self._ledger), epoch)
+                store.set_positions_sent(epoch)
+            await self._send("limits", limit_requests(self._controller), epoch)
+            self.synchronised_epoch = epoch
+            _LOG.info("gate has limits, kill switches and positions", epoch=epoch)
+
+    async def _send(self, what: str, requests: Sequence[ControlRequest], epoch: int) -> None:
+        outcomes = await self._channel.request_all(requests, self._timeout_s)
+        if any(outcome.epoch != epoch for outcome in outcomes):
+            raise TradeCaptainError(
+                reason.REASON_UNAVAILABLE, f"the venue restarted while {what} were sent"
+            )
+        _report_refused(what, requests, outcomes)
+
+
+def _report_refused(
+    what: str, requests: Sequence[ControlRequest], outcomes: Sequence[ControlOutcome]
+) -> None:
+    """Log what the gate refused, such as limits of an instrument that is gone; it stays closed."""
+    for request, outcome in zip(requests, outcomes, strict=True):
+        if outcome.outcome != 0:
+            _LOG.error(
+                f"the gate refused one of the {what}",
+                level=request.level,
+                kind=request.kind,
+                value=request.value,
+                reason=reason.NAMES.get(outcome.outcome, str(outcome.outcome)),
+            )
