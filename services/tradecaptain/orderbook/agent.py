@@ -1,0 +1,149 @@
+"""The orderbook process's duty cycle, and the venue as its service starts and stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.instruments import Instrument
+from tradecaptain.base.memory import address_of
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.kernels.matching import engine_orders, engine_state_hash
+from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
+from tradecaptain.mesh.layout import IMAGE, PUBLICATION
+from tradecaptain.mesh.runner import AgentRunner, Placement
+from tradecaptain.mesh.transport import Mesh
+from tradecaptain.orderbook.epoch import next_epoch
+from tradecaptain.orderbook.sequencer import sequencer_do_work
+from tradecaptain.orderbook.sequencer_state import SEQUENCER
+from tradecaptain.orderbook.venue_core import VenueSettings, allocate_core, open_streams
+from tradecaptain.wire import reason
+
+ORDER_ENTRY = np.dtype(
+    [("order_id", "<i8"), ("price_units", "<i8"), ("quantity_units", "<i8"), ("side", "<i8")]
+)
+"""One resting order of a `BookState`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookState:
+    """One instrument's whole book at an instant between two turns.
+
+    ``orders`` has bids, then asks, each best price first and in queue order;
+    ``instrument_sequence`` is the last book event that is contained in it.
+    """
+
+    epoch: int
+    instrument_sequence: int
+    time_ns: int
+    orders: npt.NDArray[Any]
+
+
+@duty_cycle
+def orderbook_do_work(frame: int, now_ns: int) -> int:
+    """One turn of the sequencer."""
+    return sequencer_do_work(
+        frame_array(frame, 0, SEQUENCER),
+        frame_array(frame, 1, IMAGE),
+        frame_array(frame, 2, IMAGE),
+        frame_array(frame, 3, IMAGE),
+        frame_array(frame, 4, PUBLICATION),
+        frame_array(frame, 5, PUBLICATION),
+        frame_array(frame, 6, PUBLICATION),
+        now_ns,
+    )
+
+
+class Venue:
+    """The orderbook of one epoch: made, started on a thread of its own, stopped.
+
+    Making it opens the epoch; its streams exist from then on, and nothing is taken from them before
+    `start`.
+    """
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        paths: RunPaths,
+        instruments: Sequence[Instrument],
+        settings: VenueSettings,
+    ) -> None:
+        self.settings = settings
+        self.epoch = next_epoch(paths.epochs / "orderbook")
+        self.core = allocate_core(
+            settings, instruments, self.epoch, paths.shared_memory / "execution_history"
+        )
+        self.streams = open_streams(mesh, settings)
+        self.agent = Agent(
+            "orderbook",
+            orderbook_do_work,
+            [self.core.header, *self.streams.arrays],
+            resources=self.streams.resources,
+        )
+        self._runner = AgentRunner([self.agent], Placement(core=settings.core, idle=settings.idle))
+
+    def start(self) -> None:
+        """Take commands on a thread of its own."""
+        self._runner.start()
+
+    def stop(self) -> None:
+        """Stop after the current turn and leave the mesh; raises if the thread had failed."""
+        try:
+            self._runner.close()
+        finally:
+            for resource in self.streams.resources:
+                resource.close()
+            self.core.history.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread takes commands."""
+        return self._runner.is_running
+
+    @property
+    def error(self) -> BaseException | None:
+        """What stopped the thread, if it failed."""
+        return self._runner.failure
+
+    def stats(self) -> dict[str, int]:
+        """Every count that the venue keeps, by name."""
+        return self.core.counts()
+
+    def state_hash(self) -> Future[int]:
+        """Hash of the logical state between two turns."""
+        return self._runner.run_in_thread_control(
+            lambda: int(engine_state_hash(self.core.engine.address))
+        )
+
+    def book_snapshot(self, instrument_id: int) -> Future[BookState]:
+        """One instrument's book between two turns, taken on the venue's thread."""
+        return self._runner.run_in_thread_control(lambda: self._copy_book(instrument_id))
+
+    def _copy_book(self, instrument_id: int) -> BookState:
+        address = self.core.engine.address
+        orders = np.zeros(int(self.core.engine.header[0]["order_count"]), ORDER_ENTRY)
+        count = engine_orders(address, instrument_id, address_of(orders), len(orders))
+        if count < 0:
+            raise TradeCaptainError(
+                reason.REASON_UNKNOWN_INSTRUMENT, f"the venue has no instrument {instrument_id}"
+            )
+        books = self.core.engine.books
+        (book,) = books[books["instrument_id"] == instrument_id]
+        return BookState(
+            epoch=self.epoch,
+            instrument_sequence=int(book["instrument_sequence"]),
+            time_ns=int(self.core.header[0]["time_ns"]),
+            orders=orders[:count],
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
