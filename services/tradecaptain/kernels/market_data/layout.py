@@ -82,6 +82,8 @@ BOOK_DTYPE = np.dtype(
         ("changed_quantity_units", "i8"),
         ("changed_order_count", "i8"),
         ("orders_time", "i8"),  # one if the feed's event times never go back
+        ("dropped_side", "i8"),  # the level that left the vendor's depth with the last message
+        ("dropped_price_units", "i8"),
         ("reserved", "i8"),
     ],
     align=True,

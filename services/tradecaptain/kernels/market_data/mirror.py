@@ -68,6 +68,8 @@ def trim_depth(book: Any, levels: Any, side: int) -> None:
     """Forget what has left the vendor's depth: the vendor tells nothing more about it."""
     limit = book["depth_limit"]
     if limit > 0 and side_count(book, side) > limit:
+        book["dropped_side"] = side
+        book["dropped_price_units"] = levels[side_offset(book, side)]["price_units"]
         drop_worst_level(book, levels, side)
 
 
