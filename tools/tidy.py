@@ -31,7 +31,7 @@ FORBIDDEN_PATHS = re.compile(r"(?<![\w./-])/(?:work|root|home/\w+)/|pypi\.org|re
 FORBIDDEN_BIND = re.compile(r"0\.0\.0\.0|\[::\]")
 
 # The one seam for time, and who else may look at a clock: processes are waited for in real time.
-CLOCK_SEAM = ("base/clock.py", "base/system_calls.py")
+CLOCK_SEAM = ("base/clock.py", "base/kernel_clock.py", "base/system_calls.py")
 CLOCK_NAMES = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
 CLOCK_NAMES |= {"sleep", "clock_gettime", "clock_gettime_ns"}
 RANDOM_MODULES = {"secrets", "uuid"}

@@ -2,61 +2,60 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Sequence
 
 import typer
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.cli import (
-    compile_kernels,
-    config,
-    doctor,
-    down,
-    generate,
-    logs,
-    order,
-    perf,
-    replay,
-    status,
-    test,
-    token,
-    up,
-    watch,
-)
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import say
-from tradecaptain.cli.verify import command as verify
 
-app = typer.Typer(
-    name="tradecaptain",
-    help="A self-hosted trading mesh in Python at native speed.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-_VERBS = (
-    up,
-    down,
-    status,
-    logs,
-    doctor,
-    config,
-    compile_kernels,
-    replay,
-    verify,
-    order,
-    watch,
-    token,
-    perf,
-    test,
-    generate,
-)
-for _verb in _VERBS:
-    _verb.register(app)
+# Each verb and the module that has it, in the order of the help.
+VERBS = {
+    "up": "up",
+    "down": "down",
+    "status": "status",
+    "logs": "logs",
+    "doctor": "doctor",
+    "config": "config",
+    "compile": "compile_kernels",
+    "replay": "replay",
+    "verify": "verify.command",
+    "order": "order",
+    "watch": "watch",
+    "token": "token",
+    "perf": "perf",
+    "test": "test",
+    "gen": "generate",
+}
+
+
+def build(verbs: Sequence[str]) -> typer.Typer:
+    """Put a command together from some verbs; a verb's module is imported only if it takes part."""
+    app = typer.Typer(
+        name="tradecaptain",
+        help="A self-hosted trading mesh in Python at native speed.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    # A callback keeps a command with a single verb from taking that verb's place.
+    app.callback()(_root)
+    for verb in verbs:
+        importlib.import_module(f"tradecaptain.cli.{VERBS[verb]}").register(app)
+    return app
+
+
+def _root() -> None:
+    """A self-hosted trading mesh in Python at native speed."""
 
 
 def main() -> None:
     """Run a command line; expected failures end in one or two lines and status 1."""
+    named = sys.argv[1:2]
+    app = build(named if named and named[0] in VERBS else list(VERBS))
     try:
         app()
     except CommandError as error:

@@ -20,8 +20,9 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-from tradecaptain.base.clock import SYSTEM_CLOCK, Clock, realtime_ns_kernel
+from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.jit import JIT_DISABLED, kernel
+from tradecaptain.base.kernel_clock import realtime_ns_kernel
 from tradecaptain.base.memory import (
     address_of,
     aligned_zeros,

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from numba import types
-from tradecaptain.base.clock import monotonic_ns_kernel
 from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.kernel_clock import monotonic_ns_kernel
 from tradecaptain.base.memory import copy_bytes, load_i32, load_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.checks import check_new, check_replace, find_target

@@ -11,27 +11,11 @@ from tradecaptain.cli.verify import command as verify
 from tradecaptain.launch.run_state import supervisor_lock
 from typer.testing import CliRunner, Result
 
-VERBS = [
-    "up",
-    "down",
-    "status",
-    "logs",
-    "doctor",
-    "config",
-    "compile",
-    "replay",
-    "verify",
-    "order",
-    "watch",
-    "token",
-    "perf",
-    "test",
-    "gen",
-]
+VERBS = list(main.VERBS)
 
 
 def call(*arguments: str) -> Result:
-    return CliRunner().invoke(main.app, list(arguments))
+    return CliRunner().invoke(main.build(VERBS), list(arguments))
 
 
 def test_the_help_names_every_verb() -> None:
