@@ -129,6 +129,7 @@ def infrastructure_files() -> list[FileDescriptorProto]:
     stable.CopyFrom(alpha)
     stable.name = "grpc/reflection/v1/reflection.proto"
     stable.package = "grpc.reflection.v1"
+    stable.ClearField("options")
     for message in stable.message_type:
         for field in message.field:
             field.type_name = field.type_name.replace(".v1alpha.", ".v1.")

@@ -24,6 +24,11 @@ VIOLATIONS_MAX = 16
 type AccountTexts = Callable[[Any], Iterator[str]]
 
 _VALIDATOR = protovalidate.Validator()
+_REASON_OF_FIELD: dict[str, errors_pb2.Reason.ValueType] = {
+    rule.field: errors_pb2.Reason.Value(reasons.NAMES[number])
+    for number, rule in reasons.RULES.items()
+    if rule.field and reasons.NAMES[number].startswith("REASON_INVALID_")
+}
 
 
 def parse[Request: Message](message_class: type[Request], data: bytes) -> Request:
@@ -57,12 +62,18 @@ def _refusal(violations: list[Any]) -> DetailedError:
     message = f"{first.field}: {first.message}" if first.field else first.message
     return DetailedError(
         errors_pb2.ErrorDetail(
-            reason=errors_pb2.REASON_INVALID_REQUEST,
+            reason=_reason_of(first.field),
             field=first.field,
             message=f"{message} ({first.rule})",
             violations=broken,
         )
     )
+
+
+def _reason_of(field: str) -> errors_pb2.Reason.ValueType:
+    """The catalogue's own reason for a bad value of a field, else that the request is invalid."""
+    leaf = field.rpartition(".")[2].partition("[")[0]
+    return _REASON_OF_FIELD.get(leaf, errors_pb2.REASON_INVALID_REQUEST)
 
 
 def field_path(path: Any) -> str:

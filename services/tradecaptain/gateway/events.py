@@ -255,7 +255,10 @@ def _take(
     slot = requests[request]["slot"]
     if slot >= 0:
         requests[slot]["newest_event"] = index + 1
-    if execution_event.get_send_time_ns(event) != 0:
+    # Its own command's events name the request and repeat when it was sent; others don't.
+    if execution_event.get_send_time_ns(event) != 0 and (
+        execution_event.get_tag(event) == request + 1
+    ):
         answer(requests, event, request, index)
         work[0]["current_command_sequence"] = execution_event.get_command_sequence(event)
         work[0]["current_request"] = request

@@ -170,7 +170,9 @@ def _redo_last(file: Any, work: Any, requests: Any, events: Any, buckets: Any) -
     slot = requests[request]["slot"]
     if slot >= 0:
         requests[slot]["newest_event"] = index + 1
-    if execution_event.get_send_time_ns(record) != 0:
+    if execution_event.get_send_time_ns(record) != 0 and (
+        execution_event.get_tag(record) == request + 1
+    ):
         answer(requests, record, request, index)
         work[0]["current_command_sequence"] = execution_event.get_command_sequence(record)
         work[0]["current_request"] = request
