@@ -169,25 +169,37 @@ def _zero_overload(target: Any, length: Any) -> Any:
     return lambda target, length: _zero_intrinsic(target, length)
 
 
-@intrinsic
-def _fence_intrinsic(typing_context: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.fence("seq_cst")
-        return context.get_dummy_value()
+def _make_fence(name: str, ordering: str, meaning: str) -> Callable[[], None]:
+    def fence_function() -> None:
+        """Plain Python needs nothing: the interpreter's own locks order its accesses."""
 
-    return types.void(), codegen
+    @intrinsic
+    def fence_intrinsic(typing_context: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            builder.fence(ordering)
+            return context.get_dummy_value()
+
+        return types.void(), codegen
+
+    fence_function.__name__ = fence_function.__qualname__ = name
+    fence_function.__doc__ = meaning
+
+    @overload(fence_function, strict=False)
+    def _fence_overload() -> Any:
+        return lambda: fence_intrinsic()
+
+    return fence_function
 
 
-def fence() -> None:
-    """Order every earlier load and store before every later one, as seen by other threads.
-
-    Plain Python needs nothing: the interpreter's own locks order its accesses.
-    """
-
-
-@overload(fence, strict=False)
-def _fence_overload() -> Any:
-    return lambda: _fence_intrinsic()
+fence = _make_fence(
+    "fence", "seq_cst", "Order every earlier load and store before every later one."
+)
+acquire_fence = _make_fence(
+    "acquire_fence", "acquire", "Order earlier loads before every later load and store."
+)
+release_fence = _make_fence(
+    "release_fence", "release", "Order every earlier load and store before later stores."
+)
 
 
 @intrinsic
