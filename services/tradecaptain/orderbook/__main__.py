@@ -1,0 +1,133 @@
+"""Runs the venue: ``python -m tradecaptain.orderbook``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Final
+
+import structlog
+from tradecaptain.api.orderbook.v1.orderbook_pb2_grpc import (
+    add_OrderBookServiceServicer_to_server,
+)
+from tradecaptain.base.reference import Reference, load_reference
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
+from tradecaptain.mesh.client import AeronMesh
+from tradecaptain.mesh.errors import MeshError
+from tradecaptain.mesh.runner import AgentRunner, Placement
+from tradecaptain.mesh.stream_reader import StreamReader
+from tradecaptain.mesh.transport import Mesh
+from tradecaptain.orderbook.agent import Venue
+from tradecaptain.orderbook.config import OrderBookConfig
+from tradecaptain.orderbook.follower import BookFollower
+from tradecaptain.orderbook.service import OrderBook, StepHub
+from tradecaptain.orderbook.venue_core import VenueSettings
+from tradecaptain.orderbook.views import BookViews
+from tradecaptain.wire import book_event, streams
+
+ACCESS: Final = {"GetBook": Role.READ, "StreamBook": Role.READ}
+"""Which role each method asks for."""
+_WATCH_SECONDS: Final = 0.1
+
+_LOG = structlog.get_logger("orderbook")
+
+
+class BookProcess:
+    """The venue, the views that follow it, and the service over the views."""
+
+    def __init__(
+        self, mesh: Mesh, paths: RunPaths, reference: Reference, config: OrderBookConfig
+    ) -> None:
+        own = reference.own_venue()
+        instrument_ids = [instrument.instrument_id for instrument in own]
+        # Before the venue opens its streams, so that the first event finds a reader.
+        self._reader = StreamReader(
+            mesh,
+            streams.BOOK_EVENTS,
+            book_event.DTYPE,
+            capacity=1 << (config.view_reader_capacity - 1).bit_length(),
+        )
+        self._runner = AgentRunner(
+            [self._reader.agent], Placement(core=config.view_core, idle=config.view_idle)
+        )
+        self.venue = Venue(mesh, paths, own, _venue_settings(config))
+        hub = StepHub(config.stream_queue)
+        self.views = BookViews(
+            instrument_ids, self.venue.epoch, config.view_capacity(instrument_ids), hub
+        )
+        self._follower = BookFollower(self.views, self.venue.book_snapshot)
+        self.service = OrderBook(reference, self.views, hub)
+
+    def start(self) -> None:
+        """Open for orders, then follow."""
+        self.venue.start()
+        self._reader.attach(asyncio.get_running_loop(), self._follower.on_batch)
+        self._runner.start()
+        _LOG.info("venue open", epoch=self.venue.epoch)
+
+    async def watch(self) -> None:
+        """Return only if a thread has died: the process must then end and be started anew."""
+        while self.venue.running and self._runner.is_running:
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def close(self) -> None:
+        """Stop taking orders and following."""
+        self._runner.close()
+        self._reader.close()
+        self.venue.stop()
+
+
+def _venue_settings(config: OrderBookConfig) -> VenueSettings:
+    return VenueSettings(
+        orders=config.orders,
+        levels=config.levels,
+        step_limit=config.step_limit,
+        sessions=config.sessions,
+        history_events=config.history_events,
+        core=config.core,
+        idle=config.idle,
+    )
+
+
+async def main() -> None:
+    """Join the mesh, serve until SIGTERM, and leave."""
+    configure_logging("orderbook")
+    paths = RunPaths.from_environment()
+    config = OrderBookConfig.load(paths)
+    reference = load_reference(paths.reference)
+    with AeronMesh(aeron_directory=paths.aeron, client_name="orderbook") as mesh:
+        process = BookProcess(mesh, paths, reference, config)
+        process.start()
+        server = EdgeServer(
+            EdgeSettings(
+                service="orderbook",
+                port=paths.ports.orderbook,
+                token_path=paths.tokens,
+                accounts={account.name: account.account_id for account in reference.accounts},
+                unary_calls_max=config.unary_calls_max,
+                streams_max=config.streams_max,
+            )
+        )
+        server.add(add_OrderBookServiceServicer_to_server, process.service, access=ACCESS)
+        server.on_drain(process.close)
+        await server.start()
+        await _serve(server, process)
+
+
+async def _serve(server: EdgeServer, process: BookProcess) -> None:
+    """Serve until a signal; a thread that dies is a MeshError."""
+    serving = asyncio.create_task(server.run_until_signal())
+    watching = asyncio.create_task(process.watch())
+    done, _ = await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
+    watching.cancel()
+    if serving in done:
+        await serving
+        return
+    serving.cancel()
+    await server.stop(0)
+    raise MeshError(f"the venue's thread died: {process.venue.error}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,55 @@
+"""Configuration of the orderbook process: the venue's capacities, the views', the edge's bounds."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+from tradecaptain.base.config import ServiceConfig
+from tradecaptain.orderbook.view_layout import ViewCapacity
+
+_IDLE = "^(spin|yield|backoff|sleep)$"
+
+
+class OrderBookConfig(ServiceConfig):
+    """Read once, at start; every capacity is allocated then."""
+
+    section: ClassVar[str] = "orderbook"
+
+    orders: int = Field(default=1 << 16, ge=1 << 8, le=1 << 26)
+    """Working orders of all instruments together; one more is refused."""
+    levels: int = Field(default=1 << 16, ge=1 << 8, le=1 << 24)
+    """Price levels of all instruments together."""
+    step_limit: int = Field(default=16, ge=1, le=1 << 12)
+    """Orders that one bounded step of a sweep may touch."""
+    sessions: int = Field(default=1 << 12, ge=1, le=1 << 20)
+    """Order sessions that may be open."""
+    history_events: int = Field(default=1 << 18, ge=1 << 10, le=1 << 26)
+    """Execution events that followers can read again."""
+    core: int | None = Field(default=None, ge=0)
+    """Core of the venue's thread; any if absent."""
+    idle: str = Field(default="backoff", pattern=_IDLE)
+    """How the venue's thread waits."""
+
+    view_changes: int = Field(default=1 << 16, ge=1 << 8, le=1 << 24)
+    """Changes that a stream of books can be resumed from; rounded up to a power of two."""
+    view_reader_capacity: int = Field(default=1 << 15, ge=1 << 8, le=1 << 22)
+    """Book events between the mesh and the views before the log has to wait."""
+    view_core: int | None = Field(default=None, ge=0)
+    """Core of the thread that reads book events; any if absent."""
+    view_idle: str = Field(default="backoff", pattern=_IDLE)
+    """How that thread waits."""
+
+    stream_queue: int = Field(default=1 << 10, ge=1, le=1 << 16)
+    """Messages that a client may leave unread before its stream ends."""
+    unary_calls_max: int = Field(default=1024, ge=1)
+    streams_max: int = Field(default=512, ge=1)
+
+    def view_capacity(self, instrument_ids: list[int]) -> ViewCapacity:
+        """Room for every book that the venue can hold."""
+        return ViewCapacity(
+            orders=self.orders,
+            levels=self.levels,
+            rows=1 << (self.view_changes - 1).bit_length(),
+            instrument_limit=max(instrument_ids, default=0) + 1,
+        )
