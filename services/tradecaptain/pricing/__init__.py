@@ -1,0 +1,1 @@
+"""The pricing service: option values and greeks, on request and live with the market."""

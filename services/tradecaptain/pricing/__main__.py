@@ -1,0 +1,107 @@
+"""Runs pricing: ``python -m tradecaptain.pricing``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Final
+
+import structlog
+from tradecaptain.api.pricing.v1.pricing_pb2_grpc import add_PricingServiceServicer_to_server
+from tradecaptain.base.reference import Reference, load_reference
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
+from tradecaptain.mesh.client import AeronMesh
+from tradecaptain.mesh.errors import MeshError
+from tradecaptain.mesh.runner import AgentRunner, Placement
+from tradecaptain.mesh.transport import Mesh
+from tradecaptain.pricing.agent import QuoteFeed
+from tradecaptain.pricing.config import PricingConfig
+from tradecaptain.pricing.service import Pricing
+from tradecaptain.pricing.volatility import VolatilityBook
+
+ACCESS: Final = {"SetVolatility": Role.OPERATE, "*": Role.READ}
+"""Which role each method asks for."""
+VOLATILITY_FILE: Final = "volatilities.json"
+_WATCH_SECONDS: Final = 0.1
+
+_LOG = structlog.get_logger("pricing")
+
+
+class PricingProcess:
+    """The quote feed on its thread, and the service that prices what it brings."""
+
+    def __init__(
+        self, mesh: Mesh, paths: RunPaths, reference: Reference, config: PricingConfig
+    ) -> None:
+        book = VolatilityBook(reference, paths.folder / VOLATILITY_FILE)
+        self.service = Pricing(reference, book, config)
+        self.feed = QuoteFeed(mesh, self.service.chains, config.conflation_us * 1_000)
+        self._runner = AgentRunner([self.feed.agent], Placement(core=config.core, idle=config.idle))
+
+    def start(self) -> None:
+        """Follow the underlyings."""
+        self.feed.handover.attach(asyncio.get_running_loop(), self.service.on_quotes)
+        self._runner.start()
+        contracts = sum(len(chain.options) for chain in self.service.chains.values())
+        _LOG.info("following", chains=len(self.service.chains), contracts=contracts)
+
+    async def watch(self) -> None:
+        """Return only if the feed's thread has died: the process must then end."""
+        while self._runner.is_running:
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What stopped the feed's thread."""
+        return self._runner.failure
+
+    async def close(self) -> None:
+        """Stop following and pricing."""
+        self._runner.close()
+        self.feed.close()
+        self.service.close()
+        _LOG.info("closed", **self.feed.counters)
+
+
+async def main() -> None:
+    """Join the mesh, serve until SIGTERM, and leave."""
+    configure_logging("pricing")
+    paths = RunPaths.from_environment()
+    config = PricingConfig.load(paths)
+    reference = load_reference(paths.reference)
+    with AeronMesh(aeron_directory=paths.aeron, client_name="pricing") as mesh:
+        process = PricingProcess(mesh, paths, reference, config)
+        process.start()
+        server = EdgeServer(
+            EdgeSettings(
+                service="pricing",
+                port=paths.ports.pricing,
+                token_path=paths.tokens,
+                accounts={account.name: account.account_id for account in reference.accounts},
+                unary_calls_max=config.unary_calls_max,
+                streams_max=config.streams_max,
+            )
+        )
+        server.add(add_PricingServiceServicer_to_server, process.service, access=ACCESS)
+        server.on_drain(process.close)
+        await server.start()
+        await _serve(server, process)
+
+
+async def _serve(server: EdgeServer, process: PricingProcess) -> None:
+    """Serve until a signal; a thread that dies is a MeshError."""
+    serving = asyncio.create_task(server.run_until_signal())
+    watching = asyncio.create_task(process.watch())
+    done, _ = await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
+    watching.cancel()
+    if serving in done:
+        await serving
+        return
+    serving.cancel()
+    await server.stop(0)
+    raise MeshError(f"the quote feed's thread died: {process.failure}")
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
