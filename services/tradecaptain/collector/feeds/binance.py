@@ -38,6 +38,7 @@ class SymbolUnits:
     symbol: str
     price_decimals: int
     quantity_decimals: int
+    book_index: int = 0
 
 
 def pack_symbol(symbol: str) -> tuple[int, int, int]:
@@ -73,7 +74,7 @@ class BinanceFeed:
             record["name0"], record["name1"], record["name2"] = pack_symbol(units.symbol)
             record["price_decimals"] = units.price_decimals
             record["quantity_decimals"] = units.quantity_decimals
-            record["book_index"] = index
+            record["book_index"] = units.book_index
         self._line = np.zeros(1, dtype=LINE_DTYPE)
 
     @property
@@ -139,3 +140,40 @@ class LevelSequencer:
         return level_sequence_messages(
             self.states, messages, start, end, self._pending, self.output
         )
+
+
+class OrderedBinanceFeed:
+    """A capture whose updates are in order around their snapshots, ready for the books."""
+
+    def __init__(self, source: Source, symbols: tuple[SymbolUnits, ...], book_count: int) -> None:
+        self._feed = BinanceFeed(source, symbols)
+        self.name = source.name
+        self._sequencer = LevelSequencer(book_count)
+        self._raw = np.zeros(DECODE_BATCH, dtype=FEED_MESSAGE_DTYPE)
+        self._raw_position = 0
+        self._raw_count = 0
+        self._ready_position = 0
+        self._ready_count = 0
+
+    def decode(self, messages: np.ndarray[Any, Any]) -> int:
+        """Fill ``messages`` with what comes next; zero at the end."""
+        while self._ready_position == self._ready_count:
+            if self._raw_position == self._raw_count:
+                self._raw_count = self._feed.decode(self._raw)
+                self._raw_position = 0
+                if self._raw_count == 0:
+                    return 0
+            taken, self._ready_count = self._sequencer.order(
+                self._raw, self._raw_position, self._raw_count
+            )
+            self._raw_position += taken
+            self._ready_position = 0
+        count = min(len(messages), self._ready_count - self._ready_position)
+        ready = self._sequencer.output[self._ready_position : self._ready_position + count]
+        messages[:count] = ready
+        self._ready_position += count
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        self._feed.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.collector.feeds.recognise import ContentKind, recognise
 from tradecaptain.collector.feeds.sources import Source, file_error, open_sources
+from tradecaptain.collector.replayed import pair_by_name
 from tradecaptain.collector.verification.binance import verify_binance
 from tradecaptain.collector.verification.lobster import verify_lobster
 from tradecaptain.collector.verification.outcome import Outcome
@@ -46,15 +47,11 @@ def guarded(outcome: Outcome, name: str, judge: Callable[[], None]) -> None:
 
 
 def pair_lobster(recognised: Recognised, outcome: Outcome) -> list[tuple[Source, Source]]:
-    """Pair message with order book files: by name, then in the same archive, then in order."""
+    """Pair message with order book files."""
     books = list(recognised.get(ContentKind.LOBSTER_BOOK, []))
     pairs: list[tuple[Source, Source]] = []
     for messages in recognised.get(ContentKind.LOBSTER_MESSAGES, []):
-        wanted = messages.name.replace("_message_", "_orderbook_")
-        match = next((book for book in books if book.name == wanted), None)
-        match = match or next((book for book in books if book.path == messages.path), None)
-        if match is None and messages.path.suffix != ".zip" and books:
-            match = books[0]
+        match = pair_by_name(messages, books)
         if match is None:
             detail = "there is no order book file beside the message file"
             outcome.add_error(

@@ -1,0 +1,69 @@
+"""Configuration of the collector."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field, field_validator
+from tradecaptain.base.config import ServiceConfig
+
+
+class CollectorConfig(ServiceConfig):
+    """What is collected, and how fast it is played."""
+
+    section: ClassVar[str] = "collector"
+
+    replay: list[Path] = Field(default_factory=list)
+    """Vendor files to replay; the simulator runs when there are none."""
+    speed: str = "1"
+    """``max``, or how many seconds of the source pass in one second."""
+    seed: int = Field(default=20_260_101, ge=0)
+    """Seed of the simulator: the same seed gives the same market."""
+    rate_per_second: int = Field(default=3000, ge=1, le=1_000_000)
+    """Messages a second that the simulator makes, over all instruments."""
+    level_capacity: int = Field(default=16_384, ge=64, le=262_144)
+    """Levels a side of a book whose feed tells every level."""
+    order_slots: int = Field(default=1 << 18, ge=1 << 10, le=1 << 24)
+    """Slots for orders of a book whose feed names orders; a power of two."""
+    core: int | None = None
+    """Core to which the agent's thread is pinned."""
+    idle: str = "backoff"
+    """What the agent does when nothing is due: spin, yield, backoff or sleep."""
+    reader_capacity: int = Field(default=65_536, ge=1024)
+    """Ticks that may wait for the service before its reader falls behind."""
+    stream_queue: int = Field(default=4096, ge=16)
+    """Items that may wait for one client before its stream ends as too slow."""
+    candle_seconds_kept: int = Field(default=86_400, ge=60)
+    """Candles of one second that are kept for each instrument."""
+    depth_rows_kept: int = Field(default=100_000, ge=1000)
+    """Depth changes that are kept for each instrument, for history and resumed streams."""
+    unary_calls_max: int = Field(default=1024, ge=1)
+    """Unary calls served at a time."""
+    streams_max: int = Field(default=256, ge=1)
+    """Streams served at a time."""
+
+    @field_validator("speed")
+    @classmethod
+    def _check_speed(cls, text: str) -> str:
+        if text != "max":
+            try:
+                speed = Fraction(text)
+            except (ValueError, ZeroDivisionError) as error:
+                raise ValueError("must be max or a positive number") from error
+            if not 0 < speed <= 1_000_000:
+                raise ValueError("must be max or a positive number up to 1000000")
+        return text
+
+    @field_validator("order_slots")
+    @classmethod
+    def _check_power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError("must be a power of two")
+        return value
+
+    @property
+    def playback_speed(self) -> Fraction | None:
+        """Source seconds a second; None plays as fast as the readers take it."""
+        return None if self.speed == "max" else Fraction(self.speed).limit_denominator(1000)
