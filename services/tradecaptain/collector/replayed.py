@@ -29,7 +29,7 @@ UNNAMED_SYMBOL = "REPLAY"
 _GRID_SINCE = datetime.date(2000, 1, 1)
 _LOBSTER_TICK_UNITS = 100
 _PRICE_RANGE = 20
-_QUANTITY_MAX = 10**12
+_QUANTITY_MAX = 10**15
 _INSPECTED_MESSAGES = 2_000_000
 _QUOTE_ASSETS = ("USDT", "USDC", "BUSD", "FDUSD", "USD", "EUR", "BTC", "ETH", "BNB")
 
@@ -125,10 +125,10 @@ def _lobster_instrument(symbol: str, calendar: Calendar) -> Instrument:
 
 
 def _binance_instruments(source: Source, calendar: Calendar) -> list[Instrument]:
-    """One instrument a symbol, in the coarsest decimal units that hold all its numbers."""
+    """One instrument a symbol; its price unit is the coarsest that holds all its prices."""
     feed = BinanceFeed(source)
     batch = np.zeros(65_536, dtype=FEED_MESSAGE_DTYPE)
-    decimals: dict[int, tuple[int, int, int]] = {}
+    decimals: dict[int, tuple[int, int]] = {}
     seen = 0
     try:
         while seen < _INSPECTED_MESSAGES and (count := feed.decode(batch)):
@@ -138,10 +138,9 @@ def _binance_instruments(source: Source, calendar: Calendar) -> list[Instrument]
             numbers = numbers[(kinds == MESSAGE_LEVEL) | (kinds == MESSAGE_TRADE)]
             for index in np.unique(numbers["book_index"]).tolist():
                 own = numbers[numbers["book_index"] == index]
-                price, quantity, highest = decimals.get(index, (0, 0, 0))
+                price, highest = decimals.get(index, (0, 0))
                 decimals[index] = (
                     max(price, _decimals_of(own["price_units"])),
-                    max(quantity, _decimals_of(own["quantity_units"])),
                     max(highest, int(own["price_units"].max())),
                 )
     finally:
@@ -163,7 +162,7 @@ def _decimals_of(units: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:
 
 
 def _binance_instrument(
-    symbol: str, price_decimals: int, quantity_decimals: int, highest: int, calendar: Calendar
+    symbol: str, price_decimals: int, highest: int, calendar: Calendar
 ) -> Instrument:
     quote = next((asset for asset in _QUOTE_ASSETS if symbol.split("_")[0].endswith(asset)), "USD")
     highest_units = highest // 10 ** (VENDOR_DECIMALS - price_decimals)
@@ -175,7 +174,8 @@ def _binance_instrument(
         name=f"{symbol} (replayed)",
         type=InstrumentType.FUTURE if "_" in symbol else InstrumentType.CRYPTO,
         price_unit=Fraction(1, 10**price_decimals),
-        quantity_unit=Fraction(1, 10**quantity_decimals),
+        # Levels carry quantities off the lot, so the vendor's finest decimal is the unit.
+        quantity_unit=Fraction(1, 10**VENDOR_DECIMALS),
         tick_tables=(table,),
         lot_units=1,
         minimum_order_units=1,
