@@ -30,6 +30,7 @@ _GRID_SINCE = datetime.date(2000, 1, 1)
 _LOBSTER_TICK_UNITS = 100
 _PRICE_RANGE = 20
 _QUANTITY_MAX = 10**15
+_NOTIONAL_UNITS_MAX = 2**63 - 1
 _INSPECTED_MESSAGES = 2_000_000
 _QUOTE_ASSETS = ("USDT", "USDC", "BUSD", "FDUSD", "USD", "EUR", "BTC", "ETH", "BNB")
 
@@ -166,6 +167,7 @@ def _binance_instrument(
 ) -> Instrument:
     quote = next((asset for asset in _QUOTE_ASSETS if symbol.split("_")[0].endswith(asset)), "USD")
     highest_units = highest // 10 ** (VENDOR_DECIMALS - price_decimals)
+    maximum_price_units = max(highest_units, 1) * _PRICE_RANGE
     table = TickTable(_GRID_SINCE, _midnight_ns(_GRID_SINCE), (TickBand(0, 1),))
     return Instrument(
         instrument_id=1,
@@ -179,9 +181,9 @@ def _binance_instrument(
         tick_tables=(table,),
         lot_units=1,
         minimum_order_units=1,
-        maximum_order_units=_QUANTITY_MAX,
+        maximum_order_units=min(_QUANTITY_MAX, _NOTIONAL_UNITS_MAX // maximum_price_units),
         minimum_price_units=1,
-        maximum_price_units=max(highest_units, 1) * _PRICE_RANGE,
+        maximum_price_units=maximum_price_units,
         currency=quote,
         settlement_currency=quote,
         calendar=calendar,
