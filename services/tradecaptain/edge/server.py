@@ -199,7 +199,8 @@ class EdgeServer:
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", settings.message_bytes_max),
             ("grpc.max_send_message_length", settings.message_bytes_max),
-            ("grpc.max_concurrent_streams", settings.unary_calls_max + settings.streams_max),
+            # Above our own limits, so that what exceeds them is refused and not left waiting.
+            ("grpc.max_concurrent_streams", 2 * (settings.unary_calls_max + settings.streams_max)),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
         ]
