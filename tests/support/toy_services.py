@@ -45,6 +45,7 @@ class ToyOrders(orders_pb2_grpc.OrderServiceServicer):
     def __init__(self) -> None:
         self.ended = asyncio.Event()
         self.release = asyncio.Event()
+        self.release_streams = asyncio.Event()
         self.submits = 0
 
     async def SubmitOrder(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -80,7 +81,7 @@ class ToyOrders(orders_pb2_grpc.OrderServiceServicer):
                 reports=[records_pb2.ExecutionReport(sequence=1)]
             )
             if request.resume_from.sequence != 1:
-                await self.release.wait()
+                await self.release_streams.wait()
             yield orders_pb2.StreamExecutionsResponse(
                 reports=[records_pb2.ExecutionReport(sequence=2, previous_sequence=1)]
             )

@@ -57,9 +57,11 @@ async def served(tmp_path: Path, **settings: Any) -> AsyncIterator[Served]:
     servicer = ToyOrders()
     server.add(add_OrderServiceServicer_to_server, servicer, access=ACCESS)
     port = await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Served(server, servicer, tokens, channel)
-    await server.stop()
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            yield Served(server, servicer, tokens, channel)
+    finally:
+        await server.stop()
 
 
 async def refusal(call: Any) -> TradeCaptainError:
@@ -172,6 +174,7 @@ async def test_calls_and_streams_are_bounded(tmp_path: Path) -> None:
         )
         assert (await refusal(other.read())).reason == reason.REASON_OVERLOADED
         edge.servicer.release.set()
+        edge.servicer.release_streams.set()
         assert (await first).order.client_order_id == "wait"
         assert (await stream.read()).reports[0].sequence == 2
 
