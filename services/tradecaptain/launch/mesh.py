@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import ConfigurationError
@@ -16,6 +16,7 @@ from tradecaptain.launch.config import SupervisorConfig
 from tradecaptain.launch.leftovers import remove_leftovers, remove_traces
 from tradecaptain.launch.parts import mesh_parts
 from tradecaptain.launch.prepare import Options, check_ports, part_environment, write_run_folder
+from tradecaptain.launch.processes import spawn
 from tradecaptain.launch.run_state import RunState, supervisor_lock
 from tradecaptain.launch.supervisor import Supervisor
 from tradecaptain.launch.telemetry import Telemetry
@@ -37,22 +38,57 @@ async def run_mesh(
         config = SupervisorConfig.load(run)
         write_run_folder(run, options)
         try:
-            compile_kernels()
-            supervisor = Supervisor(
-                run,
-                mesh_parts(run),
-                config,
-                _new_state(options),
-                environment=part_environment(options),
-                on_change=on_change,
-                rates=Telemetry(run, SYSTEM_CLOCK).rates,
-            )
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, supervisor.stop)
-            await supervisor.run_until_stopped()
+            with stop_signals() as stopping:
+                if not await compile_kernels(stopping):
+                    return
+                supervisor = Supervisor(
+                    run,
+                    mesh_parts(run),
+                    config,
+                    _new_state(options),
+                    environment=part_environment(options),
+                    on_change=on_change,
+                    rates=Telemetry(run, SYSTEM_CLOCK).rates,
+                )
+                stopping.then(supervisor.stop)
+                await supervisor.run_until_stopped()
         finally:
             remove_traces(run)
+
+
+class Stopping:
+    """Tells that a signal asked us to stop, to whoever is in charge at that moment."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self._stop: Callable[[], None] = self._asked.set
+
+    def ask(self) -> None:
+        """Pass on that we are asked to stop."""
+        self._stop()
+
+    def then(self, stop: Callable[[], None]) -> None:
+        """Hand over to another way of stopping."""
+        self._stop = stop
+
+    async def wait(self) -> None:
+        """Return once a signal came before anybody else was in charge."""
+        await self._asked.wait()
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stopping]:
+    """Take Ctrl-C, the request to end and the end of the terminal as one wish."""
+    stopping = Stopping()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, stopping.ask)
+    try:
+        yield stopping
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
 
 
 def _new_state(options: Options) -> RunState:
@@ -64,12 +100,22 @@ def _new_state(options: Options) -> RunState:
     )
 
 
-def compile_kernels() -> None:
+async def compile_kernels(stopping: Stopping) -> bool:
     """Fill the kernel cache in a process of its own, so that its memory is given back.
 
-    Says what it does on standard error only if there is something to compile.
+    Says what it does on standard error only if there is something to compile. ``False`` if we were
+    asked to stop meanwhile.
     """
-    command = [sys.executable, "-m", "tradecaptain.cli.main", "compile", "--quiet-when-done"]
-    status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
-    if status:
+    command = (sys.executable, "-m", "tradecaptain.cli.main", "compile", "--quiet-when-done")
+    process = await spawn(command, sys.stderr.fileno(), os.environ)
+    ended = asyncio.create_task(process.wait())
+    asked = asyncio.create_task(stopping.wait())
+    await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not ended.done():
+        process.terminate()
+        await ended
+        return False
+    if ended.result():
         raise ConfigurationError("the kernels can't be compiled; what the compiler says is above")
+    return True

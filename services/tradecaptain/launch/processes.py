@@ -84,23 +84,22 @@ def _die_with_parent(parent: int) -> None:
 
 
 async def spawn(
-    command: tuple[str, ...], log: Path, environment: Mapping[str, str]
+    command: tuple[str, ...], output: int, environment: Mapping[str, str]
 ) -> asyncio.subprocess.Process:
-    """Start a child in a process group of its own; what it prints is added to its log.
+    """Start a child in a process group of its own; it prints to an open file.
 
     Its own group keeps a Ctrl-C in the terminal from reaching it beside the supervisor's orders.
     """
     parent = os.getpid()
-    with log.open("ab") as output:
-        return await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=dict(environment),
-            process_group=0,
-            preexec_fn=lambda: _die_with_parent(parent),
-        )
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        env=dict(environment),
+        process_group=0,
+        preexec_fn=lambda: _die_with_parent(parent),
+    )
 
 
 def describe_exit(status: int) -> str:

@@ -142,7 +142,8 @@ class Supervisor:
         """Run a part's process until it ends or must be ended; says why it isn't there any more."""
         part = watched.part
         log = self._run.log_of(part.name)
-        process = await spawn(part.command, log, self._environment)
+        with log.open("ab") as output:
+            process = await spawn(part.command, output.fileno(), self._environment)
         watched.process = process
         mark = ProcessMark.of(process.pid)
         if mark is not None:

@@ -21,19 +21,18 @@ from tradecaptain.launch.run_state import (
 SLEEPER = (sys.executable, "-c", "import signal; signal.pause()")
 SUPERVISOR = """
 import asyncio, sys
-from pathlib import Path
 from tradecaptain.launch.processes import spawn
 async def main():
     command = (sys.executable, "-c", "import signal; signal.pause()")
-    child = await spawn(command, Path(sys.argv[1]), {})
+    child = await spawn(command, sys.stderr.fileno(), {})
     print(child.pid, flush=True)
     await child.wait()
 asyncio.run(main())
 """
 
 
-def test_a_child_ends_when_its_supervisor_is_killed(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SUPERVISOR, str(tmp_path / "log")]
+def test_a_child_ends_when_its_supervisor_is_killed() -> None:
+    command = [sys.executable, "-c", SUPERVISOR]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
