@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m perf`` lists them, ``python -m perf NAME`` runs one."""
