@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import structlog
 from tradecaptain.base.clock import Clock
+from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
 from tradecaptain.base.reference import Reference
 from tradecaptain.mesh.publisher import RecordPublisher
@@ -34,11 +35,12 @@ from tradecaptain.risk.seeds import seed_store
 from tradecaptain.risk.store import RiskStore, Stamp
 from tradecaptain.risk.synchroniser import Synchroniser
 from tradecaptain.risk.taken import take_foreign_control
-from tradecaptain.wire import control, execution_event, streams
+from tradecaptain.wire import control, execution_event, reason, streams
 
 _LOG = structlog.get_logger("risk")
 HISTORY_FILE: Final = "execution_history"
 """Name of the venue's event history in the shared-memory folder."""
+_CONNECT_POLL_SECONDS: Final = 0.005
 
 type Batch = np.ndarray[Any, Any]
 
@@ -132,7 +134,14 @@ class RiskAgent:
         self._history.close()
 
     async def _publish(self, records: ControlRecords, timeout_s: float) -> None:
-        await self._publisher.publish(records, timeout_ns=int(timeout_s * 1e9))
+        deadline_ns = self._clock.monotonic_ns() + int(timeout_s * 1e9)
+        # A log without a reader may still take records, which nobody would ever see.
+        while not self._publisher.publication.is_connected:
+            if self._clock.monotonic_ns() >= deadline_ns:
+                raise TradeCaptainError(reason.REASON_UNAVAILABLE, "the venue isn't there")
+            await asyncio.sleep(_CONNECT_POLL_SECONDS)
+        remaining_ns = max(0, deadline_ns - self._clock.monotonic_ns())
+        await self._publisher.publish(records, timeout_ns=remaining_ns)
 
     async def _save_now_and_then(self) -> None:
         while True:

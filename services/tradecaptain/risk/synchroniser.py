@@ -75,6 +75,7 @@ class Synchroniser:
         self._retry_s = retry_s
         self._wake = asyncio.Event()
         self.synchronised_epoch = 0
+        """Epoch whose gate has everything and for which no newer request is due; else 0."""
         self.on_epoch: Callable[[int], None] = lambda epoch: None
 
     def wake(self) -> None:
@@ -113,7 +114,8 @@ class Synchroniser:
                 await self._send("positions", position_requests(self._ledger), epoch)
                 store.set_positions_sent(epoch)
             await self._send("limits", limit_requests(self._controller), epoch)
-            self.synchronised_epoch = epoch
+            if not self._wake.is_set():
+                self.synchronised_epoch = epoch
             _LOG.info("gate has limits, kill switches and positions", epoch=epoch)
 
     async def _send(self, what: str, requests: Sequence[ControlRequest], epoch: int) -> None:
