@@ -24,6 +24,7 @@ from tradecaptain.base.memory import (
     store_release_i64,
 )
 from tradecaptain.mesh.client import AeronMesh
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.image import image_next, image_release
 from tradecaptain.mesh.layout import IMAGE_TYPE, PUBLICATION_TYPE
 from tradecaptain.mesh.publication import (
@@ -31,7 +32,6 @@ from tradecaptain.mesh.publication import (
     publication_commit,
     publication_stride,
 )
-from tradecaptain.mesh.transport import Closing
 from tradecaptain.mesh.waiting import wait_until
 
 from perf.support.driver_process import media_driver

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tradecaptain.mesh.aeron_client import AeronClient
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.errors import MeshError
-from tradecaptain.mesh.transport import Closing
 
 
 class AeronResource(Closing):

@@ -14,13 +14,13 @@ import numpy.typing as npt
 from tradecaptain.mesh.aeron_client import AeronClient
 from tradecaptain.mesh.aeron_publication import AeronPublication
 from tradecaptain.mesh.aeron_subscription import AeronSubscription
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.timeouts import TIMEOUTS, Timeouts
 from tradecaptain.mesh.transport import (
     DEFAULT_IMAGE_CAPACITY,
     DEFAULT_TERM_BYTES,
     IPC_CHANNEL,
-    Closing,
     check_stream,
 )
 from tradecaptain.mesh.waiting import wait_until

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import aligned_zeros, load_i64, store_release_i64
 from tradecaptain.mesh.mapping import MappedFile
-from tradecaptain.mesh.shared_table import SharedTable
+from tradecaptain.mesh.table_readers import COUNTER_BYTES, CounterReader
 
 _LINE_SHIFT: Final = 6
 
@@ -39,10 +39,8 @@ def counter_set(counters: Any, index: int, value: int) -> None:
         store_release_i64(counters[0]["address"] + (index << _LINE_SHIFT), value)
 
 
-class CounterTable(SharedTable):
+class CounterTable(CounterReader):
     """Named counters of one process."""
-
-    magic = b"tc-counters"
 
     def __init__(self, mapped: MappedFile) -> None:
         super().__init__(mapped)
@@ -52,22 +50,14 @@ class CounterTable(SharedTable):
     @classmethod
     def create(cls, path: Path, names: Sequence[str]) -> Self:
         """Make the file anew with all counters at zero; the order of names is their index."""
-        return cls(cls.make_file(path, item_bytes=8, item_count=len(names), names=names))
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Map a file for reading; :class:`MeshError` if it is none of ours."""
-        return cls(MappedFile(path, writable=False))
+        return cls(
+            cls.make_file(path, item_bytes=COUNTER_BYTES, item_count=len(names), names=names)
+        )
 
     @property
     def state(self) -> npt.NDArray[Any]:
         """Record array of length one for the kernel functions of this module."""
         return self._state
-
-    def values(self) -> dict[str, int]:
-        """All counters by name."""
-        words = self.mapped.array("<i8", self.item_count * 8, self.items_offset)
-        return {name: int(words[8 * index]) for index, name in enumerate(self.names)}
 
     def add(self, name: str, amount: int = 1) -> None:
         """Add to a counter from Python."""

@@ -26,8 +26,8 @@ from tradecaptain.base.memory import (
     store_release_i64,
 )
 from tradecaptain.base.system_calls import eventfd_signal
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.errors import MeshError
-from tradecaptain.mesh.transport import Closing
 
 _LINE: Final = 64
 _HEAD: Final = 1 * _LINE

@@ -10,6 +10,7 @@ from numba import types
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, copy_bytes
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.layout import BATCH_FRACTION, PUBLICATION_TYPE
 from tradecaptain.mesh.publication import (
@@ -19,7 +20,7 @@ from tradecaptain.mesh.publication import (
 )
 from tradecaptain.mesh.status import ADMIN_ACTION, BACK_PRESSURED, NOT_CONNECTED, status_name
 from tradecaptain.mesh.timeouts import SECOND_NS, TIMEOUTS
-from tradecaptain.mesh.transport import Closing, Publication
+from tradecaptain.mesh.transport import Publication
 
 _RETRY_SECONDS: Final = 0.0005
 _RETRYABLE: Final = (BACK_PRESSURED, ADMIN_ACTION, NOT_CONNECTED)

@@ -30,10 +30,10 @@ from tradecaptain.base.memory import (
     store_release_i64,
 )
 from tradecaptain.mesh.agent import Agent
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.idle import IDLE, IDLE_TYPE, STRATEGIES, idle_after
 from tradecaptain.mesh.timeouts import SECOND_NS, TIMEOUTS, Timeouts
-from tradecaptain.mesh.transport import Closing
 
 _PARK_NS_MIN: Final = 1_000
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.mapping import MappedFile
-from tradecaptain.mesh.transport import Closing
 
 HEADER_BYTES: Final = 64
 NAME_BYTES: Final = 64

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.layout import TERM_LENGTH_MINIMUM
 from tradecaptain.mesh.simulated_link import (
     SimulatedLink,
@@ -22,7 +23,6 @@ from tradecaptain.mesh.simulated_link import (
 from tradecaptain.mesh.transport import (
     DEFAULT_IMAGE_CAPACITY,
     IPC_CHANNEL,
-    Closing,
     check_stream,
 )
 

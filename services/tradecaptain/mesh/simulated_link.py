@@ -19,6 +19,7 @@ from tradecaptain.base.memory import (
     store_release_i64,
     zero_bytes,
 )
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.layout import (
     FRAME_ALIGNMENT,
     IMAGE,
@@ -31,7 +32,6 @@ from tradecaptain.mesh.layout import (
 )
 from tradecaptain.mesh.publication import publication_position, wrap_i32
 from tradecaptain.mesh.state import LogPlace, choose_slot, open_image_state, open_publication_state
-from tradecaptain.mesh.transport import Closing
 
 _WATCH_CRANKS = 4
 """Cranks for which an untethered reader may lag before it is dropped."""

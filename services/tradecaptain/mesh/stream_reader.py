@@ -19,6 +19,7 @@ from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import aligned_zeros, copy_bytes, load_i64, store_i64, zero_bytes
 from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.handover import (
     HANDOVER,
     HANDOVER_TYPE,
@@ -30,7 +31,7 @@ from tradecaptain.mesh.handover import (
 )
 from tradecaptain.mesh.image import image_intact, image_length, image_next, image_release
 from tradecaptain.mesh.layout import IMAGE, IMAGE_TYPE
-from tradecaptain.mesh.transport import DEFAULT_IMAGE_CAPACITY, IPC_CHANNEL, Closing, Mesh
+from tradecaptain.mesh.transport import DEFAULT_IMAGE_CAPACITY, IPC_CHANNEL, Mesh
 
 EVENT_RECORD: Final = 0
 """A record; ``position`` is where its frame ends in the stream."""

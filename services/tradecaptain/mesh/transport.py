@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol
 
 import numpy.typing as npt
 from tradecaptain.mesh.errors import MeshError
@@ -99,25 +98,6 @@ class Mesh(Protocol):
     def close(self) -> None:
         """Close everything that was opened from here."""
         ...
-
-
-class Closing:
-    """Context manager that closes."""
-
-    def close(self) -> None:
-        """Give everything back."""
-        raise NotImplementedError
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def check_stream(stream_id: int, term_bytes: int = TERM_LENGTH_MINIMUM) -> None:

@@ -14,6 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 from numba import types
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import address_of, aligned_zeros, copy_bytes
 from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
@@ -28,7 +29,7 @@ from tradecaptain.mesh.handover import (
 )
 from tradecaptain.mesh.image import image_intact, image_length, image_next, image_release
 from tradecaptain.mesh.layout import IMAGE, IMAGE_TYPE
-from tradecaptain.mesh.transport import Closing, Mesh
+from tradecaptain.mesh.transport import Mesh
 from tradecaptain.wire import market_tick, streams
 
 TICKS_PER_TURN: Final = 512

@@ -11,10 +11,10 @@ from tradecaptain.base.jit import kernel
 from tradecaptain.mesh.histogram import (
     HISTOGRAMS_TYPE,
     HistogramTable,
-    bucket_maximum,
     bucket_of,
     histogram_record,
 )
+from tradecaptain.mesh.table_readers import bucket_maximum
 from twins.mesh.histogram import ExactHistogram
 
 pytestmark = pytest.mark.twin
