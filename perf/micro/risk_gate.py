@@ -1,0 +1,288 @@
+"""Pre-trade checks a second and their latency, with all controls on and a large state resident.
+
+10,000 accounts of 100 firms and 1,000 instruments have every limit at every level; each order is
+checked on its own, the account and the instrument drawn by Zipf(1.0) (and uniformly, for
+comparison). A check is timed between serialising reads of the cycle counter, and the cost of an
+empty measurement is taken off. What a check reserved is given back outside the measurement, and at
+the end nothing may be left.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from tradecaptain.base.jit import kernel
+from tradecaptain.base.memory import address_of
+from tradecaptain.kernels import risk_gate
+from tradecaptain.wire import common, control, order_command
+
+from perf.support.machine import core_pair, pinned_to
+from perf.support.result import Result
+
+PLACEMENT = "one thread on the first core"
+
+ACCOUNTS = 10_000
+INSTRUMENTS = 1_000
+FIRMS = 100
+PAIRS_CAPACITY = 2_000_000
+ROUNDS = 9
+SAMPLES = 500_000
+MARKET_SHARE = 0.05
+REFERENCE_PRICE = 10_000
+_FULL_TABLE = 100_000
+_CALIBRATION_SECONDS = 0.2
+_I64 = types.int64
+_ARRAY = types.int64[::1]
+
+
+@intrinsic
+def _cycles(typing_context: Any) -> Any:
+    """The cycle counter, read after all loads before it and before all after it."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        nothing = ir.FunctionType(ir.VoidType(), ())
+        fence = builder.module.globals.get("llvm.x86.sse2.lfence")
+        if fence is None:
+            fence = ir.Function(builder.module, nothing, "llvm.x86.sse2.lfence")
+        counter_type = ir.FunctionType(ir.IntType(64), ())
+        counter = builder.module.declare_intrinsic("llvm.readcyclecounter", (), counter_type)
+        builder.call(fence, ())
+        value = builder.call(counter, ())
+        builder.call(fence, ())
+        return value
+
+    return types.int64(), codegen
+
+
+@kernel(_I64())
+def _read_cycles() -> int:
+    return _cycles()
+
+
+@kernel(types.void(_ARRAY))
+def _measure_nothing(samples: Any) -> None:
+    for index in range(samples.shape[0]):
+        start = _cycles()
+        samples[index] = _cycles() - start
+
+
+@kernel(types.void(_I64, _ARRAY, _I64))
+def _write_order(command: int, orders: Any, index: int) -> None:
+    base = index * 6
+    order_command.set_account_id(command, orders[base])
+    order_command.set_instrument_id(command, orders[base + 1])
+    order_command.set_side(command, orders[base + 2])
+    order_command.set_price_units(command, orders[base + 3])
+    order_command.set_quantity_units(command, orders[base + 4])
+    order_command.set_order_type(command, orders[base + 5])
+
+
+@kernel(_I64(_I64, _I64, _ARRAY, _I64))
+def _release(gate: int, count: int, orders: Any, first: int) -> int:
+    errors = 0
+    for index in range(first, first + count):
+        base = index * 6
+        errors += risk_gate.gate_release(
+            gate, orders[base], orders[base + 1], orders[base + 2], orders[base + 4], 1
+        )
+    return errors
+
+
+@kernel(_I64(_I64, _I64, _ARRAY, _ARRAY))
+def _time_checks(gate: int, command: int, orders: Any, samples: Any) -> int:
+    """Time each check; returns how many passed."""
+    passed = 0
+    for index in range(samples.shape[0]):
+        _write_order(command, orders, index)
+        start = _cycles()
+        refusal = risk_gate.gate_check_new(gate, command)
+        samples[index] = _cycles() - start
+        if refusal == 0:
+            passed += 1
+            _release(gate, 1, orders, index)
+    return passed
+
+
+@kernel(_I64(_I64, _I64, _ARRAY, _I64))
+def _run_checks(gate: int, command: int, orders: Any, count: int) -> int:
+    """Check without a clock in between; returns how many passed."""
+    passed = 0
+    for index in range(count):
+        _write_order(command, orders, index)
+        if risk_gate.gate_check_new(gate, command) == 0:
+            passed += 1
+    return passed
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Percentiles of one round, net of the timer."""
+
+    p50_ns: float
+    p99_ns: float
+
+
+class GateRig:
+    """A gate with every limit set, and a command to check."""
+
+    def __init__(self) -> None:
+        self.gate = risk_gate.allocate_gate(
+            risk_gate.GateCapacities(
+                accounts=ACCOUNTS, instruments=INSTRUMENTS, pairs=PAIRS_CAPACITY, firms=FIRMS
+            )
+        )
+        self._control = np.zeros(1, control.DTYPE)
+        self._command = np.zeros(1, order_command.DTYPE)
+        order_command.initialise(self.command)
+        order_command.set_firm_id(self.command, 1)
+        numerator, denominator = risk_gate.notional_ratio(Fraction(1, 100), Fraction(1), 1)
+        for instrument in range(1, INSTRUMENTS + 1):
+            risk_gate.gate_add_instrument(self.gate.address, instrument, numerator, denominator)
+            risk_gate.gate_apply_quote(
+                self.gate.address, instrument, REFERENCE_PRICE - 1, REFERENCE_PRICE + 1
+            )
+        self._set_limits()
+        self.cycles_per_ns = _cycles_per_ns()
+        samples = np.zeros(100_000, np.int64)
+        _measure_nothing(samples)
+        self.timer_ns = float(np.median(samples)) / self.cycles_per_ns
+
+    @property
+    def command(self) -> int:
+        """Address of the order command."""
+        return address_of(self._command)
+
+    def _set_limits(self) -> None:
+        limits = (10**6, 10**15, 1_000, 10**12, 10**12, 10**7)
+        levels = [(control.CONTROL_SCOPE_FIRM, 0, 0, 4)]
+        levels += [(control.CONTROL_SCOPE_FIRM, firm, 0, 3) for firm in range(1, FIRMS + 1)]
+        scope = control.CONTROL_SCOPE_INSTRUMENT
+        levels += [(scope, 0, instrument, 2) for instrument in range(1, INSTRUMENTS + 1)]
+        scope = control.CONTROL_SCOPE_ACCOUNT
+        levels += [(scope, account, 0, 1) for account in range(1, ACCOUNTS + 1)]
+        record = address_of(self._control)
+        control.initialise(record)
+        control.set_action(record, control.CONTROL_ACTION_SET_LIMIT)
+        for scope, scope_id, instrument, factor in levels:
+            control.set_scope(record, scope)
+            control.set_scope_id(record, scope_id)
+            control.set_instrument_id(record, instrument)
+            for kind, value in enumerate(limits, start=control.LIMIT_KIND_ORDER_QUANTITY):
+                control.set_limit_kind(record, kind)
+                control.set_value(record, value * factor)
+                outcome = risk_gate.gate_apply_control(self.gate.address, record)
+                assert outcome == 0, f"limit refused: {outcome}"
+
+    def latency(self, orders: npt.NDArray[np.int64], count: int) -> Latency:
+        """Time every check of ``orders``, all of which must pass."""
+        samples = np.zeros(count, np.int64)
+        passed = _time_checks(self.gate.address, self.command, orders, samples)
+        assert passed == count, f"{count - passed} of {count} orders were refused"
+        net = samples / self.cycles_per_ns - self.timer_ns
+        return Latency(float(np.percentile(net, 50)), float(np.percentile(net, 99)))
+
+    def rate(self, orders: npt.NDArray[np.int64], count: int) -> float:
+        """Checks a second."""
+        start = time.perf_counter()
+        passed = _run_checks(self.gate.address, self.command, orders, count)
+        seconds = time.perf_counter() - start
+        assert passed == count, f"{count - passed} of {count} orders were refused"
+        assert _release(self.gate.address, count, orders, 0) == 0
+        return count / seconds
+
+    def verify_empty(self) -> None:
+        """Nothing may be reserved once everything was given back."""
+        assert not self.gate.pairs["working_buy"].any()
+        assert not self.gate.pairs["working_sell"].any()
+        assert not self.gate.accounts["open_order_count"].any()
+        assert self.gate.header[0]["accounting_error_count"] == 0
+
+
+def _cycles_per_ns() -> float:
+    start_ns, start = time.perf_counter_ns(), _read_cycles()
+    while time.perf_counter_ns() - start_ns < _CALIBRATION_SECONDS * 1e9:
+        pass
+    return float(_read_cycles() - start) / (time.perf_counter_ns() - start_ns)
+
+
+def _zipf(generator: np.random.Generator, count: int, size: int) -> npt.NDArray[np.int64]:
+    """Ranks by Zipf(1.0), dealt out to ids at random."""
+    weights = 1.0 / np.arange(1, count + 1)
+    ids = generator.permutation(count) + 1
+    return ids[generator.choice(count, size, p=weights / weights.sum())].astype(np.int64)
+
+
+def make_orders(size: int, *, is_zipf: bool, seed: int = 1) -> npt.NDArray[np.int64]:
+    """Account, instrument, side, price, quantity and type of each order, one after the other."""
+    generator = np.random.default_rng(seed)
+    if is_zipf:
+        accounts = _zipf(generator, ACCOUNTS, size)
+        instruments = _zipf(generator, INSTRUMENTS, size)
+    else:
+        accounts = generator.integers(1, ACCOUNTS + 1, size)
+        instruments = generator.integers(1, INSTRUMENTS + 1, size)
+    is_market = generator.random(size) < MARKET_SHARE
+    columns = (
+        accounts,
+        instruments,
+        generator.integers(1, 3, size),
+        generator.integers(REFERENCE_PRICE * 95 // 100, REFERENCE_PRICE * 105 // 100, size),
+        generator.integers(1, 1_000, size),
+        np.where(is_market, common.ORDER_TYPE_MARKET, common.ORDER_TYPE_LIMIT),
+    )
+    return np.ascontiguousarray(np.stack(columns, axis=1).astype(np.int64)).reshape(-1)
+
+
+def bytes_per_pair() -> float:
+    """Memory of the pair table for each pair in use, when the table is full."""
+    gate = risk_gate.allocate_gate(risk_gate.GateCapacities(pairs=_FULL_TABLE))
+    return gate.pair_bytes() / _FULL_TABLE
+
+
+def run(smoke: bool) -> list[Result]:
+    """Medians over rounds of the percentiles and of the rate."""
+    samples, rounds = (20_000, 2) if smoke else (SAMPLES, ROUNDS)
+    rig = GateRig()
+    zipf = make_orders(4 * samples, is_zipf=True)
+    uniform = make_orders(samples, is_zipf=False, seed=2)
+    with pinned_to(core_pair()[0]):
+        # The first runs make the pairs, whose pages are touched then.
+        rig.rate(zipf, 4 * samples)
+        rig.rate(uniform, samples)
+        zipf_rounds = [rig.latency(zipf, samples) for _ in range(rounds)]
+        uniform_rounds = [rig.latency(uniform, samples) for _ in range(rounds)]
+        rates = [rig.rate(zipf, 4 * samples) for _ in range(rounds)]
+    rig.verify_empty()
+    pairs = int(rig.gate.header[0]["pairs"]["used_count"])
+    print(
+        f"timer {rig.timer_ns:.1f} ns taken off each check; {pairs:,} pairs resident",
+        file=sys.stderr,
+    )
+
+    def median(latencies: list[Latency], name: str) -> float:
+        return statistics.median(getattr(item, name) for item in latencies)
+
+    return [
+        Result("risk_gate.p50_ns", median(zipf_rounds, "p50_ns"), "ns", 100),
+        Result("risk_gate.p99_ns", median(zipf_rounds, "p99_ns"), "ns", 500),
+        Result("risk_gate.uniform_p50_ns", median(uniform_rounds, "p50_ns"), "ns"),
+        Result("risk_gate.uniform_p99_ns", median(uniform_rounds, "p99_ns"), "ns"),
+        Result(
+            "risk_gate.checks_per_second",
+            statistics.median(rates),
+            "1/s",
+            5_000_000,
+            higher_is_better=True,
+        ),
+        Result("risk_gate.bytes_per_pair", bytes_per_pair(), "B", 64),
+    ]
