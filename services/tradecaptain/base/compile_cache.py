@@ -16,8 +16,11 @@ import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -36,6 +39,10 @@ _NEVER_COMPILED = ("api", "cli", "client", "edge", "launch")
 _KERNEL_MARK = re.compile(r"^@(?:jit\.)?(?:kernel|entry|duty_cycle)\b", re.MULTILINE)
 
 type Progress = Callable[[int, int, str], None]
+
+
+class CompilationError(Exception):
+    """A kernel can't be compiled; the compiler's own words are on standard error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +95,103 @@ def is_complete(folder: Path) -> bool:
 
 
 def compile_all(progress: Progress = lambda _done, _total, _name: None) -> CompileReport:
-    """Import every module with kernels, which compiles what the cache doesn't have."""
+    """Compile what the cache doesn't have, one process a core; says so after every module."""
     folder = prepare_cache()
     kernel_counts = {module: _kernel_count(path) for module, path in _sources().items()}
     counts = {module: count for module, count in kernel_counts.items() if count}
     total = sum(counts.values())
     if is_complete(folder):
         return CompileReport(folder, total, 0)
-    done = 0
-    for module, count in counts.items():
+    compiled = done = 0
+    progress(done, total, "")
+    for module, missed in _compile_in_processes(set(counts)):
+        compiled += missed
+        done += counts[module]
         progress(done, total, module.removeprefix(f"{_PACKAGE}."))
-        importlib.import_module(module)
-        done += count
-    progress(done, total, "done")
     if not jit_is_disabled() and folder.is_dir():
         (folder / _COMPLETE).touch()
-    return CompileReport(folder, total, len(cache_misses()))
+    return CompileReport(folder, total, compiled)
+
+
+def _compile_in_processes(modules: set[str]) -> Iterator[tuple[str, int]]:
+    """Import modules in worker processes, each after those that it imports; yields what is done.
+
+    Importing a module compiles its kernels, and those of what it imports unless they are in the
+    cache already: the order keeps two workers from compiling the same.
+    """
+    needs = {module: _closure(module) & modules - {module} for module in modules}
+    # What most others wait for goes first.
+    users = Counter(need for needed in needs.values() for need in needed)
+    waiting = sorted(modules, key=lambda module: -users[module])
+    done: set[str] = set()
+    running: dict[Future[int], tuple[str, _CompileWorker]] = {}
+    idle = [_CompileWorker() for _ in range(min(os.cpu_count() or 1, len(modules)))]
+    workers = list(idle)
+    try:
+        with ThreadPoolExecutor(len(workers)) as threads:
+            while waiting or running:
+                ready = [name for name in waiting if needs[name] <= done]
+                if not ready and not running:
+                    # Modules that import each other: any of them may be first.
+                    ready = waiting[:1]
+                for module in ready[: len(idle)]:
+                    waiting.remove(module)
+                    worker = idle.pop()
+                    running[threads.submit(worker.compile, module)] = module, worker
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    module, worker = running.pop(future)
+                    idle.append(worker)
+                    done.add(module)
+                    yield module, future.result()
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+class _CompileWorker:
+    """A process that imports the modules that it is told to."""
+
+    def __init__(self) -> None:
+        command = (
+            "from tradecaptain.base.compile_cache import _serve_compilations as serve; serve()"
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+
+    def compile(self, module: str) -> int:
+        """Import a module there; returns how many kernels it had to compile."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{module}\n")
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise CompilationError(f"{module} can't be compiled; the reason stands above")
+        return int(answer)
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+def _serve_compilations() -> None:
+    """Run in a worker: import each module named on standard input, answer with its misses."""
+    known = 0
+    for line in sys.stdin:
+        importlib.import_module(line.strip())
+        missed = len(cache_misses())
+        sys.stdout.write(f"{missed - known}\n")
+        sys.stdout.flush()
+        known = missed
 
 
 def cache_misses() -> list[str]:
@@ -222,8 +310,8 @@ def _entry_key(module: str) -> tuple[str, str]:
 
 
 @cache
-def _closure_hash(module: str) -> str:
-    """Hash of a module's source and of everything of ours that it imports."""
+def _closure(module: str) -> frozenset[str]:
+    """A module and everything of ours that it imports, however indirectly."""
     sources = _sources()
     seen: set[str] = set()
     waiting = [module]
@@ -233,9 +321,15 @@ def _closure_hash(module: str) -> str:
             continue
         seen.add(current)
         waiting.extend(_imports(sources[current]))
+    return frozenset(seen)
+
+
+def _closure_hash(module: str) -> str:
+    """Hash of a module's source and of everything of ours that it imports."""
+    sources = _sources()
     lines = [
         f"{name} {sources[name].stat().st_mtime_ns} {_content_hash(sources[name])}"
-        for name in sorted(seen)
+        for name in sorted(_closure(module))
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

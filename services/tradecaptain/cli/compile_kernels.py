@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from tradecaptain.base.compile_cache import compile_all, is_complete, prepare_cache
+from tradecaptain.base.compile_cache import (
+    CompilationError,
+    compile_all,
+    is_complete,
+    prepare_cache,
+)
+from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import MESSAGES, emit_json, say
 
 
@@ -40,7 +46,10 @@ def compile_kernels(
             else:
                 lines.follow(done, total)
 
-        report = compile_all(follow)
+        try:
+            report = compile_all(follow)
+        except CompilationError as error:
+            raise CommandError(str(error)) from error
     if json:
         emit_json({"folder": str(folder), "kernels": report.kernels, "compiled": report.compiled})
     elif report.compiled or not quiet_when_done:

@@ -75,7 +75,7 @@ def toy_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Pa
 
 def forget() -> None:
     """Drop what the module remembers about sources, as a new process would."""
-    for remembered in (compile_cache._content, compile_cache._imports, compile_cache._closure_hash):
+    for remembered in (compile_cache._content, compile_cache._imports, compile_cache._closure):
         remembered.cache_clear()
 
 
