@@ -19,7 +19,7 @@ from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.agent import Venue
-from tradecaptain.orderbook.config import OrderBookConfig
+from tradecaptain.orderbook.config import OrderBookConfig, power_of_two
 from tradecaptain.orderbook.follower import BookFollower
 from tradecaptain.orderbook.service import OrderBook, StepHub
 from tradecaptain.orderbook.venue_core import VenueSettings
@@ -46,7 +46,7 @@ class BookProcess:
             mesh,
             streams.BOOK_EVENTS,
             book_event.DTYPE,
-            capacity=1 << (config.view_reader_capacity - 1).bit_length(),
+            capacity=power_of_two(config.view_reader_capacity),
         )
         self._runner = AgentRunner(
             [self._reader.agent], Placement(core=config.view_core, idle=config.view_idle)
@@ -84,7 +84,7 @@ def _venue_settings(config: OrderBookConfig) -> VenueSettings:
         levels=config.levels,
         step_limit=config.step_limit,
         sessions=config.sessions,
-        history_events=config.history_events,
+        history_events=power_of_two(config.history_events),
         core=config.core,
         idle=config.idle,
     )

@@ -11,6 +11,11 @@ from tradecaptain.orderbook.view_layout import ViewCapacity
 _IDLE = "^(spin|yield|backoff|sleep)$"
 
 
+def power_of_two(number: int) -> int:
+    """The smallest power of two that is not below ``number``."""
+    return 1 << (number - 1).bit_length()
+
+
 class OrderBookConfig(ServiceConfig):
     """Read once, at start; every capacity is allocated then."""
 
@@ -25,7 +30,7 @@ class OrderBookConfig(ServiceConfig):
     sessions: int = Field(default=1 << 12, ge=1, le=1 << 20)
     """Order sessions that may be open."""
     history_events: int = Field(default=1 << 18, ge=1 << 10, le=1 << 26)
-    """Execution events that followers can read again."""
+    """Execution events that followers can read again; rounded up to a power of two."""
     core: int | None = Field(default=None, ge=0)
     """Core of the venue's thread; any if absent."""
     idle: str = Field(default="backoff", pattern=_IDLE)
@@ -34,7 +39,7 @@ class OrderBookConfig(ServiceConfig):
     view_changes: int = Field(default=1 << 16, ge=1 << 8, le=1 << 24)
     """Changes that a stream of books can be resumed from; rounded up to a power of two."""
     view_reader_capacity: int = Field(default=1 << 15, ge=1 << 8, le=1 << 22)
-    """Book events between the mesh and the views before the log has to wait."""
+    """Book events between the mesh and the views; rounded up to a power of two."""
     view_core: int | None = Field(default=None, ge=0)
     """Core of the thread that reads book events; any if absent."""
     view_idle: str = Field(default="backoff", pattern=_IDLE)
@@ -50,6 +55,6 @@ class OrderBookConfig(ServiceConfig):
         return ViewCapacity(
             orders=self.orders,
             levels=self.levels,
-            rows=1 << (self.view_changes - 1).bit_length(),
+            rows=power_of_two(self.view_changes),
             instrument_limit=max(instrument_ids, default=0) + 1,
         )

@@ -53,7 +53,7 @@ def orderbook_process(run: RunPaths) -> Iterator[subprocess.Popen[bytes]]:
     with run.log_of("orderbook").open("ab") as log:
         process = subprocess.Popen([sys.executable, "-m", "tradecaptain.orderbook"], stderr=log)
     try:
-        wait_until(lambda: serves(run, process), timeout_s=120, what="the orderbook to serve")
+        wait_until(lambda: serves(run, process), timeout_s=240, what="the orderbook to serve")
         yield process
     finally:
         process.kill()
