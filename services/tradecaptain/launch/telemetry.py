@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.mesh.counters import CounterTable
-from tradecaptain.mesh.histogram import Histogram, HistogramTable
+from tradecaptain.mesh.table_readers import CounterReader, Histogram, HistogramReader
 
 NANOSECONDS = 1_000_000_000
 # What the status table shows: rate, part that counts it, counter.
@@ -25,7 +24,7 @@ def part_counters(run: RunPaths, part: str) -> Mapping[str, int]:
     """All counters of a part; empty where it keeps none at the moment."""
     path = run.counters / f"{part}.counters"
     try:
-        with CounterTable.open(path) as table:
+        with CounterReader.open(path) as table:
             return dict(table.values())
     except (FileNotFoundError, TradeCaptainError):
         # Not written yet, or just being rewritten by a part that starts again.
@@ -60,7 +59,7 @@ class Telemetry:
     def _latency(self) -> dict[str, float]:
         path = self._run.counters / f"{LATENCY_PART}.histograms"
         try:
-            with HistogramTable.open(path) as table:
+            with HistogramReader.open(path) as table:
                 histogram = table.snapshot(LATENCY_HISTOGRAM)
         except (FileNotFoundError, TradeCaptainError, KeyError):
             return {}
