@@ -175,8 +175,12 @@ def check_document(path: str, text: str, files: list[str]) -> Iterator[Problem]:
     """What a document names in the tree exists there, and links lead somewhere."""
     folders = {str(parent) for name in files for parent in Path(name).parents}
     tops = {name.split("/")[0] for name in files}
+    parts = {name.removeprefix(PACKAGE).split("/")[0] for name in files if name.startswith(PACKAGE)}
     for number, name in documented_names(text):
-        if name.split("/")[0] in tops and name.rstrip("/") not in folders and name not in files:
+        top = name.split("/")[0]
+        # Documents may leave out the package's folder: `orderbook/agent.py`.
+        places = [name] if top in tops else [PACKAGE + name] if top in parts else []
+        if places and not any(place in files or place in folders for place in places):
             yield Problem(path, number, "docs", f"names {name}, and there is none")
     for number, line in enumerate(text.splitlines(), 1):
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", line):

@@ -99,6 +99,8 @@ def test_a_document_that_names_nothing_is_found(tidy: ModuleType) -> None:
     files = ["docs/STYLE.md", "services/tradecaptain/base/clock.py"]
     text = "`services/tradecaptain/base/gone.py` `tradecaptain.base.clock` `tradecaptain.gone`"
     assert rules_of(tidy.check_document("README.md", text, files)) == ["docs", "docs"]
+    short = "`base/clock.py` `base/gone.py` [here](docs/gone.md)"
+    assert rules_of(tidy.check_document("README.md", short, files)) == ["docs", "docs"]
 
 
 def test_exemptions_tolerate_expire_and_must_be_needed(tidy: ModuleType) -> None:
