@@ -236,3 +236,12 @@ async def test_a_stream_survives_lost_events_and_says_so(tmp_path: Path) -> None
         await take(late, client, served.book)
         client.assert_equals(served.book)
         assert client.gaps == 1
+
+
+async def test_draining_ends_streams_with_its_reason(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        stream = served.stream()
+        await stream.read()
+        draining = asyncio.create_task(served.server.stop(1.0))
+        assert (await refusal(stream.read())).reason == reasons.REASON_DRAINING
+        await draining
