@@ -19,7 +19,7 @@ import structlog
 from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
-from tradecaptain.gateway.entry import CAPACITY_EXHAUSTED, enter_commands
+from tradecaptain.gateway.entry import enter_commands
 from tradecaptain.gateway.events import EVENT_BYTES, apply_events
 from tradecaptain.gateway.layout import (
     OUTCOME_PENDING,
@@ -98,9 +98,8 @@ class OrderDesk:
     def enter(self, count: int, session_id: int = 0) -> Entered:
         """Enter the staged commands 0 … ``count`` - 1.
 
-        Raises REASON_UNAVAILABLE when the venue isn't connected, REASON_OVERLOADED under
-        back-pressure, REASON_CAPACITY_EXHAUSTED when the day's room is used up; then none of the
-        commands was sent.
+        Raises REASON_UNAVAILABLE when the venue isn't connected and REASON_OVERLOADED under
+        back-pressure; then none of the commands was sent.
         """
         store = self.store
         if not self._free:
@@ -346,10 +345,6 @@ _REFUSALS = {
     MAX_POSITION_EXCEEDED: (reasons.REASON_UNAVAILABLE, "the command stream is used up"),
     BACK_PRESSURED: (reasons.REASON_OVERLOADED, "the order book can't take more at the moment"),
     ADMIN_ACTION: (reasons.REASON_OVERLOADED, "the command stream is turning over; try again"),
-    CAPACITY_EXHAUSTED: (
-        reasons.REASON_CAPACITY_EXHAUSTED,
-        "the gateway's room for the commands of a day is used up",
-    ),
 }
 
 

@@ -33,8 +33,6 @@ from tradecaptain.mesh.publication import (
 from tradecaptain.wire import common, order_command
 from tradecaptain.wire import reason as reasons
 
-CAPACITY_EXHAUSTED = -1000
-"""The file has no room for more requests of this day."""
 KEY_BYTES = 32
 _COMMAND_BYTES = order_command.RECORD_BYTES
 _STRIDE = publication_stride(_COMMAND_BYTES)
@@ -236,8 +234,6 @@ def enter_commands(
     lists at ``codes_address`` and ``targets_address``. On a negative status nothing has happened.
     """
     first = file[0]["request_count"]
-    if first + count > file[0]["request_capacity"]:
-        return CAPACITY_EXHAUSTED
     payload = publication_claim(publication, count, _COMMAND_BYTES)
     if payload < 0:
         return payload
@@ -252,6 +248,8 @@ def enter_commands(
                 kept = work[0]["commands_address"] + target * _COMMAND_BYTES
                 same = _bodies_equal(kept, command)
                 code = CODE_DUPLICATE if same else reasons.REASON_DUPLICATE_CLIENT_ORDER_ID
+            elif first + fresh >= file[0]["request_capacity"]:
+                code = reasons.REASON_CAPACITY_EXHAUSTED
             else:
                 code = CODE_FRESH
                 target = first + fresh

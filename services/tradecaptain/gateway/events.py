@@ -143,7 +143,7 @@ def _request_of(
 @inline
 def is_held(file: Any, events: Any, index: int) -> bool:
     """Whether the event at ``index`` is still held."""
-    return index >= 0 and index + events.shape[0] > file[0]["event_count"]
+    return index >= 0 and index + events.shape[0] >= file[0]["event_count"]
 
 
 @inline

@@ -244,6 +244,8 @@ class Requests:
             return error
         if code == reasons.REASON_DUPLICATE_CLIENT_ORDER_ID:
             message = "the client order id was used for a different request today"
+        elif code == reasons.REASON_CAPACITY_EXHAUSTED:
+            message = "the gateway's room for the commands of a day is used up"
         elif code == reasons.REASON_UNKNOWN_INSTRUMENT:
             message = f"{instrument.key} isn't traded here"
         else:
