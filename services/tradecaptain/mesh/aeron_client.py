@@ -17,14 +17,13 @@ from typing import Any, Final
 
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.mesh.aeron_library import aeron_library
-from tradecaptain.mesh.driver import driver_is_active
+from tradecaptain.mesh.driver import CNC_HEADER_BYTES, driver_is_active, owner_lives
 from tradecaptain.mesh.errors import DriverAbsentError, MeshError
 from tradecaptain.mesh.layout import COUNTER_LENGTH, METADATA_CORRELATION_ID, METADATA_LENGTH
 from tradecaptain.mesh.mapping import MappedFile
 from tradecaptain.mesh.timeouts import MILLISECOND_NS, TIMEOUTS, Timeouts
 from tradecaptain.mesh.transport import logbuffer_candidates
 
-_CNC_HEADER_BYTES: Final = 128
 _ERRORS_KEPT: Final = 64
 
 
@@ -53,6 +52,8 @@ class AeronClient:
         self._context: Any = None
         self._client: Any = None
         self._counters: MappedFile | None = None
+        self._driver_lives = True
+        self._next_look_ns = 0
         self._next_attempt_ns = 0
         self._error_callback = self.library.ffi.callback(
             "void(void *, int, const char *)", self._on_error
@@ -79,11 +80,20 @@ class AeronClient:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the driver is gone, or has given up on this client."""
+        """Whether the driver is gone, or has given up on this client.
+
+        The library notices by the heartbeat, after the driver time-out; the driver's process is
+        looked at every ``reconnect_interval_ns``.
+        """
         with self.lock:
-            return self._client is None or bool(
-                self.library.functions.aeron_is_closed(self._client)
-            )
+            if self._client is None or self.library.functions.aeron_is_closed(self._client):
+                return True
+            now_ns = self._clock.monotonic_ns()
+            if now_ns >= self._next_look_ns:
+                self._next_look_ns = now_ns + self.timeouts.reconnect_interval_ns
+                header = bytes(self.counters_file().array("u1", CNC_HEADER_BYTES))
+                self._driver_lives = owner_lives(header)
+            return not self._driver_lives
 
     def _connect(self) -> None:
         if not driver_is_active(self.directory, self.timeouts):
@@ -115,6 +125,7 @@ class AeronClient:
             self._disconnect()
             raise
         self._counters = MappedFile(self.directory / "cnc.dat", writable=True)
+        self._driver_lives = True
         self.generation += 1
 
     def _disconnect(self) -> None:
@@ -147,11 +158,11 @@ class AeronClient:
     @staticmethod
     def counter_address(counters: MappedFile, counter_id: int) -> int:
         """Address of a counter's value in a mapped CnC file."""
-        header = bytes(counters.array("u1", _CNC_HEADER_BYTES))
+        header = bytes(counters.array("u1", CNC_HEADER_BYTES))
         to_driver, to_clients, metadata, values = struct.unpack_from("<iiii", header, 4)
         if not 0 <= counter_id < values // COUNTER_LENGTH:
             raise MeshError(f"counter {counter_id} lies outside the driver's counters")
-        start = _CNC_HEADER_BYTES + to_driver + to_clients + metadata
+        start = CNC_HEADER_BYTES + to_driver + to_clients + metadata
         return counters.address + start + counter_id * COUNTER_LENGTH
 
     def revive(self) -> bool:

@@ -28,12 +28,18 @@ IDLE_STRATEGIES: Final = ("backoff", "spin", "yield", "sleep-ns", "noop")
 IPC_MTU_BYTES: Final = 8192
 _THREADING_MODE_SHARED: Final = 2
 _CNC_PID_OFFSET: Final = 40
+CNC_HEADER_BYTES: Final = 128
 _PRIVATE_UMASK: Final = 0o077
 
 
 def driver_is_active(directory: Path, timeouts: Timeouts = TIMEOUTS) -> bool:
     """Whether a live driver owns the folder, by its process and the heartbeat in its CnC file."""
-    if not _owner_lives(directory / "cnc.dat"):
+    try:
+        with (directory / "cnc.dat").open("rb") as file:
+            header = file.read(CNC_HEADER_BYTES)
+    except OSError:
+        return False
+    if not owner_lives(header):
         return False
     library = aeron_library()
     return bool(
@@ -43,14 +49,12 @@ def driver_is_active(directory: Path, timeouts: Timeouts = TIMEOUTS) -> bool:
     )
 
 
-def _owner_lives(cnc_file: Path) -> bool:
-    """Whether the process that wrote the CnC file still runs.
+def owner_lives(header: bytes) -> bool:
+    """Whether the process named in a CnC file's header still runs.
 
     After a kill the heartbeat looks fresh for as long as the driver time-out; the process does not.
     """
     try:
-        with cnc_file.open("rb") as file:
-            header = file.read(_CNC_PID_OFFSET + 8)
         (process,) = struct.unpack_from("<q", header, _CNC_PID_OFFSET)
         status = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
     except (OSError, struct.error):
