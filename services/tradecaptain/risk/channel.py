@@ -175,21 +175,25 @@ class ControlChannel:
         return True
 
     def abandon(self) -> None:
-        """Fail every request: the venue that they were sent to is gone, and its state with it."""
-        pending, self._pending = self._pending, {}
-        for entry in pending.values():
-            if not entry.future.done():
-                entry.future.set_exception(
+        """Answer every change that is still asked for: the venue it was sent to may be gone.
+
+        Requests without a record to make are the synchroniser's, which repeats them by itself.
+        """
+        for request_id in [key for key, entry in self._pending.items() if entry.on_outcome]:
+            future = self._pending.pop(request_id).future
+            if not future.done():
+                future.set_exception(
                     TradeCaptainError(
-                        reason.REASON_UNAVAILABLE, "the venue restarted before it answered"
+                        reason.REASON_OUTCOME_UNKNOWN, "the venue restarted before it answered"
                     )
                 )
                 # A requester that stopped waiting never looks at it.
-                entry.future.exception()
+                future.exception()
 
     async def settle(self, timeout_s: float) -> None:
-        """Wait until nothing is pending; what is still pending after that is failed."""
-        futures = [entry.future for entry in self._pending.values()]
+        """Wait until no change is pending; what is pending after that is abandoned."""
+        futures = [entry.future for entry in self._pending.values() if entry.on_outcome]
         if futures:
             await asyncio.wait(futures, timeout=timeout_s)
         self.abandon()
+        self._pending.clear()
