@@ -19,7 +19,14 @@ TIME: Final = 3
 VOLATILITY: Final = 4
 RATE: Final = 5
 YIELD: Final = 6
-AMOUNT: Final = 7  # payoff of a digital, second strike of a gap option
+AMOUNT: Final = 7  # payoff of a digital, second strike of a gap option, rebate of a barrier
+BARRIER: Final = 8
+BARRIER_KIND: Final = 9  # one of the four below
+
+DOWN_IN: Final = 0.0
+DOWN_OUT: Final = 1.0
+UP_IN: Final = 2.0
+UP_OUT: Final = 3.0
 
 # Outputs. Derivatives by time are for a year that passes, by volatility and rates for 1.00.
 VALUE: Final = 0

@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tradecaptain.kernels.pricing import bachelier, black76, black_scholes, digital, validity
+from tradecaptain.kernels.pricing import (
+    bachelier,
+    barrier,
+    black76,
+    black_scholes,
+    digital,
+    implied_volatility,
+    validity,
+)
 from tradecaptain.kernels.pricing.columns import ALL_GREEK_ROWS, GREEK_ROWS, VALUE
 
 FloatArray = npt.NDArray[np.float64]
@@ -23,6 +31,7 @@ BlockKernel = Callable[[Any, Any], Any]
 
 LOGNORMAL_INPUTS = ("right", "spot", "strike", "time_years", "volatility", "interest_rate")
 FORWARD_INPUTS = ("right", "forward", "strike", "time_years", "volatility", "interest_rate")
+BARRIER_INPUTS = (*LOGNORMAL_INPUTS, "dividend_yield", "amount", "barrier", "barrier_kind")
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,16 @@ class Family:
     name: str
     inputs: tuple[str, ...]
     check: BlockKernel
-    greeks: BlockKernel
     values: BlockKernel | None = None
+    greeks: BlockKernel | None = None
     higher_greeks: BlockKernel | None = None
+
+    @property
+    def depth(self) -> int:
+        """How many rows of outputs there are at most."""
+        if self.greeks is None:
+            return 1
+        return GREEK_ROWS if self.higher_greeks is None else ALL_GREEK_ROWS
 
 
 @dataclass(frozen=True)
@@ -91,6 +107,30 @@ FAMILIES: dict[str, Family] = {
             check=validity.check_lognormal,
             greeks=digital.gap_columns,
         ),
+        Family(
+            name="barrier_option",
+            inputs=BARRIER_INPUTS,
+            check=validity.check_touch,
+            values=barrier.barrier_option_values,
+        ),
+        Family(
+            name="barrier_cash",
+            inputs=BARRIER_INPUTS,
+            check=validity.check_barrier,
+            values=barrier.barrier_cash_values,
+        ),
+        Family(
+            name="barrier_asset",
+            inputs=BARRIER_INPUTS,
+            check=validity.check_barrier,
+            values=barrier.barrier_asset_values,
+        ),
+        Family(
+            name="touch_cash",
+            inputs=BARRIER_INPUTS,
+            check=validity.check_touch,
+            values=barrier.touch_cash_values,
+        ),
     )
 }
 
@@ -115,20 +155,40 @@ def evaluate(family_name: str, inputs: FloatArray, rows: int = GREEK_ROWS) -> Ou
         raise ValueError(f"{family_name} takes {len(family.inputs)} rows of inputs")
     if rows not in (1, GREEK_ROWS, ALL_GREEK_ROWS):
         raise ValueError("rows must be 1, 6 or 12")
-    if rows == ALL_GREEK_ROWS and family.higher_greeks is None:
-        raise ValueError(f"{family_name} has no higher greeks")
+    if rows > family.depth:
+        raise ValueError(f"{family_name} has {family.depth} rows of outputs, not {rows}")
     count = inputs.shape[1]
-    outputs = np.empty((max(rows, GREEK_ROWS if family.values is None else rows), count))
+    outputs = np.empty((rows if family.values is not None else max(rows, GREEK_ROWS), count))
     status = np.empty(count, dtype=np.int64)
     invalid_count = int(family.check(inputs, status))
     # Inputs outside the domain may overflow on their way to being erased.
     with np.errstate(all="ignore"):
         if rows == 1 and family.values is not None:
             family.values(inputs, outputs)
-        else:
+        elif family.greeks is not None:
             family.greeks(inputs, outputs)
         if rows == ALL_GREEK_ROWS and family.higher_greeks is not None:
             family.higher_greeks(inputs, outputs)
     if invalid_count:
         validity.erase_invalid(status, outputs)
     return Outcome(outputs[VALUE:rows], status, invalid_count)
+
+
+def implied_volatilities(family_name: str, inputs: FloatArray) -> Outcome:
+    """Volatilities of prices: a block of ``family_name`` with prices in the volatility's row.
+
+    For ``black_scholes``, ``black76`` and ``bachelier``. The result is row 0 of the outputs;
+    ``invalid_count`` counts every option without a volatility.
+    """
+    family = FAMILIES.get(family_name)
+    if family is None or family_name not in ("black_scholes", "black76", "bachelier"):
+        raise ValueError(f"there is no implied volatility for {family_name!r}")
+    if inputs.ndim != 2 or inputs.shape[0] != len(family.inputs):
+        raise ValueError(f"{family_name} takes {len(family.inputs)} rows of inputs")
+    outputs = np.empty((1, inputs.shape[1]))
+    status = np.empty(inputs.shape[1], dtype=np.int64)
+    if family_name == "bachelier":
+        implied_volatility.bachelier_implied_volatilities(inputs, status, outputs)
+    else:
+        implied_volatility.black_implied_volatilities(inputs, status, outputs)
+    return Outcome(outputs, status, int(np.count_nonzero(status)))

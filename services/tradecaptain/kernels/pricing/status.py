@@ -18,6 +18,10 @@ INVALID_RATE: Final = -6
 INVALID_YIELD: Final = -7
 INVALID_AMOUNT: Final = -8
 INVALID_PRICE: Final = -9
+INVALID_BARRIER: Final = -10
+INVALID_BARRIER_KIND: Final = -11
+RATE_TOO_NEGATIVE: Final = -12
+INVALID_LATTICE: Final = -13
 GREEKS_UNDEFINED: Final = -20
 PRICE_BELOW_INTRINSIC: Final = -30
 PRICE_ABOVE_MAXIMUM: Final = -31
@@ -37,6 +41,10 @@ RULES: Final[dict[int, tuple[str, str]]] = {
     INVALID_YIELD: ("dividend_yield", "yield must lie within 100, yield times time within 500"),
     INVALID_AMOUNT: ("amount", "amount must lie within 1e50"),
     INVALID_PRICE: ("price", "price must lie within 1e50"),
+    INVALID_BARRIER: ("barrier", "barrier must lie from 1e-50 to 1e50"),
+    INVALID_BARRIER_KIND: ("barrier_kind", "kind must be 0 to 3: down in, down out, up in, up out"),
+    RATE_TOO_NEGATIVE: ("interest_rate", "rate must not lie below minus half the squared drift"),
+    INVALID_LATTICE: ("steps", "steps, time and factors must give a chance of up from 0 to 1"),
     GREEKS_UNDEFINED: ("", "at the strike with no time or volatility left some greeks don't exist"),
     PRICE_BELOW_INTRINSIC: ("price", "price must not lie below the intrinsic value"),
     PRICE_ABOVE_MAXIMUM: ("price", "price must lie below the value at infinite volatility"),

@@ -13,6 +13,8 @@ import numba
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.kernels.pricing.columns import (
     AMOUNT,
+    BARRIER,
+    BARRIER_KIND,
     BLOCK_TYPE,
     RATE,
     RIGHT,
@@ -27,6 +29,8 @@ from tradecaptain.kernels.pricing.elementary import log_ratio
 from tradecaptain.kernels.pricing.status import (
     GREEKS_UNDEFINED,
     INVALID_AMOUNT,
+    INVALID_BARRIER,
+    INVALID_BARRIER_KIND,
     INVALID_RATE,
     INVALID_RIGHT,
     INVALID_SPOT,
@@ -35,6 +39,7 @@ from tradecaptain.kernels.pricing.status import (
     INVALID_VOLATILITY,
     INVALID_YIELD,
     OK,
+    RATE_TOO_NEGATIVE,
 )
 
 PRICE_MIN = 1e-50
@@ -44,6 +49,9 @@ VOLATILITY_MAX = 100.0
 RATE_MAX = 100.0
 DISCOUNT_POWER_MAX = 500.0
 DEVIATION_MIN = 1e-30
+# A barrier's closed forms divide by time and variance.
+BARRIER_TIME_MIN = 1e-9
+BARRIER_VOLATILITY_MIN = 1e-4
 
 
 @inline
@@ -127,6 +135,57 @@ def check_lognormal(inputs: Any, status: Any) -> int:
         ):
             result = GREEKS_UNDEFINED
         status[index] = result
+    return invalid_count
+
+
+@inline
+def barrier_status(barrier: float, kind: float, time: float, volatility: float) -> int:
+    """Status of what a barrier adds to the inputs of a lognormal model."""
+    if not is_positive_price(barrier):
+        return INVALID_BARRIER
+    if not (kind == 0.0 or kind == 1.0 or kind == 2.0 or kind == 3.0):
+        return INVALID_BARRIER_KIND
+    if not time >= BARRIER_TIME_MIN:
+        return INVALID_TIME
+    return OK if volatility >= BARRIER_VOLATILITY_MIN else INVALID_VOLATILITY
+
+
+@kernel(numba.int64(BLOCK_TYPE, STATUS_TYPE))
+def check_barrier(inputs: Any, status: Any) -> int:
+    """Fill ``status`` for a block of 10 rows with barriers; returns as above."""
+    check_lognormal(inputs, status)
+    invalid_count = 0
+    for index in range(inputs.shape[1]):
+        result = status[index]
+        if result in (OK, GREEKS_UNDEFINED):
+            result = barrier_status(
+                inputs[BARRIER, index],
+                inputs[BARRIER_KIND, index],
+                inputs[TIME, index],
+                inputs[VOLATILITY, index],
+            )
+        if result != OK:
+            invalid_count += 1
+        status[index] = result
+    return invalid_count
+
+
+@kernel(numba.int64(BLOCK_TYPE, STATUS_TYPE))
+def check_touch(inputs: Any, status: Any) -> int:
+    """As ``check_barrier``, where the amount is paid at the touch.
+
+    The value of that has no closed form in real numbers if the rate is far below zero.
+    """
+    invalid_count = check_barrier(inputs, status)
+    for index in range(inputs.shape[1]):
+        if status[index] != OK or inputs[AMOUNT, index] == 0.0:
+            continue
+        rate = inputs[RATE, index]
+        variance = inputs[VOLATILITY, index] ** 2
+        drift = (rate - inputs[YIELD, index]) / variance - 0.5
+        if drift * drift + 2.0 * rate / variance < 0.0:
+            status[index] = RATE_TOO_NEGATIVE
+            invalid_count += 1
     return invalid_count
 
 

@@ -1,0 +1,112 @@
+"""Every published option value that this version can compute."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.truth import truth_path
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.cli.verify import pricing
+from tradecaptain.wire import reason as reasons
+
+FILE = "pricing/option_pricing_vectors.json"
+UNPRICED = {"american_baw", "american_bjerksund_stensland", "barrier_american", "hull_exotics"}
+
+
+def test_all_given_cases_of_our_families_pass() -> None:
+    path = truth_path(FILE)
+    families = json.loads(path.read_text())
+    result = pricing.judge([path])
+    assert list(result.failures) == []
+    count = sum(len(f["cases"]) for name, f in families.items() if name not in UNPRICED)
+    assert result.passed == count
+    assert {why.split()[1] for why in result.not_applicable} == UNPRICED
+
+
+@pytest.mark.parametrize("family", sorted(pricing.JUDGES))
+def test_a_changed_answer_fails(family: str, tmp_path: Path) -> None:
+    families = json.loads(truth_path(FILE).read_text())
+    if family not in families:
+        pytest.skip("the given file has no case of this family")
+    case = families[family]["cases"][0]
+    answer = "value" if "value" in case else "sigma"
+    case[answer] += 3 * case.get("tol", 1e-6 * case[answer])
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps({family: {"cases": [case]}}))
+    result = pricing.judge([path])
+    assert (result.passed, result.failed_count) == (0, 1)
+    assert result.failures[0].id == f"{family}[0]"
+
+
+GRID = {
+    "type": "call", "spot": 42.0, "strike": 40.0, "q": 0.0, "r": 0.1, "t": 0.5, "vol": 0.2,
+    "price": 4.759422392871533, "delta": 0.779131290942669, "gamma": 0.04996267040591185,
+    "vega": 8.813415059602852, "theta": -4.559092194592627, "rho": 13.982045913360281,
+    "dividend_rho": -16.36175710979605,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [None, "price", "delta", "vega", "rho", "dividend_rho"])
+def test_a_grid_of_greeks_is_judged_to_nine_digits(name: str | None, tmp_path: Path) -> None:
+    case = dict(GRID)
+    if name is not None:
+        case[name] *= 1 + 2e-9
+    path = tmp_path / "grid.json"
+    path.write_text(json.dumps({"european_greeks_grid": {"cases": [case]}}))
+    result = pricing.judge([path])
+    assert result.is_good == (name is None)
+    assert name is None or result.failures[0].why.startswith(f"{name}:")
+
+
+def test_other_families_of_the_schema(tmp_path: Path) -> None:
+    cases = {
+        "black76_values": [
+            {"type": "call", "strike": 100.0, "forward": 100.0, "std_dev": 0.2, "discount": 0.5,
+             "tol": 1e-12, "value": 50.0 * 0.0796556745540579}
+        ],
+        "implied_vol_no_solution": [
+            {"type": "call", "forward": 100.0, "strike": 90.0, "t": 1.0,
+             "undiscounted_price": 9.9, "why": "below intrinsic"},
+            {"type": "call", "forward": 100.0, "strike": 90.0, "t": 1.0,
+             "undiscounted_price": 100.0, "why": "at the maximum"},
+            {"type": "call", "forward": 100.0, "strike": 90.0, "t": 1.0,
+             "undiscounted_price": 15.0, "why": "this one has a volatility"},
+        ],
+        "two_asset_barrier": [{"value": 1.0}],
+    }  # fmt: skip
+    path = tmp_path / "more.json"
+    path.write_text(json.dumps({name: {"cases": rows} for name, rows in cases.items()}))
+    result = pricing.judge([path])
+    assert result.passed == 3
+    assert [failure.id for failure in result.failures] == ["implied_vol_no_solution[2]"]
+    assert result.not_applicable == {"family two_asset_barrier isn't priced": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("not json", reasons.REASON_UNRECOGNISED_FILE),
+        ("[]", reasons.REASON_UNRECOGNISED_FILE),
+        ('{"european_haug": 1}', reasons.REASON_UNRECOGNISED_FILE),
+        ('{"european_haug": {"cases": [1]}}', reasons.REASON_UNRECOGNISED_FILE),
+        ('{"european_haug": {"cases": [{"type": "call"}]}}', reasons.REASON_MALFORMED_FILE),
+    ],
+)
+def test_a_file_that_is_none_is_a_typed_error(text: str, reason: int, tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(text)
+    with pytest.raises(TradeCaptainError) as caught:
+        pricing.judge([path])
+    assert caught.value.reason == reason
+
+
+def test_cases_that_cannot_be_judged_are_not_applicable(tmp_path: Path) -> None:
+    haug = {"strike": 1, "spot": 1, "q": 0, "r": 0, "t": 1, "vol": 0.2, "value": 1}
+    cases = [{**haug, "type": "straddle", "tol": 1}, {**haug, "type": "call"}]
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps({"european_haug": {"cases": cases}}))
+    result = pricing.judge([path])
+    assert (result.passed, result.failed_count) == (0, 0)
+    assert sum(result.not_applicable.values()) == 2
