@@ -17,6 +17,7 @@ from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
+from tradecaptain.mesh.timeouts import MILLISECOND_NS
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.agent import Venue
 from tradecaptain.orderbook.config import OrderBookConfig, power_of_two
@@ -49,7 +50,12 @@ class BookProcess:
             capacity=power_of_two(config.view_reader_capacity),
         )
         self._runner = AgentRunner(
-            [self._reader.agent], Placement(core=config.view_core, idle=config.view_idle)
+            [self._reader.agent],
+            Placement(
+                core=config.view_core,
+                idle="sleep",
+                park_ns_max=config.view_interval_ms * MILLISECOND_NS,
+            ),
         )
         self.venue = Venue(mesh, paths, own, _venue_settings(config))
         hub = StepHub(config.stream_queue)

@@ -42,8 +42,10 @@ class OrderBookConfig(ServiceConfig):
     """Book events between the mesh and the views; rounded up to a power of two."""
     view_core: int | None = Field(default=None, ge=0)
     """Core of the thread that reads book events; any if absent."""
-    view_idle: str = Field(default="backoff", pattern=_IDLE)
-    """How that thread waits."""
+    view_interval_ms: int = Field(default=2, ge=1, le=10)
+    """How long that thread sleeps when it finds nothing. A busy stream is then taken in batches,
+    which costs the loop far less than to be woken for every event; it must stay below the window
+    after which the log drops a reader (`mesh.timeouts`)."""
 
     stream_queue: int = Field(default=1 << 10, ge=1, le=1 << 16)
     """Messages that a client may leave unread before its stream ends."""
