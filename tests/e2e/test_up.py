@@ -1,0 +1,180 @@
+"""One command starts a mesh that trades, keeps it alive, and leaves nothing behind."""
+
+import datetime
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+from support.ports import free_port_base
+from support.running_mesh import PARTS, RunningMesh, running_mesh
+from support.wait import wait_until
+from tradecaptain.base.compile_cache import prepare_cache
+from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
+from tradecaptain.launch.processes import start_ticks
+
+RESTART_SECONDS = 90
+
+
+def command(run: RunPaths, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tradecaptain.cli.main", *arguments],
+        env={**os.environ, RUN_VARIABLE: str(run.folder)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture
+def free_run(run: RunPaths) -> RunPaths:
+    """A run folder whose ports nobody else uses."""
+    run.config.write_text(f"[ports]\nbase = {free_port_base()}\n")
+    return run
+
+
+def test_every_part_is_ready_and_the_status_says_so(mesh: RunningMesh) -> None:
+    status = mesh.json("status")
+    assert status["running"]
+    assert status["ready"]
+    assert set(status["parts"]) == set(PARTS)
+    assert {part["state"] for part in status["parts"].values()} == {"ready"}
+    assert "7/7 ready" in mesh.said()
+
+
+def test_no_service_compiles_a_kernel(mesh: RunningMesh) -> None:
+    first = orjson.loads(mesh.run.log_of("supervisor").read_bytes().splitlines()[0])
+    assert first["event"] == "mesh is starting"
+    started = datetime.datetime.fromisoformat(first["timestamp"]).timestamp()
+    # A service that has to compile a kernel adds it to the cache.
+    added = [
+        path.name for path in prepare_cache().rglob("*.nb[ic]") if path.stat().st_mtime > started
+    ]
+    assert added == []
+
+
+def test_market_data_flows(mesh: RunningMesh) -> None:
+    answer = mesh.command("watch", "quotes", "ACME@XSIM", "--count", "3")
+    assert answer.returncode == 0, answer.stderr
+    lines = answer.stdout.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("ACME@XSIM  bid ") for line in lines)
+
+
+def test_a_hand_trade_rests_is_listed_replaced_and_cancelled(mesh: RunningMesh) -> None:
+    submitted = mesh.json("order", "submit", "ACME", "buy", "100", "--price", "95.00")
+    order = submitted["order"]
+    assert order["status"] == "ORDER_STATUS_WORKING"
+    listed = mesh.json("order", "list")["orders"]
+    assert order["order_id"] in [item["order_id"] for item in listed]
+    replaced = mesh.json("order", "replace", order["order_id"], "--price", "95.10")
+    assert replaced["order"]["price"] == "95.10"
+    cancelled = mesh.json("order", "cancel", order["order_id"])
+    assert cancelled["order"]["status"] == "ORDER_STATUS_CANCELLED"
+
+
+def test_an_aggressive_order_fills_against_the_market(mesh: RunningMesh) -> None:
+    answer = mesh.json("order", "submit", "ACME", "buy", "1", "--type", "market")
+    assert answer["order"]["status"] == "ORDER_STATUS_FILLED"
+    assert answer["order"]["cumulative_quantity"] == "1"
+
+
+def test_a_refused_order_says_why_and_exits_1(mesh: RunningMesh) -> None:
+    off_grid = mesh.command("order", "submit", "ACME", "buy", "1", "--price", "95.001")
+    assert off_grid.returncode == 1
+    assert off_grid.stdout == ""
+    assert "REASON_INVALID_PRICE" in off_grid.stderr
+    too_large = mesh.command("order", "submit", "ACME", "buy", "20000", "--price", "95.00")
+    assert too_large.returncode == 1
+    assert "REASON_ORDER_QUANTITY_LIMIT" in too_large.stderr
+
+
+def test_a_second_up_on_the_same_folder_says_so(mesh: RunningMesh) -> None:
+    second = mesh.command("up")
+    assert second.returncode == 1
+    assert f"already running in {mesh.run.folder}" in second.stderr
+    assert "tradecaptain down" in second.stderr
+
+
+def test_detached_up_and_down_leave_nothing(free_run: RunPaths) -> None:
+    started = command(free_run, "up", "--detach", "--json")
+    try:
+        assert started.returncode == 0, started.stderr
+        answer = orjson.loads(started.stdout)
+        assert answer["address"] == f"127.0.0.1:{free_run.ports.envoy}"
+        state = orjson.loads(free_run.state.read_bytes())
+        pids = [answer["supervisor_pid"], *(part["pid"] for part in state["parts"].values())]
+        assert all(start_ticks(pid) is not None for pid in pids)
+    finally:
+        stopped = command(free_run, "down", "--json")
+    assert stopped.returncode == 0, stopped.stderr
+    assert orjson.loads(stopped.stdout)["stopped"] is True
+    assert [pid for pid in pids if start_ticks(pid) is not None] == []
+    assert not free_run.shared_memory.exists()
+    assert not list(free_run.pids.iterdir())
+
+
+def test_a_busy_port_is_named_before_anything_starts(free_run: RunPaths) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", free_run.ports.gateway))
+        listener.listen()
+        answer = command(free_run, "up")
+    assert answer.returncode == 1
+    assert f"port {free_run.ports.gateway} of gateway is in use by process" in answer.stderr
+    assert not list(free_run.pids.iterdir())
+
+
+@pytest.fixture(scope="module")
+def sturdy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMesh]:
+    """A mesh whose parts are killed."""
+    with running_mesh(tmp_path_factory.mktemp("sturdy") / "run") as started:
+        yield started
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_killed_part_comes_back_and_the_mesh_trades_again(sturdy: RunningMesh, part: str) -> None:
+    old_pid = sturdy.kill(part)
+    sturdy.wait_until_back(part, old_pid, RESTART_SECONDS)
+
+    def trades() -> bool:
+        answer = sturdy.command("order", "submit", "ACME", "buy", "1", "--price", "90.00")
+        return answer.returncode == 0
+
+    wait_until(trades, timeout_s=RESTART_SECONDS, what=f"trading after {part} was killed")
+    quote = sturdy.command("watch", "quotes", "ACME@XSIM", "--count", "1")
+    assert quote.returncode == 0, quote.stderr
+    log = [orjson.loads(line) for line in sturdy.run.log_of("supervisor").read_bytes().splitlines()]
+    died = [entry for entry in log if entry["event"] == "part died" and entry["died"] == part]
+    assert "SIGKILL" in died[-1]["why"]
+
+
+def test_a_killed_supervisor_takes_its_parts_along_and_the_next_up_cleans_up(
+    free_run: RunPaths,
+) -> None:
+    first = RunningMesh(free_run.folder, (), {})
+    try:
+        first.wait_until_ready()
+        pids = first.pids()
+    finally:
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait()
+    wait_until(
+        lambda: not [pid for pid in pids if start_ticks(pid) is not None],
+        timeout_s=30,
+        what="the orphans to end",
+    )
+    with running_mesh(free_run.folder) as second:
+        assert "cleaned up after an earlier run" in second.said()
+
+
+def test_a_start_from_an_empty_folder_makes_private_files(mesh: RunningMesh) -> None:
+    folder = mesh.run.folder
+    assert Path(mesh.run.tokens).stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & 0o077 == 0
+    assert mesh.run.shared_memory.stat().st_mode & 0o077 == 0
