@@ -25,7 +25,7 @@ MESSAGE_EXECUTE = 4  # a visible order trades; quantity is the traded size
 MESSAGE_EXECUTE_HIDDEN = 5  # a trade against an order that the book doesn't show
 MESSAGE_CROSS = 6  # an auction's trade; changes no level
 MESSAGE_HALT = 7  # trading status; price is the vendor's code
-MESSAGE_SNAPSHOT = 8  # the book starts afresh: levels follow
+MESSAGE_SNAPSHOT = 8  # the book starts afresh, levels follow; quantity is the depth shown, or 0
 MESSAGE_LEVEL = 9  # a level's whole quantity is now this; zero removes it
 MESSAGE_REVEAL = 10  # a level that came newly into the vendor's depth
 MESSAGE_TRADE = 11  # a trade print; levels follow by their own messages
@@ -84,7 +84,7 @@ BOOK_DTYPE = np.dtype(
         ("orders_time", "i8"),  # one if the feed's event times never go back
         ("dropped_side", "i8"),  # the level that left the vendor's depth with the last message
         ("dropped_price_units", "i8"),
-        ("reserved", "i8"),
+        ("changed_index", "i8"),  # where set_level put the level, or -1 if it is gone
     ],
     align=True,
 )

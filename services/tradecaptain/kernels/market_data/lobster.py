@@ -201,6 +201,7 @@ def write_seed(header: Any, start: int, end: int, messages: Any, count: int) -> 
     last_ask = 0
     last_bid = 0
     copy_envelope(first, messages[count], MESSAGE_SNAPSHOT, FLAG_SNAPSHOT)
+    first["quantity_units"] = level_count
     used = count + 1
     cursor = start
     for field in range(2 * level_count):

@@ -77,6 +77,7 @@ def trim_depth(book: Any, levels: Any, side: int) -> None:
 def set_level(book: Any, levels: Any, side: int, price_units: int, quantity_units: int) -> None:
     """Give a level its whole quantity; zero removes it. Orders known there are forgotten."""
     note_change(book, side, price_units, quantity_units, 0)
+    book["changed_index"] = -1
     index = find_level(book, levels, side, price_units)
     held = holds_level(book, levels, side, price_units, index)
     if quantity_units == 0:
@@ -93,6 +94,7 @@ def set_level(book: Any, levels: Any, side: int, price_units: int, quantity_unit
     levels[index]["quantity_units"] = quantity_units
     levels[index]["known_units"] = 0
     levels[index]["order_count"] = 0
+    book["changed_index"] = index
     trim_depth(book, levels, side)
 
 
@@ -123,6 +125,7 @@ def apply_level_message(book: Any, levels: Any, message: Any) -> int:
         clear_levels(book)
         book["state"] = BOOK_LIVE
         book["sequence"] = message["vendor_sequence"]
+        book["depth_limit"] = min(message["quantity_units"], book["level_capacity"] - 1)
         return 0
     if book["state"] == BOOK_EMPTY:
         return 0
@@ -290,7 +293,8 @@ def mirror_apply_message(book: Any, levels: Any, orders: Any, message: Any) -> i
     kind = message["message_type"]
     if kind == MESSAGE_REVEAL:
         return reveal_level(book, levels, message)
-    if book["orders_time"] != 0 and message["event_time_ns"] < book["event_time_ns"]:
+    went_back = message["event_time_ns"] < book["event_time_ns"]
+    if went_back and book["orders_time"] != 0 and kind != MESSAGE_SNAPSHOT:
         return TIME_WENT_BACK
     book["event_time_ns"] = message["event_time_ns"]
     if kind == MESSAGE_SNAPSHOT and book["order_count"] > 0:
