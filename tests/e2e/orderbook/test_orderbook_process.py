@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import grpc
@@ -26,7 +26,7 @@ from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge.tokens import default_entries, token_of, write_tokens
 from tradecaptain.kernels.risk_gate import UNLIMITED
 from tradecaptain.mesh.client import AeronMesh
-from tradecaptain.mesh.driver import MediaDriver
+from tradecaptain.mesh.driver import MediaDriver, driver_is_active
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.wire import control, order_command, streams
 
@@ -251,6 +251,61 @@ async def test_a_killed_venue_opens_a_new_epoch_with_an_empty_book(
         [update] = (await asyncio.wait_for(stream.read(), 20)).updates
         assert update.stamp.gap
         assert update.stamp.epoch == book.stamp.epoch
+        stream.cancel()
+        await reader.channel.close()
+
+
+@contextmanager
+def driver_process(run: RunPaths) -> Iterator[subprocess.Popen[bytes]]:
+    """A media driver that can be killed."""
+    command = [sys.executable, "-m", "tradecaptain.mesh.driver", "--aeron-dir", str(run.aeron)]
+    with run.log_of("driver").open("ab") as log:
+        process = subprocess.Popen(command, stderr=log)
+    try:
+        wait_until(lambda: driver_is_active(run.aeron), timeout_s=60, what="the driver")
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+async def test_a_killed_driver_comes_back_and_streams_tell_the_gap(run: RunPaths) -> None:
+    run.config.write_text(f"[ports]\nbase = {free_port_base()}\n")
+    dump_reference(REFERENCE, run.reference)
+    write_tokens(run.tokens, default_entries({"alpha": ACCOUNT.account_id}))
+    with ExitStack() as stack:
+        driver = stack.enter_context(driver_process(run))
+        stack.enter_context(orderbook_process(run))
+        reader, client = Reader(run), BookClient(L3)
+        stream = reader.stream(L3)
+        with AeronMesh(run.aeron, "before") as connection:
+            author = Author(connection, 3)
+            await author.open_gate()
+            await author.trade(50)
+
+            async def has_orders() -> bool:
+                return (await reader.book(L3)).stamp.sequence >= 50
+
+            await wait_until_async(has_orders)
+        await follow(stream, client, reader)
+        before = client.position
+        driver.kill()
+        driver.wait()
+        stack.enter_context(driver_process(run))
+        with AeronMesh(run.aeron, "after") as connection:
+            await Author(connection, 4).trade(50)
+
+            async def went_on() -> bool:
+                try:
+                    return (await reader.book(L3)).stamp.sequence >= before[1] + 50
+                except grpc.RpcError as error:  # The book is being read again.
+                    assert error.code() == grpc.StatusCode.UNAVAILABLE
+                    return False
+
+            await wait_until_async(went_on, timeout_s=30)
+        await follow(stream, client, reader)
+        assert client.position[0] == before[0], "the venue kept its state"
+        assert client.gaps >= 1
         stream.cancel()
         await reader.channel.close()
 
