@@ -79,12 +79,17 @@ def test_value_grows_with_volatility(
     assert less <= more + 4e-15 * scale
 
 
-@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=8, max_size=8))
-def test_any_numbers_give_a_status_and_no_accidental_nan(numbers: list[float]) -> None:
+@given(
+    st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=10, max_size=10),
+    st.sampled_from([0.0, 1.0, 2.0, 3.0]),
+)
+def test_any_numbers_give_a_status_and_no_accidental_nan(numbers: list[float], kind: float) -> None:
     for family, description in registry.FAMILIES.items():
         block = registry.stack(*numbers[: len(description.inputs)])
         block[columns.RIGHT] = 1.0
-        outcome = registry.evaluate(family, block)
+        if len(block) > columns.BARRIER_KIND:
+            block[columns.BARRIER_KIND] = kind
+        outcome = registry.evaluate(family, block, description.depth)
         refused = outcome.status[0] not in (status.OK, status.GREEKS_UNDEFINED)
         assert np.isnan(outcome.outputs).all() if refused else np.isfinite(outcome.outputs).all()
 

@@ -119,7 +119,7 @@ def touch_value(spot: float, barrier: float, market: tuple[float, float, float, 
     if spot == barrier:
         return 1.0
     variance = volatility * volatility
-    deviation = volatility * math.sqrt(time)
+    deviation = volatility * math.sqrt(max(time, 0.0))
     drift = carry / variance - 0.5
     # Real for every rate above minus half the squared drift, which ``check_touch`` asks for.
     root = math.sqrt(max(drift * drift + 2.0 * rate / variance, 0.0))

@@ -143,19 +143,26 @@ def _bounded(candidate: float, low: float, high: float) -> float:
 
 
 @inline
+def _bounded_ratio(candidate: float, low: float, high: float) -> float:
+    """As ``_bounded``, with the middle by ratio: the ends may lie many powers of ten apart."""
+    return candidate if low < candidate < high else math.sqrt(low) * math.sqrt(high)
+
+
+@inline
 def _lower_deviation(moneyness: float, target: float, inflection: float) -> float:
     """Solve below the inflection: log b is nearly linear in 1 / s^2, or b in s near the money."""
     log_target = math.log(target)
-    low, high = 0.0, inflection
+    # Nearer the money than this there is no price that a float64 could hold.
+    low, high = -moneyness / TAIL_END, inflection
     far = target < FAR_SHARE * -moneyness or moneyness < -1.0
     near_guess = min(ROOT_TWO_PI * (target - 0.5 * moneyness), inflection)
     guess = -moneyness / math.sqrt(max(-2.0 * log_target, 1e-3))
-    deviation = _bounded(guess, low, high) if far else near_guess
+    deviation = _bounded_ratio(guess, low, high) if far else near_guess
     for _ in range(STEPS_MAX):
         value = scaled_black(moneyness, deviation)
         if value <= 0.0:
             low = deviation
-            deviation = 0.5 * (low + high)
+            deviation = math.sqrt(low) * math.sqrt(high)
             continue
         error = log_target - math.log(value)
         if error > 0.0:
@@ -170,7 +177,7 @@ def _lower_deviation(moneyness: float, target: float, inflection: float) -> floa
             candidate = deviation + (target - value) / _slope(moneyness, deviation)
         if abs(candidate - deviation) <= RELATIVE_STEP_END * deviation:
             return candidate
-        deviation = _bounded(candidate, low, high)
+        deviation = _bounded_ratio(candidate, low, high)
     return deviation
 
 
@@ -250,15 +257,15 @@ def bachelier_deviation(gap: float, target: float) -> float:
         return target * ROOT_TWO_PI
     log_target = math.log(target)
     # At most what it would be at the money for the price plus half the gap.
-    low, high = 0.0, (target + 0.5 * gap) * ROOT_TWO_PI
+    low, high = gap / TAIL_END, (target + 0.5 * gap) * ROOT_TWO_PI
     far = target < FAR_SHARE * gap
     guess = gap / math.sqrt(max(2.0 * math.log(gap / target), 1.0))
-    deviation = _bounded(guess if far else high * 0.999, low, high)
+    deviation = _bounded_ratio(guess if far else high * 0.999, low, high)
     for _ in range(STEPS_MAX):
         value = scaled_bachelier(gap, deviation)
         if value <= 0.0:
             low = deviation
-            deviation = 0.5 * (low + high)
+            deviation = math.sqrt(low) * math.sqrt(high)
             continue
         if value < target:
             low = deviation
@@ -272,7 +279,7 @@ def bachelier_deviation(gap: float, target: float) -> float:
             candidate = deviation - (value - target) / slope
         if abs(candidate - deviation) <= RELATIVE_STEP_END * deviation:
             return candidate
-        deviation = _bounded(candidate, low, high)
+        deviation = _bounded_ratio(candidate, low, high)
     return deviation
 
 
