@@ -59,11 +59,18 @@ class CommandPublication(Protocol):
 class Entered:
     """What became of staged commands at once: codes and requests by row, and the venue's answer."""
 
-    __slots__ = ("answer", "codes", "targets")
+    __slots__ = ("answer", "codes", "fresh", "targets")
 
-    def __init__(self, codes: list[int], targets: list[int], answer: Answer | None) -> None:
+    def __init__(
+        self,
+        codes: npt.NDArray[np.int64],
+        targets: npt.NDArray[np.int64],
+        fresh: int,
+        answer: Answer | None,
+    ) -> None:
         self.codes = codes
         self.targets = targets
+        self.fresh = fresh
         self.answer = answer
 
 
@@ -132,7 +139,8 @@ class OrderDesk:
             self._free.append(waiter)
             if published < 0:
                 raise _refusal(published)
-        return Entered(store.codes[:count].tolist(), store.targets[:count].tolist(), answer)
+        codes, targets = store.codes[:count].copy(), store.targets[:count].copy()
+        return Entered(codes, targets, published, answer)
 
     def follow(self, request: int) -> Answer | None:
         """A future that is done when a request of another call is answered; None if it is."""

@@ -15,10 +15,10 @@ from tradecaptain.api.orders.v1 import records_pb2
 from tradecaptain.base.accounts import Account
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
-from tradecaptain.base.memory import address_of
+from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.base.reference import Reference
 from tradecaptain.gateway.layout import BATCH_MAX
-from tradecaptain.gateway.store import Store
+from tradecaptain.gateway.store import Records, Store
 from tradecaptain.wire import common, order_command
 from tradecaptain.wire import reason as reasons
 
@@ -93,6 +93,10 @@ class Stager:
         self._kind = int(template["kind"])
         self._version = int(template["schema_version"])
         self._template = template
+        self.batch_template: Records = aligned_zeros(1, order_command.DTYPE)
+        self.batch_template[0] = template
+        self.batch_template["action"] = order_command.COMMAND_ACTION_NEW_ORDER
+        self.batch_template["capacity"] = common.CAPACITY_AGENCY
 
     def stage_new(self, row: int, order: records_pb2.NewOrder, account_id: int) -> Instrument:
         """Stage a new order for an account that the caller is entitled to."""
@@ -153,8 +157,7 @@ class Stager:
             raise _invalid("columns", "required columns must be of equal length")
         account = self._directory.accounts[account_id]
         rows = self._store.staging[:count]
-        rows[:] = self._template
-        rows["action"] = order_command.COMMAND_ACTION_NEW_ORDER
+        rows[:] = self.batch_template[0]
         rows["instrument_id"] = columns.instrument_ids
         rows["side"] = columns.sides
         rows["price_units"] = columns.prices_units
@@ -168,7 +171,6 @@ class Stager:
         rows["account_id"] = account_id
         rows["firm_id"] = account.firm_id
         rows["self_trade_group"] = account.self_trade_group
-        rows["capacity"] = common.CAPACITY_AGENCY
         rows["trader_id"] = columns.trader_id
         rows["strategy_id"] = columns.strategy_id
         self._stage_keys(rows, list(ids))
@@ -228,6 +230,8 @@ class Stager:
             raise _bad_key("a client order id isn't ASCII") from error
         if max(map(len, encoded)) > _KEY_BYTES:
             raise _bad_key(f"a client order id is longer than {_KEY_BYTES} characters")
+        if any(key.endswith(b"\0") for key in encoded):
+            raise _bad_key("a client order id ends with a zero byte")
         words = np.array(encoded, dtype=f"S{_KEY_BYTES}").view("<i8").reshape(-1, 4)
         for word in range(4):
             rows[f"client_order_id{word}"] = words[:, word]

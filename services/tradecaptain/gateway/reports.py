@@ -35,6 +35,8 @@ from tradecaptain.wire import common, execution_event, order_command
 
 REPORT_BYTES_MAX: Final = 640
 """More than the longest encoded report."""
+COMMAND_REPORTS_MAX: Final = 400
+"""Reports of one command that an answer carries; the stream has the rest."""
 LAPPED: Final = -1
 POSITION_UNKNOWN: Final = -(1 << 62)
 _REFERENCE_FLAGS_SHIFT: Final = 2
@@ -329,19 +331,8 @@ def _next_link(file: Any, work: Any, events: Any, accounts: Any, cursor: Any) ->
     return link
 
 
-@kernel(
-    types.int64(
-        FILE_HEADER_TYPE,
-        WORK_TYPE,
-        REQUEST_TYPE,
-        EVENT_TYPE,
-        ACCOUNT_TYPE,
-        numba.from_dtype(PLAN)[::1],
-        numba.from_dtype(CURSOR)[::1],
-        types.int64,
-    )
-)
-def encode_reports(
+@inline
+def _encode(
     file: Any,
     work: Any,
     requests: Any,
@@ -351,11 +342,7 @@ def encode_reports(
     cursor: Any,
     limit: int,
 ) -> int:
-    """Encode up to ``limit`` next reports of a reader; returns bytes written, 0 or LAPPED.
-
-    Each report is written as field ``cursor.tag`` of the message that will hold it. The cursor
-    moves on; reports of other instruments are passed over if it names one.
-    """
+    """See :func:`encode_reports`."""
     scratch = work[0]["scratch_address"]
     start = cursor[0]["out_address"]
     out = start
@@ -387,6 +374,78 @@ def encode_reports(
         out += end - scratch
         written += 1
     return out - start
+
+
+@kernel(
+    types.int64(
+        FILE_HEADER_TYPE,
+        WORK_TYPE,
+        REQUEST_TYPE,
+        EVENT_TYPE,
+        ACCOUNT_TYPE,
+        numba.from_dtype(PLAN)[::1],
+        numba.from_dtype(CURSOR)[::1],
+        types.int64,
+    )
+)
+def encode_reports(
+    file: Any,
+    work: Any,
+    requests: Any,
+    events: Any,
+    accounts: Any,
+    plan: Any,
+    cursor: Any,
+    limit: int,
+) -> int:
+    """Encode up to ``limit`` next reports of a reader; returns bytes written, 0 or LAPPED.
+
+    Each report is written as field ``cursor.tag`` of the message that will hold it. The cursor
+    moves on; reports of other instruments are passed over if it names one.
+    """
+    return _encode(file, work, requests, events, accounts, plan, cursor, limit)
+
+
+@kernel(
+    types.int64(
+        FILE_HEADER_TYPE,
+        WORK_TYPE,
+        REQUEST_TYPE,
+        EVENT_TYPE,
+        ACCOUNT_TYPE,
+        numba.from_dtype(PLAN)[::1],
+        numba.from_dtype(CURSOR)[::1],
+        types.int64,
+    )
+)
+def encode_command_reports(
+    file: Any,
+    work: Any,
+    requests: Any,
+    events: Any,
+    accounts: Any,
+    plan: Any,
+    cursor: Any,
+    packed: int,
+) -> int:
+    """Encode the reports that a request's own command caused; returns bytes written or LAPPED.
+
+    ``packed`` is request << 8 | tag; the cursor is overwritten.
+    """
+    request = packed >> 8
+    first = requests[request]["first_event"]
+    if first == 0 or not is_held(file, events, first - 1):
+        return 0
+    place = (first - 1) & work[0]["event_mask"]
+    record = work[0]["records_address"] + place * EVENT_BYTES
+    cursor[0]["account_id"] = requests[request]["account_id"]
+    cursor[0]["place"] = -first
+    cursor[0]["previous_epoch"] = execution_event.get_epoch(record)
+    cursor[0]["previous_sequence"] = execution_event.get_account_sequence(record) - 1
+    cursor[0]["instrument_id"] = 0
+    cursor[0]["tag"] = packed & 0xFF
+    cursor[0]["stop"] = requests[request]["last_event"]
+    return _encode(file, work, requests, events, accounts, plan, cursor, COMMAND_REPORTS_MAX)
 
 
 @kernel(

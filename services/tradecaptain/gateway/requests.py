@@ -176,8 +176,9 @@ class Requests:
             else:
                 staged += 1
         if staged == 0:
-            return Pending(Entered([], [], None), []), outcomes
-        return self._pending(self._desk.enter(staged, orders[0][2])), outcomes
+            nothing = np.zeros(0, dtype=np.int64)
+            return Pending(Entered(nothing, nothing, 0, None), []), outcomes
+        return self.pending(self._desk.enter(staged, orders[0][2])), outcomes
 
     def row_results(
         self,
@@ -187,7 +188,8 @@ class Requests:
     ) -> list[orders_pb2.SubmitResult]:
         """The results of rows whose answers have come."""
         results = []
-        entered = iter(zip(pending.entered.codes, pending.entered.targets, strict=True))
+        codes, targets = pending.entered.codes.tolist(), pending.entered.targets.tolist()
+        entered = iter(zip(codes, targets, strict=True))
         for (order, _, _), outcome in zip(orders, outcomes, strict=True):
             result = orders_pb2.SubmitResult(client_order_id=order.client_order_id)
             if isinstance(outcome, TradeCaptainError):
@@ -211,12 +213,11 @@ class Requests:
     ) -> Pending:
         """Stage and enter a batch of columns."""
         count = self._stager.stage_columns(columns, account_id)
-        return self._pending(self._desk.enter(count, session_id))
+        return self.pending(self._desk.enter(count, session_id))
 
     def column_results(self, pending: Pending) -> orders_pb2.SubmitResultColumns:
         """The results of a batch of columns whose answers have come."""
-        codes = np.array(pending.entered.codes, dtype=np.int64)
-        targets = np.array(pending.entered.targets, dtype=np.int64)
+        codes, targets = pending.entered.codes, pending.entered.targets
         rows = self._store.requests[targets]
         # A code that is a reason: refused here, so there is no order of its own.
         here = codes > CODE_DUPLICATE
@@ -256,7 +257,7 @@ class Requests:
         self, session_id: int, instrument: Instrument
     ) -> tuple[int, bool, Answer | None]:
         entered = self._desk.enter(1, session_id)
-        code, number = entered.codes[0], entered.targets[0]
+        code, number = int(entered.codes[0]), int(entered.targets[0])
         if code == CODE_FRESH:
             return number, False, entered.answer
         if code == CODE_DUPLICATE:
@@ -278,11 +279,12 @@ class Requests:
             )
         return slot
 
-    def _pending(self, entered: Entered) -> Pending:
+    def pending(self, entered: Entered) -> Pending:
+        """What to wait for: the answers to the fresh commands, and to those they repeat."""
         wait_for = [] if entered.answer is None else [entered.answer]
-        if CODE_DUPLICATE in entered.codes:
-            for code, number in zip(entered.codes, entered.targets, strict=True):
-                answer = self._desk.follow(number) if code == CODE_DUPLICATE else None
+        if entered.fresh < len(entered.codes):
+            for number in entered.targets[entered.codes == CODE_DUPLICATE].tolist():
+                answer = self._desk.follow(number)
                 if answer is not None:
                     wait_for.append(answer)
         return Pending(entered, wait_for)

@@ -10,9 +10,10 @@ from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc, records_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
-from tradecaptain.edge import current_call
+from tradecaptain.edge import current_call, raw_request, validation
 from tradecaptain.gateway import queries
 from tradecaptain.gateway.agent import OrderDesk
+from tradecaptain.gateway.batch_lane import BatchLane
 from tradecaptain.gateway.commands import Directory, Stager
 from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.gateway.control_desk import ControlDesk
@@ -57,7 +58,9 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         self._directory = directory
         self._config = config
         self._writer = ReportWriter(desk.store)
-        self._requests = Requests(desk, Stager(desk.store, directory), directory)
+        stager = Stager(desk.store, directory)
+        self._requests = Requests(desk, stager, directory)
+        self._lane = BatchLane(desk, self._requests, stager.batch_template)
         self._units = {
             instrument_id: units_of(instrument)
             for instrument_id, instrument in directory.instruments.items()
@@ -80,10 +83,23 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         reports = self._writer.reports_of(number, _SUBMIT_REPORTS)
         return response.SerializeToString() + reports
 
-    async def SubmitBatch(  # noqa: N802
-        self, request: orders_pb2.SubmitBatchRequest, context: Any
-    ) -> orders_pb2.SubmitBatchResponse:
+    @raw_request
+    async def SubmitBatch(  # type: ignore[override]  # noqa: N802
+        self, data: bytes, context: Any
+    ) -> Any:
         """Many orders, published at once and answered together."""
+        count = self._lane.parse(data)
+        if count < 0:
+            return await self._submit_any_batch(data)
+        account_id, session_id = self._admit(self._lane.account(data), self._lane.session_id)
+        pending = self._lane.enter(count, self._directory.accounts[account_id], session_id)
+        await pending.answered()
+        return self._lane.answer(pending)
+
+    async def _submit_any_batch(self, data: bytes) -> orders_pb2.SubmitBatchResponse:
+        """A batch in any form that the contract allows."""
+        request = validation.parse(orders_pb2.SubmitBatchRequest, data)
+        validation.check(request)
         if request.HasField("columns"):
             if request.orders:
                 raise TradeCaptainError(

@@ -18,7 +18,14 @@ from tradecaptain.base.memory import address_of
 from tradecaptain.base.units import UnitScale
 from tradecaptain.edge.errors import DetailedError
 from tradecaptain.gateway.layout import OUTCOME_PENDING, REQUEST
-from tradecaptain.gateway.reports import CURSOR, LAPPED, REPORT_BYTES_MAX, encode_reports, make_plan
+from tradecaptain.gateway.reports import (
+    CURSOR,
+    LAPPED,
+    REPORT_BYTES_MAX,
+    encode_command_reports,
+    encode_reports,
+    make_plan,
+)
 from tradecaptain.gateway.store import Store
 from tradecaptain.wire import common, execution_event
 from tradecaptain.wire import reason as reasons
@@ -42,6 +49,7 @@ class ReportWriter:
         self._plan = make_plan()
         self._out = np.zeros(_OUT_BYTES, dtype=np.uint8)
         self._view = memoryview(self._out)
+        self._command_cursor = self.cursor(0, 0, 0)
 
     def cursor(self, account_id: int, place: int, tag: int, instrument_id: int = 0) -> Any:
         """A reader's place; ``tag`` is the number of the reports' field in their message."""
@@ -78,15 +86,20 @@ class ReportWriter:
 
     def reports_of(self, request: int, tag: int) -> bytes:
         """The reports that a request's own command caused for its account."""
-        row = self._store.requests[request]
-        if row["first_event"] == 0:
+        store = self._store
+        written = encode_command_reports(
+            store.file,
+            store.work,
+            store.requests,
+            store.events,
+            store.accounts,
+            self._plan,
+            self._command_cursor,
+            request << 8 | tag << 3 | 2,
+        )
+        if written < 0:
             return b""
-        cursor = self.cursor(int(row["account_id"]), -int(row["first_event"]), tag)
-        record = event_record(self._store, int(row["first_event"]) - 1)
-        cursor["previous_epoch"] = record["epoch"]
-        cursor["previous_sequence"] = record["account_sequence"] - 1
-        cursor["stop"] = row["last_event"]
-        return self.next_reports(cursor, _OUT_BYTES // REPORT_BYTES_MAX)
+        return bytes(self._view[:written])
 
 
 def event_record(store: Store, index: int) -> Any:
