@@ -169,9 +169,26 @@ def write_change(command: int, state: Any, live: Any, terms: Any, identity_base:
     set_terms(command, side, MID_UNITS + sign * distance, terms[number * 4 + 3] + 1)
 
 
-@kernel(_I64(_I64, _I64, _I64_ARRAY, _I64_ARRAY, _I64_ARRAY, _I64_ARRAY, _I64_ARRAY))
+@inline
+def count_answers(engine: int, answers: Any, index: int) -> None:
+    """Add what one step answered to the counts of its command: events, and quantity traded."""
+    event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS)
+    for _ in range(load_i64(engine + at.HEADER_EXECUTION_COUNT)):
+        answers[2 * index] += 1
+        answers[2 * index + 1] += execution_event.get_last_quantity_units(event)
+        event += execution_event.RECORD_BYTES
+
+
+@kernel(_I64(_I64, _I64, _I64_ARRAY, _I64_ARRAY, _I64_ARRAY, _I64_ARRAY, _I64_ARRAY, _I64_ARRAY))
 def record_flow(
-    engine: int, commands: int, plan: Any, state: Any, live: Any, places: Any, terms: Any
+    engine: int,
+    commands: int,
+    plan: Any,
+    state: Any,
+    live: Any,
+    places: Any,
+    terms: Any,
+    answers: Any,
 ) -> int:
     """Write ``plan[0]`` commands and carry each out; returns how many orders rest at the end.
 
@@ -194,12 +211,14 @@ def record_flow(
         )
         answer = submit_order_command(engine, command)
         follow_events(engine, live, places, terms, state)
+        count_answers(engine, answers, index)
         while answer == MORE:
             claim_events(
                 engine, plan[5], execution_event.RECORD_BYTES, plan[6], book_event.RECORD_BYTES
             )
             answer = resume_step(engine)
             follow_events(engine, live, places, terms, state)
+            count_answers(engine, answers, index)
     return state[1]
 
 
@@ -210,6 +229,8 @@ class Tape:
     commands: npt.NDArray[Any]
     engine: Engine
     resting: int
+    answers: npt.NDArray[np.int64]
+    """For each command: how many execution events it brings about, and their traded quantity."""
 
 
 def flow_engine(settings: FlowSettings) -> Engine:
@@ -247,5 +268,8 @@ def record_tape(settings: FlowSettings) -> Tape:
     live = np.zeros(engine.capacity.orders + 1, np.int64)
     places = np.zeros(settings.commands + 2, np.int64)
     terms = np.zeros((settings.commands + 2) * 4, np.int64)
-    resting = record_flow(engine.address, address_of(commands), plan, state, live, places, terms)
-    return Tape(commands, engine, int(resting))
+    answers = np.zeros(2 * settings.commands, np.int64)
+    resting = record_flow(
+        engine.address, address_of(commands), plan, state, live, places, terms, answers
+    )
+    return Tape(commands, engine, int(resting), answers.reshape(-1, 2))

@@ -80,6 +80,7 @@ class VenueDriver:
         instruments = default_reference().own_venue()
         self.core = allocate_core(settings, instruments, epoch, folder / "history")
         self.streams = open_streams(self.mesh, settings)
+        self.core.attach(self.streams)
         self.resources: list[Any] = list(self.streams.resources)
         self.now_ns = START_NS
         self.orders = self._publication(streams.ORDER_COMMANDS)
@@ -121,7 +122,7 @@ class VenueDriver:
     def turn(self) -> int:
         """One turn of the sequencer."""
         self.now_ns += 1_000
-        return int(sequencer_do_work(self.core.header, *self.streams.arrays, self.now_ns))
+        return int(sequencer_do_work(self.core.header_address, self.now_ns))
 
     @staticmethod
     def record(module: ModuleType, fields: dict[str, int]) -> np.ndarray[Any, Any]:

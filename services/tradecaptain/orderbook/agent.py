@@ -9,14 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.matching import engine_orders, engine_state_hash
 from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
-from tradecaptain.mesh.layout import IMAGE, PUBLICATION
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.epoch import next_epoch
@@ -48,16 +46,7 @@ class BookState:
 @duty_cycle
 def orderbook_do_work(frame: int, now_ns: int) -> int:
     """One turn of the sequencer."""
-    return sequencer_do_work(
-        frame_array(frame, 0, SEQUENCER),
-        frame_array(frame, 1, IMAGE),
-        frame_array(frame, 2, IMAGE),
-        frame_array(frame, 3, IMAGE),
-        frame_array(frame, 4, PUBLICATION),
-        frame_array(frame, 5, PUBLICATION),
-        frame_array(frame, 6, PUBLICATION),
-        now_ns,
-    )
+    return sequencer_do_work(frame_array(frame, 0, SEQUENCER)[0]["own_address"], now_ns)
 
 
 class Venue:
@@ -80,6 +69,7 @@ class Venue:
             settings, instruments, self.epoch, paths.shared_memory / "execution_history"
         )
         self.streams = open_streams(mesh, settings)
+        self.core.attach(self.streams)
         self.agent = Agent(
             "orderbook",
             orderbook_do_work,

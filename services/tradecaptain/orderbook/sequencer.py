@@ -14,6 +14,7 @@ from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.kernel_clock import monotonic_ns_kernel
 from tradecaptain.base.memory import copy_bytes, load_i32, load_i64
+from tradecaptain.base.records import records_at
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.checks import check_new, check_replace, find_target
 from tradecaptain.kernels.matching.control import submit_mass_cancel
@@ -37,7 +38,7 @@ from tradecaptain.kernels.risk_gate import (
     gate_release,
 )
 from tradecaptain.mesh.image import image_length, image_next, image_release
-from tradecaptain.mesh.layout import IMAGE_TYPE, PUBLICATION_TYPE
+from tradecaptain.mesh.layout import IMAGE, PUBLICATION
 from tradecaptain.orderbook.controls import (
     STAGE_NONE,
     advance_control,
@@ -46,7 +47,7 @@ from tradecaptain.orderbook.controls import (
     stamp,
 )
 from tradecaptain.orderbook.events import claim_step, finish_steps, publish_step
-from tradecaptain.orderbook.sequencer_state import LARGEST_RECORD_BYTES, SEQUENCER_TYPE
+from tradecaptain.orderbook.sequencer_state import LARGEST_RECORD_BYTES, SEQUENCER
 from tradecaptain.wire import control, execution_event, order_command, reason
 from tradecaptain.wire.status import OUT_OF_BOUNDS
 
@@ -277,46 +278,33 @@ def is_idle(header: Any) -> bool:
     )
 
 
-@kernel(
-    types.int64(
-        SEQUENCER_TYPE,
-        IMAGE_TYPE,
-        IMAGE_TYPE,
-        IMAGE_TYPE,
-        PUBLICATION_TYPE,
-        PUBLICATION_TYPE,
-        PUBLICATION_TYPE,
-        types.int64,
-    )
-)
-def sequencer_do_work(
-    header: Any,
-    control_images: Any,
-    order_images: Any,
-    replay_images: Any,
-    executions: Any,
-    books: Any,
-    controls: Any,
-    now_ns: int,
-) -> int:
+@kernel(types.int64(types.int64, types.int64))
+def sequencer_do_work(header_address: int, now_ns: int) -> int:
     """One bounded turn: controls of all writers, then a batch of each writer's commands.
 
     Returns how many records were taken. Writers of orders take turns to be first.
     """
+    header = records_at(header_address, 1, SEQUENCER)
+    image_count = header[0]["image_count"]
+    control_images = records_at(header[0]["control_images"], image_count, IMAGE)
+    order_images = records_at(header[0]["order_images"], image_count, IMAGE)
+    replay_images = records_at(header[0]["replay_images"], image_count, IMAGE)
+    executions = records_at(header[0]["execution_publication"], 1, PUBLICATION)
+    books = records_at(header[0]["book_publication"], 1, PUBLICATION)
+    controls = records_at(header[0]["control_publication"], 1, PUBLICATION)
     if header[0]["epoch_announced"] == 0:
         announce_epoch(header, controls, now_ns)
     if not finish_pending(header, executions, books, controls, now_ns):
         header[0]["blocked_turns"] += 1
         return 0
     work_count = 0
-    for index in range(control_images.shape[0]):
+    for index in range(image_count):
         if is_idle(header):
             taken = drain_controls(
                 header, control_images, index, executions, books, controls, now_ns
             )
             header[0]["controls_sequenced"] += taken
             work_count += taken
-    image_count = order_images.shape[0]
     first = header[0]["next_image"]
     for step in range(image_count):
         if is_idle(header):
@@ -325,7 +313,7 @@ def sequencer_do_work(
             header[0]["orders_sequenced"] += taken
             work_count += taken
     header[0]["next_image"] = (first + 1) % image_count
-    for index in range(replay_images.shape[0]):
+    for index in range(image_count):
         if is_idle(header):
             taken = drain_orders(header, replay_images, index, executions, books, now_ns)
             header[0]["replayed_sequenced"] += taken

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.memory import address_of, aligned_zeros
@@ -18,6 +17,15 @@ SEQUENCER: Final = np.dtype(
         ("history", "<i8"),
         ("sessions", "<i8"),
         ("session_mask", "<i8"),
+        # State records of the streams; each subscription has ``image_count`` places for writers.
+        ("own_address", "<i8"),
+        ("image_count", "<i8"),
+        ("control_images", "<i8"),
+        ("order_images", "<i8"),
+        ("replay_images", "<i8"),
+        ("execution_publication", "<i8"),
+        ("book_publication", "<i8"),
+        ("control_publication", "<i8"),
         # Scratch: a record as it came, its normalised and stamped copy, the control at work, and
         # room for the events of one step where nobody listens.
         ("raw_record", "<i8"),
@@ -67,8 +75,6 @@ SEQUENCER: Final = np.dtype(
 )
 """Header record of the sequencer."""
 
-SEQUENCER_TYPE: Final[Any] = numba.from_dtype(SEQUENCER)[::1]
-
 LARGEST_RECORD_BYTES: Final = 1_024
 """Records longer than this are refused as malformed, whatever version they claim."""
 
@@ -103,6 +109,7 @@ def allocate_sequencer(
     executions = aligned_zeros(execution_room * execution_stride, np.uint8)
     books = aligned_zeros(book_room * book_stride, np.uint8)
     record = header[0]
+    record["own_address"] = address_of(header)
     record["engine"] = engine
     record["gate"] = gate
     record["history"] = history

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.instruments import Instrument
+from tradecaptain.base.memory import address_of
 from tradecaptain.kernels.matching import (
     Engine,
     InstrumentRules,
@@ -131,6 +132,26 @@ class VenueCore:
     def header(self) -> npt.NDArray[Any]:
         """The sequencer's header record."""
         return self.memory.header
+
+    @property
+    def header_address(self) -> int:
+        """What the sequencer's kernel takes."""
+        return address_of(self.memory.header)
+
+    def attach(self, venue_streams: VenueStreams) -> None:
+        """Tell the sequencer where the state records of its streams lie; they stay there for life."""
+        header = self.header[0]
+        header["image_count"] = len(venue_streams.orders.images)
+        names = (
+            "control_images",
+            "order_images",
+            "replay_images",
+            "execution_publication",
+            "book_publication",
+            "control_publication",
+        )
+        for name, array in zip(names, venue_streams.arrays, strict=True):
+            header[name] = address_of(array)
 
     def counts(self) -> dict[str, int]:
         """Every count that the venue keeps, by name."""

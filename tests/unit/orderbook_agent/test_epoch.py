@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.orderbook.epoch import EPOCH_MAXIMUM, next_epoch
 
@@ -16,7 +15,9 @@ def test_epochs_grow_from_one(tmp_path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == ["orderbook"]
 
 
-@pytest.mark.parametrize("content", [b"", b"abc", b"1.5", b"\xff", b"-1", str(EPOCH_MAXIMUM).encode()])
+@pytest.mark.parametrize(
+    "content", [b"", b"abc", b"1.5", b"\xff", b"-1", str(EPOCH_MAXIMUM).encode()]
+)
 def test_damaged_file_stops_the_start(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "orderbook"
     path.write_bytes(content)
