@@ -85,7 +85,7 @@ class Batch(NamedTuple):
 
     address: int
     stride: int
-    count: int
+    size: int
 
 
 @inline
@@ -194,7 +194,7 @@ def views_apply_ticks(
     applied = 0
     candle_capacity = len(candles) // len(views)
     row_capacity = len(rows) // len(views)
-    for position in range(batch.count):
+    for position in range(batch.size):
         tick = batch.address + position * batch.stride
         index = view_of(views, market_tick.get_instrument_id(tick))
         if index < 0:

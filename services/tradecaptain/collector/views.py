@@ -42,6 +42,10 @@ class Change:
     index: int
     quote_changed: bool
     trade_changed: bool
+    quote_sequence: int
+    """Number of the last quote before the batch."""
+    trade_sequence: int
+    """Number of the last trade before the batch."""
     depth_from: int
     """Depth rows ever written before the batch."""
     restored: bool = False
@@ -89,6 +93,8 @@ class MarketViews:
                 int(index),
                 bool(before["quote_sequence"][index] != self.state["quote_sequence"][index]),
                 bool(before["trade_sequence"][index] != self.state["trade_sequence"][index]),
+                int(before["quote_sequence"][index]),
+                int(before["trade_sequence"][index]),
                 int(before["depth_count"][index]),
             )
             for index in changed
@@ -110,7 +116,9 @@ class MarketViews:
             view["depth_count"] = 0
             self._restore_side(copy.books, index, is_bid=True)
             self._restore_side(copy.books, index, is_bid=False)
-        return [Change(index, True, False, 0, restored=True) for index in self.index_of.values()]
+        return [
+            Change(index, True, False, 0, 0, 0, restored=True) for index in self.index_of.values()
+        ]
 
     def _restore_side(self, source: MirrorBooks, index: int, *, is_bid: bool) -> None:
         levels = source.side(index, is_bid)
@@ -143,7 +151,7 @@ class MarketFollower:
         self,
         views: MarketViews,
         take_copy: Callable[[], Future[MarketState]],
-        on_changes: Callable[[list[Change]], None],
+        on_changes: Callable[[list[Change], npt.NDArray[Any] | None], None],
     ) -> None:
         self._views = views
         self._take_copy = take_copy
@@ -165,9 +173,10 @@ class MarketFollower:
     def _apply(self, batch: npt.NDArray[Any]) -> None:
         records = batch if _all_records(batch) else batch[batch["event"] == EVENT_RECORD]
         if len(records):
-            changes = self._views.apply(records["record"], records.dtype.itemsize)
+            ticks = records["record"]
+            changes = self._views.apply(ticks, records.dtype.itemsize)
             if changes:
-                self._on_changes(changes)
+                self._on_changes(changes, ticks)
 
     def _begin_resync(self) -> None:
         """Ask the agent for its books; what comes meanwhile is held back."""
@@ -186,7 +195,7 @@ class MarketFollower:
             return
         copy = self._future.result()
         held, self._held, self._future = self._held or [], None, None
-        self._on_changes(self._views.restore(copy))
+        self._on_changes(self._views.restore(copy), None)
         for batch in held:
             self._apply(batch)
 

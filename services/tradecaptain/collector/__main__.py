@@ -1,0 +1,160 @@
+"""Runs the collector: ``python -m tradecaptain.collector``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from concurrent.futures import Future
+from copy import deepcopy
+from typing import Final
+
+import structlog
+from tradecaptain.api.instruments.v1.instruments_pb2_grpc import (
+    add_InstrumentServiceServicer_to_server,
+)
+from tradecaptain.api.marketdata.v1.marketdata_pb2_grpc import (
+    add_MarketDataServiceServicer_to_server,
+)
+from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.base.reference import Reference, load_reference
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.collector.broadcast import Broadcaster
+from tradecaptain.collector.config import CollectorConfig
+from tradecaptain.collector.instrument_service import Instruments
+from tradecaptain.collector.market import Market
+from tradecaptain.collector.service import MarketData
+from tradecaptain.collector.views import MarketFollower, MarketState, MarketViews
+from tradecaptain.edge import EdgeServer, EdgeSettings, Role, StreamHub, configure_logging, run
+from tradecaptain.mesh.client import AeronMesh
+from tradecaptain.mesh.counters import CounterTable
+from tradecaptain.mesh.errors import MeshError
+from tradecaptain.mesh.runner import AgentRunner, Placement
+from tradecaptain.mesh.stream_reader import StreamReader
+from tradecaptain.mesh.transport import Mesh
+from tradecaptain.wire import market_tick, streams
+
+ACCESS: Final = {"*": Role.READ}
+"""Whoever has a token may read market data."""
+_TEND_SECONDS: Final = 0.1
+
+_LOG = structlog.get_logger("collector")
+
+
+class CollectorProcess:
+    """The market side, the views that follow it, and the services over the views."""
+
+    def __init__(
+        self, mesh: Mesh, paths: RunPaths, reference: Reference, config: CollectorConfig
+    ) -> None:
+        self._closing = False
+        # Before the market opens its stream, so that the first tick finds a reader.
+        self._reader = StreamReader(
+            mesh,
+            streams.MARKET_TICKS,
+            market_tick.DTYPE,
+            capacity=1 << (config.reader_capacity - 1).bit_length(),
+        )
+        self._market = Market(mesh, reference, config, paths.caches, SYSTEM_CLOCK)
+        placement = Placement(core=config.core, idle=config.idle)
+        self._market_runner = AgentRunner([self._market.agent], placement)
+        self._reader_runner = AgentRunner([self._reader.agent], Placement(idle=config.idle))
+        hub: StreamHub[bytes] = StreamHub(config.stream_queue)
+        self._views = MarketViews(
+            [instrument.instrument_id for instrument in self._market.plan.instruments],
+            level_capacity=config.level_capacity,
+            candle_capacity=config.candle_seconds_kept,
+            depth_capacity=config.depth_rows_kept,
+        )
+        broadcaster = Broadcaster(self._views, hub)
+        self._follower = MarketFollower(self._views, self._copy_market, broadcaster.on_changes)
+        self.market_data = MarketData(reference, self._views, broadcaster, hub)
+        paths.counters.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._counters = CounterTable.create(
+            paths.counters / "collector.counters", list(self._market.statistics())
+        )
+
+    def start(self) -> None:
+        """Follow, then play."""
+        self._reader.attach(asyncio.get_running_loop(), self._follower.on_batch)
+        self._reader_runner.start()
+        self._market_runner.start()
+        self._market.start_feeds()
+        _LOG.info(
+            "market open",
+            epoch=self._market.epoch,
+            instruments=[item.key for item in self._market.plan.instruments],
+        )
+
+    def _copy_market(self) -> Future[MarketState]:
+        """A copy of the agent's books, made between two of its turns."""
+        memory = self._market.memory
+
+        def copy() -> MarketState:
+            return MarketState(
+                self._market.epoch,
+                memory.published["instrument_sequence"].copy(),
+                memory.published.copy(),
+                deepcopy(memory.books),
+            )
+
+        return self._market_runner.run_in_thread_control(copy)
+
+    async def tend(self) -> None:
+        """Show the counters; return only if a thread has died: then the process starts anew."""
+        runners = (self._market_runner, self._reader_runner)
+        while self._closing or all(runner.is_running for runner in runners):
+            if not self._closing:
+                for name, value in self._market.statistics().items():
+                    self._counters.set(name, value)
+                self._follower.poll()
+            await asyncio.sleep(_TEND_SECONDS)
+
+    async def close(self) -> None:
+        """Stop playing and following."""
+        self._closing = True
+        self._market_runner.close()
+        self._reader_runner.close()
+        self._reader.close()
+        self._market.close()
+
+
+async def main() -> None:
+    """Join the mesh, serve until SIGTERM, and leave."""
+    configure_logging("collector")
+    paths = RunPaths.from_environment()
+    config = CollectorConfig.load(paths)
+    reference = load_reference(paths.reference)
+    with AeronMesh(aeron_directory=paths.aeron, client_name="collector") as mesh:
+        process = CollectorProcess(mesh, paths, reference, config)
+        server = EdgeServer(
+            EdgeSettings(
+                service="collector",
+                port=paths.ports.collector,
+                token_path=paths.tokens,
+                accounts={account.name: account.account_id for account in reference.accounts},
+                unary_calls_max=config.unary_calls_max,
+                streams_max=config.streams_max,
+            )
+        )
+        server.add(add_MarketDataServiceServicer_to_server, process.market_data, access=ACCESS)
+        server.add(add_InstrumentServiceServicer_to_server, Instruments(reference), access=ACCESS)
+        server.on_drain(process.close)
+        process.start()
+        await server.start()
+        await _serve(server, process)
+
+
+async def _serve(server: EdgeServer, process: CollectorProcess) -> None:
+    """Serve until a signal; a thread that dies is a MeshError."""
+    serving = asyncio.create_task(server.run_until_signal())
+    tending = asyncio.create_task(process.tend())
+    await asyncio.wait({serving, tending}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        serving.cancel()
+        raise MeshError("a thread of the collector has ended")
+    tending.cancel()
+    await serving
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
