@@ -136,6 +136,7 @@ class Gateway:
         for tick in itertools.count():
             await asyncio.sleep(_TEND_SECONDS)
             self.desk.expire()
+            await asyncio.to_thread(self._store.populate_ahead)
             if tick % ticks_a_second == 0:
                 self._store.set_day(SYSTEM_CLOCK.now_ns())
                 self.desk.catch_up()

@@ -41,13 +41,18 @@ _STRIDE = publication_stride(_COMMAND_BYTES)
 @inline
 def _key_reason(command: int) -> int:
     """0 if the client order id is printable ASCII, padded with zero bytes at the end only."""
+    key = command + order_command.OFFSET_CLIENT_ORDER_ID0
     ended = False
-    for offset in range(KEY_BYTES):
-        character = load_u8(command + order_command.OFFSET_CLIENT_ORDER_ID0 + offset)
-        if character == 0:
+    for word in range(0, KEY_BYTES, 8):
+        if load_i64(key + word) == 0:
             ended = True
-        elif ended or character < 0x20 or character > 0x7E:
-            return reasons.REASON_INVALID_CLIENT_ORDER_ID
+            continue
+        for offset in range(word, word + 8):
+            character = load_u8(key + offset)
+            if character == 0:
+                ended = True
+            elif ended or character < 0x20 or character > 0x7E:
+                return reasons.REASON_INVALID_CLIENT_ORDER_ID
     return 0
 
 

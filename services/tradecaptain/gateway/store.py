@@ -33,6 +33,7 @@ from tradecaptain.gateway.layout import (
     VERSION,
     WORK,
 )
+from tradecaptain.gateway.prefault import populate
 from tradecaptain.gateway.recovery import rebuild
 from tradecaptain.gateway.reports import REPORT_BYTES_MAX
 from tradecaptain.wire import order_command
@@ -43,6 +44,8 @@ _PAGE = 4096
 WAITERS_MAX = 1 << 16
 """Calls that may wait for an answer at once."""
 _SCRATCH_BYTES = 4096
+POPULATED_AHEAD = 1 << 14
+"""Requests and events whose pages are brought in before they are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Store:
             ("sessions", SESSION, SESSIONS_MAX),
         )
         self._mapping, views = _map(path, sections)
+        self._populated: dict[int, int] = {}
         self.file: Records = views["file"]
         self.requests: Records = views["requests"]
         self.commands: Records = views["commands"]
@@ -83,7 +87,8 @@ class Store:
         self.records: Records = views["records"]
         self.sessions: Records = views["sessions"]
         self._check(path, requests, events)
-        self.buckets: npt.NDArray[np.int64] = np.zeros(4 * requests, dtype=np.int64)
+        self.buckets: npt.NDArray[np.int64] = np.zeros(2 * requests, dtype=np.int64)
+        populate(address_of(self.buckets), self.buckets.nbytes)
         self.accounts = _account_table(accounts)
         self._all_instruments = tuple(instruments)
         self.instruments, self._bands = _instrument_table(self._all_instruments, now_ns)
@@ -119,6 +124,22 @@ class Store:
         """A session number that was never given before."""
         self.file["session_count"] += 1
         return int(self.file["session_count"][0])
+
+    def populate_ahead(self) -> None:
+        """Bring in the pages of the next requests and events; may run on a thread of its own."""
+        for rows, count in (
+            (self.requests, "request_count"),
+            (self.commands, "request_count"),
+            (self.events, "event_count"),
+            (self.records, "event_count"),
+        ):
+            used = min(int(self.file[count][0]), rows.shape[0])
+            done = self._populated.get(rows.ctypes.data, used)
+            wanted = min(used + POPULATED_AHEAD, rows.shape[0])
+            if wanted - done >= POPULATED_AHEAD // 2:
+                start = address_of(rows) + done * rows.itemsize
+                populate(start, (wanted - done) * rows.itemsize)
+                self._populated[rows.ctypes.data] = wanted
 
     def set_day(self, now_ns: int) -> None:
         """Begin the trading day (UTC) of an instant: keys and order increments may be new."""
