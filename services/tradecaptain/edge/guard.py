@@ -43,13 +43,17 @@ class Admission:
     streams_max: int
     unary_calls: int = 0
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
+    in_first_write: set[asyncio.Task[Any] | None] = field(default_factory=set)
     ending: set[asyncio.Task[Any]] = field(default_factory=set)
     draining: bool = False
 
     def end_streams(self) -> None:
-        """Cancel the streams in progress; each ends with REASON_DRAINING."""
+        """Cancel the streams in progress; each ends with REASON_DRAINING.
+
+        One whose first write is under way ends right after it, or with the server's grace.
+        """
         self.draining = True
-        self.ending.update(self.streams)
+        self.ending.update(self.streams - self.in_first_write)
         for task in self.ending:
             task.cancel()
 
@@ -185,9 +189,7 @@ class Guard:
         async def serve(data: bytes, context: Any) -> None:
             call = self._enter(method, context)
             request = self._request(method, data, call.principal)
-            async with aclosing(behaviour(request, context)) as responses:
-                async for response in responses:
-                    await context.write(response)
+            await self._write_all(behaviour(request, context), context)
 
         return self._stream(method, serve)
 
@@ -197,11 +199,29 @@ class Guard:
         async def serve(data: AsyncIterator[bytes], context: Any) -> None:
             call = self._enter(method, context)
             requests = self._requests(method, data, call.principal)
-            async with aclosing(behaviour(requests, context)) as responses:
-                async for response in responses:
-                    await context.write(response)
+            await self._write_all(behaviour(requests, context), context)
 
         return self._stream(method, serve)
+
+    async def _write_all(self, behaviour: AsyncGenerator[Any], context: Any) -> None:
+        """Write what a handler yields.
+
+        The first write carries the initial metadata too, and until it is done grpc takes no status:
+        draining doesn't cancel it but ends the stream right after it.
+        """
+        admission, task = self._admission, asyncio.current_task()
+        async with aclosing(behaviour) as responses:
+            async for response in responses:
+                admission.in_first_write.add(task)
+                try:
+                    await context.write(response)
+                finally:
+                    admission.in_first_write.discard(task)
+                if admission.draining:
+                    raise _draining()
+                break
+            async for response in responses:
+                await context.write(response)
 
     def _client_stream(
         self, method: Method, behaviour: Callable[[Any, Any], Awaitable[Any]]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from support.book_client import L1, L3, BookClient
 from support.book_events import records
+from support.wait import wait_until_async
 from tradecaptain.api.marketdata.v1 import records_pb2
 from tradecaptain.api.orderbook.v1 import orderbook_pb2, orderbook_pb2_grpc
 from tradecaptain.base.memory import address_of
@@ -245,3 +246,18 @@ async def test_draining_ends_streams_with_its_reason(tmp_path: Path) -> None:
         draining = asyncio.create_task(served.server.stop(1.0))
         assert (await refusal(stream.read())).reason == reasons.REASON_DRAINING
         await draining
+
+
+async def test_draining_during_the_first_write_of_a_stream_is_clean(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(tmp_path) as served:
+        # A first message that is larger than what the connection takes ahead of its reader.
+        for _ in range(40):
+            served.apply([served.venue.add(served.book) for _ in range(100)])
+        stalled = served.stream(served.narrow, level=L3)
+        await wait_until_async(lambda: served.views.watcher_count(NUMBER) == 1)
+        await asyncio.wait_for(served.server.stop(0.2), 10)
+        with pytest.raises(grpc.RpcError):
+            await drained(stalled)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
