@@ -8,6 +8,7 @@ that their C objects are gone. Every use of a C object happens under ``lock``.
 
 from __future__ import annotations
 
+import atexit
 import os
 import struct
 import threading
@@ -59,6 +60,8 @@ class AeronClient:
             "void(void *, int, const char *)", self._on_error
         )
         self._connect()
+        # The library's thread must not report an error to an interpreter that is gone.
+        atexit.register(self.close)
 
     def _on_error(self, _clientd: Any, code: int, message: Any) -> None:
         lines = self.library.text(message).split("\n")
@@ -189,6 +192,7 @@ class AeronClient:
 
     def close(self) -> None:
         """Close the C client; everything opened from it is gone."""
+        atexit.unregister(self.close)
         with self.lock:
             self._disconnect()
             self._counters = None

@@ -17,14 +17,16 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import structlog
-from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
 from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.base.toml_table import TableReader, read_toml
 from tradecaptain.mesh.aeron_library import AeronLibrary, aeron_library
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.mapping import PRIVATE_FOLDER_MODE
 from tradecaptain.mesh.timeouts import MILLISECOND_NS, TIMEOUTS, Timeouts
 
 IDLE_STRATEGIES: Final = ("backoff", "spin", "yield", "sleep-ns", "noop")
+IDLE_VARIABLE: Final = "TRADECAPTAIN_DRIVER__IDLE"
 IPC_MTU_BYTES: Final = 8192
 _THREADING_MODE_SHARED: Final = 2
 _CNC_PID_OFFSET: Final = 40
@@ -158,6 +160,19 @@ class MediaDriver:
         self.close()
 
 
+def configured_idle_strategy(run: RunPaths) -> str:
+    """The idle strategy: ``TRADECAPTAIN_DRIVER__IDLE``, or ``[driver] idle``, or ``backoff``."""
+    table = read_toml(run.config).get("driver", {}) if run.config.exists() else {}
+    if not isinstance(table, dict):
+        raise ConfigurationError("driver must be a table", field="driver")
+    named = os.environ.get(IDLE_VARIABLE)
+    values = {**table, "idle": named} if named else table
+    reader = TableReader(values, "driver")
+    idle = reader.choice("idle", IDLE_STRATEGIES, "backoff")
+    reader.finish()
+    return idle
+
+
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="tradecaptain.mesh.driver", description="Run the Aeron media driver of the mesh."
@@ -165,7 +180,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--aeron-dir", type=Path, help="folder of the driver (default: that of the run folder)"
     )
-    parser.add_argument("--idle", choices=IDLE_STRATEGIES, default="backoff")
+    parser.add_argument(
+        "--idle", choices=IDLE_STRATEGIES, help="idle strategy (default: as configured)"
+    )
     return parser.parse_args(argv)
 
 
@@ -185,13 +202,15 @@ def main(argv: list[str] | None = None) -> int:
     # Blocked before the native threads start: they inherit the mask, and only sigwait sees it.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
     try:
-        directory = arguments.aeron_dir or RunPaths.from_environment().aeron
-        driver = MediaDriver(directory, idle_strategy=arguments.idle)
+        run = RunPaths.from_environment()
+        directory = arguments.aeron_dir or run.aeron
+        idle = arguments.idle or configured_idle_strategy(run)
+        driver = MediaDriver(directory, idle_strategy=idle)
     except TradeCaptainError as error:
         log.error("cannot start the media driver", why=error.message)
         return 1
     with driver:
-        log.info("media driver is ready", directory=str(directory), idle=arguments.idle)
+        log.info("media driver is ready", directory=str(directory), idle=idle)
         received = signal.sigwait(stop_signals)
         log.info("media driver is closing", signal=signal.Signals(received).name)
     return 0

@@ -7,11 +7,13 @@ have to wait for the GIL, so nothing does it on a timer.
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -170,6 +172,8 @@ class AgentRunner(Closing):
 
     def start(self) -> None:
         """Start the thread."""
+        # The compiled loop must not outlive the memory that it works on.
+        atexit.register(self._stop_and_join)
         self._thread.start()
         self._watcher.start()
 
@@ -184,15 +188,19 @@ class AgentRunner(Closing):
 
     def close(self) -> None:
         """Stop after the current turn; raises :class:`AgentFailedError` if an agent had failed."""
+        self._stop_and_join()
+        atexit.unregister(self._stop_and_join)
+        if self._thread.is_alive():
+            raise AgentFailedError(f"{self._thread.name} did not finish its turn in time")
+        if self.failure is not None:
+            raise AgentFailedError(f"{self._thread.name}: {self.failure}") from self.failure
+
+    def _stop_and_join(self) -> None:
         self._stop.set()
         self._request()
         if self._thread.ident is not None:
             self._thread.join(self._timeouts.close_timeout_ns / SECOND_NS)
             self._watcher.join(self._timeouts.close_timeout_ns / SECOND_NS)
-            if self._thread.is_alive():
-                raise AgentFailedError(f"{self._thread.name} did not finish its turn in time")
-        if self.failure is not None:
-            raise AgentFailedError(f"{self._thread.name}: {self.failure}") from self.failure
 
     def _request(self) -> None:
         store_release_i64(address_of(self._loop), 1)
@@ -207,14 +215,14 @@ class AgentRunner(Closing):
         try:
             if self.placement.core is not None:
                 os.sched_setaffinity(threading.get_native_id(), {self.placement.core})
-            for agent in self.agents:
-                agent.on_start()
-            while not self._stop.is_set():
-                self._turn_until_request()
-                store_release_i64(address_of(self._loop), 0)
-                self._control()
-            for agent in self.agents:
-                agent.on_close()
+            with ExitStack() as started:
+                for agent in self.agents:
+                    agent.on_start()
+                    started.callback(agent.on_close)
+                while not self._stop.is_set():
+                    self._turn_until_request()
+                    store_release_i64(address_of(self._loop), 0)
+                    self._control()
         except BaseException as error:  # noqa: BLE001 - kept for whoever supervises the thread
             self.failure = error
         finally:
