@@ -23,10 +23,11 @@ from tradecaptain.base.memory import (
     store_i64,
     store_release_i64,
 )
+from tradecaptain.base.records import records_at
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.image import image_next, image_release
-from tradecaptain.mesh.layout import IMAGE_TYPE, PUBLICATION_TYPE
+from tradecaptain.mesh.layout import IMAGE, PUBLICATION
 from tradecaptain.mesh.publication import (
     publication_claim,
     publication_commit,
@@ -51,15 +52,18 @@ _SLOWEST_NS = 100_000
 _SPIN_MASK = 0xFFFF
 _SECOND_NS = 1_000_000_000
 _I64 = types.int64
-_I64_ARRAY = types.int64[::1]
 
 STALLED = -1001
 OUT_OF_ORDER = -1002
 
 
-@kernel(_I64(_I64, IMAGE_TYPE, PUBLICATION_TYPE, _I64))
-def echo_until(stop_address: int, images: Any, publication: Any, reply_bytes: int) -> int:
+@kernel(_I64(_I64, _I64, _I64, _I64))
+def echo_until(
+    stop_address: int, images_address: int, publication_address: int, reply_bytes: int
+) -> int:
     """Answer each request with a record that carries its first two words; how many."""
+    images = records_at(images_address, 1, IMAGE)
+    publication = records_at(publication_address, 1, PUBLICATION)
     stride = publication_stride(reply_bytes)
     answered = 0
     while load_acquire_i64(stop_address) == 0:
@@ -95,10 +99,10 @@ def send(publication: Any, index: int, time_ns: int, record_bytes: int) -> int:
 
 
 @inline
-def receive(images: Any, expected: int, latencies: Any) -> int:
+def receive(images: Any, expected: int, total: int, latencies: int) -> int:
     """Take all replies there are, check their order, note their latencies; the next index."""
     now_ns = 0
-    while expected < latencies.shape[0]:
+    while expected < total:
         reply = image_next(images, 0)
         if reply == 0:
             break
@@ -106,19 +110,25 @@ def receive(images: Any, expected: int, latencies: Any) -> int:
             return OUT_OF_ORDER
         if now_ns == 0:
             now_ns = monotonic_ns_kernel()
-        latencies[expected] = now_ns - load_i64(reply + 8)
+        store_i64(latencies + 8 * expected, now_ns - load_i64(reply + 8))
         expected += 1
     if now_ns != 0:
         image_release(images, 0)
     return expected
 
 
-@kernel(_I64(PUBLICATION_TYPE, IMAGE_TYPE, _I64_ARRAY, _I64, _I64))
+@kernel(_I64(_I64, _I64, _I64, _I64, _I64, _I64))
 def closed_loop(
-    publication: Any, images: Any, latencies: Any, in_flight: int, record_bytes: int
+    publication_address: int,
+    images_address: int,
+    latencies: int,
+    total: int,
+    in_flight: int,
+    record_bytes: int,
 ) -> int:
     """Keep ``in_flight`` requests on the way; nanoseconds for all, or a negative reason."""
-    total = latencies.shape[0]
+    images = records_at(images_address, 1, IMAGE)
+    publication = records_at(publication_address, 1, PUBLICATION)
     sent = received = spins = 0
     start_ns = monotonic_ns_kernel()
     stall_ns = _STALL_NS + total * _SLOWEST_NS
@@ -130,7 +140,7 @@ def closed_loop(
                     break
                 sent += 1
         before = received
-        received = receive(images, received, latencies)
+        received = receive(images, received, total, latencies)
         if received < 0:
             return received
         if received == before:
@@ -141,12 +151,18 @@ def closed_loop(
     return monotonic_ns_kernel() - start_ns
 
 
-@kernel(_I64(PUBLICATION_TYPE, IMAGE_TYPE, _I64_ARRAY, _I64, _I64))
+@kernel(_I64(_I64, _I64, _I64, _I64, _I64, _I64))
 def open_loop(
-    publication: Any, images: Any, latencies: Any, interval_ns: int, record_bytes: int
+    publication_address: int,
+    images_address: int,
+    latencies: int,
+    total: int,
+    interval_ns: int,
+    record_bytes: int,
 ) -> int:
     """Send on a schedule whatever comes back; latencies count from the scheduled time."""
-    total = latencies.shape[0]
+    images = records_at(images_address, 1, IMAGE)
+    publication = records_at(publication_address, 1, PUBLICATION)
     sent = received = 0
     start_ns = monotonic_ns_kernel()
     while received < total:
@@ -155,7 +171,7 @@ def open_loop(
             if send(publication, sent, start_ns + sent * interval_ns, record_bytes) < 0:
                 break
             sent += 1
-        received = receive(images, received, latencies)
+        received = receive(images, received, total, latencies)
         if received < 0:
             return received
         if now_ns - start_ns > total * interval_ns + _STALL_NS:
@@ -215,9 +231,10 @@ class EchoRig(Closing):
     def _run(self, loop: Any, latencies: Any, parameter: int) -> int:
         elapsed_ns = int(
             loop(
-                self._requests.state,
-                self._returned.images,
-                latencies,
+                address_of(self._requests.state),
+                address_of(self._returned.images),
+                address_of(latencies),
+                len(latencies),
                 parameter,
                 self.request_bytes,
             )
@@ -230,7 +247,10 @@ class EchoRig(Closing):
     def _echo(self) -> None:
         with pinned_to(self._echo_core):
             echo_until(
-                address_of(self._stop), self._taken.images, self._replies.state, self.reply_bytes
+                address_of(self._stop),
+                address_of(self._taken.images),
+                address_of(self._replies.state),
+                self.reply_bytes,
             )
 
     def close(self) -> None:
