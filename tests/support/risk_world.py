@@ -103,6 +103,7 @@ class RiskWorld:
         history = self.folder / "history"
         self.venue.core = allocate_core(VENUE_SETTINGS, instruments, self.epoch, history)
         self.venue.streams = open_streams(self.venue.mesh, VENUE_SETTINGS)
+        self.venue.core.attach(self.venue.streams)
         self.venue.resources += self.venue.streams.resources
         self.is_venue_up = True
 

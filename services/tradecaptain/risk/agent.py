@@ -7,6 +7,7 @@ the loop's thread is once a batch.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,6 +42,7 @@ _LOG = structlog.get_logger("risk")
 HISTORY_FILE: Final = "execution_history"
 """Name of the venue's event history in the shared-memory folder."""
 _CONNECT_POLL_SECONDS: Final = 0.005
+_CATCH_UP_SECONDS: Final = 1.0
 
 type Batch = np.ndarray[Any, Any]
 
@@ -144,9 +146,13 @@ class RiskAgent:
         await self._publisher.publish(records, timeout_ns=remaining_ns)
 
     async def _save_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(self._config.save_interval_seconds)
+        interval = self._config.save_interval_seconds
+        for turn in itertools.count(1):
+            await asyncio.sleep(interval)
             self.follower.save()
+            if turn % max(1, round(_CATCH_UP_SECONDS / interval)) == 0:
+                # An event that got lost is otherwise only noticed by the next one.
+                self.follower.catch_up()
 
     def _on_new_epoch(self) -> None:
         self.channel.abandon()

@@ -87,7 +87,8 @@ class RiskController:
     ) -> tuple[KillRecord, int]:
         """Turn a kill switch on; the record and how many orders were cancelled.
 
-        It waits for no other change: a kill must not queue behind limits.
+        It waits for no other change: a kill must not queue behind limits. Where the venue can't be
+        reached it stays recorded, and the next gate is given it before anything else.
         """
         was_on = self._store.kill_switch(level) is not None
         self._store.set_kill(level, Stamp(author, self._clock.now_ns(), comment=comment))
@@ -102,7 +103,13 @@ class RiskController:
 
         flags = FLAG_CANCEL_WORKING if cancels_working else 0
         request = ControlRequest(control.CONTROL_ACTION_KILL, level, flags=flags)
-        outcome = await self._channel.request(request, timeout_s, record)
+        try:
+            outcome = await self._channel.request(request, timeout_s, record)
+        except TradeCaptainError as error:
+            if error.reason not in (reason.REASON_UNAVAILABLE, reason.REASON_OUTCOME_UNKNOWN):
+                raise
+            message = f"{error.message}; the kill switch is recorded and will be on by then"
+            raise TradeCaptainError(error.reason, message) from error
         return made[0], outcome.affected_count
 
     async def unkill(self, level: Level, author: str, comment: str, timeout_s: float) -> bool:

@@ -154,6 +154,21 @@ async def test_absent_venue_is_unavailable_and_nothing_changes(world: RiskWorld)
     assert world.store.limit(ALPHA_HERE, kind) == before
 
 
+async def test_kill_without_a_venue_holds_from_its_first_moment(world: RiskWorld) -> None:
+    world.stop_venue()
+    publication = world.agent._publisher.publication
+    await wait_until_async(lambda: not publication.is_connected, what="the stream to be cut")
+    with pytest.raises(TradeCaptainError, match="is recorded") as caught:
+        await world.agent.controller.kill(Level(SCOPE_FIRM), False, "operator", "", 0.05)
+    assert caught.value.reason == reason.REASON_UNAVAILABLE
+    world.start_venue()
+    await world.synchronised()
+    set_reference(world)
+    assert (await send(world))["reason"] == reason.REASON_KILL_SWITCH
+    assert await world.agent.controller.unkill(Level(SCOPE_FIRM), "operator", "", 2.0)
+    assert (await send(world)).get("reason", 0) == 0
+
+
 async def test_new_epoch_gets_kills_positions_and_limits(world: RiskWorld) -> None:
     await send(world, side=BUY)
     await send(world, side=SELL, account_id=BETA, firm_id=11, quantity_units=4)
