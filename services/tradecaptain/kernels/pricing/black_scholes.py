@@ -47,9 +47,14 @@ from tradecaptain.kernels.pricing.columns import (
 )
 from tradecaptain.kernels.pricing.elementary import (
     INVERSE_ROOT_TWO_PI,
+    NORMAL_TAIL_END,
     exponential,
     gaussian,
+    log_of_parts,
+    log_parts,
     log_ratio,
+    mills_parts,
+    multiply_add,
     normal_distribution_from,
 )
 
@@ -78,6 +83,50 @@ def deviates(
 
 
 @inline_always
+def legs(
+    right: float,
+    spot: float,
+    strike: float,
+    time: float,
+    volatility: float,
+    rate: float,
+    dividend_yield: float,
+) -> tuple[float, float, float, float, float]:
+    """What value and greeks are made of, with two divisions and three exponentials.
+
+    The two signed legs ``w S e^(-q T) N(w d1)`` and ``w K e^(-r T) N(w d2)``; the density
+    ``e^(-q T) n(d1)``, zero where there is nothing left to diffuse; ``1 / s``; ``1 / (S s)``.
+    One exponential serves both tails, since ``K e^(-r T) n(d2) = S e^(-q T) n(d1)``.
+    """
+    deviation = max(volatility * math.sqrt(max(time, 0.0)), DEVIATION_MIN)
+    difference, total, exponent = log_parts(spot, strike)
+    inverse = 1.0 / (total * deviation * spot)
+    inverse_spot_deviation = inverse * total
+    inverse_deviation = inverse_spot_deviation * spot
+    ratio = difference * (inverse * (deviation * spot))
+    moneyness = log_of_parts(ratio, exponent) + (rate - dividend_yield) * time
+    d1 = multiply_add(moneyness, inverse_deviation, 0.5 * deviation)
+    d2 = d1 - deviation
+    gauss = gaussian(d1)
+    discount = exponential(-dividend_yield * time)
+    spot_leg = spot * discount
+    strike_leg = strike * exponential(-rate * time)
+    top1, bottom1 = mills_parts(min(abs(d1), NORMAL_TAIL_END))
+    top2, bottom2 = mills_parts(min(abs(d2), NORMAL_TAIL_END))
+    tail = spot_leg * gauss / (bottom1 * bottom2)
+    spot_tail = tail * (top1 * bottom2)
+    strike_tail = min(tail * (top2 * bottom1), strike_leg)
+    density = discount * INVERSE_ROOT_TWO_PI * gauss
+    return (
+        right * (spot_tail if right * d1 < 0.0 else spot_leg - spot_tail),
+        right * (strike_tail if right * d2 < 0.0 else strike_leg - strike_tail),
+        density if deviation > DEVIATION_MIN else 0.0,
+        inverse_deviation,
+        inverse_spot_deviation,
+    )
+
+
+@inline_always
 def black_scholes_value(
     right: float,
     spot: float,
@@ -88,14 +137,10 @@ def black_scholes_value(
     dividend_yield: float,
 ) -> float:
     """Value of one option, quote currency per unit of the underlying."""
-    d1, d2, _ = deviates(spot, strike, time, volatility, rate - dividend_yield)
-    spot_leg = spot * exponential(-dividend_yield * time)
-    strike_leg = strike * exponential(-rate * time)
-    value = right * (
-        spot_leg * normal_distribution_from(right * d1, gaussian(d1))
-        - strike_leg * normal_distribution_from(right * d2, gaussian(d2))
+    spot_leg, strike_leg, _, _, _ = legs(
+        right, spot, strike, time, volatility, rate, dividend_yield
     )
-    return max(value, 0.0)
+    return max(spot_leg - strike_leg, 0.0)
 
 
 @inline_always
@@ -109,21 +154,19 @@ def black_scholes_greeks(
     dividend_yield: float,
 ) -> tuple[float, float, float, float, float, float]:
     """Value, delta, gamma, vega, theta (a year that passes) and rho of one option."""
-    d1, d2, deviation = deviates(spot, strike, time, volatility, rate - dividend_yield)
-    spot_discount = exponential(-dividend_yield * time)
-    strike_leg = right * strike * exponential(-rate * time)
-    gauss1 = gaussian(d1)
-    strike_leg *= normal_distribution_from(right * d2, gaussian(d2))
-    delta = right * spot_discount * normal_distribution_from(right * d1, gauss1)
-    spot_leg = spot * delta
-    # With nothing left to diffuse the density is a spike or nothing; nothing is the finite answer.
-    density = spot_discount * INVERSE_ROOT_TWO_PI * gauss1 if deviation > DEVIATION_MIN else 0.0
-    decay = 0.5 * spot * density * volatility / math.sqrt(max(time, TIME_MIN))
+    spot_leg, strike_leg, density, inverse_deviation, inverse_spot_deviation = legs(
+        right, spot, strike, time, volatility, rate, dividend_yield
+    )
+    root_time = math.sqrt(max(time, 0.0))
+    spot_density = spot * density
+    # volatility / sqrt(time) is volatility^2 / deviation, and 1 / spot shares a division as well.
+    decay = 0.5 * spot_density * (volatility * volatility * inverse_deviation)
+    deviation = max(volatility * root_time, DEVIATION_MIN)
     return (
         max(spot_leg - strike_leg, 0.0),
-        delta,
-        density / (spot * deviation),
-        spot * density * math.sqrt(max(time, 0.0)),
+        spot_leg * (inverse_spot_deviation * deviation),
+        density * inverse_spot_deviation,
+        spot_density * root_time,
         dividend_yield * spot_leg - rate * strike_leg - decay,
         time * strike_leg,
     )
