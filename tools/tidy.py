@@ -35,8 +35,8 @@ CLOCK_SEAM = ("base/clock.py", "base/kernel_clock.py", "base/system_calls.py")
 CLOCK_NAMES = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
 CLOCK_NAMES |= {"sleep", "clock_gettime", "clock_gettime_ns"}
 RANDOM_MODULES = {"secrets", "uuid"}
-# Secrets, and an id that must differ from process to process.
-RANDOM_SEAM = ("edge/tokens.py", "gateway/control_desk.py")
+# Secrets, and ids that must differ from process to process.
+RANDOM_SEAM = ("client/", "edge/tokens.py", "gateway/control_desk.py")
 CFFI_SEAM = ("mesh/",)
 GRPC_FOLDERS = ("edge/", "client/", "cli/", "launch/health.py")
 GRPC_FILES = re.compile(r"(service|servicer|__main__|views?|streams?|session\w*|\w+_service)\.py$")
