@@ -14,10 +14,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 from numba import types
-from tradecaptain.mesh.closing import Closing
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import address_of, aligned_zeros, copy_bytes
 from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.handover import (
     HANDOVER,
     HANDOVER_TYPE,
