@@ -1,9 +1,11 @@
 """Every time-out and interval of the mesh, together, because they depend on each other.
 
 A client is declared dead after ``client_liveness_ns`` without a keepalive, so the keepalive must be
-several times shorter; a driver is declared dead after ``driver_timeout_ns``. A counter must not be
-reused before every reader has noticed that its image is gone, so ``counter_reuse_ns`` is far
-longer than ``watch_interval_ns``, at which agents look at their images.
+several times shorter; the time-outs themselves must survive a machine that stands still for seconds.
+A driver whose process is gone is noticed at ``reconnect_interval_ns``; ``driver_timeout_ns`` is for
+one that hangs. The driver insists that ``publication_unblock_ns`` exceeds ``client_liveness_ns``. A
+counter must not be reused before every reader has noticed that its image is gone, so
+``counter_reuse_ns`` is far longer than ``watch_interval_ns``, at which agents look at their images.
 """
 
 from __future__ import annotations
@@ -19,15 +21,15 @@ SECOND_NS: Final = 1_000_000_000
 class Timeouts:
     """All in nanoseconds."""
 
-    driver_timeout_ns: int = 2 * SECOND_NS
+    driver_timeout_ns: int = 5 * SECOND_NS
     """A driver that was silent for this long is dead."""
     keepalive_interval_ns: int = 200 * MILLISECOND_NS
     """How often a client tells the driver that it lives."""
-    client_liveness_ns: int = 3 * SECOND_NS
+    client_liveness_ns: int = 4 * SECOND_NS
     """A client that was silent for this long loses its resources."""
     image_liveness_ns: int = 2 * SECOND_NS
     """A UDP image without traffic for this long goes away."""
-    publication_unblock_ns: int = 4 * SECOND_NS
+    publication_unblock_ns: int = 5 * SECOND_NS
     """A shared publication whose writer died in the middle of a frame is freed after this."""
     publication_connection_ns: int = 2 * SECOND_NS
     """A UDP publication without status messages for this long is not connected."""
