@@ -66,9 +66,11 @@ def shared_memory_folder() -> Path:
 def aeron_driver() -> Iterator[MediaDriver]:
     """A media driver of the test's own in this process."""
     folder = shared_memory_folder()
-    with MediaDriver(folder / "aeron") as driver:
-        yield driver
-    folder.rmdir()
+    try:
+        with MediaDriver(folder / "aeron") as driver:
+            yield driver
+    finally:
+        folder.rmdir()
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """Every time-out and interval of the mesh, together, because they depend on each other.
 
 A client is declared dead after ``client_liveness_ns`` without a keepalive, so the keepalive must be
-several times shorter; the time-outs themselves must survive a machine that stands still for seconds.
-A driver whose process is gone is noticed at ``reconnect_interval_ns``; ``driver_timeout_ns`` is for
-one that hangs. The driver insists that ``publication_unblock_ns`` exceeds ``client_liveness_ns``. A
-counter must not be reused before every reader has noticed that its image is gone, so
-``counter_reuse_ns`` is far longer than ``watch_interval_ns``, at which agents look at their images.
+several times shorter; the time-outs themselves must survive a machine that stands still for
+seconds. A driver whose process is gone is noticed at ``reconnect_interval_ns``;
+``driver_timeout_ns`` is for one that hangs. The driver insists that ``publication_unblock_ns``
+exceeds ``client_liveness_ns``. A counter must not be reused before every reader has noticed that
+its image is gone, so ``counter_reuse_ns`` is far longer than ``watch_interval_ns``, at which agents
+look at their images.
 """
 
 from __future__ import annotations
