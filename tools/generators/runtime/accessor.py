@@ -2,8 +2,7 @@
 
 A getter or setter is an ordinary function, and as such it runs with the JIT off. The decorators
 here tell numba to put one load or store in the place of a call. Compiling each of the small
-functions by itself (``base.jit.inline``) made a kernel that touches a whole record nine times as
-slow to compile.
+functions by itself (``base.jit.inline``) cost seconds for a kernel that touches a whole record.
 """
 
 from collections.abc import Callable

@@ -58,7 +58,7 @@ RANDOM = np.random.default_rng(20260101)
 
 @pytest.mark.parametrize(("low", "high"), [(-1.0, 1.0), (-30.0, 30.0), (-707.9, 708.9)])
 def test_exponential(low: float, high: float) -> None:
-    points = RANDOM.uniform(low, high, (1500, 1))
+    points = RANDOM.uniform(low, high, (500, 1))
     assert worst_relative_error(exponential, mpmath.exp, points) < 2.3e-16
 
 
@@ -71,9 +71,9 @@ def test_exponential_is_clamped_and_exact_at_zero() -> None:
 @pytest.mark.parametrize(
     ("numerators", "denominators"),
     [
-        (RANDOM.uniform(50, 150, 1500), RANDOM.uniform(50, 150, 1500)),
-        (10.0 ** RANDOM.uniform(-50, 50, 1500), 10.0 ** RANDOM.uniform(-50, 50, 1500)),
-        (100.0 + RANDOM.uniform(-1e-9, 1e-9, 1500), np.full(1500, 100.0)),
+        (RANDOM.uniform(50, 150, 500), RANDOM.uniform(50, 150, 500)),
+        (10.0 ** RANDOM.uniform(-50, 50, 500), 10.0 ** RANDOM.uniform(-50, 50, 500)),
+        (100.0 + RANDOM.uniform(-1e-9, 1e-9, 500), np.full(500, 100.0)),
     ],
 )
 def test_log_ratio(numerators: np.ndarray, denominators: np.ndarray) -> None:
@@ -89,17 +89,17 @@ def test_log_ratio_of_equals_is_zero() -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.0, 8.0), (8.0, 38.0)])
 def test_mills_ratio(low: float, high: float) -> None:
-    points = RANDOM.uniform(low, high, (1000, 1))
+    points = RANDOM.uniform(low, high, (400, 1))
     assert worst_relative_error(mills_ratio, exact_mills_ratio, points) < 1e-15
 
 
 def test_normal_distribution_is_accurate_in_its_tail() -> None:
-    points = RANDOM.uniform(-37.0, 8.0, (1500, 1))
+    points = RANDOM.uniform(-37.0, 8.0, (500, 1))
     assert worst_relative_error(normal_distribution, mpmath.ncdf, points) < 1.2e-15
 
 
 def test_normal_density() -> None:
-    points = RANDOM.uniform(-37.0, 37.0, (1500, 1))
+    points = RANDOM.uniform(-37.0, 37.0, (500, 1))
     assert worst_relative_error(normal_density, mpmath.npdf, points) < 6e-16
 
 

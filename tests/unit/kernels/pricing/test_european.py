@@ -12,10 +12,8 @@ import pytest
 from tradecaptain.base.jit import JIT_DISABLED
 from tradecaptain.kernels.pricing import (
     bachelier,
-    black76,
     black_scholes,
     columns,
-    digital,
     registry,
     status,
 )
@@ -31,7 +29,7 @@ DEPTH = {
     "asset_or_nothing": columns.GREEK_ROWS,
     "gap": columns.GREEK_ROWS,
 }
-CASE_COUNT = 60
+CASE_COUNT = 40
 
 
 @cache
@@ -86,7 +84,7 @@ def test_values_are_right_to_the_last_digits(family: str) -> None:
 def test_greeks_are_the_derivatives_of_the_value(family: str) -> None:
     block = cases(family)
     outcome = registry.evaluate(family, block, DEPTH[family])
-    for index in range(0, CASE_COUNT, 2):
+    for index in range(0, CASE_COUNT, 3):
         inputs = tuple(block[:, index].tolist())
         for row, name in enumerate(columns.OUTPUT_NAMES[: DEPTH[family]]):
             if row == columns.VALUE:
@@ -226,10 +224,7 @@ def test_empty_block_gives_empty_outputs() -> None:
     [
         black_scholes.black_scholes_values,
         black_scholes.black_scholes_greek_columns,
-        black_scholes.black_scholes_higher_greek_columns,
-        black76.black76_greek_columns,
         bachelier.bachelier_greek_columns,
-        digital.gap_columns,
     ],
     ids=lambda kernel: kernel.__name__,
 )
