@@ -210,6 +210,7 @@ def _listener(door: FrontDoor) -> dict[str, Any]:
         "local_reply_config": local_reply_config(),
         "route_config": {
             "name": "edge",
+            "validate_clusters": False,
             "virtual_hosts": [
                 {
                     "name": "edge",
@@ -287,16 +288,23 @@ def _routes(door: FrontDoor) -> list[dict[str, Any]]:
         _route({"prefix": f"/{name}/"}, process, "0s", retried=False)
         for name, process in INFRASTRUCTURE.items()
     ]
-    unknown = {"match": {"prefix": "/"}, "direct_response": {"status": 404}}
-    return [*streams, *unary, *rest, unknown]
+    return [*streams, *unary, *rest, _UNKNOWN_ROUTE]
+
+
+# REST paths meet this route before they are transcoded, and the CORS filter takes its policy from
+# real routes only; so what has no method is a route to nowhere and not a direct response.
+_UNKNOWN_ROUTE: Final[dict[str, Any]] = {
+    "match": {"prefix": "/"},
+    "route": {"cluster": "nowhere", "cluster_not_found_response_code": "NOT_FOUND"},
+}
 
 
 def _route(match: dict[str, Any], process: str, timeout: str, *, retried: bool) -> dict[str, Any]:
     action: dict[str, Any] = {
         "cluster": process,
-        "timeout": timeout,
-        # The caller's own deadline applies as it is.
-        "max_stream_duration": {"grpc_timeout_header_max": "0s"},
+        "timeout": "0s",
+        # The caller's own deadline applies as it is; without one, ours does.
+        "max_stream_duration": {"max_stream_duration": timeout, "grpc_timeout_header_max": "0s"},
     }
     if retried:
         # Only what provably never reached the service.
