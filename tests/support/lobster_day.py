@@ -103,9 +103,11 @@ class LobsterDay:
             self._orders.remove(order)
         self._write(kind, order, size)
 
-    def write_zip(self, path: Path, messages: list[str] | None = None) -> Path:
+    def write_zip(
+        self, path: Path, messages: list[str] | None = None, symbol: str = "TEST"
+    ) -> Path:
         """The session as the vendor packs it."""
-        stem = "TEST_2012-06-21_34200000_57600000"
+        stem = f"{symbol}_2012-06-21_34200000_57600000"
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(
                 f"{stem}_message_{self._depth}.csv",
