@@ -12,6 +12,7 @@ from tradecaptain.base.reference import Reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
 from tradecaptain.mesh.client import AeronMesh
+from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.transport import Mesh
@@ -38,6 +39,11 @@ class PricingProcess:
         self.service = Pricing(reference, book, config)
         self.feed = QuoteFeed(mesh, self.service.chains, config.conflation_us * 1_000)
         self._runner = AgentRunner([self.feed.agent], Placement(core=config.core, idle=config.idle))
+        paths.counters.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._counters = CounterTable.create(
+            paths.counters / "pricing.counters", list(self.feed.counters)
+        )
+        self._is_closing = False
 
     def start(self) -> None:
         """Follow the underlyings."""
@@ -47,8 +53,11 @@ class PricingProcess:
         _LOG.info("following", chains=len(self.service.chains), contracts=contracts)
 
     async def watch(self) -> None:
-        """Return only if the feed's thread has died: the process must then end."""
-        while self._runner.is_running:
+        """Show the counters; return only if the feed's thread has died: then the process ends."""
+        while self._is_closing or self._runner.is_running:
+            if not self._is_closing:
+                for name, value in self.feed.counters.items():
+                    self._counters.set(name, value)
             await asyncio.sleep(_WATCH_SECONDS)
 
     @property
@@ -58,9 +67,11 @@ class PricingProcess:
 
     async def close(self) -> None:
         """Stop following and pricing."""
+        self._is_closing = True
         self._runner.close()
         self.feed.close()
         self.service.close()
+        self._counters.close()
         _LOG.info("closed", **self.feed.counters)
 
 

@@ -24,6 +24,7 @@ from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.edge.tokens import default_entries, token_of, write_tokens
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.driver import MediaDriver
+from tradecaptain.mesh.table_readers import CounterReader
 from tradecaptain.pricing.chain import YEAR_NS
 from tradecaptain.wire import reason as reasons
 from twins.pricing import european as twin
@@ -122,6 +123,11 @@ async def test_a_chain_follows_ticks_and_volatilities_over_a_restart(
                 # Set in the first turn, kept over the restart in the second.
                 assert set(values.volatility) == {0.61}
                 check_values(first, values)
+                with CounterReader.open(run.counters / "pricing.counters") as counters:
+                    wait_until(
+                        lambda: counters.values()["tick_count"] >= 499,
+                        what="the counters",
+                    )
                 process.send_signal(signal.SIGTERM)
                 assert (await end_of(stream)).reason == reasons.REASON_DRAINING
             assert process.wait(30) == 0
