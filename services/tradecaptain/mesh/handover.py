@@ -147,8 +147,10 @@ class Handover(Closing):
 
     def drain(self, limit: int = BATCH_MAX) -> npt.NDArray[Any]:
         """Take up to ``limit`` slots; an empty result has armed the wake-up."""
-        batch = np.empty(limit, dtype=self.dtype)
-        return batch[: handover_drain(self._state, address_of(batch), limit)]
+        state = self._state[0]
+        count = min(limit, max(1, int(state["head"] - state["tail"])))
+        batch = np.empty(count, dtype=self.dtype)
+        return batch[: handover_drain(self._state, address_of(batch), count)]
 
     def attach(
         self, loop: asyncio.AbstractEventLoop, on_batch: Callable[[npt.NDArray[Any]], None]

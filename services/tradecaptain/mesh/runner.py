@@ -207,9 +207,14 @@ class AgentRunner(Closing):
 
     def _watch(self) -> None:
         interval = self._timeouts.watch_interval_ns / SECOND_NS
-        while not self._finished.wait(interval):
-            if any(agent.needs_refresh() for agent in self.agents):
-                self._request()
+        try:
+            while not self._finished.wait(interval):
+                if any(agent.needs_refresh() for agent in self.agents):
+                    self._request()
+        except BaseException as error:  # noqa: BLE001 - agents nobody watches must not run on
+            self.failure = error
+            self._stop.set()
+            self._request()
 
     def _run(self) -> None:
         try:

@@ -10,8 +10,6 @@ from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.driver_counters import driver_counters, driver_errors
 from tradecaptain.mesh.errors import DriverAbsentError, MeshError
 
-SUBSCRIBER_POSITION_TYPE = 4
-
 
 def test_positions_and_errors_can_be_read() -> None:
     with aeron_driver() as driver, AeronMesh(driver.directory, "counted") as mesh:

@@ -109,6 +109,19 @@ def test_a_changed_resource_is_refreshed_on_the_agents_thread() -> None:
     assert set(resource.taken) == {inside}
 
 
+def test_a_resource_that_fails_stops_the_runner() -> None:
+    class Failing(ChangingResource):
+        def needs_refresh(self) -> bool:
+            raise MeshError("the resource is broken")
+
+    counting = CountingAgent(resources=[Failing()])
+    runner = AgentRunner([counting.agent])
+    runner.start()
+    wait_until(lambda: not runner.is_running)
+    with pytest.raises(AgentFailedError, match="broken"):
+        runner.close()
+
+
 def test_a_call_that_raises_fails_alone() -> None:
     counting = CountingAgent()
     with AgentRunner([counting.agent]) as runner:
