@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -54,6 +55,9 @@ def _root() -> None:
 
 def main() -> None:
     """Run a command line; expected failures end in one or two lines and status 1."""
+    # The supervisor starts processes beside its gRPC channels and never uses gRPC in between;
+    # without this gRPC would complain about every one of them.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     named = sys.argv[1:2]
     app = build(named if named and named[0] in VERBS else list(VERBS))
     try:

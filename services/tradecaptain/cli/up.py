@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 from tradecaptain.base.clock import SYSTEM_CLOCK
-from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.base.run_paths import PRIVATE_FOLDER_MODE, RunPaths
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import MESSAGES, emit_json, say
 from tradecaptain.launch.prepare import Options, parse_speed
@@ -98,7 +98,8 @@ def _start_detached(run: RunPaths, options: Options, *, json: bool) -> None:
         command += ["--speed", options.speed]
     if options.reference is not None:
         command += ["--reference", str(options.reference.absolute())]
-    run.create()
+    # Not the shared memory: the supervisor would take that for an earlier run's.
+    run.logs.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
     log = run.log_of("up")
     with log.open("wb") as output:
         child = subprocess.Popen(
