@@ -22,7 +22,7 @@ from tradecaptain.kernels.market_data.layout import (
 )
 from tradecaptain.kernels.market_data.levels import side_count, side_offset
 from tradecaptain.kernels.market_data.lobster import ABSENT_PRICE, expect_comma
-from tradecaptain.kernels.market_data.mirror import clear_book, mirror_apply_message, set_level
+from tradecaptain.kernels.market_data.mirror import clear_levels, mirror_apply_message, set_level
 from tradecaptain.kernels.market_data.text import find_line_end, parse_digits, parse_integer
 
 CHECK_DTYPE = np.dtype(
@@ -100,7 +100,7 @@ def read_line(book: Any, levels: Any, start: int, end: int, level_count: int, ad
 
 
 @inline
-def compare_row(header: Any, book: Any, levels: Any, orders: Any) -> int:
+def compare_row(header: Any, book: Any, levels: Any) -> int:
     """Compare the line at the cursor with the book and step over it; see :func:`read_line`.
 
     After a difference the vendor's line is adopted, so that one wrong message is one wrong row.
@@ -114,7 +114,9 @@ def compare_row(header: Any, book: Any, levels: Any, orders: Any) -> int:
     level_count = header[0]["level_count"]
     result = read_line(book, levels, start, end, level_count, False)
     if result > 0 or (result == 0 and header[0]["misfit"] != 0):
-        clear_book(book, orders)
+        # Orders stay in their table: the adopted levels are new ones, so what stood at the old
+        # levels is no longer taken for known.
+        clear_levels(book)
         read_line(book, levels, start, end, level_count, True)
         book["vacant_side"] = SIDE_UNSET
     return result
@@ -138,7 +140,7 @@ def lobster_check(
             header[0]["misfit"] = outcome
         if (messages[index]["flags"] & FLAG_LAST) == 0:
             continue
-        result = compare_row(header, book, levels, orders)
+        result = compare_row(header, book, levels)
         if result < 0:
             return result
         row = messages[index]["row"]
