@@ -93,6 +93,8 @@ int aeron_async_add_publication_poll(void **publication, void *async);
 int aeron_publication_constants(void *publication, aeron_publication_constants_t *constants);
 int64_t aeron_publication_offer(void *publication, const uint8_t *buffer, size_t length,
     void *reserved_value_supplier, void *clientd);
+int64_t aeron_publication_try_claim(
+    void *publication, size_t length, aeron_buffer_claim_t *claim);
 int64_t aeron_publication_position(void *publication);
 bool aeron_publication_is_connected(void *publication);
 bool aeron_publication_is_closed(void *publication);
@@ -109,6 +111,7 @@ int64_t aeron_exclusive_publication_offer(void *publication, const uint8_t *buff
 int64_t aeron_exclusive_publication_try_claim(
     void *publication, size_t length, aeron_buffer_claim_t *claim);
 int aeron_buffer_claim_commit(aeron_buffer_claim_t *claim);
+int aeron_buffer_claim_abort(aeron_buffer_claim_t *claim);
 bool aeron_exclusive_publication_is_connected(void *publication);
 bool aeron_exclusive_publication_is_closed(void *publication);
 int aeron_exclusive_publication_close(

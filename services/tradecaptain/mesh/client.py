@@ -13,6 +13,8 @@ from typing import Any
 import numpy.typing as npt
 from tradecaptain.mesh.aeron_client import AeronClient
 from tradecaptain.mesh.aeron_publication import AeronPublication
+from tradecaptain.mesh.aeron_resource import AeronResource
+from tradecaptain.mesh.aeron_shared_publication import AeronSharedPublication
 from tradecaptain.mesh.aeron_subscription import AeronSubscription
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.errors import MeshError
@@ -45,7 +47,7 @@ class AeronMesh(Closing):
         self.client = AeronClient(
             aeron_directory, client_name, prefault=prefault, timeouts=timeouts
         )
-        self._opened: list[AeronPublication | AeronSubscription] = []
+        self._opened: list[AeronResource] = []
 
     def add_publication(
         self, stream_id: int, *, channel: str = IPC_CHANNEL, term_bytes: int = DEFAULT_TERM_BYTES
@@ -54,6 +56,13 @@ class AeronMesh(Closing):
         check_stream(stream_id, term_bytes)
         publication = AeronPublication(self.client, stream_id, channel, term_bytes)
         return self._opening(publication)
+
+    def add_shared_publication(
+        self, stream_id: int, *, channel: str = IPC_CHANNEL, term_bytes: int = DEFAULT_TERM_BYTES
+    ) -> AeronSharedPublication:
+        """Open a publication for many writers, through Aeron's C functions."""
+        check_stream(stream_id, term_bytes)
+        return self._opening(AeronSharedPublication(self.client, stream_id, channel, term_bytes))
 
     def add_subscription(
         self,
@@ -71,7 +80,7 @@ class AeronMesh(Closing):
         )
         return self._opening(subscription)
 
-    def _opening[R: AeronPublication | AeronSubscription](self, resource: R) -> R:
+    def _opening[R: AeronResource](self, resource: R) -> R:
         def opened() -> bool:
             resource.refresh()
             return resource.is_open

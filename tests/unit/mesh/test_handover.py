@@ -21,6 +21,8 @@ from tradecaptain.mesh.handover import (
     handover_signal,
 )
 
+pytestmark = pytest.mark.twin
+
 SLOT = np.dtype([("number", "<i8"), ("square", "<i8")])
 
 

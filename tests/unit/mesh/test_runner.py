@@ -14,6 +14,8 @@ from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.idle import STRATEGIES
 from tradecaptain.mesh.runner import AgentFailedError, AgentRunner, Placement
 
+pytestmark = pytest.mark.twin
+
 COUNTER = np.dtype([("turns", "<i8"), ("now_ns", "<i8"), ("limit", "<i8"), ("fail", "<i8")])
 EXTRA = np.dtype([("value", "<i8")])
 

@@ -21,6 +21,8 @@ from tradecaptain.mesh.last_value_cache import (
     cache_end,
 )
 
+pytestmark = pytest.mark.twin
+
 PAIR = np.dtype([("number", "<i8"), ("copies", "<i8", 20)])
 
 

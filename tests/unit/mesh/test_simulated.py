@@ -7,6 +7,8 @@ from support.mesh_transports import SMALL_TERM
 from tradecaptain.mesh import status
 from tradecaptain.mesh.simulated import SimulatedMesh
 
+pytestmark = pytest.mark.twin
+
 STREAMS = (1, 2)
 
 

@@ -21,6 +21,8 @@ from tradecaptain.mesh.stream_reader import (
     StreamReader,
 )
 
+pytestmark = pytest.mark.twin
+
 RECORD = np.dtype([("sequence", "<i8"), ("value", "<i8"), ("padding", "<i8", 10)])
 
 

@@ -16,6 +16,8 @@ from tradecaptain.base.memory import address_of
 from tradecaptain.mesh import status
 from tradecaptain.mesh.errors import MeshError
 
+pytestmark = pytest.mark.twin
+
 TRANSPORTS = {"simulated": simulated_transport}
 if not JIT_DISABLED:
     TRANSPORTS["aeron"] = aeron_transport
