@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import grpc
 import orjson
 from support.ports import free_port_base
 from support.wait import wait_until
+from tradecaptain.api.marketdata.v1 import records_pb2
+from tradecaptain.api.orderbook.v1 import orderbook_pb2, orderbook_pb2_grpc
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 from tradecaptain.edge.tokens import token_of
 from tradecaptain.launch.processes import start_ticks
 from tradecaptain.launch.run_state import read_state
 
 START_SECONDS = 180
+CALL_SECONDS = 10
 STOP_SECONDS = 40
 COMMAND_SECONDS = 120
 PARTS = ("driver", "envoy", "orderbook", "collector", "risk", "gateway", "pricing")
@@ -99,6 +103,18 @@ class RunningMesh:
         """A channel through Envoy."""
         with grpc.insecure_channel(self.address) as channel:
             yield channel
+
+    def passive_price(self, symbol: str = "ACME") -> str:
+        """A price in whole cents about three per cent below our own venue's best bid."""
+        request = orderbook_pb2.GetBookRequest(
+            instrument=f"{symbol}@TCAP", level=records_pb2.DEPTH_LEVEL_L1, level_limit=1
+        )
+        with self.channel() as channel:
+            stub = orderbook_pb2_grpc.OrderBookServiceStub(channel)
+            answer = stub.GetBook(request, metadata=self.metadata(), timeout=CALL_SECONDS)
+        unit = Fraction(answer.units.price_unit.numerator, answer.units.price_unit.denominator)
+        cents = int(answer.book.bids[0].price_units * unit * 97)
+        return f"{cents // 100}.{cents % 100:02d}"
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `tradecaptain` command against this mesh."""
