@@ -160,6 +160,43 @@ class MediaDriver:
         self.close()
 
 
+class StopSignals:
+    """SIGTERM and SIGINT as something to wait for, from the moment on at which this is entered.
+
+    The system may deliver a signal to any thread of the process, and libraries start some; a
+    handler with a wake-up pipe gets it whichever thread that is.
+    """
+
+    def __enter__(self) -> Self:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._descriptor = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        self._handlers = {
+            number: signal.signal(number, lambda _number, _frame: None)
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        return self
+
+    def wait(self) -> signal.Signals:
+        """Wait for the first of them."""
+        while True:
+            (number,) = os.read(self._reader, 1)
+            if number in self._handlers:
+                return signal.Signals(number)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._descriptor)
+        os.close(self._reader)
+        os.close(self._writer)
+
+
 def configured_idle_strategy(run: RunPaths) -> str:
     """The idle strategy: ``TRADECAPTAIN_DRIVER__IDLE``, or ``[driver] idle``, or ``backoff``."""
     table = read_toml(run.config).get("driver", {}) if run.config.exists() else {}
@@ -198,9 +235,11 @@ def main(argv: list[str] | None = None) -> int:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     log = structlog.get_logger().bind(part="driver")
-    stop_signals = {signal.SIGTERM, signal.SIGINT}
-    # Blocked before the native threads start: they inherit the mask, and only sigwait sees it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
+    with StopSignals() as stop_signals:
+        return _run_until(stop_signals, arguments, log)
+
+
+def _run_until(stop_signals: StopSignals, arguments: argparse.Namespace, log: Any) -> int:
     try:
         run = RunPaths.from_environment()
         directory = arguments.aeron_dir or run.aeron
@@ -211,8 +250,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     with driver:
         log.info("media driver is ready", directory=str(directory), idle=idle)
-        received = signal.sigwait(stop_signals)
-        log.info("media driver is closing", signal=signal.Signals(received).name)
+        received = stop_signals.wait()
+        log.info("media driver is closing", signal=received.name)
     return 0
 
 
