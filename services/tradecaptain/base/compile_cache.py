@@ -33,7 +33,10 @@ CPU_FEATURES_VARIABLE = "NUMBA_CPU_FEATURES"
 OWNER_VARIABLE = "TRADECAPTAIN_KERNEL_CACHE"
 _MANIFEST = "sources.json"
 _COMPLETE = "complete"
+# Folders beyond so many are removed once nobody has begun to use them for a week: another checkout,
+# or a mesh that is running, may still need them.
 _KEPT_FOLDERS = 4
+_KEPT_SECONDS = 7 * 24 * 3600
 _PACKAGE = "tradecaptain"
 _NEVER_COMPILED = ("api", "cli", "client", "edge", "launch")
 _KERNEL_MARK = re.compile(r"^@(?:jit\.)?(?:kernel|entry|duty_cycle)\b", re.MULTILINE)
@@ -81,7 +84,9 @@ def prepare_cache(root: Path | None = None) -> Path:
     os.environ[FOLDER_VARIABLE] = os.environ[OWNER_VARIABLE] = str(folder)
     os.environ.setdefault(CPU_NAME_VARIABLE, name)
     os.environ.setdefault(CPU_FEATURES_VARIABLE, features)
-    if not folder.exists():
+    if folder.exists():
+        os.utime(folder)
+    else:
         _begin_folder(folder)
     if "numba" in sys.modules:
         # It read the environment when it was imported; nothing has been compiled yet.
@@ -251,7 +256,7 @@ def _sources() -> dict[str, Path]:
     for root in map(Path, package.__path__):
         for path in root.rglob("*.py"):
             parts = path.relative_to(root).with_suffix("").parts
-            if parts[0] not in _NEVER_COMPILED:
+            if parts[0] not in _NEVER_COMPILED and path != Path(__file__):
                 dotted = [part for part in parts if part != "__init__"]
                 found[".".join([_PACKAGE, *dotted])] = path
     return dict(sorted(found.items()))
@@ -276,8 +281,10 @@ def _begin_folder(folder: Path) -> None:
     except OSError:
         # Another process made it first.
         shutil.rmtree(scratch, ignore_errors=True)
+    newest_ns = folder.stat().st_mtime_ns
     for old in earlier[_KEPT_FOLDERS - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
+        if newest_ns - old.stat().st_mtime_ns > _KEPT_SECONDS * 1_000_000_000:
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _earlier_folders(parent: Path) -> list[Path]:

@@ -53,7 +53,7 @@ def compile_kernels(
     if json:
         emit_json({"folder": str(folder), "kernels": report.kernels, "compiled": report.compiled})
     elif report.compiled or not quiet_when_done:
-        say(f"{report.kernels} kernels, {report.compiled} of them compiled now, in {folder}")
+        say(f"{report.compiled} kernels compiled, now in {folder}")
 
 
 class _PlainLines:

@@ -126,10 +126,19 @@ def test_a_damaged_folder_before_costs_compilations_only(
     assert set(json.loads((after / "sources.json").read_text())) == set(toy_sources)
 
 
-def test_old_folders_are_removed(tmp_path: Path, toy_sources: dict[str, Path]) -> None:
+def test_folders_that_nobody_has_used_for_long_are_removed(
+    tmp_path: Path, toy_sources: dict[str, Path]
+) -> None:
     for number in range(8):
         folder = tmp_path / f"cache/folder{number}"
         compile_cache._begin_folder(folder)
         os.utime(folder, (number, number))
+    compile_cache._begin_folder(tmp_path / "cache/newest")
     left = sorted(path.name for path in (tmp_path / "cache").iterdir())
-    assert left == ["folder4", "folder5", "folder6", "folder7"]
+    assert left == ["folder5", "folder6", "folder7", "newest"]
+
+
+def test_folders_that_are_in_use_stay(tmp_path: Path, toy_sources: dict[str, Path]) -> None:
+    for number in range(8):
+        compile_cache._begin_folder(tmp_path / f"cache/folder{number}")
+    assert len(list((tmp_path / "cache").iterdir())) == 8
