@@ -11,13 +11,17 @@ import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
-from tradecaptain.base.memory import address_of
+from tradecaptain.base.memory import address_of, load_i64
+from tradecaptain.base.records import records_at
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.matching import engine_orders, engine_state_hash
-from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
+from tradecaptain.mesh.agent import Agent, duty_cycle
+from tradecaptain.mesh.counters import CounterTable
+from tradecaptain.mesh.histogram import HistogramTable
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.epoch import next_epoch
+from tradecaptain.orderbook.reporting import COUNTER_NAMES, HISTOGRAM_NAMES, report
 from tradecaptain.orderbook.sequencer import sequencer_do_work
 from tradecaptain.orderbook.sequencer_state import SEQUENCER
 from tradecaptain.orderbook.venue_core import VenueSettings, allocate_core, open_streams
@@ -45,8 +49,11 @@ class BookState:
 
 @duty_cycle
 def orderbook_do_work(frame: int, now_ns: int) -> int:
-    """One turn of the sequencer."""
-    return sequencer_do_work(frame_array(frame, 0, SEQUENCER)[0]["own_address"], now_ns)
+    """One turn of the sequencer, and its report."""
+    address = load_i64(frame)
+    work_count = sequencer_do_work(address, now_ns)
+    report(records_at(address, 1, SEQUENCER), work_count)
+    return work_count
 
 
 class Venue:
@@ -70,10 +77,18 @@ class Venue:
         )
         self.streams = open_streams(mesh, settings)
         self.core.attach(self.streams)
+        self._counters = CounterTable.create(
+            paths.counters / "orderbook.counters",
+            [*COUNTER_NAMES, *(f"divergence {item.key}" for item in instruments)],
+        )
+        self._histograms = HistogramTable.create(
+            paths.counters / "orderbook.histograms", HISTOGRAM_NAMES
+        )
+        self.core.report_to(self._counters.state, self._histograms.state)
         self.agent = Agent(
             "orderbook",
             orderbook_do_work,
-            [self.core.header, *self.streams.arrays],
+            [self.core.header],
             resources=self.streams.resources,
         )
         self._runner = AgentRunner([self.agent], Placement(core=settings.core, idle=settings.idle))
@@ -90,6 +105,8 @@ class Venue:
             for resource in self.streams.resources:
                 resource.close()
             self.core.history.close()
+            self._counters.close()
+            self._histograms.close()
 
     @property
     def running(self) -> bool:

@@ -15,7 +15,7 @@ from tradecaptain.kernels.matching.control import set_scope, submit_control_swee
 from tradecaptain.kernels.risk_gate import gate_apply_control, gate_handles
 from tradecaptain.mesh.publication import publication_claim, publication_commit
 from tradecaptain.mesh.status import NOT_CONNECTED
-from tradecaptain.orderbook.events import claim_step, finish_steps, publish_step
+from tradecaptain.orderbook.events import claim_step, close_claim, finish_steps, settle_step
 from tradecaptain.orderbook.sessions import session_add, session_remove
 from tradecaptain.wire import control, reason
 
@@ -126,7 +126,7 @@ def advance_control(header: Any, executions: Any, books: Any, controls: Any) -> 
         action = control.get_action(record)
         is_status = action == control.CONTROL_ACTION_REQUEST_STATUS
         submit_control_sweep(engine, record, is_status, sweep_reason(action))
-        publish_step(header, executions, books)
+        settle_step(header)
         header[0]["control_stage"] = STAGE_SWEEP
     if header[0]["control_stage"] == STAGE_SWEEP:
         if not finish_steps(header, executions, books):
@@ -134,6 +134,8 @@ def advance_control(header: Any, executions: Any, books: Any, controls: Any) -> 
         header[0]["control_affected"] = load_i64(engine + at.HEADER_AFFECTED_COUNT)
         header[0]["control_stage"] = STAGE_ANSWER
     if header[0]["control_stage"] == STAGE_ANSWER:
+        # What it cancelled is told before it is answered.
+        close_claim(header, executions, books)
         control.set_outcome(record, header[0]["control_outcome"])
         control.set_affected_count(record, header[0]["control_affected"])
         if not publish_control(header, controls, record):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64
+from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.engine import claim_events, resume_step
 from tradecaptain.kernels.matching.layout import PHASE_IDLE
@@ -23,39 +23,117 @@ from tradecaptain.mesh.publication import (
     publication_stride,
 )
 from tradecaptain.mesh.status import NOT_CONNECTED
+from tradecaptain.orderbook.sequencer_state import ARCHIVE_SEGMENTS
 from tradecaptain.wire import book_event, execution_event
+
+ARCHIVE_EVENTS = 128
+"""Published events that may wait for the history; far fewer than the shortest log holds."""
 
 
 @inline
-def claim_step(header: Any, executions: Any, books: Any) -> bool:
-    """Get room for one bounded step in both event streams; False when there is none now.
+def open_claim(header: Any, executions: Any, books: Any) -> bool:
+    """Claim room for the events of many commands in both streams; False when there is none now.
 
     A stream that nobody listens to doesn't stop the venue: its events go to scratch and are counted
     as unheard; the history keeps the executions for those who come later.
     """
-    stride = publication_stride(execution_event.RECORD_BYTES)
-    execution_address = publication_claim(
-        executions, header[0]["execution_room"], execution_event.RECORD_BYTES
+    address = publication_claim(
+        executions, header[0]["execution_batch"], execution_event.RECORD_BYTES
     )
     header[0]["execution_in_log"] = 1
-    if execution_address == NOT_CONNECTED:
+    if address == NOT_CONNECTED:
         header[0]["execution_in_log"] = 0
-        execution_address = header[0]["execution_scratch"]
-    elif execution_address < 0:
+        address = header[0]["execution_scratch"]
+    elif address < 0:
         return False
-    book_address = publication_claim(books, header[0]["book_room"], book_event.RECORD_BYTES)
+    header[0]["execution_base"] = address
+    header[0]["execution_used"] = 0
+    address = publication_claim(books, header[0]["book_batch"], book_event.RECORD_BYTES)
     header[0]["book_in_log"] = 1
-    if book_address == NOT_CONNECTED:
+    if address == NOT_CONNECTED:
         header[0]["book_in_log"] = 0
-        book_address = header[0]["book_scratch"]
-    elif book_address < 0:
+        address = header[0]["book_scratch"]
+    elif address < 0:
+        return False
+    header[0]["book_base"] = address
+    header[0]["book_used"] = 0
+    header[0]["is_claimed"] = 1
+    return True
+
+
+@inline
+def close_claim(header: Any, executions: Any, books: Any) -> None:
+    """Publish what the commands of this turn have written, all at once."""
+    if header[0]["is_claimed"] == 0:
+        return
+    header[0]["is_claimed"] = 0
+    execution_count = header[0]["execution_used"]
+    book_count = header[0]["book_used"]
+    header[0]["execution_events"] += execution_count
+    header[0]["book_events"] += book_count
+    if header[0]["execution_in_log"] != 0:
+        publication_commit(executions, execution_count)
+    else:
+        header[0]["unheard_executions"] += execution_count
+    if header[0]["book_in_log"] != 0:
+        publication_commit(books, book_count)
+    else:
+        header[0]["unheard_books"] += book_count
+    archive_later(header, header[0]["execution_base"], execution_count)
+    if header[0]["execution_in_log"] == 0:
+        flush_archive(header)
+
+
+@inline
+def archive_later(header: Any, address: int, count: int) -> None:
+    """Note published executions for the history, which isn't on the way of an answer."""
+    if count == 0:
+        return
+    segment = header[0]["archive"] + header[0]["archive_count"] * 16
+    store_i64(segment, address)
+    store_i64(segment + 8, count)
+    header[0]["archive_count"] += 1
+    header[0]["archive_events"] += count
+    if (
+        header[0]["archive_count"] == ARCHIVE_SEGMENTS
+        or header[0]["archive_events"] >= ARCHIVE_EVENTS
+    ):
+        flush_archive(header)
+
+
+@inline
+def flush_archive(header: Any) -> None:
+    """Copy what was published into the history."""
+    stride = publication_stride(execution_event.RECORD_BYTES)
+    history = header[0]["history"]
+    for index in range(header[0]["archive_count"]):
+        segment = header[0]["archive"] + index * 16
+        event = load_i64(segment)
+        for _ in range(load_i64(segment + 8)):
+            history_append(history, event)
+            event += stride
+    header[0]["archive_count"] = 0
+    header[0]["archive_events"] = 0
+
+
+@inline
+def claim_step(header: Any, executions: Any, books: Any) -> bool:
+    """Get room for one bounded step in both event streams; False when there is none now."""
+    execution_stride = publication_stride(execution_event.RECORD_BYTES)
+    book_stride = publication_stride(book_event.RECORD_BYTES)
+    if header[0]["is_claimed"] != 0 and (
+        header[0]["execution_used"] + header[0]["execution_room"] > header[0]["execution_batch"]
+        or header[0]["book_used"] + header[0]["book_room"] > header[0]["book_batch"]
+    ):
+        close_claim(header, executions, books)
+    if header[0]["is_claimed"] == 0 and not open_claim(header, executions, books):
         return False
     claim_events(
         header[0]["engine"],
-        execution_address,
-        stride,
-        book_address,
-        publication_stride(book_event.RECORD_BYTES),
+        header[0]["execution_base"] + header[0]["execution_used"] * execution_stride,
+        execution_stride,
+        header[0]["book_base"] + header[0]["book_used"] * book_stride,
+        book_stride,
     )
     return True
 
@@ -116,43 +194,26 @@ def settle_execution(header: Any, event: int) -> None:
 
 @inline
 def settle_step(header: Any) -> None:
-    """Follow the events of a step: gate, history and the gate's view of the best prices."""
+    """Follow the events of a step: the gate's reservations, and its view of the best prices."""
     engine = header[0]["engine"]
-    history = header[0]["history"]
+    execution_count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
     event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS)
     stride = load_i64(engine + at.HEADER_EXECUTION_STRIDE)
-    for _ in range(load_i64(engine + at.HEADER_EXECUTION_COUNT)):
+    for _ in range(execution_count):
         settle_execution(header, event)
-        history_append(history, event)
         event += stride
+    book_count = load_i64(engine + at.HEADER_BOOK_COUNT)
     event = load_i64(engine + at.HEADER_BOOK_ADDRESS)
     stride = load_i64(engine + at.HEADER_BOOK_STRIDE)
     quoted_id = 0
-    for _ in range(load_i64(engine + at.HEADER_BOOK_COUNT)):
+    for _ in range(book_count):
         instrument_id = book_event.get_instrument_id(event)
         if instrument_id != quoted_id:
             quote_gate(header, engine, instrument_id)
             quoted_id = instrument_id
         event += stride
-
-
-@inline
-def publish_step(header: Any, executions: Any, books: Any) -> None:
-    """Settle and publish what the step wrote."""
-    engine = header[0]["engine"]
-    execution_count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
-    book_count = load_i64(engine + at.HEADER_BOOK_COUNT)
-    settle_step(header)
-    if header[0]["execution_in_log"] != 0:
-        publication_commit(executions, execution_count)
-    else:
-        header[0]["unheard_executions"] += execution_count
-    if header[0]["book_in_log"] != 0:
-        publication_commit(books, book_count)
-    else:
-        header[0]["unheard_books"] += book_count
-    header[0]["execution_events"] += execution_count
-    header[0]["book_events"] += book_count
+    header[0]["execution_used"] += execution_count
+    header[0]["book_used"] += book_count
 
 
 @inline
@@ -163,5 +224,5 @@ def finish_steps(header: Any, executions: Any, books: Any) -> bool:
         if not claim_step(header, executions, books):
             return False
         resume_step(engine)
-        publish_step(header, executions, books)
+        settle_step(header)
     return True

@@ -46,7 +46,13 @@ from tradecaptain.orderbook.controls import (
     begin_control,
     stamp,
 )
-from tradecaptain.orderbook.events import claim_step, finish_steps, publish_step
+from tradecaptain.orderbook.events import (
+    claim_step,
+    close_claim,
+    finish_steps,
+    flush_archive,
+    settle_step,
+)
 from tradecaptain.orderbook.sequencer_state import LARGEST_RECORD_BYTES, SEQUENCER
 from tradecaptain.wire import control, execution_event, order_command, reason
 from tradecaptain.wire.status import OUT_OF_BOUNDS
@@ -184,7 +190,7 @@ def run_command(header: Any, executions: Any, books: Any, now_ns: int) -> bool:
     order_command.set_sequence(command, header[0]["sequence"])
     order_command.set_time_ns(command, header[0]["time_ns"])
     sequence_command(header, command)
-    publish_step(header, executions, books)
+    settle_step(header)
     return finish_steps(header, executions, books)
 
 
@@ -228,6 +234,7 @@ def drain_orders(
         if not run_command(header, executions, books, now_ns):
             break
     if count > 0:
+        close_claim(header, executions, books)
         image_release(images, index)
     return count
 
@@ -295,6 +302,8 @@ def sequencer_do_work(header_address: int, now_ns: int) -> int:
     if header[0]["epoch_announced"] == 0:
         announce_epoch(header, controls, now_ns)
     if not finish_pending(header, executions, books, controls, now_ns):
+        close_claim(header, executions, books)
+        flush_archive(header)
         header[0]["blocked_turns"] += 1
         return 0
     work_count = 0
@@ -318,5 +327,7 @@ def sequencer_do_work(header_address: int, now_ns: int) -> int:
             taken = drain_orders(header, replay_images, index, executions, books, now_ns)
             header[0]["replayed_sequenced"] += taken
             work_count += taken
+    close_claim(header, executions, books)
     stop_timing(header, work_count)
+    flush_archive(header)
     return work_count

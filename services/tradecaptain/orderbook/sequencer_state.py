@@ -35,9 +35,21 @@ SEQUENCER: Final = np.dtype(
         ("book_scratch", "<i8"),
         ("execution_room", "<i8"),
         ("book_room", "<i8"),
-        # What the next claim of events was given, and whether it lies in the log or in scratch.
+        # The claim that the commands of a turn share: where it begins, how many records it has room
+        # for, how many are written, and whether it lies in the log or in scratch.
+        ("is_claimed", "<i8"),
+        ("execution_batch", "<i8"),
+        ("execution_base", "<i8"),
+        ("execution_used", "<i8"),
         ("execution_in_log", "<i8"),
+        ("book_batch", "<i8"),
+        ("book_base", "<i8"),
+        ("book_used", "<i8"),
         ("book_in_log", "<i8"),
+        # Published executions that the history doesn't have yet: pairs of address and count.
+        ("archive", "<i8"),
+        ("archive_count", "<i8"),
+        ("archive_events", "<i8"),
         # Stamps.
         ("epoch", "<i8"),
         ("sequence", "<i8"),
@@ -70,10 +82,18 @@ SEQUENCER: Final = np.dtype(
         ("timing_countdown", "<i8"),
         ("timing_start_ns", "<i8"),
         ("service_time_ns", "<i8"),
+        # Turns with work since the counters in shared memory were brought up to date.
+        ("unreported_turns", "<i8"),
+        ("counters", "<i8"),
+        ("counter_count", "<i8"),
+        ("histograms", "<i8"),
     ],
     align=True,
 )
 """Header record of the sequencer."""
+
+ARCHIVE_SEGMENTS: Final = 64
+"""Runs of published events that may wait for the history."""
 
 LARGEST_RECORD_BYTES: Final = 1_024
 """Records longer than this are refused as malformed, whatever version they claim."""
@@ -93,6 +113,7 @@ def allocate_sequencer(
     gate: int,
     history: int,
     epoch: int,
+    shared_events: int,
     execution_room: int,
     execution_stride: int,
     book_room: int,
@@ -106,9 +127,11 @@ def allocate_sequencer(
     raw = aligned_zeros(LARGEST_RECORD_BYTES, np.uint8)
     spare = aligned_zeros(LARGEST_RECORD_BYTES, np.uint8)
     control = aligned_zeros(LARGEST_RECORD_BYTES, np.uint8)
-    executions = aligned_zeros(execution_room * execution_stride, np.uint8)
-    books = aligned_zeros(book_room * book_stride, np.uint8)
+    executions = aligned_zeros((execution_room + shared_events) * execution_stride, np.uint8)
+    books = aligned_zeros((book_room + shared_events) * book_stride, np.uint8)
+    archive = aligned_zeros(2 * ARCHIVE_SEGMENTS, np.int64)
     record = header[0]
+    record["archive"] = address_of(archive)
     record["own_address"] = address_of(header)
     record["engine"] = engine
     record["gate"] = gate
@@ -123,4 +146,4 @@ def allocate_sequencer(
     record["execution_room"] = execution_room
     record["book_room"] = book_room
     record["epoch"] = epoch
-    return SequencerMemory(header, (sessions, raw, spare, control, executions, books))
+    return SequencerMemory(header, (sessions, raw, spare, control, executions, books, archive))

@@ -29,8 +29,12 @@ from tradecaptain.mesh.history import HistoryWriter
 from tradecaptain.mesh.layout import BATCH_FRACTION
 from tradecaptain.mesh.publication import publication_stride
 from tradecaptain.mesh.transport import Mesh, Publication, Subscription
+from tradecaptain.orderbook.reporting import COUNTER_NAMES
 from tradecaptain.orderbook.sequencer_state import SequencerMemory, allocate_sequencer
 from tradecaptain.wire import book_event, execution_event, streams
+
+SHARED_CLAIM_EVENTS = 128
+"""Events of a turn's commands that are published at once, beyond those of one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ class VenueCore:
         return address_of(self.memory.header)
 
     def attach(self, venue_streams: VenueStreams) -> None:
-        """Tell the sequencer where the state records of its streams lie; they stay there for life."""
+        """Tell the sequencer where its streams' state records lie; they stay there for life."""
         header = self.header[0]
         header["image_count"] = len(venue_streams.orders.images)
         names = (
@@ -152,6 +156,26 @@ class VenueCore:
         )
         for name, array in zip(names, venue_streams.arrays, strict=True):
             header[name] = address_of(array)
+
+    def report_to(self, counters: npt.NDArray[Any], histograms: npt.NDArray[Any]) -> None:
+        """Tell the sequencer which tables in shared memory it keeps up to date."""
+        header = self.header[0]
+        header["counters"] = address_of(counters)
+        header["counter_count"] = len(COUNTER_NAMES)
+        header["histograms"] = address_of(histograms)
+
+    def size_claims(self, settings: VenueSettings) -> None:
+        """Let the commands of a turn share a claim, as large as terms and scratch allow."""
+        header = self.header[0]
+        for name, stream, record_bytes in (
+            ("execution", "execution_events", execution_event.RECORD_BYTES),
+            ("book", "book_events", book_event.RECORD_BYTES),
+        ):
+            room = int(header[f"{name}_room"])
+            largest = settings.term_length(stream) // BATCH_FRACTION
+            header[f"{name}_batch"] = min(
+                room + SHARED_CLAIM_EVENTS, largest // publication_stride(record_bytes)
+            )
 
     def counts(self) -> dict[str, int]:
         """Every count that the venue keeps, by name."""
@@ -183,31 +207,6 @@ class VenueCore:
             "accounting_errors": int(sequencer["accounting_errors"]),
             "epoch": self.epoch,
         }
-
-
-COUNTER_NAMES: tuple[str, ...] = (
-    "commands_sequenced",
-    "orders_sequenced",
-    "replayed_sequenced",
-    "controls_sequenced",
-    "malformed",
-    "refused_by_risk",
-    "refused_by_rules",
-    "execution_events",
-    "book_events",
-    "trades",
-    "orders_accepted",
-    "orders_working",
-    "levels",
-    "sessions",
-    "divergence",
-    "blocked_turns",
-    "unheard_executions",
-    "unheard_books",
-    "unheard_controls",
-    "accounting_errors",
-    "epoch",
-)
 
 
 def open_streams(mesh: Mesh, settings: VenueSettings) -> VenueStreams:
@@ -279,12 +278,15 @@ def allocate_core(
         history=history.address,
         epoch=epoch,
         execution_room=capacity.execution_room,
+        shared_events=SHARED_CLAIM_EVENTS,
         execution_stride=publication_stride(execution_event.RECORD_BYTES),
         book_room=capacity.book_room,
         book_stride=publication_stride(book_event.RECORD_BYTES),
         session_capacity=settings.sessions,
     )
-    return VenueCore(epoch, engine, gate, history, memory)
+    core = VenueCore(epoch, engine, gate, history, memory)
+    core.size_claims(settings)
+    return core
 
 
 def check_room(settings: VenueSettings) -> None:
