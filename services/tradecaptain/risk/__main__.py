@@ -11,7 +11,8 @@ from tradecaptain.base.reference import load_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
 from tradecaptain.mesh.client import AeronMesh
-from tradecaptain.risk.agent import HISTORY_FILE, RiskAgent
+from tradecaptain.mesh.counters import CounterTable
+from tradecaptain.risk.agent import COUNTERS, HISTORY_FILE, RiskAgent
 from tradecaptain.risk.config import RiskConfig
 from tradecaptain.risk.service import RiskService
 from tradecaptain.risk.store import RiskStore
@@ -40,9 +41,12 @@ async def main() -> None:
     with (
         RiskStore(paths.folder / config.store_file) as store,
         AeronMesh(paths.aeron, "risk") as mesh,
+        CounterTable.create(paths.counters / "risk.counters", COUNTERS) as counters,
     ):
         history_path = paths.shared_memory / HISTORY_FILE
-        agent = RiskAgent(mesh, reference, store, history_path, config, SYSTEM_CLOCK)
+        agent = RiskAgent(
+            mesh, reference, store, history_path, config, SYSTEM_CLOCK, counters=counters
+        )
         settings = EdgeSettings(
             service="risk", port=paths.ports.risk, token_path=paths.tokens, accounts=accounts
         )

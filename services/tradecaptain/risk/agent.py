@@ -17,6 +17,7 @@ from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
 from tradecaptain.base.reference import Reference
+from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import (
@@ -26,6 +27,7 @@ from tradecaptain.mesh.stream_reader import (
     EVENT_WRITER_LEFT,
     StreamReader,
 )
+from tradecaptain.mesh.timeouts import MILLISECOND_NS
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.risk.channel import ControlChannel, ControlRecords
 from tradecaptain.risk.config import RiskConfig
@@ -44,6 +46,16 @@ HISTORY_FILE: Final = "execution_history"
 _CONNECT_POLL_SECONDS: Final = 0.005
 _CATCH_UP_SECONDS: Final = 1.0
 
+COUNTERS: Final = (
+    "event_count",
+    "lost_event_count",
+    "overflow_count",
+    "epoch",
+    "limits_are_sent",
+    "controls_pending",
+)
+"""Names of the numbers that any process may read."""
+
 type Batch = np.ndarray[Any, Any]
 
 
@@ -58,8 +70,10 @@ class RiskAgent:
         history_path: Path,
         config: RiskConfig,
         clock: Clock,
+        counters: CounterTable | None = None,
     ) -> None:
         self._config = config
+        self._counters = counters
         self._clock = clock
         self.reference = reference
         self.store = store
@@ -117,7 +131,11 @@ class RiskAgent:
         """Read on a thread of its own; tests crank the readers' agents instead."""
         self._runner = AgentRunner(
             [self.executions.agent, self.controls.agent],
-            Placement(core=self._config.core, idle=self._config.idle),
+            Placement(
+                core=self._config.core,
+                idle="sleep",
+                park_ns_max=self._config.read_interval_ms * MILLISECOND_NS,
+            ),
             clock=self._clock,
         )
         self._runner.start()
@@ -153,6 +171,18 @@ class RiskAgent:
             if turn % max(1, round(_CATCH_UP_SECONDS / interval)) == 0:
                 # An event that got lost is otherwise only noticed by the next one.
                 self.follower.catch_up()
+                self._publish_counters()
+
+    def _publish_counters(self) -> None:
+        if self._counters is None:
+            return
+        values = self.ledger.counters() | {
+            "epoch": self.ledger.epoch,
+            "limits_are_sent": int(self.synchroniser.synchronised_epoch == self.ledger.epoch),
+            "controls_pending": self.channel.pending_count,
+        }
+        for name, value in values.items():
+            self._counters.set(name, value)
 
     def _on_new_epoch(self) -> None:
         self.channel.abandon()
@@ -201,5 +231,7 @@ def _pieces(batch: Batch) -> list[Batch]:
     """Runs of records of one writer, and single other events, in order."""
     is_record = batch["event"] == EVENT_RECORD
     changes = batch["session_id"][1:] != batch["session_id"][:-1]
+    if is_record.all() and not changes.any():
+        return [batch]
     breaks = np.flatnonzero(~is_record[1:] | ~is_record[:-1] | changes) + 1
     return [piece for piece in np.split(batch, breaks) if len(piece)]

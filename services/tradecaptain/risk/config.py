@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import Field
 from tradecaptain.base.config import ServiceConfig
@@ -17,7 +17,7 @@ class RiskConfig(ServiceConfig):
     """File of limits, kill switches, positions and the audit trail, in the run folder."""
     control_timeout_seconds: float = Field(default=5.0, ge=0.05, le=60.0)
     """Longest wait for the gate's answer when the caller set no earlier deadline."""
-    save_interval_seconds: float = Field(default=0.1, ge=0.01, le=10.0)
+    save_interval_seconds: float = Field(default=0.5, ge=0.01, le=10.0)
     """How often changed positions are written to the store."""
     drain_seconds: float = Field(default=2.0, ge=0.0, le=30.0)
     """Longest wait for the last events of a venue that was restarted."""
@@ -25,11 +25,13 @@ class RiskConfig(ServiceConfig):
     """Pause before limits are sent again after the venue didn't answer."""
     reader_capacity: int = Field(default=65_536, ge=1_024, le=1 << 22)
     """Events that may wait between the stream and the service; a power of two."""
-    pairs_capacity: int = Field(default=262_144, ge=1_024, le=1 << 26)
+    pairs_capacity: int = Field(default=65_536, ge=1_024, le=1 << 26)
     """Account-instrument pairs that the ledger can hold."""
-    orders_capacity: int = Field(default=524_288, ge=1_024, le=1 << 26)
+    orders_capacity: int = Field(default=262_144, ge=1_024, le=1 << 26)
     """Working orders that the ledger can hold."""
     core: int | None = Field(default=None, ge=0)
     """Processor core of the reading thread; any if absent."""
-    idle: Literal["spin", "yield", "backoff", "sleep"] = "backoff"
-    """What the reading thread does when there is nothing to read."""
+    read_interval_ms: int = Field(default=10, ge=1, le=10)
+    """How long the reading thread sleeps when it finds nothing. A busy stream then comes in
+    batches, which costs far less than to be woken for every event; it must stay below the window
+    after which the log drops a reader (`mesh.timeouts`)."""

@@ -58,8 +58,8 @@ class AccountState:
 class LedgerCapacities:
     """How many rows each table can hold; what finds no room makes its account incomplete."""
 
-    pairs: int = 262_144
-    orders: int = 524_288
+    pairs: int = 65_536
+    orders: int = 262_144
     accounts: int = 16_384
     instruments: int = 4_096
 
@@ -70,6 +70,8 @@ class Ledger:
     def __init__(self, capacities: LedgerCapacities | None = None) -> None:
         sizes = capacities or LedgerCapacities()
         self._header = aligned_zeros(1, HEADER_DTYPE)
+        self._positions_set = 0
+        self._taken = (0, 0, 0)
         self._pairs = allocate_table(self._header, "pairs", sizes.pairs, PAIR_DTYPE)
         self._orders = allocate_table(self._header, "orders", sizes.orders, ORDER_DTYPE)
         self._accounts = allocate_table(self._header, "accounts", sizes.accounts, ACCOUNT_DTYPE)
@@ -106,15 +108,18 @@ class Ledger:
         self._header[0]["last_sequence"] = 0
         self.clear_orders()
         self._accounts["last_sequence"] = 0
-        self._pairs["bought"] = 0
-        self._pairs["sold"] = 0
+        used = self._pairs["key"] != 0
+        self._pairs["bought"][used] = 0
+        self._pairs["sold"][used] = 0
 
     def clear_orders(self) -> None:
         """Forget what is working; a status request then tells it again."""
-        self._orders[:] = 0
-        self._header[0]["orders"]["used_count"] = 0
+        if self._header[0]["orders"]["used_count"]:
+            self._orders[:] = 0
+            self._header[0]["orders"]["used_count"] = 0
+        used = self._pairs["key"] != 0
         for name in ("working_buy", "working_sell", "open_order_count"):
-            self._pairs[name] = 0
+            self._pairs[name][used] = 0
 
     def apply(self, records: Records, history: History) -> bool:
         """Apply events of the current epoch, filling gaps from ``history``.
@@ -202,6 +207,10 @@ class Ledger:
 
     def take_dirty(self) -> tuple[list[PairState], list[AccountState]]:
         """What changed since the last call."""
+        reached = self.epoch, self.last_sequence, self._positions_set
+        if reached == self._taken:
+            return [], []
+        self._taken = reached
         pairs = np.flatnonzero(self._pairs["flags"] & FLAG_DIRTY)
         accounts = np.flatnonzero(self._accounts["flags"] & FLAG_DIRTY)
         states = (
@@ -243,6 +252,7 @@ class Ledger:
         """Take over a position that was set in the gate; its cost is unknown unless it is equal."""
         row = self._row(self._pairs, "pairs", (account_id << 32) | instrument_id)
         if int(row["position"]) != position:
+            self._positions_set += 1
             row["position"] = position
             row["flags"] |= FLAG_DIRTY | FLAG_VALUE_LOST
 

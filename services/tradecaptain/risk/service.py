@@ -53,14 +53,9 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
 
     # Names
 
-    def _instrument(self, text: str) -> Instrument:
-        if text.isascii() and text.isdigit():
-            return self._reference.instrument(int(text))
-        return self._reference.by_symbol(text)
-
     def _own_instrument(self, text: str) -> Instrument:
         """An instrument of our own venue: no other has a gate in front of it."""
-        instrument = self._instrument(text)
+        instrument = self._reference.named(text)
         if instrument not in self._reference.own_venue():
             raise TradeCaptainError(
                 reason.REASON_UNKNOWN_INSTRUMENT,
