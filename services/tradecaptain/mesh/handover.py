@@ -126,6 +126,8 @@ class Handover(Closing):
         self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_batch: Callable[[npt.NDArray[Any]], None] = _discard
+        self._pause_seconds = 0.0
+        self._next_look: asyncio.Handle | None = None
         self._is_closed = False
         self._state = aligned_zeros(1, HANDOVER)
         state = self._state[0]
@@ -153,13 +155,21 @@ class Handover(Closing):
         return batch[: handover_drain(self._state, address_of(batch), count)]
 
     def attach(
-        self, loop: asyncio.AbstractEventLoop, on_batch: Callable[[npt.NDArray[Any]], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_batch: Callable[[npt.NDArray[Any]], None],
+        *,
+        pause_seconds: float = 0.0,
     ) -> None:
-        """Call ``on_batch`` on the loop's thread with each batch, a copy of its own."""
+        """Call ``on_batch`` on the loop's thread with each batch, a copy of its own.
+
+        With ``pause_seconds`` the loop looks again only that long after a batch that was not full:
+        what comes after a silence is still handed over at once, a steady flow in fewer batches.
+        """
         self.detach()
-        self._loop, self._on_batch = loop, on_batch
+        self._loop, self._on_batch, self._pause_seconds = loop, on_batch, pause_seconds
         loop.add_reader(self._descriptor, self._on_wake_up)
-        loop.call_soon(self._on_ready)
+        self._next_look = loop.call_soon(self._on_ready)
 
     def detach(self) -> None:
         """Stop calling."""
@@ -167,6 +177,9 @@ class Handover(Closing):
             if not self._loop.is_closed():
                 self._loop.remove_reader(self._descriptor)
             self._loop = None
+        if self._next_look is not None:
+            self._next_look.cancel()
+            self._next_look = None
 
     def _on_wake_up(self) -> None:
         try:
@@ -181,7 +194,10 @@ class Handover(Closing):
             return
         batch = self.drain()
         if len(batch):
-            self._loop.call_soon(self._on_ready)
+            if len(batch) < BATCH_MAX and self._pause_seconds > 0:
+                self._next_look = self._loop.call_later(self._pause_seconds, self._on_ready)
+            else:
+                self._next_look = self._loop.call_soon(self._on_ready)
             self._on_batch(batch)
 
     def close(self) -> None:

@@ -254,10 +254,17 @@ class StreamReader(Closing):
         return {**counts, "full_count": self.handover.full_count}
 
     def attach(
-        self, loop: asyncio.AbstractEventLoop, on_batch: Callable[[npt.NDArray[Any]], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_batch: Callable[[npt.NDArray[Any]], None],
+        *,
+        pause_seconds: float = 0.0,
     ) -> None:
-        """Call ``on_batch`` on the loop's thread with each batch of :attr:`dtype`."""
-        self.handover.attach(loop, on_batch)
+        """Call ``on_batch`` on the loop's thread with each batch of :attr:`dtype`.
+
+        ``pause_seconds`` is as in :meth:`tradecaptain.mesh.handover.Handover.attach`.
+        """
+        self.handover.attach(loop, on_batch, pause_seconds=pause_seconds)
 
     def detach(self) -> None:
         """Stop calling."""

@@ -109,3 +109,21 @@ async def test_after_detaching_nothing_is_called() -> None:
         await asyncio.sleep(0)
         assert got == []
         assert ring.drain()["number"].tolist() == [0, 1, 2]
+
+
+async def test_with_a_pause_a_steady_flow_comes_in_few_batches() -> None:
+    loop = asyncio.get_running_loop()
+    batches: list[list[int]] = []
+    with Handover(SLOT, 4096) as ring:
+        ring.attach(loop, lambda batch: batches.append(batch["number"].tolist()), pause_seconds=0.2)
+        await asyncio.sleep(0)
+        produce(ring.state, 0, 1)
+        await wait_until_async(lambda: batches == [[0]])
+        for number in range(1, 51):
+            produce(ring.state, number, 1)
+            await asyncio.sleep(0)
+        await wait_until_async(lambda: sum(map(len, batches)) == 51)
+        assert len(batches) <= 10
+        assert [number for batch in batches for number in batch] == list(range(51))
+        produce(ring.state, 51, 1)
+        await wait_until_async(lambda: batches[-1][-1] == 51)
