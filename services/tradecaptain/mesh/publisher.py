@@ -113,7 +113,7 @@ class RecordPublisher(Closing):
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Keep the publication up to date from the loop until :meth:`close`."""
         self.refresh()
-        interval = TIMEOUTS.watch_interval_ns / SECOND_NS
+        interval = TIMEOUTS.reconnect_interval_ns / SECOND_NS
         self._refresh_handle = loop.call_later(interval, self.attach, loop)
 
     def close(self) -> None:
