@@ -19,6 +19,7 @@ from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.commands import Directory
 from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.gateway.control_desk import ControlDesk
+from tradecaptain.gateway.event_reader import EventReader
 from tradecaptain.gateway.service import OrderService
 from tradecaptain.gateway.sessions import SessionTable
 from tradecaptain.gateway.store import Capacity, Store
@@ -26,7 +27,7 @@ from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
-from tradecaptain.wire import control, execution_event, order_command, streams
+from tradecaptain.wire import control, order_command, streams
 
 _LOG = structlog.get_logger("gateway")
 REPLAY_ACCOUNT_ID: Final = 1
@@ -84,12 +85,7 @@ class Gateway:
         )
         self.sessions = SessionTable(self._store, self.controls.send, config.sessions_max)
         self._readers = [
-            StreamReader(
-                mesh,
-                streams.EXECUTION_EVENTS,
-                execution_event.DTYPE,
-                capacity=config.reader_capacity,
-            ),
+            EventReader(mesh, self._store.accounts, capacity=_ring_size(config.reader_capacity)),
             StreamReader(mesh, streams.CONTROL_EVENTS, control.DTYPE, capacity=1024),
         ]
         self._runner = AgentRunner(
@@ -169,6 +165,10 @@ class Gateway:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _ring_size(capacity: int) -> int:
+    return 1 << (capacity - 1).bit_length()
 
 
 async def main() -> None:

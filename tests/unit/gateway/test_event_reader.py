@@ -1,0 +1,110 @@
+"""The reader of execution events wakes the loop for clients at once, for others in time."""
+
+import select
+from typing import Any
+
+import numpy as np
+import pytest
+from support.gateway_desk import ALPHA, CLIENTS
+from tradecaptain.base.memory import address_of
+from tradecaptain.gateway.event_reader import QUIET_NS, EventReader
+from tradecaptain.gateway.store import _account_table
+from tradecaptain.mesh.publisher import RecordPublisher
+from tradecaptain.mesh.simulated import SimulatedMesh
+from tradecaptain.mesh.stream_reader import EVENT_RECORD
+from tradecaptain.wire import execution_event, streams
+
+REPLAY = 1
+START_NS = 1_000_000_000_000
+
+
+class Reading:
+    """A publisher, the reader, and a look at its eventfd."""
+
+    def __init__(self) -> None:
+        self.mesh = SimulatedMesh(seed=5)
+        publication = self.mesh.add_publication(streams.EXECUTION_EVENTS, term_bytes=1 << 20)
+        self.publisher = RecordPublisher(publication, execution_event.RECORD_BYTES)
+        self.reader = EventReader(self.mesh, _account_table(CLIENTS), capacity=64)
+        self.sequence = 0
+        self.turn(START_NS)
+        self.drain()
+
+    def publish(self, account_id: int, command_sequence: int) -> None:
+        self.sequence += 1
+        record = np.zeros(1, dtype=execution_event.DTYPE)
+        execution_event.initialise(address_of(record))
+        record["sequence"] = self.sequence
+        record["account_id"] = account_id
+        record["command_sequence"] = command_sequence
+        assert self.publisher.offer(record) == 1
+
+    def turn(self, now_ns: int) -> None:
+        self.mesh.crank()
+        self.publisher.refresh()
+        if self.reader.subscription.needs_refresh():
+            self.reader.subscription.refresh()
+        self.mesh.crank()
+        self.reader.agent.do_work(now_ns)
+
+    def is_woken(self) -> bool:
+        descriptor = int(self.reader.handover.state["descriptor"][0])
+        return bool(select.select([descriptor], [], [], 0)[0])
+
+    def drain(self) -> list[int]:
+        """Take everything, until an empty look arms the wake-up again."""
+        import os
+
+        found: list[int] = []
+        while len(batch := self.reader.handover.drain()):
+            records: Any = batch[batch["event"] == EVENT_RECORD]
+            found += records["record"]["sequence"].tolist()
+        if self.is_woken():
+            os.eventfd_read(int(self.reader.handover.state["descriptor"][0]))
+        return found
+
+
+@pytest.fixture
+def reading() -> Reading:
+    return Reading()
+
+
+def test_a_clients_event_wakes_at_once(reading: Reading) -> None:
+    reading.publish(ALPHA, 1)
+    reading.turn(START_NS + 1)
+    assert reading.is_woken()
+    assert reading.drain() == [1]
+
+
+def test_other_events_wait_for_the_timer(reading: Reading) -> None:
+    for number in range(3):
+        reading.publish(REPLAY, number + 10)
+        reading.turn(START_NS + number + 1)
+        assert not reading.is_woken()
+    reading.turn(START_NS + QUIET_NS + 1)
+    assert reading.is_woken()
+    assert reading.drain() == [1, 2, 3]
+
+
+def test_the_end_of_a_clients_command_wakes_whoever_it_belongs_to(reading: Reading) -> None:
+    reading.publish(ALPHA, 7)
+    reading.turn(START_NS + 1)
+    reading.drain()
+    reading.publish(REPLAY, 8)
+    reading.turn(START_NS + 2)
+    assert not reading.is_woken()
+    reading.publish(ALPHA, 9)
+    reading.turn(START_NS + 3)
+    assert reading.drain() == [2, 3]
+    reading.publish(REPLAY, 9)
+    reading.turn(START_NS + 4)
+    assert reading.is_woken()
+    assert reading.drain() == [4]
+
+
+def test_a_ring_that_fills_wakes_early(reading: Reading) -> None:
+    for number in range(33):
+        reading.publish(REPLAY, 100 + number)
+    reading.turn(START_NS + 1)
+    assert reading.is_woken()
+    assert len(reading.drain()) == 33
