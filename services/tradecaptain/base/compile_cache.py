@@ -8,6 +8,7 @@ source changes, what doesn't depend on it is taken over from the folder before.
 from __future__ import annotations
 
 import ast
+import fcntl
 import hashlib
 import importlib
 import importlib.metadata
@@ -21,6 +22,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,6 +35,7 @@ CPU_FEATURES_VARIABLE = "NUMBA_CPU_FEATURES"
 OWNER_VARIABLE = "TRADECAPTAIN_KERNEL_CACHE"
 _MANIFEST = "sources.json"
 _COMPLETE = "complete"
+_LOCK = "lock"
 # Folders beyond so many are removed once nobody has begun to use them for a week: another checkout,
 # or a mesh that is running, may still need them.
 _KEPT_FOLDERS = 4
@@ -107,15 +110,28 @@ def compile_all(progress: Progress = lambda _done, _total, _name: None) -> Compi
     total = sum(counts.values())
     if is_complete(folder):
         return CompileReport(folder, total, 0)
-    compiled = done = 0
-    progress(done, total, "")
-    for module, missed in _compile_in_processes(set(counts)):
-        compiled += missed
-        done += counts[module]
-        progress(done, total, module.removeprefix(f"{_PACKAGE}."))
-    if not jit_is_disabled() and folder.is_dir():
-        (folder / _COMPLETE).touch()
-    return CompileReport(folder, total, compiled)
+    with _sole_compiler(folder):
+        # Whoever held the lock may have compiled everything meanwhile.
+        if is_complete(folder):
+            return CompileReport(folder, total, 0)
+        compiled = done = 0
+        progress(done, total, "")
+        for module, missed in _compile_in_processes(set(counts)):
+            compiled += missed
+            done += counts[module]
+            progress(done, total, module.removeprefix(f"{_PACKAGE}."))
+        if not jit_is_disabled() and folder.is_dir():
+            (folder / _COMPLETE).touch()
+        return CompileReport(folder, total, compiled)
+
+
+@contextmanager
+def _sole_compiler(folder: Path) -> Iterator[None]:
+    """Let one process at a time fill a folder: two would compile every kernel twice."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _compile_in_processes(modules: set[str]) -> Iterator[tuple[str, int]]:
