@@ -11,9 +11,12 @@ from tradecaptain.collector.feeds.recognise import ContentKind, recognise
 from tradecaptain.collector.feeds.sources import Source, file_error, open_sources
 from tradecaptain.collector.replayed import pair_by_name
 from tradecaptain.collector.verification.binance import verify_binance
+from tradecaptain.collector.verification.crypto import verify_crypto
 from tradecaptain.collector.verification.lobster import verify_lobster
 from tradecaptain.collector.verification.outcome import Outcome
 from tradecaptain.wire import reason
+
+UNJUDGED = (ContentKind.DATABENTO_DBN,)
 
 Recognised = dict[ContentKind, list[Source]]
 
@@ -74,4 +77,11 @@ def verify_files(paths: Iterable[Path]) -> Outcome:
         guarded(outcome, messages.name, lambda m=messages, b=book: verify_lobster(m, b, outcome))  # type: ignore[misc]
     if captures := recognised.get(ContentKind.BINANCE):
         guarded(outcome, captures[0].name, lambda: verify_binance(captures, outcome))
+    for source in recognised.get(ContentKind.CRYPTO_CAPTURE, []):
+        guarded(outcome, source.name, lambda s=source: verify_crypto(s, outcome))  # type: ignore[misc]
+    for kind in UNJUDGED:
+        for source in recognised.get(kind, []):
+            detail = f"there is no check for {kind.value} files"
+            error = file_error(reason.REASON_UNRECOGNISED_FILE, source.name, detail)
+            outcome.add_error(source.name, error)
     return outcome
