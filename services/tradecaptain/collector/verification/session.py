@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.collector.feeds.databento import csv_records, dbn_records
 from tradecaptain.collector.feeds.recognise import ContentKind, recognise
 from tradecaptain.collector.feeds.sources import Source, file_error, open_sources
 from tradecaptain.collector.replayed import pair_by_name
 from tradecaptain.collector.verification.binance import verify_binance
 from tradecaptain.collector.verification.crypto import verify_crypto
+from tradecaptain.collector.verification.databento import verify_against_prices, verify_records
 from tradecaptain.collector.verification.lobster import verify_lobster
 from tradecaptain.collector.verification.outcome import Outcome
 from tradecaptain.wire import reason
-
-UNJUDGED = (ContentKind.DATABENTO_DBN,)
 
 Recognised = dict[ContentKind, list[Source]]
 
@@ -79,9 +79,30 @@ def verify_files(paths: Iterable[Path]) -> Outcome:
         guarded(outcome, captures[0].name, lambda: verify_binance(captures, outcome))
     for source in recognised.get(ContentKind.CRYPTO_CAPTURE, []):
         guarded(outcome, source.name, lambda s=source: verify_crypto(s, outcome))  # type: ignore[misc]
-    for kind in UNJUDGED:
-        for source in recognised.get(kind, []):
-            detail = f"there is no check for {kind.value} files"
-            error = file_error(reason.REASON_UNRECOGNISED_FILE, source.name, detail)
-            outcome.add_error(source.name, error)
+    verify_databento(recognised, outcome)
     return outcome
+
+
+def verify_databento(recognised: Recognised, outcome: Outcome) -> None:
+    """Order files, each against the price file beside it where there is one."""
+    lines = list(recognised.get(ContentKind.DATABENTO_MBP10, []))
+    for source in recognised.get(ContentKind.DATABENTO_MBO, []):
+        twin = lines.pop(0) if lines else None
+        guarded(outcome, source.name, lambda s=source, t=twin: _verify_orders(s, t, outcome))  # type: ignore[misc]
+    for source in recognised.get(ContentKind.DATABENTO_DBN, []):
+        guarded(
+            outcome,
+            source.name,
+            lambda s=source: verify_records(s.name, dbn_records(s), outcome),  # type: ignore[misc]
+        )
+    for source in lines:
+        detail = "there is no market-by-order file beside the market-by-price file"
+        error = file_error(reason.REASON_UNRECOGNISED_FILE, source.name, detail)
+        outcome.add_error(source.name, error)
+
+
+def _verify_orders(source: Source, lines: Source | None, outcome: Outcome) -> None:
+    if lines is None:
+        verify_records(source.name, csv_records(source), outcome)
+    else:
+        verify_against_prices(list(csv_records(source)), source.name, lines, outcome)
