@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import re
 import zipfile
 from pathlib import Path
@@ -120,3 +121,57 @@ def test_a_changed_message_of_a_vendor_file_is_reported_at_its_row(tmp_path: Pat
         outcome = verify_files([path])
         assert outcome.failures[0][0].endswith(f":{row + 1}")
         assert outcome.failed == 1
+
+
+def test_okx_books_have_the_vendors_checksum_after_every_update() -> None:
+    outcome = verify_files([truth_path("orderflow/crypto_ws/OKX.ws.1.0.txt.xz")])
+    assert outcome.passed == expected()["crypto_ws"]["OKX.ws.1.0"]["match"]
+    assert outcome.failed == 0
+
+
+def test_coinbase_books_have_the_tickers_best_prices() -> None:
+    outcome = verify_files([truth_path("orderflow/crypto_ws/COINBASE.ws.28.0.txt.xz")])
+    tickers = expected()["crypto_ws"]["COINBASE.ws.28.0"]["ticker"]
+    assert outcome.passed >= 0.9 * tickers
+    assert outcome.failed == 0
+    assert outcome.passed + sum(outcome.not_applicable.values()) == tickers
+
+
+def test_databento_orders_make_the_vendors_ten_levels() -> None:
+    orders = truth_path("orderflow/databento/ARL_2025-07-17_mbo.csv.xz")
+    prices = truth_path("orderflow/databento/ARL_2025-07-17_mbp10_expected.csv.xz")
+    truth = expected()["arl_mbo_to_mbp10"]
+    outcome = verify_files([prices, orders])
+    assert (outcome.passed, outcome.failed) == (truth["mbp_rows"], 0)
+    alone = verify_files([orders])
+    assert (alone.passed, alone.failed) == (truth["mbo_rows"], 0)
+    assert alone.extra["final"] == outcome.extra["final"]
+
+
+def test_itch_messages_have_the_fields_of_their_decoded_twin() -> None:
+    folder = truth_path("orderflow/nasdaq_itch")
+    outcome = verify_files(sorted(folder.iterdir()))
+    assert (outcome.passed, outcome.failed) == (expected()["itch_RITCH"]["messages"], 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("crypto_ws/OKX.ws.1.0.txt.xz", b'["30249.5","50"', b'["30249.5","51"'),
+        ("databento/ARL_2025-07-17_mbo.csv.xz", b"21.330000000,100", b"21.330000000,101"),
+    ],
+)
+def test_one_changed_number_of_other_feeds_is_found(
+    tmp_path: Path, name: str, old: bytes, new: bytes
+) -> None:
+    text = lzma.decompress(truth_path(f"orderflow/{name}").read_bytes())
+    assert old in text
+    path = tmp_path / "changed"
+    path.write_bytes(text.replace(old, new, 1))
+    assert verify_files([path]).failed > 0
+
+
+def test_captures_that_nobody_can_judge_are_failures_with_a_reason() -> None:
+    outcome = verify_files([truth_path("orderflow/crypto_ws/GEMINI.ws.1.0.txt.xz")])
+    assert outcome.failed == 1
+    assert outcome.failures[0][1].startswith("REASON_UNRECOGNISED_FILE")

@@ -14,6 +14,7 @@ from tradecaptain.collector.replayed import pair_by_name
 from tradecaptain.collector.verification.binance import verify_binance
 from tradecaptain.collector.verification.crypto import verify_crypto
 from tradecaptain.collector.verification.databento import verify_against_prices, verify_records
+from tradecaptain.collector.verification.itch import verify_itch
 from tradecaptain.collector.verification.lobster import verify_lobster
 from tradecaptain.collector.verification.outcome import Outcome
 from tradecaptain.wire import reason
@@ -80,7 +81,20 @@ def verify_files(paths: Iterable[Path]) -> Outcome:
     for source in recognised.get(ContentKind.CRYPTO_CAPTURE, []):
         guarded(outcome, source.name, lambda s=source: verify_crypto(s, outcome))  # type: ignore[misc]
     verify_databento(recognised, outcome)
+    verify_itch_files(recognised, outcome)
     return outcome
+
+
+def verify_itch_files(recognised: Recognised, outcome: Outcome) -> None:
+    """Binary files, each against the decoded twin beside it where there is one."""
+    twins = list(recognised.get(ContentKind.ITCH_DECODED, []))
+    for source in recognised.get(ContentKind.ITCH, []):
+        twin = twins.pop(0) if twins else None
+        guarded(outcome, source.name, lambda s=source, t=twin: verify_itch(s, t, outcome))  # type: ignore[misc]
+    for source in twins:
+        detail = "there is no ITCH file beside the decoded one"
+        error = file_error(reason.REASON_UNRECOGNISED_FILE, source.name, detail)
+        outcome.add_error(source.name, error)
 
 
 def verify_databento(recognised: Recognised, outcome: Outcome) -> None:
