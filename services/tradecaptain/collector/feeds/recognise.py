@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from tradecaptain.collector.feeds.itch import LENGTHS
+
 
 class ContentKind(StrEnum):
     """Kinds of content that the collector knows."""
@@ -29,16 +31,23 @@ _BINANCE_MARK = re.compile(
     rb'"(depthUpdate|lastUpdateId|bookTicker)"|@(depth|bookTicker|trade|aggTrade)\b|binance\.com'
 )
 _SECONDS_CAPTURE = re.compile(rb"((wss|https)://\S+ (<-|->|<->) )?\d{9,10}\.\d+(: |\s*$)")
-_ITCH_TYPES = b"SRHYLVWKJhAFECXDUPQBINO"
+_ITCH_MESSAGES = 3
 
 
 def _is_itch(head: bytes) -> bool:
-    """The first message of an ITCH day is a system event (12 bytes), framed by its length."""
-    for framing in (b"\x00\x0cS", b"\x00\x00S"):
-        if head.startswith(framing) and len(head) > 16:
-            following = head[16:17]
-            return following in (b"", b"\x00") or following[0] in _ITCH_TYPES
-    return False
+    """Whether the first frames hold messages of known types, framed by their length or zeros."""
+    position = 0
+    for _ in range(_ITCH_MESSAGES):
+        if position == len(head) and position > 0:
+            return True
+        length = LENGTHS.get(chr(head[position + 2])) if position + 2 < len(head) else None
+        if length is None or int.from_bytes(head[position : position + 2], "big") not in (
+            0,
+            length,
+        ):
+            return False
+        position += 2 + length
+    return True
 
 
 def recognise(head: bytes) -> ContentKind:
