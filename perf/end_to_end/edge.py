@@ -263,8 +263,8 @@ async def make_orders(channel: Any, run: RunPaths, metadata: Any) -> Orders:
             lambda request=request: stub.GetBook(request, metadata=metadata, timeout=2),  # type: ignore[misc]
             "the book",
         )
-        if answer.snapshot.bids:
-            best = answer.snapshot.bids[0].price_units
+        if answer.book.bids:
+            best = answer.book.bids[0].price_units
             units = int(best * Fraction(97, 100))
             increment = instrument.increment_at(units, time.time_ns())
             units -= units % increment

@@ -50,11 +50,11 @@ async def best(client: Client) -> tuple[Decimal, Decimal]:
 
     async def both() -> Any:
         answer = await client.books.GetBook(orderbook_pb2.GetBookRequest(instrument=INSTRUMENT))
-        return answer if answer.snapshot.bids and answer.snapshot.asks else None
+        return answer if answer.book.bids and answer.book.asks else None
 
     answer = await wait_until_async(both, timeout_s=30)
-    unit = answer.header.units[0].price_unit
-    sides = (answer.snapshot.bids[0], answer.snapshot.asks[0])
+    unit = answer.units.price_unit
+    sides = (answer.book.bids[0], answer.book.asks[0])
     bid, ask = (units_to_decimal(level.price_units, unit) for level in sides)
     return bid, ask
 
