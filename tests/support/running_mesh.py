@@ -21,7 +21,8 @@ from tradecaptain.edge.tokens import token_of
 from tradecaptain.launch.processes import start_ticks
 from tradecaptain.launch.run_state import read_state
 
-START_SECONDS = 180
+# Kernels may have to be compiled first, where nobody ran `tradecaptain compile` before.
+START_SECONDS = 420
 CALL_SECONDS = 10
 STOP_SECONDS = 40
 COMMAND_SECONDS = 120
