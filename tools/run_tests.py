@@ -9,6 +9,7 @@ Kernels are compiled once beforehand; otherwise each worker would compile all of
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 FAST_FOLDERS = ("unit", "property", "vectors", "simulation", "house")
 NO_TESTS_COLLECTED = 5
+# A test that hangs is shown where it hangs, and its phase ends some time after.
+HANGING_SECONDS = 300
+PHASE_SECONDS_MAX = 1800
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,16 @@ def compile_kernels() -> int:
 def run_phase(phase: Phase, report: Path) -> int:
     """Run pytest for one phase; no test collected is no failure."""
     print(f"\n== {phase.name}: pytest {' '.join(phase.arguments)}", flush=True)
-    command = [sys.executable, "-m", "pytest", "-q", *phase.arguments, f"--junitxml={report}"]
+    options = ("-q", "-o", f"faulthandler_timeout={HANGING_SECONDS}", f"--junitxml={report}")
+    command = [sys.executable, "-m", "pytest", *options, *phase.arguments]
     environment = {**os.environ, **dict(phase.environment)}
-    status = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    with subprocess.Popen(command, cwd=ROOT, env=environment, process_group=0) as process:
+        try:
+            status = process.wait(PHASE_SECONDS_MAX)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            print(f"== {phase.name}: ended early", flush=True)
+            os.killpg(process.pid, signal.SIGTERM)
+            status = 1
     return 0 if status == NO_TESTS_COLLECTED else status
 
 

@@ -17,7 +17,7 @@ from tradecaptain.cli.output import MESSAGES, emit_json, say
 from tradecaptain.launch.prepare import Options, parse_speed
 from tradecaptain.launch.run_state import read_state, running_supervisor
 
-_DETACHED_SECONDS = 300
+_DETACHED_SECONDS = 900
 _STEP_SECONDS = 0.05
 
 
