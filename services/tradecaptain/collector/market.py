@@ -24,6 +24,7 @@ from tradecaptain.collector.replayed import (
     LOBSTER_MIC,
     UNNAMED_SYMBOL,
     binance_sources,
+    binance_symbols,
     lobster_pairs,
 )
 from tradecaptain.collector.state import LAST_VALUE_DTYPE
@@ -124,21 +125,28 @@ class Planner:
         self._plan.tracks += [Track(openers) for openers in by_book.values()]
 
     def _plan_binance(self) -> None:
-        sources = binance_sources(self._config.replay)
-        instruments = [item for item in self._reference.mirrors() if item.mic == BINANCE_MIC]
-        if not sources:
-            return
+        instruments = {
+            item.symbol: item for item in self._reference.mirrors() if item.mic == BINANCE_MIC
+        }
+        openers: list[Callable[[], Feed]] = []
+        for source in binance_sources(self._config.replay):
+            # A snapshot names no symbol where the capture has only one, so a feed must know which
+            # of all instruments are in its file.
+            found = [
+                self._binance_units(instruments[symbol])
+                for symbol in sorted(binance_symbols(source))
+                if symbol in instruments
+            ]
+            openers.append(self._binance_opener(source, tuple(found)))
+        if openers:
+            self._plan.tracks.append(Track(openers))
+
+    def _binance_units(self, instrument: Instrument) -> SymbolUnits:
         shape = BookShape(self._config.level_capacity)
-        units = tuple(
-            SymbolUnits(
-                item.symbol,
-                item.price.decimals,
-                item.quantity.decimals,
-                self._book(item, market_tick.TICK_SOURCE_BINANCE, shape),
-            )
-            for item in instruments
+        index = self._book(instrument, market_tick.TICK_SOURCE_BINANCE, shape)
+        return SymbolUnits(
+            instrument.symbol, instrument.price.decimals, instrument.quantity.decimals, index
         )
-        self._plan.tracks.append(Track([self._binance_opener(item, units) for item in sources]))
 
     def _binance_opener(self, source: Source, units: tuple[SymbolUnits, ...]) -> Callable[[], Feed]:
         return lambda: OrderedBinanceFeed(source, units, len(self._plan.mirrors))

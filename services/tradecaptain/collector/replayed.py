@@ -32,6 +32,7 @@ _PRICE_RANGE = 20
 _QUANTITY_MAX = 10**15
 _NOTIONAL_UNITS_MAX = 2**63 - 1
 _INSPECTED_MESSAGES = 2_000_000
+_SYMBOL_MESSAGES = 200_000
 _QUOTE_ASSETS = ("USDT", "USDC", "BUSD", "FDUSD", "USD", "EUR", "BTC", "ETH", "BNB")
 
 
@@ -152,6 +153,19 @@ def _binance_instruments(source: Source, calendar: Calendar) -> list[Instrument]
         for index in sorted(decimals)
         if index < len(symbols)
     ]
+
+
+def binance_symbols(source: Source) -> set[str]:
+    """Symbols that a capture tells of, by its first messages."""
+    feed = BinanceFeed(source)
+    batch = np.zeros(65_536, dtype=FEED_MESSAGE_DTYPE)
+    seen = 0
+    try:
+        while seen < _SYMBOL_MESSAGES and (count := feed.decode(batch)):
+            seen += count
+    finally:
+        feed.close()
+    return set(feed.symbol_names())
 
 
 def _decimals_of(units: np.ndarray[tuple[int], np.dtype[np.int64]]) -> int:

@@ -109,7 +109,7 @@ def take_trade(view: Any, candles: Any, offset: int, capacity: int, tick: int) -
     count = view["candle_count"]
     newest = offset + (count - 1) % capacity
     # A trade of a second that is over, out of order, counts into the newest candle.
-    if count == 0 or second > candles[newest]["open_time_ns"]:
+    if count == view["candle_start"] or second > candles[newest]["open_time_ns"]:
         newest = offset + count % capacity
         view["candle_count"] = count + 1
         view["candle_start"] = max(view["candle_start"], count + 1 - capacity)
@@ -154,6 +154,9 @@ def take_depth(
     if market_tick.get_tick_type(tick) == market_tick.TICK_TYPE_CLEAR:
         side = 0
         clear_levels(book)
+        if market_tick.get_event_time_ns(tick) < view["quote_event_ns"]:
+            # Another recording begins, of an earlier time: its candles don't join those before.
+            view["candle_start"] = view["candle_count"]
     else:
         set_level(book, levels, side, price, quantity)
         index = book["changed_index"]
