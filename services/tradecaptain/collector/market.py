@@ -137,6 +137,8 @@ class Planner:
                 for symbol in sorted(binance_symbols(source))
                 if symbol in instruments
             ]
+            if not found:
+                raise self._unknown(f"the symbols of {source.name}")
             openers.append(self._binance_opener(source, tuple(found)))
         if openers:
             self._plan.tracks.append(Track(openers))
@@ -155,11 +157,14 @@ class Planner:
         for instrument in self._reference.mirrors():
             if instrument.key == key:
                 return instrument
-        raise TradeCaptainError(
+        raise self._unknown(key)
+
+    @staticmethod
+    def _unknown(what: str) -> TradeCaptainError:
+        return TradeCaptainError(
             reason.REASON_UNKNOWN_INSTRUMENT,
-            f"{key} of the replayed file isn't in the reference data; `tradecaptain up --replay`"
-            " adds it",
-            observed=key,
+            f"the reference data doesn't have {what}; `tradecaptain up --replay` adds it",
+            observed=what,
         )
 
 
