@@ -21,7 +21,7 @@ class CollectorConfig(ServiceConfig):
     """``max``, or how many seconds of the source pass in one second."""
     seed: int = Field(default=20_260_101, ge=0)
     """Seed of the simulator: the same seed gives the same market."""
-    rate_per_second: int = Field(default=3000, ge=1, le=1_000_000)
+    rate_per_second: int = Field(default=2000, ge=1, le=1_000_000)
     """Messages a second that the simulator makes, over all instruments."""
     level_capacity: int = Field(default=16_384, ge=64, le=262_144)
     """Levels a side of a book whose feed tells every level."""
