@@ -105,9 +105,12 @@ class TextWindow:
         self._start = address - self._base
 
     def fill(self) -> bool:
-        """Move what is left to the front and read on. False if the window was full already."""
+        """Move what is left to the front and read on.
+
+        False if that gained nothing: the window was full already, or the source is at its end.
+        """
         left = self._end - self._start
-        if left == len(self._buffer):
+        if self.is_final or left == len(self._buffer):
             return False
         if self._start > 0:
             self._buffer[:left] = self._buffer[self._start : self._end].copy()
