@@ -117,14 +117,13 @@ class Gateway:
         )
 
     async def close(self) -> None:
-        """Close sessions, stop following the mesh, and write the store out."""
+        """Close sessions and stop following the mesh; the store needs no closing."""
         await self.sessions.drain()
         for task in self._tasks:
             task.cancel()
         self._runner.close()
         for reader in self._readers:
             reader.close()
-        self._store.close()
 
     async def _tend(self) -> None:
         """Every few milliseconds: time-outs; every second: the day, and events without sequel."""
@@ -132,7 +131,8 @@ class Gateway:
         for tick in itertools.count():
             await asyncio.sleep(_TEND_SECONDS)
             self.desk.expire()
-            await asyncio.to_thread(self._store.populate_ahead)
+            if self._store.needs_pages():
+                await asyncio.to_thread(self._store.populate_ahead)
             if tick % ticks_a_second == 0:
                 self._store.set_day(SYSTEM_CLOCK.now_ns())
                 self.desk.catch_up()

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.edge import validation
 from tradecaptain.edge.errors import to_detail
 from tradecaptain.gateway.agent import Answer
 from tradecaptain.gateway.layout import BATCH_MAX
@@ -82,7 +83,7 @@ class OrderSessionRunner:
         self,
         session_id: int,
         first: orders_pb2.OrderSessionRequest,
-        requests: AsyncIterator[orders_pb2.OrderSessionRequest],
+        requests: AsyncIterator[bytes],
     ) -> AsyncGenerator[bytes]:
         """Read commands and yield serialised responses until the client has ended its side."""
         self._session_id = session_id
@@ -122,20 +123,38 @@ class OrderSessionRunner:
     async def _read(
         self,
         first: orders_pb2.OrderSessionRequest,
-        requests: AsyncIterator[orders_pb2.OrderSessionRequest],
+        requests: AsyncIterator[bytes],
     ) -> None:
         await self._do(first.commands)
-        async for request in requests:
+        async for data in requests:
+            request = validation.parse(orders_pb2.OrderSessionRequest, data)
             if request.HasField("open"):
                 raise TradeCaptainError(
                     reasons.REASON_INVALID_REQUEST, "the session is open already", field="open"
                 )
             await self._do(request.commands)
 
-    async def _do(self, commands: Iterable[orders_pb2.SessionCommand]) -> None:
-        """Enter the commands of one message, neighbouring orders together."""
+    async def _do(self, commands: Sequence[orders_pb2.SessionCommand]) -> None:
+        """Enter the commands of one message, neighbouring orders together.
+
+        A command that breaks a rule of the contract is refused by its result, and the session goes
+        on.
+        """
+        if len(commands) > BATCH_MAX:
+            raise TradeCaptainError(
+                reasons.REASON_INVALID_REQUEST,
+                f"at most {BATCH_MAX} commands in a message",
+                field="commands",
+            )
         rows: list[tuple[int, records_pb2.NewOrder]] = []
         for command in commands:
+            try:
+                validation.check(command)
+            except TradeCaptainError as error:
+                self._submit_rows(rows)
+                rows = []
+                self._refuse(command.request_id, error)
+                continue
             kind = command.WhichOneof("command")
             if kind == "submit" and len(rows) < BATCH_MAX:
                 rows.append((command.request_id, command.submit))

@@ -242,13 +242,16 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         finally:
             self._sessions.close(session)
 
+    @raw_request
     async def OrderSession(  # noqa: N802
         self, request_iterator: Any, context: Any
     ) -> AsyncGenerator[Any]:
         """Commands one way, results and reports the other, results in the order of commands."""
-        first = await anext(request_iterator, None)
-        if first is None:
+        data = await anext(request_iterator, None)
+        if data is None:
             return
+        first = validation.parse(orders_pb2.OrderSessionRequest, data)
+        validation.check(first.open)
         if not first.HasField("open"):
             raise TradeCaptainError(
                 reasons.REASON_INVALID_REQUEST, "the first message opens the session", field="open"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ class Store:
             ("sessions", SESSION, SESSIONS_MAX),
         )
         self._mapping, views = _map(path, sections)
-        self._populated: dict[int, int] = {}
+        self._populated: dict[str, int] = {}
         self.file: Records = views["file"]
         self.requests: Records = views["requests"]
         self.commands: Records = views["commands"]
@@ -125,21 +125,31 @@ class Store:
         self.file["session_count"] += 1
         return int(self.file["session_count"][0])
 
+    def needs_pages(self) -> bool:
+        """Whether the pages brought in so far are half used up."""
+        return any(
+            wanted - self._populated.get(count, used) >= POPULATED_AHEAD // 2
+            for count, used, wanted in self._page_ranges()
+        )
+
     def populate_ahead(self) -> None:
         """Bring in the pages of the next requests and events; may run on a thread of its own."""
-        for rows, count in (
-            (self.requests, "request_count"),
-            (self.commands, "request_count"),
-            (self.events, "event_count"),
-            (self.records, "event_count"),
-        ):
-            used = min(int(self.file[count][0]), rows.shape[0])
-            done = self._populated.get(rows.ctypes.data, used)
-            wanted = min(used + POPULATED_AHEAD, rows.shape[0])
-            if wanted - done >= POPULATED_AHEAD // 2:
+        tables = {
+            "request_count": (self.requests, self.commands),
+            "event_count": (self.events, self.records),
+        }
+        for count, used, wanted in self._page_ranges():
+            done = self._populated.get(count, used)
+            for rows in tables[count]:
                 start = address_of(rows) + done * rows.itemsize
                 populate(start, (wanted - done) * rows.itemsize)
-                self._populated[rows.ctypes.data] = wanted
+            self._populated[count] = wanted
+
+    def _page_ranges(self) -> Iterator[tuple[str, int, int]]:
+        """What is counted, how many are used, and up to where pages should be there."""
+        for count, rows in (("request_count", self.requests), ("event_count", self.events)):
+            used = min(int(self.file[count][0]), rows.shape[0])
+            yield count, used, min(used + POPULATED_AHEAD, rows.shape[0])
 
     def set_day(self, now_ns: int) -> None:
         """Begin the trading day (UTC) of an instant: keys and order increments may be new."""
@@ -149,10 +159,6 @@ class Store:
             self.work["day"] = number
             self.instruments, self._bands = _instrument_table(self._all_instruments, now_ns)
             self.work["bands_address"] = address_of(self._bands)
-
-    def close(self) -> None:
-        """Write what is mapped to disk; the views stay usable until they are dropped."""
-        self._mapping.flush()
 
     def _check(self, path: Path, requests: int, events: int) -> None:
         head = self.file[0]

@@ -64,6 +64,8 @@ class EnvoyConfig(ServiceConfig):
     connect_timeout_seconds: float = Field(default=0.5, gt=0, le=60)
     health_interval_seconds: float = Field(default=0.5, gt=0, le=60)
     request_bytes_max: int = Field(default=16 * 1024 * 1024, ge=1024)
+    connections_max: int = Field(default=4096, ge=1)
+    """Connections of clients; more are closed at once."""
     requests_max: int = Field(default=4096, ge=1)
     """Calls in progress to each process; more are refused as UNAVAILABLE."""
     access_log: bool = True
@@ -153,6 +155,18 @@ def render(door: FrontDoor) -> dict[str, Any]:
     return {
         "node": {"id": "tradecaptain", "cluster": "tradecaptain"},
         "admin": {"address": _address(door.admin_port)},
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": f"{_EXTENSIONS}.resource_monitors.downstream_connections.v3"
+                        ".DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": door.config.connections_max,
+                    },
+                }
+            ]
+        },
         "application_log_config": {
             "log_format": {
                 "json_format": {
@@ -192,6 +206,8 @@ def _listener(door: FrontDoor) -> dict[str, Any]:
         "codec_type": "AUTO",
         "server_name": "tradecaptain",
         "use_remote_address": True,
+        # No client is internal: nobody may set Envoy's own headers, such as those for retries.
+        "internal_address_config": {"unix_sockets": False},
         "generate_request_id": True,
         "normalize_path": True,
         "merge_slashes": True,
