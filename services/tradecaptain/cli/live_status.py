@@ -68,13 +68,15 @@ class LiveStatus:
     def __init__(self, console: Console, clock: Clock) -> None:
         self._console = console
         self._clock = clock
+        # A dumb terminal can't move its cursor back, so it gets lines as well.
+        self._has_table = console.is_terminal and not console.is_dumb_terminal
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._last_line_ns = 0
         self._states: dict[str, str] = {}
         self._was_ready = False
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._has_table:
             self._live.start()
         return self
 
@@ -84,12 +86,12 @@ class LiveStatus:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._console.is_terminal:
+        if self._has_table:
             self._live.stop()
 
     def update(self, state: RunState) -> None:
         """Show the state anew."""
-        if self._console.is_terminal:
+        if self._has_table:
             hint = Text("Ctrl-C stops everything", style="dim")
             shown = Group(part_table(state), Text(rates_line(state.rates)), hint)
             self._live.update(shown, refresh=True)

@@ -49,8 +49,18 @@ def test_without_a_terminal_changes_are_told_at_once_and_a_line_every_five_secon
 
 def test_in_a_terminal_a_table_is_shown() -> None:
     text = io.StringIO()
-    console = Console(file=text, force_terminal=True, width=100)
+    console = Console(
+        file=text, force_terminal=True, width=100, _environ={"TERM": "xterm-256color"}
+    )
     with LiveStatus(console, ManualClock()) as display:
         display.update(state(driver="ready", gateway="starting"))
     assert "gateway" in text.getvalue()
     assert "Ctrl-C" in text.getvalue()
+
+
+def test_a_dumb_terminal_gets_lines() -> None:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=100, _environ={"TERM": "dumb"})
+    with LiveStatus(console, ManualClock()) as display:
+        display.update(state(driver="ready"))
+    assert "1/1 ready" in text.getvalue()
