@@ -155,20 +155,26 @@ def test_itch_messages_have_the_fields_of_their_decoded_twin() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new"),
+    ("name", "twin", "old", "new"),
     [
-        ("crypto_ws/OKX.ws.1.0.txt.xz", b'["30249.5","50"', b'["30249.5","51"'),
-        ("databento/ARL_2025-07-17_mbo.csv.xz", b"21.330000000,100", b"21.330000000,101"),
+        ("crypto_ws/OKX.ws.1.0.txt.xz", "", b'["30249.5","50"', b'["30249.5","51"'),
+        (
+            "databento/ARL_2025-07-17_mbo.csv.xz",
+            "databento/ARL_2025-07-17_mbp10_expected.csv.xz",
+            b"21.330000000,100",
+            b"21.330000000,101",
+        ),
     ],
 )
 def test_one_changed_number_of_other_feeds_is_found(
-    tmp_path: Path, name: str, old: bytes, new: bytes
+    tmp_path: Path, name: str, twin: str, old: bytes, new: bytes
 ) -> None:
     text = lzma.decompress(truth_path(f"orderflow/{name}").read_bytes())
     assert old in text
     path = tmp_path / "changed"
     path.write_bytes(text.replace(old, new, 1))
-    assert verify_files([path]).failed > 0
+    twins = [truth_path(f"orderflow/{twin}")] if twin else []
+    assert verify_files([path, *twins]).failed > 0
 
 
 def test_captures_that_nobody_can_judge_are_failures_with_a_reason() -> None:

@@ -72,8 +72,10 @@ SIMULATOR_DTYPE = np.dtype(
     ],
     align=True,
 )
+# Its names set it apart: numba takes arrays of equal dtypes for one type even where only one of the
+# dtypes is aligned, and then finds no kernel for the other.
 SIMULATED_ORDER_DTYPE = np.dtype(
-    [("order_id", "i8"), ("price_units", "i8"), ("quantity_units", "i8"), ("side", "i8")],
+    [("order_id", "i8"), ("price_units", "i8"), ("quantity_units", "i8"), ("order_side", "i8")],
     align=True,
 )
 SIMULATORS: Any = numba.from_dtype(SIMULATOR_DTYPE)[::1]
@@ -200,7 +202,7 @@ def enter_order(
     orders[slot]["order_id"] = simulator["next_order_id"]
     orders[slot]["price_units"] = price_units
     orders[slot]["quantity_units"] = quantity
-    orders[slot]["side"] = side
+    orders[slot]["order_side"] = side
     simulator["order_count"] += 1
     simulator["next_order_id"] += 1
     change_level(book, levels, side, price_units, quantity)
@@ -217,7 +219,7 @@ def leave_order(simulator: Any, orders: Any, slot: int) -> None:
     orders[slot]["order_id"] = orders[last]["order_id"]
     orders[slot]["price_units"] = orders[last]["price_units"]
     orders[slot]["quantity_units"] = orders[last]["quantity_units"]
-    orders[slot]["side"] = orders[last]["side"]
+    orders[slot]["order_side"] = orders[last]["order_side"]
     simulator["order_count"] -= 1
 
 
@@ -229,8 +231,8 @@ def take_from_order(
     message["reference_id"] = orders[slot]["order_id"]
     message["price_units"] = orders[slot]["price_units"]
     message["quantity_units"] = quantity
-    message["side"] = orders[slot]["side"]
-    change_level(book, levels, orders[slot]["side"], orders[slot]["price_units"], -quantity)
+    message["side"] = orders[slot]["order_side"]
+    change_level(book, levels, orders[slot]["order_side"], orders[slot]["price_units"], -quantity)
     orders[slot]["quantity_units"] -= quantity
     if orders[slot]["quantity_units"] == 0:
         leave_order(simulator, orders, slot)
@@ -242,7 +244,7 @@ def first_in_queue(simulator: Any, orders: Any, side: int, price_units: int) -> 
     offset = simulator["order_offset"]
     found = -1
     for slot in range(offset, offset + simulator["order_count"]):
-        stands = orders[slot]["price_units"] == price_units and orders[slot]["side"] == side
+        stands = orders[slot]["price_units"] == price_units and orders[slot]["order_side"] == side
         if stands and (found < 0 or orders[slot]["order_id"] < orders[found]["order_id"]):
             found = slot
     return found
@@ -321,7 +323,7 @@ def draw_order(simulator: Any, orders: Any) -> int:
     """Slot of an order to cancel: of a few drawn, one that the reference price has run over."""
     slot = simulator["order_offset"] + next_below(simulator, simulator["order_count"])
     for _ in range(_CANCEL_DRAWS):
-        sign = 1 if orders[slot]["side"] == SIDE_BUY else -1
+        sign = 1 if orders[slot]["order_side"] == SIDE_BUY else -1
         if sign * (orders[slot]["price_units"] - simulator["reference_units"]) > 0.0:
             break
         slot = simulator["order_offset"] + next_below(simulator, simulator["order_count"])
@@ -334,7 +336,7 @@ def cancel_one(
 ) -> int:
     """Cancel or reduce a standing order; the new count."""
     slot = draw_order(simulator, orders)
-    side = orders[slot]["side"]
+    side = orders[slot]["order_side"]
     at_last_level = side_count(book, side) <= 1
     if at_last_level:
         return count
