@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.memory import aligned_zeros
 from tradecaptain.base.reference import default_reference
@@ -165,6 +167,8 @@ def verify(seen: dict[str, Any], book_path: Path) -> None:
 
 def run(smoke: bool) -> list[Result]:
     """Median of several rounds of at least ten seconds together."""
+    # Standard output is the figures' alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     source = sample_file()
     if not source.exists():
         why = f"no vendor file at {source}; set {TRUTH_VARIABLE}"
