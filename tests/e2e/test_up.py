@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,6 +38,8 @@ def command(run: RunPaths, *arguments: str) -> subprocess.CompletedProcess[str]:
 def free_run(run: RunPaths) -> RunPaths:
     """A run folder whose ports nobody else uses."""
     run.config.write_text(f"[ports]\nbase = {free_port_base()}\n")
+    # What an earlier run would leave behind; these tests begin without.
+    shutil.rmtree(run.shared_memory)
     return run
 
 
@@ -171,6 +174,7 @@ def test_a_killed_supervisor_takes_its_parts_along_and_the_next_up_cleans_up(
     try:
         first.wait_until_ready()
         pids = first.pids()
+        assert "cleaned up" not in first.said()
     finally:
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()

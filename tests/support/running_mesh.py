@@ -53,8 +53,9 @@ class RunningMesh:
         return self.output.read_text(errors="replace")
 
     def state(self) -> dict[str, Any]:
-        """What the supervisor last wrote; empty before it wrote anything."""
-        return read_state(self.run) or {}
+        """What this supervisor last wrote; empty before it wrote anything."""
+        state = read_state(self.run) or {}
+        return state if state.get("supervisor_pid") == self.process.pid else {}
 
     def part(self, name: str) -> dict[str, Any]:
         """How one part is."""
