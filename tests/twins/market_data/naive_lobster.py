@@ -139,20 +139,22 @@ class NaiveLobster:
             if order.left == 0:
                 del self.orders[number]
         was_full = len(self.levels[side]) == self.depth
+        deepest = self.prices(side)[-1]
         level[0] -= size
         if level[0] == 0:
             del self.levels[side][price]
             if was_full:
-                self.reveal(side, line)
+                self.reveal(side, deepest, line)
         return True
 
-    def reveal(self, side: str, line: list[int]) -> None:
-        """Another level emptied: the deepest level of the line may be new to us."""
+    def reveal(self, side: str, deepest: int, line: list[int]) -> None:
+        """Another level emptied: the deepest level of the line may be new to us.
+
+        It is new if it lies beyond what was the deepest level before.
+        """
         offset = 4 * (self.depth - 1) + (0 if side == "ask" else 2)
         price, quantity = line[offset : offset + 2]
-        prices = self.prices(side)
-        worse = not prices or (price < prices[-1] if side == "bid" else price > prices[-1])
-        if quantity and worse:
+        if quantity and (price < deepest if side == "bid" else price > deepest):
             self.put(side, price, quantity)
             self.revealed += 1
 
