@@ -12,12 +12,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from llvmlite import binding
 from numba.extending import register_jitable
 from tradecaptain.base.compile_cache import jit_is_disabled, prepare_cache
 
 JIT_DISABLED: bool = jit_is_disabled()
 if not JIT_DISABLED:
     prepare_cache()
+    # LLVM's last stage rewrites an access at a computed address as an offset from null. numba links
+    # functions that went through that stage into their callers and optimises again, where an
+    # offset from null counts as undefined, so that stores and whole branches vanish.
+    binding.set_option("tradecaptain", "-addr-sink-using-gep=false")
 
 _KERNELS: list[tuple[str, str]] = []
 
