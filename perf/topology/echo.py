@@ -47,8 +47,7 @@ REPLY_STREAM = 9002
 BATCH_MAX = 64
 OPEN_LOOP_RATE = 100_000
 _WAIT_NS = 5_000_000_000
-_STALL_NS = 5_000_000_000
-_SLOWEST_NS = 100_000
+_STALL_NS = 20_000_000_000
 _SPIN_MASK = 0xFFFF
 _SECOND_NS = 1_000_000_000
 _I64 = types.int64
@@ -129,9 +128,8 @@ def closed_loop(
     """Keep ``in_flight`` requests on the way; nanoseconds for all, or a negative reason."""
     images = records_at(images_address, 1, IMAGE)
     publication = records_at(publication_address, 1, PUBLICATION)
-    sent = received = spins = 0
-    start_ns = monotonic_ns_kernel()
-    stall_ns = _STALL_NS + total * _SLOWEST_NS
+    sent = received = spins = seen = 0
+    start_ns = progress_ns = monotonic_ns_kernel()
     while received < total:
         if sent < total and sent - received < in_flight:
             now_ns = monotonic_ns_kernel()
@@ -146,8 +144,13 @@ def closed_loop(
         if received == before:
             pause()
             spins += 1
-            if spins & _SPIN_MASK == 0 and monotonic_ns_kernel() - start_ns > stall_ns:
-                return STALLED
+            if spins & _SPIN_MASK == 0:
+                now_ns = monotonic_ns_kernel()
+                if received != seen:
+                    seen = received
+                    progress_ns = now_ns
+                elif now_ns - progress_ns > _STALL_NS:
+                    return STALLED
     return monotonic_ns_kernel() - start_ns
 
 
