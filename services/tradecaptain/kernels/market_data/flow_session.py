@@ -55,14 +55,17 @@ def flow_wait_all(pools: Any) -> None:
 
 @inline
 def send_probe(pools: Any, flow: Any, book: Any, levels: Any, now_ns: int) -> None:
-    """Send the worst level of the fuller side, to see whether the venue takes orders."""
+    """Send the best level of the fuller side, to see whether the venue takes orders.
+
+    Levels far from the market are often so large that a limit refuses them for good.
+    """
     side = SIDE_BUY if book["bid_count"] >= book["ask_count"] else SIDE_SELL
-    worst = levels[side_offset(book, side)]
+    best = levels[side_offset(book, side) + side_count(book, side) - 1]
     flow["next_synthetic"] += 1
     flow["probe_id"] = SYNTHETIC_ID + flow["next_synthetic"]
     push_command(pools, flow, ACTION_CANCEL_ALL, 0, 0, 0)
     command = push_command(
-        pools, flow, ACTION_NEW, side, worst["price_units"], worst["quantity_units"]
+        pools, flow, ACTION_NEW, side, best["price_units"], best["quantity_units"]
     )
     command["order_id"] = flow["probe_id"]
     flow["state"] = FLOW_PROBING
