@@ -17,7 +17,7 @@ KERNELS = [
 
 
 @pytest.mark.skipif(JIT_DISABLED, reason="nothing is compiled with the JIT off")
-@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.py_func.__name__)
+@pytest.mark.parametrize("kernel", KERNELS, ids=lambda kernel: kernel.__name__)
 def test_kernel_neither_allocates_nor_calls_python(kernel: Any) -> None:
     # Compiled anew: what comes from the disk cache has no LLVM text any more.
     (signature,) = kernel.signatures
