@@ -182,6 +182,11 @@ class RunPaths:
         return self.shared_memory / "counters"
 
     @property
+    def doorbells(self) -> Path:
+        """File of the words by which processes wake each other."""
+        return self.shared_memory / "doorbells"
+
+    @property
     def ports(self) -> Ports:
         """The ports as configuration and environment set them, read anew on each use."""
         table = read_toml(self.config).get("ports", {}) if self.config.exists() else {}

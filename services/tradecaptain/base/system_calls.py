@@ -7,10 +7,13 @@ when the cached code is loaded. With the JIT off the same names do the same thro
 
 from __future__ import annotations
 
+import ctypes
+import errno
 import os
+import platform
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import llvmlite.binding as llvm
 from numba import types
@@ -18,6 +21,11 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 _NANOSECONDS_PER_SECOND = 1_000_000_000
+_FUTEX_CALL: Final = 98 if platform.machine() == "aarch64" else 202
+# Not the private kind: the word may be shared by processes.
+_FUTEX_WAIT: Final = 0
+_FUTEX_WAKE: Final = 1
+_EVERYBODY: Final = 0x7FFFFFFF
 
 
 def load_library(path: str) -> None:
@@ -33,6 +41,10 @@ def external(name: str, signature: Any) -> Any:
 _sched_yield = external("sched_yield", types.int32())
 _nanosleep = external("nanosleep", types.int32(types.voidptr, types.voidptr))
 _write = external("write", types.int64(types.int32, types.voidptr, types.uint64))
+_system_call = external(
+    "syscall",
+    types.int64(types.int64, types.int64, types.int64, types.int64, types.voidptr),
+)
 
 
 @intrinsic
@@ -95,5 +107,59 @@ def eventfd_signal(descriptor: int) -> None:
 def _eventfd_overload(descriptor: Any) -> Callable[[int], None]:
     def compiled(descriptor: int) -> None:
         _write(types.int32(descriptor), _pair_on_stack(1, 0), types.uint64(8))
+
+    return compiled
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+_LIBRARY = ctypes.CDLL(None, use_errno=True)
+
+
+def _futex(address: int, operation: int, value: int, timeout: Any) -> None:
+    result = _LIBRARY.syscall(
+        ctypes.c_long(_FUTEX_CALL),
+        ctypes.c_long(address),
+        ctypes.c_long(operation),
+        ctypes.c_long(value),
+        timeout,
+    )
+    error = ctypes.get_errno()
+    # Not asleep: the word had changed. Awake: somebody woke us, the time was up, or a signal came.
+    if result < 0 and error not in (errno.EAGAIN, errno.ETIMEDOUT, errno.EINTR):
+        raise OSError(error, os.strerror(error))
+
+
+def futex_wait(address: int, expected: int, duration_ns: int) -> None:
+    """Sleep while the 32-bit word at ``address`` is ``expected``, at most ``duration_ns``.
+
+    Returns when somebody calls :func:`futex_wake` on it, when the time is up, or at once if the
+    word is something else; a signal may end it early.
+    """
+    timeout = _Timespec(*divmod(int(duration_ns), _NANOSECONDS_PER_SECOND))
+    _futex(address, _FUTEX_WAIT, expected, ctypes.byref(timeout))
+
+
+@overload(futex_wait, strict=False)
+def _futex_wait_overload(address: Any, expected: Any, duration_ns: Any) -> Callable[..., None]:
+    def compiled(address: int, expected: int, duration_ns: int) -> None:
+        seconds = duration_ns // _NANOSECONDS_PER_SECOND
+        timeout = _pair_on_stack(seconds, duration_ns - seconds * _NANOSECONDS_PER_SECOND)
+        _system_call(_FUTEX_CALL, address, _FUTEX_WAIT, expected, timeout)
+
+    return compiled
+
+
+def futex_wake(address: int) -> None:
+    """Wake everybody who sleeps on the 32-bit word at ``address``, in any process."""
+    _futex(address, _FUTEX_WAKE, _EVERYBODY, None)
+
+
+@overload(futex_wake, strict=False)
+def _futex_wake_overload(address: Any) -> Callable[[int], None]:
+    def compiled(address: int) -> None:
+        _system_call(_FUTEX_CALL, address, _FUTEX_WAKE, _EVERYBODY, _null())
 
     return compiled

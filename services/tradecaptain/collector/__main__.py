@@ -28,7 +28,6 @@ from tradecaptain.edge import EdgeServer, EdgeSettings, Role, StreamHub, configu
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.errors import MeshError
-from tradecaptain.mesh.handover import BATCH_MAX
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
 from tradecaptain.mesh.transport import Mesh
@@ -36,8 +35,10 @@ from tradecaptain.wire import market_tick, streams
 
 ACCESS: Final = {"*": Role.READ}
 """Whoever has a token may read market data."""
-_TEND_SECONDS: Final = 0.005
-_TURNS_PER_COUNT: Final = 20
+_TEND_SECONDS: Final = 0.1
+_READ_INTERVAL_NS: Final = 5_000_000
+_UNWATCHED_SECONDS: Final = 0.05
+"""How long ticks may wait for the views while nobody follows a stream."""
 
 _LOG = structlog.get_logger("collector")
 
@@ -57,26 +58,39 @@ class CollectorProcess:
             capacity=1 << (config.reader_capacity - 1).bit_length(),
         )
         self._market = Market(mesh, reference, config, paths.caches, SYSTEM_CLOCK)
-        placement = Placement(core=config.core, idle=config.idle)
+        placement = Placement(core=config.core, idle=config.idle_strategy)
         self._market_runner = AgentRunner([self._market.agent], placement)
-        self._reader_runner = AgentRunner([self._reader.agent], Placement(idle=config.idle))
-        hub: StreamHub[bytes] = StreamHub(config.stream_queue)
+        reader_placement = Placement(idle="sleep", park_ns_max=_READ_INTERVAL_NS)
+        self._reader_runner = AgentRunner([self._reader.agent], reader_placement)
+        self._hub: StreamHub[bytes] = StreamHub(config.stream_queue)
         self._views = MarketViews(
             [instrument.instrument_id for instrument in self._market.plan.instruments],
             level_capacity=config.level_capacity,
             candle_capacity=config.candle_seconds_kept,
             depth_capacity=config.depth_rows_kept,
         )
-        broadcaster = Broadcaster(self._views, hub)
+        broadcaster = Broadcaster(self._views, self._hub)
         self._follower = MarketFollower(self._views, self._copy_market, broadcaster.on_changes)
-        self.market_data = MarketData(reference, self._views, broadcaster, hub)
+        self.market_data = MarketData(
+            reference, self._views, broadcaster, self._hub, catch_up=self._reader.catch_up
+        )
         paths.counters.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._counters = CounterTable.create(
             paths.counters / "collector.counters", list(self._market.statistics())
         )
 
     def start(self) -> None:
-        """Follow, then play."""
+        """Follow, then play.
+
+        Nobody who watches needs each tick at once, so they are read a few hundred times a second,
+        many together, and applied less often still while nobody watches at all.
+        """
+        self._reader.attach(
+            asyncio.get_running_loop(),
+            self._follower.on_batch,
+            pause_seconds=_UNWATCHED_SECONDS,
+            is_urgent=lambda: self._hub.is_followed,
+        )
         self._reader_runner.start()
         self._market_runner.start()
         self._market.start_feeds()
@@ -101,26 +115,14 @@ class CollectorProcess:
         return self._market_runner.run_in_thread_control(copy)
 
     async def tend(self) -> None:
-        """Follow the ticks; return only if a thread has died: then the process starts anew.
-
-        Nobody who watches needs each tick at once, so they are taken a few hundred times a second,
-        many together, instead of waking the loop for each.
-        """
+        """Show the counters; return only if a thread has died: then the process starts anew."""
         runners = (self._market_runner, self._reader_runner)
-        turns = 0
         while self._closing or all(runner.is_running for runner in runners):
-            taken = 0
             if not self._closing:
-                batch = self._reader.handover.drain()
-                taken = len(batch)
-                if taken:
-                    self._follower.on_batch(batch)
-                if turns % _TURNS_PER_COUNT == 0:
-                    self._follower.poll()
-                    for name, value in self._market.statistics().items():
-                        self._counters.set(name, value)
-            turns += 1
-            await asyncio.sleep(0 if taken == BATCH_MAX else _TEND_SECONDS)
+                self._follower.poll()
+                for name, value in self._market.statistics().items():
+                    self._counters.set(name, value)
+            await asyncio.sleep(_TEND_SECONDS)
 
     async def close(self) -> None:
         """Stop playing and following."""

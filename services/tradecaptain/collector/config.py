@@ -29,8 +29,9 @@ class CollectorConfig(ServiceConfig):
     """Slots for orders of a book whose feed names orders; a power of two."""
     core: int | None = None
     """Core to which the agent's thread is pinned."""
-    idle: str = "backoff"
-    """What the agent does when nothing is due: spin, yield, backoff or sleep."""
+    idle: str | None = Field(default=None, pattern="^(spin|yield|backoff|sleep)$")
+    """What the agent does when nothing is due: spin, yield, backoff or sleep, a millisecond each
+    time. If absent it sleeps while it plays at a pace, and backs off at the greatest speed."""
     reader_capacity: int = Field(default=65_536, ge=1024)
     """Ticks that may wait for the service before its reader falls behind."""
     stream_queue: int = Field(default=4096, ge=16)
@@ -62,6 +63,11 @@ class CollectorConfig(ServiceConfig):
         if value & (value - 1):
             raise ValueError("must be a power of two")
         return value
+
+    @property
+    def idle_strategy(self) -> str:
+        """What the agent does when nothing is due."""
+        return self.idle or ("backoff" if self.speed == "max" else "sleep")
 
     @property
     def playback_speed(self) -> Fraction | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import contextmanager
 from typing import Any, Final, override
 
@@ -43,7 +43,11 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         views: MarketViews,
         broadcaster: Broadcaster,
         hub: StreamHub[bytes],
+        *,
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
+        """``catch_up`` brings the views up to the last tick before it returns."""
+        self._catch_up = catch_up
         self._reference = reference
         self._views = views
         self._broadcaster = broadcaster
@@ -55,6 +59,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
     ) -> marketdata_pb2.GetQuoteResponse:
         """Best bid, best ask and last trade, in units and as text."""
         instrument = self._instrument(request.instrument)
+        self._catch_up()
         quote = self._quote(instrument)
         response = marketdata_pb2.GetQuoteResponse(quote=quote, units=units_of(instrument))
         for side in ("bid", "ask", "last"):
@@ -70,6 +75,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.ListQuotesRequest, context: Any
     ) -> marketdata_pb2.ListQuotesResponse:
         """Quotes of several instruments, or of all that have one."""
+        self._catch_up()
         if request.instruments:
             instruments = [self._instrument(name) for name in request.instruments]
         else:
@@ -89,6 +95,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
     ) -> marketdata_pb2.GetCandlesResponse:
         """Candles, oldest first."""
         instrument = self._instrument(request.instrument)
+        self._catch_up()
         index = self._views.index_of[instrument.instrument_id]
         interval = request.interval_seconds
         candles = select_candles(
@@ -119,6 +126,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
     ) -> marketdata_pb2.GetHistoryResponse:
         """One block of columns."""
         instrument = self._instrument(request.instrument)
+        self._catch_up()
         index = self._views.index_of[instrument.instrument_id]
         view = self._views.state[index]
         epoch = int(view["epoch"])
@@ -157,6 +165,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
     ) -> AsyncIterator[Any]:
         """The current quotes, then each as it changes."""
         instruments = self._instruments(request.instruments)
+        self._catch_up()
         kind = QUOTE_TICK if request.every_change else QUOTE
         keys = [(kind, instrument.instrument_id) for instrument in instruments]
         with self._hub.subscribe(keys) as queue:
@@ -173,6 +182,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
     ) -> AsyncIterator[Any]:
         """Trades as they happen, after those that were missed."""
         instruments = self._instruments(request.instruments)
+        self._catch_up()
         keys = [(TRADE, instrument.instrument_id) for instrument in instruments]
         with self._hub.subscribe(keys) as queue:
             missed: list[records_pb2.Trade] = []
@@ -206,6 +216,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
                 field="level",
             )
         instruments = self._instruments(request.instruments)
+        self._catch_up()
         best_only = request.level == records_pb2.DEPTH_LEVEL_L1
         keys = [(L1 if best_only else L2, item.instrument_id) for item in instruments]
         with self._hub.subscribe(keys) as queue:
@@ -226,6 +237,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
     ) -> AsyncIterator[Any]:
         """The newest candles, then each as it forms and completes."""
         instruments = self._instruments(request.instruments)
+        self._catch_up()
         interval = request.interval_seconds
         with self._watch_candles(instruments, interval) as queue:
             current = [

@@ -18,7 +18,10 @@ _LOG = structlog.get_logger("collector")
 
 # The longest run of messages that a feed hands over at a time.
 DECODE_MESSAGES = 8192
-_PAUSE_SECONDS = 0.01
+# How long the thread sleeps while all rings are full, twice as long each time up to the longest: a
+# track that plays at its own pace has something to play for far longer.
+_PAUSE_SECONDS_MIN = 0.002
+_PAUSE_SECONDS_MAX = 0.05
 
 
 class Feed(Protocol):
@@ -95,9 +98,13 @@ class TrackFeeder:
         return all(track.feed is None and not track.openers for track in self.tracks)
 
     def _run(self) -> None:
+        pause = _PAUSE_SECONDS_MIN
         while not self._stop.is_set() and not self.is_exhausted():
-            if self.fill_once() == 0:
-                self._stop.wait(_PAUSE_SECONDS)
+            if self.fill_once() > 0:
+                pause = _PAUSE_SECONDS_MIN
+            else:
+                self._stop.wait(pause)
+                pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
     def _fill_track(self, index: int) -> int:
         track = self.tracks[index]

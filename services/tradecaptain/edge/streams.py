@@ -127,6 +127,11 @@ class StreamHub[Item]:
         for queue in self._by_key.get(key, ()):
             queue.put(item)
 
+    @property
+    def is_followed(self) -> bool:
+        """True if anybody subscribed to anything."""
+        return bool(self._by_key)
+
     def has_subscribers(self, key: Hashable) -> bool:
         """True if publishing under ``key`` reaches anyone."""
         return key in self._by_key

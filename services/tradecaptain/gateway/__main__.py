@@ -24,6 +24,7 @@ from tradecaptain.gateway.service import OrderService
 from tradecaptain.gateway.sessions import SessionTable
 from tradecaptain.gateway.store import Capacity, Store
 from tradecaptain.mesh.client import AeronMesh
+from tradecaptain.mesh.doorbell import Doorbells
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
@@ -47,6 +48,8 @@ ACCESS: Final = {
 HISTORY_FILE: Final = "execution_history"
 """Name of the venue's event history in the shared-memory folder."""
 _TEND_SECONDS: Final = 0.05
+_UNANSWERED_SECONDS: Final = 0.05
+"""How long controls of others may wait in the ring while no answer is expected."""
 
 
 class Gateway:
@@ -69,9 +72,12 @@ class Gateway:
             SYSTEM_CLOCK.now_ns(),
         )
         commands = mesh.add_publication(streams.ORDER_COMMANDS)
+        controls = mesh.add_publication(streams.CONTROL_COMMANDS)
+        self._doorbells = Doorbells(paths.doorbells)
+        venue = self._doorbells.bell("orderbook")
         self._publishers = [
-            RecordPublisher(commands, order_command.RECORD_BYTES),
-            RecordPublisher(mesh.add_publication(streams.CONTROL_COMMANDS), control.RECORD_BYTES),
+            RecordPublisher(commands, order_command.RECORD_BYTES, bell=venue),
+            RecordPublisher(controls, control.RECORD_BYTES, bell=venue),
         ]
         self.controls = ControlDesk(
             self._publishers[1], SYSTEM_CLOCK, config.answer_timeout_seconds
@@ -82,6 +88,7 @@ class Gateway:
             paths.shared_memory / HISTORY_FILE,
             SYSTEM_CLOCK,
             config.answer_timeout_seconds,
+            bell=venue,
         )
         self.sessions = SessionTable(self._store, self.controls.send, config.sessions_max)
         self._readers = [
@@ -91,6 +98,7 @@ class Gateway:
         self._runner = AgentRunner(
             [reader.agent for reader in self._readers],
             Placement(core=config.core, idle=config.idle),
+            bell=self._doorbells.bell("gateway"),
         )
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -105,7 +113,13 @@ class Gateway:
         self.controls.on_epoch.append(lambda epoch: self.desk.catch_up())
         self.desk.catch_up()
         self._readers[0].attach(loop, self.desk.on_batch)
-        self._readers[1].attach(loop, self.controls.on_batch)
+        self._readers[1].attach(
+            loop,
+            self.controls.on_batch,
+            pause_seconds=_UNANSWERED_SECONDS,
+            is_urgent=lambda: self.controls.is_waiting,
+        )
+        self.controls.catch_up = self._readers[1].catch_up
         self._runner.start()
         self._run(self._tend())
         self._run(self._settle_past())
@@ -124,6 +138,7 @@ class Gateway:
         self._runner.close()
         for reader in self._readers:
             reader.close()
+        self._doorbells.close()
 
     async def _tend(self) -> None:
         """Every few milliseconds: time-outs; every second: the day, and events without sequel."""

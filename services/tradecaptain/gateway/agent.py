@@ -29,6 +29,7 @@ from tradecaptain.gateway.layout import (
 )
 from tradecaptain.gateway.recovery import cancel_open_orders, settle_request
 from tradecaptain.gateway.store import WAITERS_MAX, Store
+from tradecaptain.mesh.doorbell import NO_BELL, doorbell_ring
 from tradecaptain.mesh.history import HistoryLapped, HistoryReader
 from tradecaptain.mesh.status import (
     ADMIN_ACTION,
@@ -84,12 +85,15 @@ class OrderDesk:
         history_path: Path,
         clock: Clock,
         answer_timeout_seconds: float,
+        bell: int = NO_BELL,
     ) -> None:
+        """``bell`` is rung for the venue after each entry."""
         self.store = store
         self._publication = publication
         self._history_path = history_path
         self._history: HistoryReader | None = None
         self._clock = clock
+        self._bell = bell
         self._timeout_ns = int(answer_timeout_seconds * 1e9)
         self._free = list(range(WAITERS_MAX - 1, 0, -1))
         self._waiting: dict[int, Answer] = {}
@@ -131,6 +135,7 @@ class OrderDesk:
         )
         answer: Answer | None = None
         if published > 0:
+            doorbell_ring(self._bell)
             store.waiters[waiter] = published
             answer = asyncio.get_running_loop().create_future()
             self._waiting[waiter] = answer

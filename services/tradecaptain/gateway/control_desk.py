@@ -42,6 +42,13 @@ class ControlDesk:
         self._request_id = 0
         self._waiting: dict[int, asyncio.Future[int]] = {}
         self.on_epoch: list[Callable[[int], None]] = []
+        self.catch_up: Callable[[], None] = lambda: None
+        """Has the next answer taken as soon as it comes; set by whoever reads the answers."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return bool(self._waiting)
 
     async def send(
         self,
@@ -90,6 +97,7 @@ class ControlDesk:
         self._waiting[number] = answer
         try:
             await self.send(**command)
+            self.catch_up()
             return await asyncio.wait_for(answer, self._timeout)
         except TimeoutError:
             raise TradeCaptainError(

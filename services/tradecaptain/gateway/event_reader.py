@@ -16,7 +16,13 @@ from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import aligned_zeros
 from tradecaptain.gateway.layout import ACCOUNT, ACCOUNT_TYPE
 from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
-from tradecaptain.mesh.handover import HANDOVER, HANDOVER_TYPE, handover_room, handover_signal
+from tradecaptain.mesh.handover import (
+    HANDOVER,
+    HANDOVER_TYPE,
+    handover_room,
+    handover_signal,
+    handover_waiting,
+)
 from tradecaptain.mesh.image import image_length, image_next, image_release
 from tradecaptain.mesh.layout import IMAGE, IMAGE_TYPE
 from tradecaptain.mesh.stream_reader import (
@@ -90,7 +96,7 @@ def take_events(
     if quiet[0]["is_pending"] != 0 and (
         matters > 0
         or now_ns - quiet[0]["signalled_ns"] >= QUIET_NS
-        or handover_room(ring) < ring[0]["capacity"] // 2
+        or handover_waiting(ring) > ring[0]["capacity"] // 2
     ):
         quiet[0]["is_pending"] = 0
         quiet[0]["signalled_ns"] = now_ns

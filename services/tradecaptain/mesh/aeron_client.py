@@ -13,6 +13,7 @@ import os
 import struct
 import threading
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,9 +57,8 @@ class AeronClient:
         self._driver_lives = True
         self._next_look_ns = 0
         self._next_attempt_ns = 0
-        self._error_callback = self.library.ffi.callback(
-            "void(void *, int, const char *)", self._on_error
-        )
+        self._callbacks: list[Any] = []
+        self._error_callback = self.callback("void(void *, int, const char *)", self._on_error)
         self._connect()
         # The library's thread must not report an error to an interpreter that is gone.
         atexit.register(self.close)
@@ -66,6 +66,12 @@ class AeronClient:
     def _on_error(self, _clientd: Any, code: int, message: Any) -> None:
         lines = self.library.text(message).split("\n")
         self.errors.append(f"{code}: " + "; ".join(line.strip() for line in lines if line.strip()))
+
+    def callback(self, declaration: str, function: Callable[..., None]) -> Any:
+        """A C function that calls ``function``, kept for as long as the library may call it."""
+        made = self.library.ffi.callback(declaration, function)
+        self._callbacks.append(made)
+        return made
 
     def call(self, name: str, *arguments: Any) -> int:
         """Call a library function; a negative result raises with Aeron's message."""

@@ -7,15 +7,17 @@ from typing import Any
 from tradecaptain.mesh.aeron_client import AeronClient
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.errors import MeshError
+from tradecaptain.mesh.listening import Announcer
 
 
-class AeronResource(Closing):
+class AeronResource(Announcer, Closing):
     """A thing registered with the driver, which survives the driver by being registered again."""
 
     add_function: str
     poll_function: str
 
     def __init__(self, client: AeronClient, stream_id: int, channel: str, uri: str) -> None:
+        super().__init__()
         self.client = client
         self.stream_id = stream_id
         self.channel = channel

@@ -45,6 +45,11 @@ class AeronSubscription(AeronResource):
         self._images = aligned_zeros(image_capacity, IMAGE) if images is None else images
         self._slots: list[_Slot | None] = [None] * len(self._images)
         self._refused_sessions: set[int] = set()
+        # Called on the thread of the client's conductor. It must not wait for the client's lock,
+        # whose holder may wait for the conductor.
+        self._image_callback = client.callback(
+            "void(void *, void *, void *)", lambda _clientd, _subscription, _image: self.announce()
+        )
 
     @property
     def images(self) -> npt.NDArray[Any]:
@@ -58,7 +63,7 @@ class AeronSubscription(AeronResource):
 
     def _add_arguments(self) -> tuple[Any, ...]:
         null = self.client.library.ffi.NULL
-        return (self.stream_id, null, null, null, null)
+        return (self.stream_id, self._image_callback, null, self._image_callback, null)
 
     def _key(self, handle: Any) -> int:
         return int(self.client.library.ffi.cast("intptr_t", handle))

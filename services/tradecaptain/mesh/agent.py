@@ -20,7 +20,8 @@ from tradecaptain.base.jit import CompiledEntry, entry
 from tradecaptain.base.memory import address_of, load_i64
 from tradecaptain.mesh.transport import Resource
 
-_FRAME_ENTRY_BYTES = 16
+FRAME_ENTRY_BYTES = 16
+"""From one entry of a frame, an array's address and length, to the next."""
 type DutyCycle = CompiledEntry
 
 
@@ -44,8 +45,8 @@ def _as_pointer(typing_context: Any, address: Any) -> Any:
 def frame_array(frame: int, index: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """The agent's array number ``index``; ``dtype`` is a constant of the calling module."""
     item = np.dtype(dtype)
-    address = load_i64(frame + index * _FRAME_ENTRY_BYTES)
-    count = load_i64(frame + index * _FRAME_ENTRY_BYTES + 8)
+    address = load_i64(frame + index * FRAME_ENTRY_BYTES)
+    count = load_i64(frame + index * FRAME_ENTRY_BYTES + 8)
     memory = (ctypes.c_char * (count * item.itemsize)).from_address(address)
     return np.frombuffer(memory, dtype=item)
 
@@ -53,7 +54,7 @@ def frame_array(frame: int, index: int, dtype: npt.DTypeLike) -> npt.NDArray[Any
 @overload(frame_array, strict=False)
 def _frame_array_overload(frame: Any, index: Any, dtype: Any) -> Callable[..., Any]:
     def compiled(frame: int, index: int, dtype: Any) -> Any:
-        slot = frame + index * _FRAME_ENTRY_BYTES
+        slot = frame + index * FRAME_ENTRY_BYTES
         return carray(_as_pointer(load_i64(slot)), load_i64(slot + 8), dtype)
 
     return compiled
@@ -111,6 +112,11 @@ class Agent:
     def needs_refresh(self) -> bool:
         """Whether a resource changed outside; from any thread."""
         return any(resource.needs_refresh() for resource in self.resources)
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Have the resources call back, from any thread, when they may need a refresh."""
+        for resource in self.resources:
+            resource.on_change(callback)
 
     def on_start(self) -> None:
         """Run the start hook."""

@@ -67,6 +67,13 @@ def handover_room(state: Any) -> int:
 
 
 @inline
+def handover_waiting(state: Any) -> int:
+    """How many slots the consumer has still to take."""
+    state[0]["tail_seen"] = load_acquire_i64(state[0]["address"] + _TAIL)
+    return state[0]["head"] - state[0]["tail_seen"]
+
+
+@inline
 def handover_claim(state: Any) -> int:
     """Address of the next free slot, or 0 when the ring is full, which is counted."""
     if handover_room(state) < 1:
@@ -127,6 +134,7 @@ class Handover(Closing):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_batch: Callable[[npt.NDArray[Any]], None] = _discard
         self._pause_seconds = 0.0
+        self._is_urgent: Callable[[], bool] = _never
         self._next_look: asyncio.Handle | None = None
         self._is_closed = False
         self._state = aligned_zeros(1, HANDOVER)
@@ -160,14 +168,17 @@ class Handover(Closing):
         on_batch: Callable[[npt.NDArray[Any]], None],
         *,
         pause_seconds: float = 0.0,
+        is_urgent: Callable[[], bool] | None = None,
     ) -> None:
         """Call ``on_batch`` on the loop's thread with each batch, a copy of its own.
 
         With ``pause_seconds`` the loop looks again only that long after a batch that was not full:
         what comes after a silence is still handed over at once, a steady flow in fewer batches.
+        While ``is_urgent`` holds, because somebody waits for each record, there is no pause.
         """
         self.detach()
         self._loop, self._on_batch, self._pause_seconds = loop, on_batch, pause_seconds
+        self._is_urgent = is_urgent or _never
         loop.add_reader(self._descriptor, self._on_wake_up)
         self._next_look = loop.call_soon(self._on_ready)
 
@@ -194,10 +205,26 @@ class Handover(Closing):
             return
         batch = self.drain()
         if len(batch):
-            if len(batch) < BATCH_MAX and self._pause_seconds > 0:
+            is_full = len(batch) == BATCH_MAX
+            if self._pause_seconds > 0 and not is_full and not self._is_urgent():
                 self._next_look = self._loop.call_later(self._pause_seconds, self._on_ready)
             else:
                 self._next_look = self._loop.call_soon(self._on_ready)
+            self._on_batch(batch)
+
+    def catch_up(self) -> None:
+        """Hand over what waits, and what comes next as soon as it comes; there may be a pause then.
+
+        For a question that mustn't be answered from before, or whose answer is waited for.
+        """
+        if self._loop is None:
+            return
+        most = -(-int(self._state[0]["capacity"]) // BATCH_MAX)
+        for _ in range(most + 1):
+            batch = self.drain()
+            if len(batch) == 0:
+                # That has armed the wake-up.
+                return
             self._on_batch(batch)
 
     def close(self) -> None:
@@ -210,3 +237,8 @@ class Handover(Closing):
 
 def _discard(_batch: npt.NDArray[Any]) -> None:
     """Nobody listens yet."""
+
+
+def _never() -> bool:
+    """Nobody waits."""
+    return False

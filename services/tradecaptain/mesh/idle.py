@@ -9,6 +9,7 @@ import numpy as np
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import pause
 from tradecaptain.base.system_calls import sleep_ns, yield_processor
+from tradecaptain.mesh.doorbell import NO_BELL, doorbell_disarm, doorbell_sleep
 
 IDLE_SPIN: Final = 0
 IDLE_YIELD: Final = 1
@@ -33,17 +34,29 @@ IDLE: Final = np.dtype(
         ("park_ns", "<i8"),
         ("park_ns_min", "<i8"),
         ("park_ns_max", "<i8"),
+        ("bell", "<i8"),
     ],
     align=True,
 )
-"""State of one thread's idle strategy."""
+"""State of one thread's idle strategy; ``bell`` is the word that ends its sleeps, or 0."""
 IDLE_TYPE: Final[Any] = numba.from_dtype(IDLE)[::1]
+
+
+@inline
+def park(idle: Any, duration_ns: int) -> None:
+    """Sleep for a while, or until the bell rings."""
+    if idle[0]["bell"] == NO_BELL:
+        sleep_ns(duration_ns)
+    else:
+        doorbell_sleep(idle[0]["bell"], duration_ns)
 
 
 @inline
 def idle_after(idle: Any, work_count: int) -> None:
     """Spin, yield or sleep after a turn without work, longer the longer there was none."""
     if work_count > 0:
+        if idle[0]["bell"] != NO_BELL:
+            doorbell_disarm(idle[0]["bell"])
         idle[0]["idle_turns"] = 0
         idle[0]["park_ns"] = idle[0]["park_ns_min"]
         return
@@ -54,11 +67,11 @@ def idle_after(idle: Any, work_count: int) -> None:
     elif strategy == IDLE_YIELD:
         yield_processor()
     elif strategy == IDLE_SLEEP:
-        sleep_ns(idle[0]["park_ns_max"])
+        park(idle, idle[0]["park_ns_max"])
     elif idle[0]["idle_turns"] <= BACKOFF_SPINS:
         pause()
     elif idle[0]["idle_turns"] <= BACKOFF_SPINS + BACKOFF_YIELDS:
         yield_processor()
     else:
-        sleep_ns(idle[0]["park_ns"])
+        park(idle, idle[0]["park_ns"])
         idle[0]["park_ns"] = min(2 * idle[0]["park_ns"], idle[0]["park_ns_max"])

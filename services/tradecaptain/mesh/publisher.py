@@ -11,6 +11,7 @@ from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, copy_bytes
 from tradecaptain.mesh.closing import Closing
+from tradecaptain.mesh.doorbell import NO_BELL, doorbell_ring
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.layout import BATCH_FRACTION, PUBLICATION_TYPE
 from tradecaptain.mesh.publication import (
@@ -49,25 +50,31 @@ class RecordPublisher(Closing):
     """Publishes records of one length; all calls belong to one thread, that of the loop."""
 
     def __init__(
-        self, publication: Publication, record_bytes: int, *, clock: Clock = SYSTEM_CLOCK
+        self,
+        publication: Publication,
+        record_bytes: int,
+        *,
+        bell: int = NO_BELL,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """``bell`` is rung after every commit, for a reader that may sleep on it."""
         self.publication = publication
         self.record_bytes = record_bytes
+        self._bell = bell
         self._clock = clock
         self._refresh_handle: asyncio.TimerHandle | None = None
 
     def offer(self, record: int | npt.NDArray[Any]) -> int:
         """Publish one record, given as an array or an address: 1 or a negative status."""
         address = record if isinstance(record, int) else address_of(record)
-        return int(offer_records(self.publication.state, address, 1, self.record_bytes))
+        return self._offer(address, 1)
 
     def offer_batch(self, records: npt.NDArray[Any]) -> int:
         """Publish contiguous records: how many went out, or a negative status if none did."""
         count = self._count(records)
         if count == 0:
             return 0
-        state = self.publication.state
-        return int(offer_records(state, address_of(records), count, self.record_bytes))
+        return self._offer(address_of(records), count)
 
     async def publish(
         self, records: npt.NDArray[Any], *, timeout_ns: int = TIMEOUTS.open_timeout_ns
@@ -81,14 +88,7 @@ class RecordPublisher(Closing):
         address = address_of(records)
         sent = 0
         while sent < total:
-            result = int(
-                offer_records(
-                    self.publication.state,
-                    address + sent * self.record_bytes,
-                    total - sent,
-                    self.record_bytes,
-                )
-            )
+            result = self._offer(address + sent * self.record_bytes, total - sent)
             if result >= 0:
                 sent += result
                 continue
@@ -99,6 +99,13 @@ class RecordPublisher(Closing):
                 )
             self.refresh()
             await asyncio.sleep(_RETRY_SECONDS)
+
+    def _offer(self, address: int, count: int) -> int:
+        state = self.publication.state
+        published = int(offer_records(state, address, count, self.record_bytes))
+        if published > 0:
+            doorbell_ring(self._bell)
+        return published
 
     def _count(self, records: npt.NDArray[Any]) -> int:
         count, rest = divmod(records.nbytes, self.record_bytes)

@@ -2,7 +2,8 @@
 
 The loop returns when it is asked to: to stop, to run a Python call between two turns, or because a
 watcher thread saw that an agent's resource must be refreshed. A turn that returns to Python may
-have to wait for the GIL, so nothing does it on a timer.
+have to wait for the GIL, so nothing does it on a timer. The watcher sleeps until a resource says
+that it may have changed, and looks now and then even so.
 """
 
 from __future__ import annotations
@@ -33,11 +34,14 @@ from tradecaptain.base.memory import (
 )
 from tradecaptain.mesh.agent import Agent
 from tradecaptain.mesh.closing import Closing
+from tradecaptain.mesh.doorbell import NO_BELL
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.idle import IDLE, IDLE_TYPE, STRATEGIES, idle_after
 from tradecaptain.mesh.timeouts import SECOND_NS, TIMEOUTS, Timeouts
 
 _PARK_NS_MIN: Final = 1_000
+# A shorter sleep lasts no shorter, for the kernel lets timers be late by that much.
+_FIRST_PARK_NS: Final = 50_000
 
 LOOP: Final = np.dtype(
     [
@@ -135,9 +139,14 @@ class AgentRunner(Closing):
         agents: Sequence[Agent],
         placement: Placement | None = None,
         *,
+        bell: int = NO_BELL,
         clock: Clock = SYSTEM_CLOCK,
         timeouts: Timeouts = TIMEOUTS,
     ) -> None:
+        """``bell`` is the word of :mod:`tradecaptain.mesh.doorbell` by which writers end a sleep.
+
+        With one, ``backoff`` takes its longest sleep at once: who is in a hurry rings.
+        """
         self.agents = tuple(agents)
         self.placement = placement or Placement()
         self.failure: BaseException | None = None
@@ -146,12 +155,14 @@ class AgentRunner(Closing):
         self._calls: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._stop = threading.Event()
         self._finished = threading.Event()
+        self._may_have_changed = threading.Event()
         self._loop = aligned_zeros(1, LOOP)
         self._idle = aligned_zeros(1, IDLE)
         self._entries = aligned_zeros(len(self.agents), ENTRY)
+        longest_ns = self.placement.park_ns_max
+        first_ns = longest_ns if bell != NO_BELL else min(_FIRST_PARK_NS, longest_ns)
         self._idle[0] = (
-            STRATEGIES[self.placement.idle], 0, _PARK_NS_MIN, _PARK_NS_MIN,
-            self.placement.park_ns_max,
+            STRATEGIES[self.placement.idle], 0, first_ns, first_ns, longest_ns, bell,
         )  # fmt: skip
         for index, agent in enumerate(self.agents):
             self._entries[index] = (agent.function_address, agent.frame_address, 0)
@@ -174,6 +185,10 @@ class AgentRunner(Closing):
         """Start the thread."""
         # The compiled loop must not outlive the memory that it works on.
         atexit.register(self._stop_and_join)
+        for agent in self.agents:
+            agent.on_change(self._may_have_changed.set)
+        # Before anybody listened something may have changed.
+        self._may_have_changed.set()
         self._thread.start()
         self._watcher.start()
 
@@ -206,11 +221,18 @@ class AgentRunner(Closing):
         store_release_i64(address_of(self._loop), 1)
 
     def _watch(self) -> None:
-        interval = self._timeouts.watch_interval_ns / SECOND_NS
+        soon = self._timeouts.watch_interval_ns / SECOND_NS
+        later = self._timeouts.lookaround_interval_ns / SECOND_NS
+        interval = soon
         try:
-            while not self._finished.wait(interval):
-                if any(agent.needs_refresh() for agent in self.agents):
+            while not self._finished.is_set():
+                told = self._may_have_changed.wait(interval)
+                self._may_have_changed.clear()
+                changed = any(agent.needs_refresh() for agent in self.agents)
+                if changed:
                     self._request()
+                # What changes in several steps, or is told a moment too early, is looked at again.
+                interval = soon if told or changed else later
         except BaseException as error:  # noqa: BLE001 - agents nobody watches must not run on
             self.failure = error
             self._stop.set()
@@ -232,6 +254,7 @@ class AgentRunner(Closing):
             self.failure = error
         finally:
             self._finished.set()
+            self._may_have_changed.set()
             self._refuse_calls()
 
     def _turn_until_request(self) -> None:

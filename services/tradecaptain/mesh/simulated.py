@@ -158,5 +158,6 @@ class SimulatedMesh(Closing):
 
     def close(self) -> None:
         """Close everything that was opened from here."""
-        for resource in [*self._publications, *self._subscriptions]:
+        resources: list[Closing] = [*self._publications, *self._subscriptions]
+        for resource in resources:
             resource.close()

@@ -30,6 +30,7 @@ from tradecaptain.mesh.layout import (
     PUBLICATION,
     log_length,
 )
+from tradecaptain.mesh.listening import Announcer
 from tradecaptain.mesh.publication import publication_position, wrap_i32
 from tradecaptain.mesh.state import LogPlace, choose_slot, open_image_state, open_publication_state
 
@@ -77,7 +78,7 @@ class SimulatedLog:
             self.clean_position = end
 
 
-class SimulatedPublication(Closing):
+class SimulatedPublication(Announcer, Closing):
     """One writer's log of a stream."""
 
     def __init__(
@@ -91,6 +92,7 @@ class SimulatedPublication(Closing):
         max_payload_length: int,
         driver_generation: int,
     ) -> None:
+        super().__init__()
         self.stream_id = stream_id
         self.channel = channel
         self.is_closed = False
@@ -152,6 +154,7 @@ class SimulatedPublication(Closing):
         self._driver_generation = driver_generation
         self._state[0]["is_open"] = 0
         store_release_i32(self.log.place.metadata_address + METADATA_IS_CONNECTED, 0)
+        self.announce()
 
     def move_limit(self, links: Sequence[SimulatedLink], *, is_held: bool) -> None:
         """Give room beyond the slowest of the active readers and wipe what all have taken."""
@@ -173,7 +176,7 @@ class SimulatedPublication(Closing):
         self._state[0]["is_open"] = 0
 
 
-class SimulatedSubscription(Closing):
+class SimulatedSubscription(Announcer, Closing):
     """All writers of a stream."""
 
     def __init__(
@@ -184,6 +187,7 @@ class SimulatedSubscription(Closing):
         image_capacity: int,
         images: npt.NDArray[Any] | None,
     ) -> None:
+        super().__init__()
         self.stream_id = stream_id
         self.channel = channel
         self.tether = tether
@@ -254,6 +258,7 @@ class SimulatedLink:
         self._position = aligned_zeros(1, np.int64)
         self._position[0] = self.join_position
         subscription.links.append(self)
+        subscription.announce()
 
     @property
     def position_address(self) -> int:
@@ -307,3 +312,4 @@ class SimulatedLink:
         self.is_closed = True
         if self in self.subscription.links:
             self.subscription.links.remove(self)
+            self.subscription.announce()

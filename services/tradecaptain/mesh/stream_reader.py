@@ -259,12 +259,17 @@ class StreamReader(Closing):
         on_batch: Callable[[npt.NDArray[Any]], None],
         *,
         pause_seconds: float = 0.0,
+        is_urgent: Callable[[], bool] | None = None,
     ) -> None:
         """Call ``on_batch`` on the loop's thread with each batch of :attr:`dtype`.
 
-        ``pause_seconds`` is as in :meth:`tradecaptain.mesh.handover.Handover.attach`.
+        The rest is as in :meth:`tradecaptain.mesh.handover.Handover.attach`.
         """
-        self.handover.attach(loop, on_batch, pause_seconds=pause_seconds)
+        self.handover.attach(loop, on_batch, pause_seconds=pause_seconds, is_urgent=is_urgent)
+
+    def catch_up(self) -> None:
+        """Hand over at once what waits in the ring."""
+        self.handover.catch_up()
 
     def detach(self) -> None:
         """Stop calling."""

@@ -5,8 +5,9 @@ several times shorter; the time-outs themselves must survive a machine that stan
 seconds. A driver whose process is gone is noticed at ``reconnect_interval_ns``;
 ``driver_timeout_ns`` is for one that hangs. The driver insists that ``publication_unblock_ns``
 exceeds ``client_liveness_ns``. A counter must not be reused before every reader has noticed that
-its image is gone, so ``counter_reuse_ns`` is far longer than ``watch_interval_ns``, at which agents
-look at their images.
+its image is gone, so ``counter_reuse_ns`` is far longer than ``lookaround_interval_ns``, after
+which at the latest an agent looks at its images. It is told of them at once, and a lapped reader
+that isn't must still notice within ``untethered_linger_ns``.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class Timeouts:
     resource_linger_ns: int = 500 * MILLISECOND_NS
     """How long a client keeps a closed image mapped."""
     watch_interval_ns: int = 10 * MILLISECOND_NS
-    """How often agents are checked for images that came or went."""
+    """After an agent was told that an image came or went: how soon it is checked again."""
+    lookaround_interval_ns: int = 100 * MILLISECOND_NS
+    """How often an agent is checked though it was told nothing."""
     reconnect_interval_ns: int = 100 * MILLISECOND_NS
     """How often a client whose driver is gone looks for a new one."""
     open_timeout_ns: int = 5 * SECOND_NS

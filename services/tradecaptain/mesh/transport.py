@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -19,6 +20,13 @@ class Resource(Protocol):
 
     def needs_refresh(self) -> bool:
         """Whether something changed outside; cheap, from any thread."""
+        ...
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, from any thread, when :meth:`needs_refresh` may have become true.
+
+        Not everything that makes it true is told, the loss of the driver for one.
+        """
         ...
 
     def refresh(self) -> bool:

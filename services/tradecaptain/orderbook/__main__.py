@@ -30,6 +30,8 @@ from tradecaptain.wire import book_event, streams
 ACCESS: Final = {"GetBook": Role.READ, "StreamBook": Role.READ}
 """Which role each method asks for."""
 _WATCH_SECONDS: Final = 0.1
+_UNWATCHED_SECONDS: Final = 0.02
+"""How long changes may wait for the views while nobody watches a book."""
 
 _LOG = structlog.get_logger("orderbook")
 
@@ -63,22 +65,29 @@ class BookProcess:
             instrument_ids, self.venue.epoch, config.view_capacity(instrument_ids), hub
         )
         self._follower = BookFollower(self.views, self.venue.book_snapshot)
-        self.service = OrderBook(reference, self.views, hub)
+        self.service = OrderBook(reference, self.views, hub, catch_up=self._reader.catch_up)
+        self._is_closing = False
 
     def start(self) -> None:
         """Open for orders, then follow."""
         self.venue.start()
-        self._reader.attach(asyncio.get_running_loop(), self._follower.on_batch)
+        self._reader.attach(
+            asyncio.get_running_loop(),
+            self._follower.on_batch,
+            pause_seconds=_UNWATCHED_SECONDS,
+            is_urgent=lambda: self.views.is_watched,
+        )
         self._runner.start()
         _LOG.info("venue open", epoch=self.venue.epoch)
 
     async def watch(self) -> None:
         """Return only if a thread has died: the process must then end and be started anew."""
-        while self.venue.running and self._runner.is_running:
+        while self._is_closing or (self.venue.running and self._runner.is_running):
             await asyncio.sleep(_WATCH_SECONDS)
 
     async def close(self) -> None:
         """Stop taking orders and following."""
+        self._is_closing = True
         self._runner.close()
         self._reader.close()
         self.venue.stop()

@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
-from tradecaptain.base.memory import address_of, load_i64
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import address_of, aligned_zeros, load_i64
 from tradecaptain.base.records import records_at
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.matching import engine_orders, engine_state_hash
-from tradecaptain.mesh.agent import Agent, duty_cycle
+from tradecaptain.mesh.agent import FRAME_ENTRY_BYTES, Agent, duty_cycle
 from tradecaptain.mesh.counters import CounterTable
+from tradecaptain.mesh.doorbell import Doorbells, doorbell_ring
 from tradecaptain.mesh.histogram import HistogramTable
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.transport import Mesh
@@ -47,12 +49,30 @@ class BookState:
     orders: npt.NDArray[Any]
 
 
+WAKING = np.dtype([("bell", "<i8"), ("client_commands", "<i8")], align=True)
+"""Whom a turn wakes: the word of the gateway, and how many commands of clients it knows of."""
+
+
+@inline
+def wake_gateway(header: Any, waking: Any) -> None:
+    """Ring for the gateway when a turn took commands of clients, who wait for the answer.
+
+    What becomes of their orders by the replayed flow is heard at the end of the gateway's sleep.
+    """
+    client_commands = header[0]["orders_sequenced"] + header[0]["controls_sequenced"]
+    if client_commands != waking[0]["client_commands"]:
+        waking[0]["client_commands"] = client_commands
+        doorbell_ring(waking[0]["bell"])
+
+
 @duty_cycle
 def orderbook_do_work(frame: int, now_ns: int) -> int:
-    """One turn of the sequencer, and its report."""
+    """One turn of the sequencer, and its report; the frame is header, waking."""
     address = load_i64(frame)
     work_count = sequencer_do_work(address, now_ns)
-    report(records_at(address, 1, SEQUENCER), work_count)
+    header = records_at(address, 1, SEQUENCER)
+    wake_gateway(header, records_at(load_i64(frame + FRAME_ENTRY_BYTES), 1, WAKING))
+    report(header, work_count)
     return work_count
 
 
@@ -85,13 +105,20 @@ class Venue:
             paths.counters / "orderbook.histograms", HISTOGRAM_NAMES
         )
         self.core.report_to(self._counters.state, self._histograms.state)
+        self._doorbells = Doorbells(paths.doorbells)
+        waking = aligned_zeros(1, WAKING)
+        waking["bell"] = self._doorbells.bell("gateway")
         self.agent = Agent(
             "orderbook",
             orderbook_do_work,
-            [self.core.header],
+            [self.core.header, waking],
             resources=self.streams.resources,
         )
-        self._runner = AgentRunner([self.agent], Placement(core=settings.core, idle=settings.idle))
+        self._runner = AgentRunner(
+            [self.agent],
+            Placement(core=settings.core, idle=settings.idle),
+            bell=self._doorbells.bell("orderbook"),
+        )
 
     def start(self) -> None:
         """Take commands on a thread of its own."""
@@ -107,6 +134,7 @@ class Venue:
             self.core.history.close()
             self._counters.close()
             self._histograms.close()
+            self._doorbells.close()
 
     @property
     def running(self) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, override
 
@@ -21,6 +22,8 @@ from tradecaptain.wire.reason import REASON_UNKNOWN_INSTRUMENT
 # Updates in one message while a stream catches up, and messages taken from a queue at a time.
 UPDATES_PER_MESSAGE: Final = 512
 MESSAGES_PER_READ: Final = 64
+# How long a question may wait for a book that is being read again.
+REREAD_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,19 @@ class StepHub:
 class OrderBook(orderbook_pb2_grpc.OrderBookServiceServicer):
     """Serves the views; all of it in the loop thread."""
 
-    def __init__(self, reference: Reference, views: BookViews, hub: StepHub) -> None:
+    def __init__(
+        self,
+        reference: Reference,
+        views: BookViews,
+        hub: StepHub,
+        *,
+        catch_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``catch_up`` brings the views up to what the venue has told before it returns."""
         self._reference = reference
         self._views = views
         self._hub = hub
+        self._catch_up = catch_up
         self._own_ids = {item.instrument_id for item in reference.own_venue()}
 
     @override
@@ -83,6 +95,11 @@ class OrderBook(orderbook_pb2_grpc.OrderBookServiceServicer):
     ) -> orderbook_pb2.GetBookResponse:
         """The state of one book."""
         instrument = self._instrument(request.instrument)
+        self._catch_up()
+        # A book is read again in a few milliseconds; only if it takes longer the caller is told.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REREAD_SECONDS):
+                await self._views.wait_valid(instrument.instrument_id)
         book = self._views.snapshot(
             instrument.instrument_id, request.level or L2, request.level_limit
         )
@@ -95,6 +112,7 @@ class OrderBook(orderbook_pb2_grpc.OrderBookServiceServicer):
         """A snapshot or what was missed, then every change; what many clients get is serialised."""
         instrument = self._instrument(request.instrument)
         level = request.level or L2
+        self._catch_up()
         with self._hub.subscribe(self._views, instrument.instrument_id, level) as queue:
             first = self._first_updates(request, instrument.instrument_id, level)
             position = _position(first)

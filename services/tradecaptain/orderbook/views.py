@@ -8,6 +8,7 @@ a gap.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
@@ -87,12 +88,18 @@ class BookViews:
         self._watched: dict[int, dict[DepthLevel, int]] = {}
         # Instruments whose watchers must be given a snapshot once the book is valid again.
         self._owed: set[int] = set()
+        self._loaded = asyncio.Event()
         self._batch_rows_max = max(1, capacity.rows // 2)
 
     def apply(self, address: int, stride: int, count: int) -> None:
         """Apply ``count`` book events that lie ``stride`` bytes apart, and tell the changes."""
         for start in range(0, count, self._batch_rows_max):
             self._apply(address + start * stride, stride, min(self._batch_rows_max, count - start))
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody is told of changes."""
+        return bool(self._watched)
 
     def owe(self, instrument_id: int) -> None:
         """Tell this book's watchers to look anew as soon as it is valid."""
@@ -134,7 +141,15 @@ class BookViews:
         if not views_catch_up(*self._state.arrays(), self._state.ring):
             return False
         self._pay_owed([instrument_id])
+        # Everyone who waits holds the old event.
+        self._loaded.set()
+        self._loaded = asyncio.Event()
         return True
+
+    async def wait_valid(self, instrument_id: int) -> None:
+        """Return once no changes of a book are missing."""
+        while not self.is_valid(instrument_id):
+            await self._loaded.wait()
 
     def watch(self, instrument_id: int, level: DepthLevel) -> None:
         """Tell the listener this book's changes at this level; counts its callers."""

@@ -25,6 +25,11 @@ ACCESS: Final = {"SetVolatility": Role.OPERATE, "*": Role.READ}
 """Which role each method asks for."""
 VOLATILITY_FILE: Final = "volatilities.json"
 _WATCH_SECONDS: Final = 0.1
+_UNFOLLOWED_SECONDS: Final = 0.1
+"""How long a quote may wait while nobody follows a chain."""
+_PARK_NS_MIN: Final = 50_000
+_PARK_NS_MAX: Final = 10_000_000
+"""Below the window after which the log drops a reader (`mesh.timeouts`)."""
 
 _LOG = structlog.get_logger("pricing")
 
@@ -38,7 +43,10 @@ class PricingProcess:
         book = VolatilityBook(reference, paths.folder / VOLATILITY_FILE)
         self.service = Pricing(reference, book, config)
         self.feed = QuoteFeed(mesh, self.service.chains, config.conflation_us * 1_000)
-        self._runner = AgentRunner([self.feed.agent], Placement(core=config.core, idle=config.idle))
+        # Quotes are handed on no more often than this, so nobody waits for it to look sooner.
+        park_ns = min(max(config.conflation_us * 1_000, _PARK_NS_MIN), _PARK_NS_MAX)
+        placement = Placement(core=config.core, idle=config.idle, park_ns_max=park_ns)
+        self._runner = AgentRunner([self.feed.agent], placement)
         paths.counters.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._counters = CounterTable.create(
             paths.counters / "pricing.counters", list(self.feed.counters)
@@ -47,7 +55,13 @@ class PricingProcess:
 
     def start(self) -> None:
         """Follow the underlyings."""
-        self.feed.handover.attach(asyncio.get_running_loop(), self.service.on_quotes)
+        self.feed.handover.attach(
+            asyncio.get_running_loop(),
+            self.service.on_quotes,
+            pause_seconds=_UNFOLLOWED_SECONDS,
+            is_urgent=lambda: self.service.follower_count > 0,
+        )
+        self.service.catch_up = self.feed.handover.catch_up
         self._runner.start()
         contracts = sum(len(chain.options) for chain in self.service.chains.values())
         _LOG.info("following", chains=len(self.service.chains), contracts=contracts)

@@ -17,8 +17,8 @@ class PricingConfig(ServiceConfig):
 
     core: int | None = Field(default=None, ge=0)
     """Core of the thread that reads market ticks; any if absent."""
-    idle: str = Field(default="backoff", pattern=_IDLE)
-    """How that thread waits."""
+    idle: str = Field(default="sleep", pattern=_IDLE)
+    """How that thread waits; at most as long as quotes are conflated."""
     conflation_us: int = Field(default=2_000, ge=0, le=1_000_000)
     """An underlying's quote is handed on at most once in so many microseconds."""
     stale_after_ms: int = Field(default=5_000, ge=10, le=3_600_000)

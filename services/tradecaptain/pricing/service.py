@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, Final, override
 
 import numpy.typing as npt
@@ -92,6 +93,10 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         self._batch_queue = config.batch_queue
         self.chains: dict[int, OptionChain] = {}
         """Every chain by the id of its underlying."""
+        self.follower_count = 0
+        """How many streams follow a chain."""
+        self.catch_up: Callable[[], None] = lambda: None
+        """Takes the quotes that wait; set by whoever reads the feed."""
         for underlying_id in sorted({item.underlying_id for item in reference.instruments} - {0}):
             options = reference.options_on(underlying_id)
             european = [option for option in options if option.exercise_style == "european"]
@@ -159,21 +164,32 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         contracts = [_contract(option) for option in chain.options]
         header = common_pb2.StreamHeader(units=[_units(chain.underlying)])
         yield pricing_pb2.StreamOptionChainResponse(contracts=contracts, header=header)
-        version, sequence, was_stale = 0, 0, False
-        while True:
-            changed = await chain.wait_beyond(version, self._stale_after_ns / 1e9)
-            sent_ns = self._clock.monotonic_ns()
-            version = chain.version
-            snapshot = chain.snapshot(self._clock.now_ns())
-            stale = snapshot is not None and self._is_stale(snapshot)
-            if snapshot is not None and (changed or stale != was_stale):
-                values = self._values(snapshot, sequence, stale=stale)
-                yield pricing_pb2.StreamOptionChainResponse(values=values)
-                sequence, was_stale = snapshot.underlying.sequence, stale
-            # What ticks meanwhile is conflated: only the last state is sent.
-            rest_ns = sent_ns + interval_ns - self._clock.monotonic_ns()
-            if rest_ns > 0:
-                await asyncio.sleep(rest_ns / 1e9)
+        with self._followed():
+            version, sequence, was_stale = 0, 0, False
+            while True:
+                changed = await chain.wait_beyond(version, self._stale_after_ns / 1e9)
+                sent_ns = self._clock.monotonic_ns()
+                version = chain.version
+                snapshot = chain.snapshot(self._clock.now_ns())
+                stale = snapshot is not None and self._is_stale(snapshot)
+                if snapshot is not None and (changed or stale != was_stale):
+                    values = self._values(snapshot, sequence, stale=stale)
+                    yield pricing_pb2.StreamOptionChainResponse(values=values)
+                    sequence, was_stale = snapshot.underlying.sequence, stale
+                # What ticks meanwhile is conflated: only the last state is sent.
+                rest_ns = sent_ns + interval_ns - self._clock.monotonic_ns()
+                if rest_ns > 0:
+                    await asyncio.sleep(rest_ns / 1e9)
+
+    @contextmanager
+    def _followed(self) -> Iterator[None]:
+        """While this is open, quotes are taken as they come, and not a few times a second."""
+        self.follower_count += 1
+        try:
+            self.catch_up()
+            yield
+        finally:
+            self.follower_count -= 1
 
     def _is_stale(self, snapshot: ChainSnapshot) -> bool:
         age_ns = self._clock.now_ns() - snapshot.underlying.receive_time_ns

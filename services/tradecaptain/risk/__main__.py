@@ -56,6 +56,7 @@ async def main() -> None:
             agent.ledger,
             reference,
             control_timeout_s=config.control_timeout_seconds,
+            catch_up=agent.executions.catch_up,
         )
         server.add(add_RiskServiceServicer_to_server, service, access=ACCESS)
         agent.start()

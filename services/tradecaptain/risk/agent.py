@@ -45,6 +45,10 @@ HISTORY_FILE: Final = "execution_history"
 """Name of the venue's event history in the shared-memory folder."""
 _CONNECT_POLL_SECONDS: Final = 0.005
 _CATCH_UP_SECONDS: Final = 1.0
+_UNASKED_SECONDS: Final = 0.05
+"""How long events may wait in the ring while nobody asks for positions."""
+_UNANSWERED_SECONDS: Final = 0.02
+"""How long controls may wait in the ring while no answer is expected."""
 
 COUNTERS: Final = (
     "event_count",
@@ -119,8 +123,13 @@ class RiskAgent:
         self.synchroniser.on_epoch = self.follower.expect_epoch
         self.follower.resume()
         self._publisher.attach(loop)
-        self.executions.attach(loop, self.on_executions)
-        self.controls.attach(loop, self.on_controls)
+        self.executions.attach(loop, self.on_executions, pause_seconds=_UNASKED_SECONDS)
+        self.controls.attach(
+            loop,
+            self.on_controls,
+            pause_seconds=_UNANSWERED_SECONDS,
+            is_urgent=lambda: self.channel.pending_count > 0,
+        )
         self.synchroniser.wake()
         self._tasks = [
             loop.create_task(self.synchroniser.run()),
@@ -162,6 +171,7 @@ class RiskAgent:
             await asyncio.sleep(_CONNECT_POLL_SECONDS)
         remaining_ns = max(0, deadline_ns - self._clock.monotonic_ns())
         await self._publisher.publish(records, timeout_ns=remaining_ns)
+        self.controls.catch_up()
 
     async def _save_now_and_then(self) -> None:
         interval = self._config.save_interval_seconds

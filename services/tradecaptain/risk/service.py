@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from tradecaptain.api.common.v1 import common_pb2
@@ -43,12 +44,15 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         reference: Reference,
         *,
         control_timeout_s: float,
+        catch_up: Callable[[], None] = lambda: None,
     ) -> None:
+        """``catch_up`` applies the events that wait in the ring before it returns."""
         self._controller = controller
         self._store = controller.store
         self._ledger = ledger
         self._reference = reference
         self._control_timeout_s = control_timeout_s
+        self._catch_up = catch_up
         self._firm_ids = {account.firm_id for account in reference.accounts}
 
     # Names
@@ -234,7 +238,8 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
     # Positions
 
     def _pairs(self, account_id: int) -> list[PairState]:
-        """Pairs of an account; refused if some of its events were lost."""
+        """Pairs of an account as of now; refused if some of its events were lost."""
+        self._catch_up()
         if not self._ledger.is_complete(account_id):
             raise TradeCaptainError(
                 reason.REASON_UNAVAILABLE,

@@ -19,6 +19,7 @@ from tradecaptain.mesh.handover import (
     handover_claim,
     handover_commit,
     handover_signal,
+    handover_waiting,
 )
 
 pytestmark = pytest.mark.twin
@@ -127,3 +128,51 @@ async def test_with_a_pause_a_steady_flow_comes_in_few_batches() -> None:
         assert [number for batch in batches for number in batch] == list(range(51))
         produce(ring.state, 51, 1)
         await wait_until_async(lambda: batches[-1][-1] == 51)
+
+
+async def test_while_it_is_urgent_there_is_no_pause() -> None:
+    loop = asyncio.get_running_loop()
+    got: list[int] = []
+    with Handover(SLOT, 64) as ring:
+        ring.attach(
+            loop,
+            lambda batch: got.extend(batch["number"].tolist()),
+            pause_seconds=3600,
+            is_urgent=lambda: len(got) < 3,
+        )
+        for number in range(3):
+            produce(ring.state, number, 1)
+            await wait_until_async(lambda number=number: got == list(range(number + 1)))
+
+
+async def test_catching_up_ends_a_pause() -> None:
+    loop = asyncio.get_running_loop()
+    batches: list[list[int]] = []
+    with Handover(SLOT, 4096) as ring:
+        ring.attach(
+            loop, lambda batch: batches.append(batch["number"].tolist()), pause_seconds=3600
+        )
+        produce(ring.state, 0, 1)
+        await wait_until_async(lambda: batches == [[0]])
+        produce(ring.state, 1, 1500)
+        await asyncio.sleep(0)
+        assert batches == [[0]]
+        ring.catch_up()
+        assert batches[1:] == [list(range(1, 1025)), list(range(1025, 1501))]
+        produce(ring.state, 1501, 1)
+        await wait_until_async(lambda: batches[-1] == [1501])
+
+
+def test_catching_up_without_a_loop_takes_nothing() -> None:
+    with Handover(SLOT, 8) as ring:
+        produce(ring.state, 0, 2)
+        ring.catch_up()
+        assert len(ring.drain()) == 2
+
+
+def test_the_producer_sees_what_the_consumer_has_still_to_take() -> None:
+    with Handover(SLOT, 8) as ring:
+        produce(ring.state, 0, 5)
+        assert handover_waiting(ring.state) == 5
+        ring.drain(2)
+        assert handover_waiting(ring.state) == 3

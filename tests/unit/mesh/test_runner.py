@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.idle import STRATEGIES
 from tradecaptain.mesh.runner import AgentFailedError, AgentRunner, Placement
+from tradecaptain.mesh.timeouts import MILLISECOND_NS, SECOND_NS, Timeouts
 
 pytestmark = pytest.mark.twin
 
@@ -49,9 +51,18 @@ class ChangingResource:
     def __init__(self) -> None:
         self.changes = 0
         self.taken: list[int] = []
+        self.listeners: list[Callable[[], None]] = []
 
     def needs_refresh(self) -> bool:
         return len(self.taken) < self.changes
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        self.listeners.append(callback)
+
+    def change(self) -> None:
+        self.changes += 1
+        for callback in self.listeners:
+            callback()
 
     def refresh(self) -> bool:
         self.taken.append(threading.get_ident())
@@ -109,6 +120,34 @@ def test_a_changed_resource_is_refreshed_on_the_agents_thread() -> None:
         wait_until(lambda: len(resource.taken) == 2)
         inside = runner.run_in_thread_control(threading.get_ident).result(5)
     assert set(resource.taken) == {inside}
+
+
+def test_a_change_that_is_told_is_taken_over_at_once() -> None:
+    resource = ChangingResource()
+    counting = CountingAgent(resources=[resource])
+    # Whoever isn't told would look after an hour.
+    hour_ns = 3600 * SECOND_NS
+    timeouts = Timeouts(watch_interval_ns=MILLISECOND_NS, lookaround_interval_ns=hour_ns)
+    with AgentRunner([counting.agent], timeouts=timeouts) as runner:
+        runner.start()
+        wait_until(lambda: counting.turns > 3)
+        resource.change()
+        wait_until(lambda: len(resource.taken) == 1)
+        resource.change()
+        wait_until(lambda: len(resource.taken) == 2)
+
+
+def test_a_change_that_nobody_tells_is_found_by_looking_around() -> None:
+    resource = ChangingResource()
+    counting = CountingAgent(resources=[resource])
+    timeouts = Timeouts(
+        watch_interval_ns=20 * MILLISECOND_NS, lookaround_interval_ns=MILLISECOND_NS
+    )
+    with AgentRunner([counting.agent], timeouts=timeouts) as runner:
+        runner.start()
+        wait_until(lambda: counting.turns > 3)
+        resource.changes = 1
+        wait_until(lambda: len(resource.taken) == 1)
 
 
 def test_a_resource_that_fails_stops_the_runner() -> None:

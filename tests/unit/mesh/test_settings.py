@@ -52,5 +52,7 @@ def test_time_outs_leave_room_for_each_other() -> None:
     assert TIMEOUTS.client_liveness_ns < TIMEOUTS.publication_unblock_ns
     noticed_ns = TIMEOUTS.watch_interval_ns + TIMEOUTS.conductor_sleep_ns
     assert 10 * noticed_ns <= TIMEOUTS.untethered_linger_ns
-    assert 10 * noticed_ns <= TIMEOUTS.counter_reuse_ns
+    untold_ns = TIMEOUTS.lookaround_interval_ns + TIMEOUTS.conductor_sleep_ns
+    assert untold_ns < TIMEOUTS.untethered_linger_ns
+    assert 10 * untold_ns <= TIMEOUTS.counter_reuse_ns
     assert TIMEOUTS.driver_timer_interval_ns <= TIMEOUTS.untethered_window_limit_ns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +65,9 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path) -> AsyncIterator[Served]:
+async def serving(
+    tmp_path: Path, catch_up: Callable[[], None] = lambda: None
+) -> AsyncIterator[Served]:
     hub = StepHub(QUEUE_CAPACITY)
     ids = [item.instrument_id for item in REFERENCE.own_venue()]
     views = BookViews(ids, 1, ViewCapacity(4096, 1024, 1 << 12, 4096), hub)
@@ -76,7 +78,7 @@ async def serving(tmp_path: Path) -> AsyncIterator[Served]:
     )
     server.add(
         orderbook_pb2_grpc.add_OrderBookServiceServicer_to_server,
-        OrderBook(REFERENCE, views, hub),
+        OrderBook(REFERENCE, views, hub, catch_up=catch_up),
         access={"*": Role.READ},
     )
     port = await server.start()
@@ -209,6 +211,26 @@ async def test_a_slow_reader_is_let_go_and_the_others_go_on(tmp_path: Path) -> N
 async def drained(stream: Any) -> None:
     while await asyncio.wait_for(stream.read(), 10) is not grpc.aio.EOF:
         pass
+
+
+async def test_a_question_waits_for_a_book_that_is_being_read_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        served.step(50)
+        served.views.invalidate()
+        request = orderbook_pb2.GetBookRequest(instrument=str(NUMBER), level=L3)
+        get = asyncio.ensure_future(served.stub.GetBook(request, metadata=METADATA))
+        orders = [(*order, side) for side in (1, 2) for order in served.book.side(side)]
+        served.views.load(NUMBER, 1, served.book.sequence, 0, np.array(orders, SNAPSHOT_ORDER))
+        assert (await get).book.stamp.sequence == served.book.sequence
+
+
+async def test_a_question_is_answered_from_what_waits_in_the_ring(tmp_path: Path) -> None:
+    waiting: list[Event] = []
+    async with serving(tmp_path, catch_up=lambda: served.apply(waiting)) as served:
+        request = orderbook_pb2.GetBookRequest(instrument=str(NUMBER), level=L3)
+        waiting += [served.venue.step() for _ in range(200)]
+        answer = await served.stub.GetBook(request, metadata=METADATA)
+        assert answer.book.stamp.sequence == served.book.sequence
 
 
 async def test_a_stream_survives_lost_events_and_says_so(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import defaultdict
 from typing import Any
@@ -243,3 +244,18 @@ def test_snapshots_keep_to_their_limit() -> None:
     assert len(views.snapshot(3, L2).bids) == 21
     assert len(views.snapshot(3, L3, 5).bid_orders) == 9
     assert [order.order_id for order in views.snapshot(3, L3, 2).bid_orders] == [40, 38, 39]
+
+
+async def test_whoever_waits_for_a_book_is_woken_by_its_own_snapshot_alone() -> None:
+    venue = RandomVenue(9, IDS)
+    views, _ = make()
+    apply(views, [venue.step() for _ in range(100)])
+    views.invalidate()
+    waiting = asyncio.create_task(views.wait_valid(3))
+    for book, is_awake in ((venue.books[7], False), (venue.books[3], True)):
+        await asyncio.sleep(0)
+        assert load(views, book)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert waiting.done() == is_awake
+    await views.wait_valid(3)

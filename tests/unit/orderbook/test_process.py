@@ -1,0 +1,39 @@
+"""The orderbook's process between start and drain, over the simulated transport."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from tradecaptain.base.reference import default_reference
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.mesh.simulated import SimulatedMesh
+from tradecaptain.orderbook.__main__ import BookProcess
+from tradecaptain.orderbook.config import OrderBookConfig
+
+LONGER_THAN_A_LOOK_SECONDS = 0.5
+
+
+@pytest.fixture
+def process(run: RunPaths) -> BookProcess:
+    run.create()
+    # The simulated logs are small: a bounded step must fit into a claim.
+    config = OrderBookConfig(step_limit=1)
+    return BookProcess(SimulatedMesh(), run, default_reference(), config)
+
+
+async def test_a_drain_is_no_death(process: BookProcess) -> None:
+    process.start()
+    watching = asyncio.create_task(process.watch())
+    await process.close()
+    done, _ = await asyncio.wait({watching}, timeout=LONGER_THAN_A_LOOK_SECONDS)
+    assert not done
+    watching.cancel()
+
+
+async def test_a_dead_thread_ends_the_watch(process: BookProcess) -> None:
+    process.start()
+    watching = asyncio.create_task(process.watch())
+    process.venue.stop()
+    await asyncio.wait_for(watching, 10)
+    await process.close()
