@@ -34,10 +34,10 @@ async def run_mesh(
     with supervisor_lock(run):
         for found in remove_leftovers(run):
             say(f"cleaned up after an earlier run: {found}")
-        check_ports(run)
-        config = SupervisorConfig.load(run)
-        write_run_folder(run, options)
         try:
+            check_ports(run)
+            config = SupervisorConfig.load(run)
+            write_run_folder(run, options)
             with stop_signals() as stopping:
                 if not await compile_kernels(stopping):
                     return
@@ -53,6 +53,7 @@ async def run_mesh(
                 stopping.then(supervisor.stop)
                 await supervisor.run_until_stopped()
         finally:
+            # Also when a recording turned out to be none: the folder in shared memory stands by then.
             remove_traces(run)
 
 

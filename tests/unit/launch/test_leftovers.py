@@ -1,5 +1,6 @@
 """What a killed supervisor leaves behind is found, and nothing else is touched."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -7,9 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.ports import free_port_base
 from support.wait import wait_until
+from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.launch.leftovers import leftover_processes, remove_leftovers
+from tradecaptain.launch.mesh import run_mesh
+from tradecaptain.launch.prepare import Options
 from tradecaptain.launch.processes import ProcessMark, describe_exit, last_words, start_ticks
 from tradecaptain.launch.run_state import (
     AlreadyRunningError,
@@ -110,3 +115,14 @@ def test_last_words_are_found(tmp_path: Path, text: str, words: str) -> None:
     assert last_words(log) == ""
     log.write_text(text)
     assert last_words(log) == words
+
+
+def test_a_start_that_is_refused_leaves_no_shared_memory(run: RunPaths, tmp_path: Path) -> None:
+    run.config.write_text(f"[ports]\nbase = {free_port_base()}\n")
+    recording = tmp_path / "recording.zip"
+    recording.write_bytes(b"PK\x03\x04 and no directory")
+    start = run_mesh(run, Options(replay=(recording,)), say=print, on_change=print)
+    with pytest.raises(TradeCaptainError) as caught:
+        asyncio.run(start)
+    assert caught.value.name == "REASON_TRUNCATED_FILE"
+    assert not run.shared_memory.exists()
