@@ -53,7 +53,7 @@ async def run_mesh(
                 stopping.then(supervisor.stop)
                 await supervisor.run_until_stopped()
         finally:
-            # Also when a recording turned out to be none: the folder in shared memory stands by then.
+            # Also after a refused recording: the folder in shared memory stands by then.
             remove_traces(run)
 
 

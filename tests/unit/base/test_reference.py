@@ -121,6 +121,15 @@ def test_the_option_chain_is_complete(packaged: Reference) -> None:
     assert len({(item.expiry, item.strike_units, item.right) for item in chain}) == 20
 
 
+def test_every_market_that_a_recording_replays_has_options(packaged: Reference) -> None:
+    recorded = [item for item in packaged.mirrors() if item.source != "simulator"]
+    assert len(recorded) == 3
+    for underlying in recorded:
+        chain = packaged.options_on(underlying.instrument_id)
+        assert len(chain) == 10
+        assert {item.currency for item in chain} == {underlying.currency}
+
+
 def test_lookups_find_or_refuse_with_a_typed_error(packaged: Reference) -> None:
     assert packaged.by_symbol("AMZN").key == "AMZN@TCAP"
     assert packaged.by_symbol("AMZN@XNAS").instrument_id == 11
