@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import select
 import shutil
 import signal
 import socket
@@ -153,8 +154,8 @@ def test_a_killed_part_comes_back_and_the_mesh_trades_again(sturdy: RunningMesh,
     def trades() -> bool:
         try:
             price = sturdy.passive_price()
-        except (grpc.RpcError, IndexError):
-            # The part that serves books, or the flow into them, isn't back yet.
+        except grpc.RpcError:
+            # The part that serves books isn't back yet.
             return False
         answer = sturdy.command("order", "submit", "ACME", "buy", "1", "--price", price)
         return answer.returncode == 0
@@ -165,6 +166,45 @@ def test_a_killed_part_comes_back_and_the_mesh_trades_again(sturdy: RunningMesh,
     log = [orjson.loads(line) for line in sturdy.run.log_of("supervisor").read_bytes().splitlines()]
     died = [entry for entry in log if entry["event"] == "part died" and entry["died"] == part]
     assert "SIGKILL" in died[-1]["why"]
+
+
+def test_a_watch_goes_on_behind_the_last_execution_when_the_gateway_died(
+    sturdy: RunningMesh,
+) -> None:
+    def submit(client_order_id: str) -> None:
+        price = sturdy.passive_price()
+        sturdy.json(
+            "order", "submit", "ACME", "buy", "1", "--price", price, "--id", client_order_id
+        )
+
+    with sturdy.background("watch", "executions", "--count", "3") as watch:
+        assert watch.stdout is not None
+        before = 0
+
+        def is_followed() -> bool:
+            nonlocal before
+            before += 1
+            submit(f"before-{before}")
+            return bool(select.select([watch.stdout], [], [], 1.0)[0])
+
+        wait_until(is_followed, timeout_s=30, what="the watch to follow")
+        first = watch.stdout.readline()
+        old_pid = sturdy.kill("gateway")
+        sturdy.wait_until_back("gateway", old_pid, RESTART_SECONDS)
+        for number in range(2):
+            submit(f"after-{number}")
+        lines = [first, *watch.stdout.readlines()]
+        assert watch.wait(30) == 0
+    sequences = [int(line.split()[0]) for line in lines]
+    assert sequences == list(range(sequences[0], sequences[0] + 3))
+
+
+def test_watch_with_json_answers_with_one_object(mesh: RunningMesh) -> None:
+    found = mesh.json("watch", "quotes", "ACME@XSIM", "--count", "2")["quotes"]
+    assert [quote["instrument"] for quote in found] == ["ACME@XSIM"] * 2
+    assert int(found[0]["stamp"]["sequence"]) < int(found[1]["stamp"]["sequence"])
+    book = mesh.json("watch", "book", "ACME", "--count", "1", "--levels", "2")["books"][0]
+    assert [len(book["bids"]), len(book["asks"])] == [2, 2]
 
 
 def test_a_killed_supervisor_takes_its_parts_along_and_the_next_up_cleans_up(

@@ -106,8 +106,8 @@ class RunningMesh:
         with grpc.insecure_channel(self.address) as channel:
             yield channel
 
-    def passive_price(self, symbol: str = "ACME") -> str:
-        """A price in whole cents about three per cent below our own venue's best bid."""
+    def best_bid(self, symbol: str = "ACME") -> Fraction | None:
+        """Our own venue's best bid; none while its book is empty."""
         request = orderbook_pb2.GetBookRequest(
             instrument=f"{symbol}@TCAP", level=records_pb2.DEPTH_LEVEL_L1, level_limit=1
         )
@@ -115,7 +115,14 @@ class RunningMesh:
             stub = orderbook_pb2_grpc.OrderBookServiceStub(channel)
             answer = stub.GetBook(request, metadata=self.metadata(), timeout=CALL_SECONDS)
         unit = Fraction(answer.units.price_unit.numerator, answer.units.price_unit.denominator)
-        cents = int(answer.book.bids[0].price_units * unit * 97)
+        return answer.book.bids[0].price_units * unit if answer.book.bids else None
+
+    def passive_price(self, symbol: str = "ACME") -> str:
+        """A price in whole cents about three per cent below our own venue's best bid."""
+        # The flow enters a moment after all parts are ready.
+        bid = wait_until(lambda: self.best_bid(symbol), what=f"a bid for {symbol}")
+        assert bid is not None
+        cents = int(bid * 97)
         return f"{cents // 100}.{cents % 100:02d}"
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -128,6 +135,18 @@ class RunningMesh:
             timeout=COMMAND_SECONDS,
             check=False,
         )
+
+    @contextmanager
+    def background(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """A `tradecaptain` command that runs beside the block, its results in a pipe."""
+        command = [sys.executable, "-m", "tradecaptain.cli.main", *arguments]
+        with subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     def json(self, *arguments: str) -> dict[str, Any]:
         """Run a command with ``--json`` and return its one object."""

@@ -1,24 +1,43 @@
-"""``tradecaptain watch …``: follow quotes, a book or an account's executions."""
+"""``tradecaptain watch …``: follow quotes, a book or an account's executions.
+
+A stream whose process dies is opened again once that process is back; executions go on behind the
+last one that was seen.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
+import grpc
 import typer
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.marketdata.v1 import marketdata_pb2, marketdata_pb2_grpc, records_pb2
 from tradecaptain.api.orderbook.v1 import orderbook_pb2, orderbook_pb2_grpc
 from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc
 from tradecaptain.api.orders.v1 import records_pb2 as order_records_pb2
 from tradecaptain.base.units import UnitScale
-from tradecaptain.cli.connection import connect
-from tradecaptain.cli.output import show
+from tradecaptain.cli.connection import Connection, connect
+from tradecaptain.cli.failure import CommandError
+from tradecaptain.cli.output import emit_json, say, show
+from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.wire import reason as reasons
 
 _ACCOUNT = typer.Option("alpha", "--account", help="Whose token to use.")
 _COUNT = typer.Option(0, "--count", "-n", min=0, help="Stop after so many lines; 0 for no end.")
+_JSON = typer.Option(False, "--json", help="With --count: answer with one JSON object.")
+_PASSING = (
+    reasons.REASON_UNAVAILABLE,
+    reasons.REASON_DRAINING,
+    reasons.REASON_SLOW_CONSUMER,
+)
+_PAUSE_SECONDS_MAX = 2.0
+Item = tuple[str, dict[str, Any]]
+"""What happened, as a line for a person and as an object."""
 
 
 def register(app: typer.Typer) -> None:
@@ -65,33 +84,74 @@ def _scale(unit: common_pb2.Rational, reason: int, field: str) -> UnitScale:
     return UnitScale(Fraction(unit.numerator, unit.denominator), reason, field)
 
 
-def _print_limited(lines: Iterable[str], count: int, stop: Callable[[], Any]) -> None:
-    for number, line in enumerate(lines, 1):
-        show(line)
-        if number == count:
-            stop()
+def open_again(call: Callable[[Any], Any], request: Any) -> Iterator[Any]:
+    """Responses of a stream that is opened anew, with growing pauses, while its process is away.
+
+    The caller moves ``request`` on where the stream can resume.
+    """
+    failures = 0
+    while True:
+        stream = call(request)
+        try:
+            for response in stream:
+                failures = 0
+                yield response
             return
+        except grpc.RpcError as error:
+            why = from_rpc_error(error)
+            if why.reason not in _PASSING:
+                raise why from error
+        finally:
+            stream.cancel()
+        failures += 1
+        say(f"the stream broke off ({why.name}); opening it again")
+        threading.Event().wait(min(0.1 * 2**failures, _PAUSE_SECONDS_MAX))
+
+
+def _tell(what: str, items: Iterable[Item], count: int, *, json: bool) -> None:
+    """Show items as they come, or collect ``count`` of them into one object."""
+    if json and not count:
+        raise CommandError("--json answers once", next_step="say with --count when it is complete")
+    told: list[dict[str, Any]] = []
+    for number, (line, found) in enumerate(items, 1):
+        if json:
+            told.append(found)
+        else:
+            show(line)
+        if number == count:
+            break
+    if json:
+        emit_json({what: told})
+
+
+def _caller(connection: Connection, method: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda request: method(request, metadata=connection.metadata)
+
+
+def _as_dict(message: Message, name: str) -> dict[str, Any]:
+    return {"instrument": name, **MessageToDict(message, preserving_proto_field_name=True)}
 
 
 def quotes(
     instruments: list[str] = typer.Argument(help="One or more, such as ACME@XSIM or AMZN@TCAP."),
     account: str = _ACCOUNT,
     count: int = _COUNT,
+    json: bool = _JSON,
 ) -> None:
     """Follow the best bid and ask of instruments."""
     request = marketdata_pb2.StreamQuotesRequest(instruments=instruments)
     units = Units()
     with connect(account) as connection:
         stub = marketdata_pb2_grpc.MarketDataServiceStub(connection.channel)
-        call = stub.StreamQuotes(request, metadata=connection.metadata)
 
-        def lines() -> Iterable[str]:
-            for response in call:
+        def items() -> Iterable[Item]:
+            for response in open_again(_caller(connection, stub.StreamQuotes), request):
                 units.learn(response.header.units)
                 for quote in response.quotes:
-                    yield _quote_line(quote, units)
+                    name = units.name(quote.instrument_id)
+                    yield _quote_line(quote, units), _as_dict(quote, name)
 
-        _print_limited(lines(), count, call.cancel)
+        _tell("quotes", items(), count, json=json)
 
 
 def _quote_line(quote: records_pb2.Quote, units: Units) -> str:
@@ -112,6 +172,7 @@ def book(
     levels: int = typer.Option(5, "--levels", min=1, max=1000, help="Levels of each side."),
     account: str = _ACCOUNT,
     count: int = _COUNT,
+    json: bool = _JSON,
 ) -> None:
     """Follow the price levels of our own venue's book."""
     name = instrument if "@" in instrument else f"{instrument}@TCAP"
@@ -122,16 +183,18 @@ def book(
     sides: dict[int, dict[int, int]] = {common_pb2.SIDE_BUY: {}, common_pb2.SIDE_SELL: {}}
     with connect(account) as connection:
         stub = orderbook_pb2_grpc.OrderBookServiceStub(connection.channel)
-        call = stub.StreamBook(request, metadata=connection.metadata)
 
-        def lines() -> Iterable[str]:
-            for response in call:
+        def items() -> Iterable[Item]:
+            for response in open_again(_caller(connection, stub.StreamBook), request):
                 units.learn(response.header.units)
                 for update in response.updates:
                     _apply(update, sides)
-                    yield _book_line(update.instrument_id, sides, units, levels)
+                    yield (
+                        _book_line(update.instrument_id, sides, units, levels),
+                        _book_object(update.instrument_id, sides, units, levels),
+                    )
 
-        _print_limited(lines(), count, call.cancel)
+        _tell("books", items(), count, json=json)
 
 
 def _apply(update: records_pb2.DepthUpdate, sides: dict[int, dict[int, int]]) -> None:
@@ -149,32 +212,56 @@ def _apply(update: records_pb2.DepthUpdate, sides: dict[int, dict[int, int]]) ->
             sides[change.side].pop(level.price_units, None)
 
 
-def _book_line(key: int, sides: Mapping[int, Mapping[int, int]], units: Units, levels: int) -> str:
-    def shown(side: int, *, descending: bool) -> str:
-        prices = sorted(sides[side], reverse=descending)[:levels]
-        parts = [f"{units.quantity(key, sides[side][p])}@{units.price(key, p)}" for p in prices]
-        return " ".join(parts) or "—"
+def _shown(
+    key: int, sides: Mapping[int, Mapping[int, int]], units: Units, levels: int
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Quantity and price of the best levels, of bids and of asks."""
 
-    bids = shown(common_pb2.SIDE_BUY, descending=True)
-    asks = shown(common_pb2.SIDE_SELL, descending=False)
+    def best(side: int, *, descending: bool) -> list[tuple[str, str]]:
+        prices = sorted(sides[side], reverse=descending)[:levels]
+        return [(units.quantity(key, sides[side][p]), units.price(key, p)) for p in prices]
+
+    bids = best(common_pb2.SIDE_BUY, descending=True)
+    return bids, best(common_pb2.SIDE_SELL, descending=False)
+
+
+def _book_line(key: int, sides: Mapping[int, Mapping[int, int]], units: Units, levels: int) -> str:
+    bids, asks = (
+        " ".join(f"{quantity}@{price}" for quantity, price in side) or "—"
+        for side in _shown(key, sides, units, levels)
+    )
     return f"{units.name(key)}  bids {bids}  |  asks {asks}"
 
 
-def executions(account: str = _ACCOUNT, count: int = _COUNT) -> None:
-    """Follow what happens to an account's orders."""
+def _book_object(
+    key: int, sides: Mapping[int, Mapping[int, int]], units: Units, levels: int
+) -> dict[str, Any]:
+    bids, asks = (
+        [{"price": price, "quantity": quantity} for quantity, price in side]
+        for side in _shown(key, sides, units, levels)
+    )
+    return {"instrument": units.name(key), "bids": bids, "asks": asks}
+
+
+def executions(account: str = _ACCOUNT, count: int = _COUNT, json: bool = _JSON) -> None:
+    """Follow what happens to an account's orders from now on."""
     request = orders_pb2.StreamExecutionsRequest(account=account)
     units = Units()
     with connect(account) as connection:
         stub = orders_pb2_grpc.OrderServiceStub(connection.channel)
-        call = stub.StreamExecutions(request, metadata=connection.metadata)
 
-        def lines() -> Iterable[str]:
-            for response in call:
+        def items() -> Iterable[Item]:
+            for response in open_again(_caller(connection, stub.StreamExecutions), request):
                 units.learn(response.header.units)
+                if response.HasField("position"):
+                    request.resume_from.CopyFrom(response.position)
                 for report in response.reports:
-                    yield _report_line(report, units)
+                    request.resume_from.epoch = report.epoch
+                    request.resume_from.sequence = report.sequence
+                    name = units.name(report.instrument_id)
+                    yield _report_line(report, units), _as_dict(report, name)
 
-        _print_limited(lines(), count, call.cancel)
+        _tell("executions", items(), count, json=json)
 
 
 def _report_line(report: order_records_pb2.ExecutionReport, units: Units) -> str:

@@ -26,6 +26,9 @@ _LEVEL_NAMES: Final[dict[int, str]] = {number: name.lower() for name, number in 
 _REASON_OF_CODE: Final = {
     grpc.StatusCode.DEADLINE_EXCEEDED: reasons.REASON_OUTCOME_UNKNOWN,
     grpc.StatusCode.UNAVAILABLE: reasons.REASON_UNAVAILABLE,
+    # Our services add a detail to whatever they refuse. A stream whose process died behind a proxy
+    # is reset instead, and gRPC calls that INTERNAL.
+    grpc.StatusCode.INTERNAL: reasons.REASON_UNAVAILABLE,
     grpc.StatusCode.UNAUTHENTICATED: reasons.REASON_UNAUTHENTICATED,
     grpc.StatusCode.PERMISSION_DENIED: reasons.REASON_PERMISSION_DENIED,
     grpc.StatusCode.RESOURCE_EXHAUSTED: reasons.REASON_OVERLOADED,

@@ -49,6 +49,11 @@ def test_a_status_without_our_detail_keeps_its_code() -> None:
     assert error.message == "UNAVAILABLE: gone"
 
 
+def test_a_stream_that_a_proxy_had_to_reset_may_be_opened_again() -> None:
+    error = from_status(status_pb2.Status(code=13, message="Received RST_STREAM"))
+    assert (error.reason, error.retryable) == (reason.REASON_UNAVAILABLE, True)
+
+
 def test_a_reason_of_a_newer_version_is_no_crash() -> None:
     status = status_pb2.Status(code=9, message="new")
     newer = errors_pb2.ErrorDetail.FromString(b"\x08\xff\xff\x03")
