@@ -1,31 +1,36 @@
 """From the command to the first quote, and what an idle mesh takes of memory.
 
 ``tradecaptain up`` is started in an empty run folder, as a person would; the clock stops when a
-client gets a quote with both sides through Envoy. Cold means an empty kernel cache. Memory is the
-proportional set size of every process, read a few seconds after all are ready.
+client's stream through Envoy brings the first quote with both sides. Cold means an empty kernel
+cache. Memory is the proportional set size of every process of the mesh at the first status line
+after the one that says that all parts are ready, five seconds later.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-from tradecaptain.api.marketdata.v1 import marketdata_pb2, marketdata_pb2_grpc
+from tradecaptain.api.marketdata.v1 import marketdata_pb2, marketdata_pb2_grpc, records_pb2
 from tradecaptain.base.compile_cache import ROOT_VARIABLE
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 from tradecaptain.edge.tokens import token_of
 from tradecaptain.launch.run_state import read_state
 
+from perf.support.ports import free_port_base
 from perf.support.result import Result
 
 PLACEMENT = "all parts as `up` ships them, on every core of the machine"
@@ -36,9 +41,22 @@ _GOAL_COLD_SECONDS = 120.0
 _GOAL_PSS_MB = 1500.0
 _START_SECONDS_MAX = 400.0
 _STOP_SECONDS_MAX = 60.0
-_SETTLE_SECONDS = 5.0
-_STEP_SECONDS = 0.02
-_PORT_BASE = 26_000
+_ALL_READY = r"(\d+)/\1 ready\b"
+# Envoy refuses calls for a moment after a part is ready, until it has seen that.
+_RETRY = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 5,
+                "initialBackoff": "0.02s",
+                "maxBackoff": "0.2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,55 +67,66 @@ class Start:
     pss_mb: float
 
 
+@dataclass(slots=True)
+class Mesh:
+    """A mesh that was started, and what `up` says about it, line by line."""
+
+    run: RunPaths
+    process: subprocess.Popen[str]
+    said: list[str] = field(default_factory=list)
+
+    def read_until(self, *patterns: str) -> None:
+        """Read what `up` says until a line for each pattern has come, in whatever order."""
+        assert self.process.stdout is not None
+        missing = set(patterns)
+        for line in self.process.stdout:
+            self.said.append(line)
+            missing -= {pattern for pattern in missing if re.search(pattern, line)}
+            if not missing:
+                return
+        raise RuntimeError(f"up ended: {''.join(self.said[-20:])}")
+
+
 @contextmanager
-def mesh_process(folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `up` in a folder, and stop it cleanly."""
+def mesh_process(folder: Path, environment: dict[str, str]) -> Iterator[Mesh]:
+    """Run `up` in a folder, and stop it cleanly; one that says nothing for too long is ended."""
     folder.mkdir()
-    (folder / "config.toml").write_text(f"[ports]\nbase = {_PORT_BASE}\n")
-    command = [sys.executable, "-m", "tradecaptain.cli.main", "up"]
-    variables = {**os.environ, **environment, RUN_VARIABLE: str(folder)}
-    log = (folder / "up.txt").open("wb")
-    with log, subprocess.Popen(command, stdout=log, stderr=log, env=variables) as process:
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(_STOP_SECONDS_MAX)
+    (folder / "config.toml").write_text(f"[ports]\nbase = {free_port_base()}\n")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tradecaptain.cli.main", "up"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment, RUN_VARIABLE: str(folder)},
+    )
+    deadline = threading.Timer(_START_SECONDS_MAX, process.terminate)
+    deadline.start()
+    try:
+        with process:
+            try:
+                yield Mesh(RunPaths(folder), process)
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=_STOP_SECONDS_MAX)
+    finally:
+        deadline.cancel()
 
 
-def wait_for_quote(run: RunPaths, process: subprocess.Popen[bytes]) -> None:
-    """Return when a client gets a quote with both sides through Envoy, and check it."""
-    deadline = time.monotonic() + _START_SECONDS_MAX
-    request = marketdata_pb2.GetQuoteRequest(instrument=INSTRUMENT)
-    with grpc.insecure_channel(f"127.0.0.1:{_PORT_BASE}") as channel:
-        stub = marketdata_pb2_grpc.MarketDataServiceStub(channel)
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise RuntimeError(f"up ended: {(run.folder / 'up.txt').read_text()[-2000:]}")
-            if run.tokens.exists():
-                metadata = (("authorization", f"Bearer {token_of(run.tokens, 'alpha')}"),)
-                try:
-                    quote = stub.GetQuote(request, metadata=metadata, timeout=1.0)
-                except grpc.RpcError:
-                    time.sleep(_STEP_SECONDS)
-                    continue
-                if quote.bid_price and quote.ask_price:
-                    if not 0 < float(quote.bid_price) < float(quote.ask_price):
-                        raise RuntimeError(f"the first quote makes no sense: {quote}")
-                    return
-            time.sleep(_STEP_SECONDS)
-    raise RuntimeError(f"no quote after {_START_SECONDS_MAX} s")
-
-
-def wait_until_ready(run: RunPaths) -> dict[str, int]:
-    """Wait until every part is ready; returns their process ids by name."""
-    deadline = time.monotonic() + _START_SECONDS_MAX
-    while time.monotonic() < deadline:
-        state = read_state(run)
-        if state and state["ready"]:
-            return {name: part["pid"] for name, part in state["parts"].items()}
-        time.sleep(_STEP_SECONDS)
-    raise RuntimeError("the mesh was never ready")
+def first_quote(run: RunPaths) -> records_pb2.Quote:
+    """The first quote with both sides that a client's stream through Envoy brings."""
+    metadata = (("authorization", f"Bearer {token_of(run.tokens, 'alpha')}"),)
+    options = [("grpc.service_config", json.dumps(_RETRY))]
+    request = marketdata_pb2.StreamQuotesRequest(instruments=[INSTRUMENT])
+    with grpc.insecure_channel(f"127.0.0.1:{run.ports.envoy}", options=options) as channel:
+        stream = marketdata_pb2_grpc.MarketDataServiceStub(channel).StreamQuotes(
+            request, metadata=metadata, timeout=_START_SECONDS_MAX, wait_for_ready=True
+        )
+        for response in stream:
+            for quote in response.quotes:
+                if quote.HasField("bid_price_units") and quote.HasField("ask_price_units"):
+                    stream.cancel()
+                    return quote
+    raise RuntimeError("the stream of quotes ended without a quote")
 
 
 def pss_mb(pid: int) -> float:
@@ -108,26 +137,43 @@ def pss_mb(pid: int) -> float:
     raise RuntimeError(f"process {pid} tells no proportional set size")
 
 
+def process_tree(pid: int) -> Iterator[int]:
+    """A process and everything that it started, however indirectly."""
+    yield pid
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            yield from process_tree(int(child))
+
+
+def memory_mb(mesh: Mesh) -> float:
+    """Memory of all processes of a mesh; says on standard error whose it is."""
+    state = read_state(mesh.run) or {}
+    parts = {part["pid"]: name for name, part in state.get("parts", {}).items()}
+    shares = {pid: pss_mb(pid) for pid in process_tree(mesh.process.pid)}
+    said = ", ".join(f"{parts.get(pid, 'supervisor')} {mb:.0f}" for pid, mb in shares.items())
+    print(f"{mesh.run.folder.name}: PSS in MB: {said}", file=sys.stderr)
+    return sum(shares.values())
+
+
 def measure_start(parent: Path, name: str, cache: Path | None, *, settle: bool) -> Start:
     """Start a mesh once and measure it."""
     environment = {} if cache is None else {ROOT_VARIABLE: str(cache)}
     for variable in ("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
         # The mesh finds its cache by itself, not by what this process was told.
         os.environ.pop(variable, None)
-    run = RunPaths(parent / name)
     started = time.monotonic()
-    with mesh_process(run.folder, environment) as process:
-        wait_for_quote(run, process)
+    with mesh_process(parent / name, environment) as mesh:
+        mesh.read_until("^envoy ready", "^collector ready")
+        quote = first_quote(mesh.run)
         seconds = time.monotonic() - started
+        print(f"{name}: {seconds:.1f} s to the first quote", file=sys.stderr)
+        if not 0 < quote.bid_price_units < quote.ask_price_units:
+            raise RuntimeError(f"the first quote makes no sense: {quote}")
         memory = 0.0
         if settle:
-            pids = wait_until_ready(run)
-            time.sleep(_SETTLE_SECONDS)
-            shares = {"supervisor": pss_mb(process.pid)}
-            shares |= {part: pss_mb(pid) for part, pid in pids.items()}
-            said = ", ".join(f"{part} {share:.0f}" for part, share in shares.items())
-            print(f"{name}: {seconds:.1f} s; PSS in MB: {said}", file=sys.stderr)
-            memory = sum(shares.values())
+            mesh.read_until(_ALL_READY)
+            mesh.read_until(_ALL_READY)
+            memory = memory_mb(mesh)
     return Start(seconds, memory)
 
 

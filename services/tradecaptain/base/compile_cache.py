@@ -2,7 +2,7 @@
 
 The cache folder is named by a hash of every source that takes part in compiling (numba doesn't see
 an edit in an imported helper), the processor's features and the versions of the compilers. When a
-source changes, what doesn't depend on it is taken over from the folder before.
+source changes, what doesn't depend on it is taken over from folders before.
 """
 
 from __future__ import annotations
@@ -17,15 +17,18 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from tradecaptain.base.parent_death import end_with_parent
 
 ROOT_VARIABLE = "TRADECAPTAIN_CACHE"
 FOLDER_VARIABLE = "NUMBA_CACHE_DIR"
@@ -175,7 +178,8 @@ class _CompileWorker:
 
     def __init__(self) -> None:
         command = (
-            "from tradecaptain.base.compile_cache import _serve_compilations as serve; serve()"
+            "from tradecaptain.base.compile_cache import _serve_compilations as serve;"
+            f"serve({os.getpid()})"
         )
         self._process = subprocess.Popen(
             [sys.executable, "-c", command],
@@ -204,8 +208,12 @@ class _CompileWorker:
                 stream.close()
 
 
-def _serve_compilations() -> None:
-    """Run in a worker: import each module named on standard input, answer with its misses."""
+def _serve_compilations(parent: int) -> None:
+    """Run in a worker: import each module named on standard input, answer with its misses.
+
+    Whoever asked for a kernel is gone when its process is, and a kernel may take half a minute.
+    """
+    end_with_parent(parent, signal.SIGKILL)
     known = 0
     for line in sys.stdin:
         importlib.import_module(line.strip())
@@ -283,14 +291,13 @@ def _kernel_count(path: Path) -> int:
 
 
 def _begin_folder(folder: Path) -> None:
-    """Make the folder, with what the folder before has of modules that didn't change."""
+    """Make the folder, with what folders before have of modules that didn't change."""
     manifest = {module: _closure_hash(module) for module in _sources()}
     scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     earlier = _earlier_folders(folder.parent)
-    if earlier:
-        _take_over(earlier[0], scratch, manifest)
+    _take_over(earlier, scratch, manifest)
     (scratch / _MANIFEST).write_text(json.dumps(manifest))
     try:
         scratch.rename(folder)
@@ -309,23 +316,51 @@ def _earlier_folders(parent: Path) -> list[Path]:
     return sorted(visible, key=lambda path: path.stat().st_mtime_ns, reverse=True)
 
 
-def _take_over(earlier: Path, fresh: Path, manifest: Mapping[str, str]) -> None:
-    """Link cached code of modules whose own and imported sources are as they were."""
+def _take_over(earlier: Sequence[Path], fresh: Path, manifest: Mapping[str, str]) -> None:
+    """Link cached code of modules whose own and imported sources are as they were.
+
+    The folder that shares most comes first; the newest may be another checkout's, which shares
+    nothing. What it lacks may be in the next one.
+    """
+    known = {folder: _modules_as_now(folder, manifest) for folder in earlier}
+    taken: set[tuple[str, str]] = set()
+    for folder in sorted(earlier, key=lambda folder: -len(known[folder])):
+        found = _link_entries(folder, fresh, _keys_of(known[folder], manifest) - taken)
+        taken |= found
+
+
+def _modules_as_now(folder: Path, manifest: Mapping[str, str]) -> set[str]:
     try:
-        before = json.loads((earlier / _MANIFEST).read_text())
+        before = json.loads((folder / _MANIFEST).read_text())
     except (OSError, json.JSONDecodeError):
-        return
-    same = {module for module, known in manifest.items() if before.get(module) == known}
+        return set()
+    return {module for module, digest in manifest.items() if before.get(module) == digest}
+
+
+def _keys_of(same: set[str], manifest: Mapping[str, str]) -> set[tuple[str, str]]:
+    """How entries of these modules are named, as far as no changed module shares the name.
+
+    A name that is shared is left behind: that costs a compilation, never a wrong one.
+    """
     changed = {_entry_key(module) for module in manifest if module not in same}
-    # A name that a changed module shares is left behind: that costs a compilation, never a wrong
-    # one.
-    kept = {_entry_key(module) for module in same} - changed
-    for entry in earlier.rglob("*.nb[ic]"):
+    return {_entry_key(module) for module in same} - changed
+
+
+def _link_entries(folder: Path, fresh: Path, wanted: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Link the entries of some modules; returns those of which there were any.
+
+    A module's entries are taken from one folder all together: its index names its other files.
+    """
+    found = set()
+    for entry in folder.rglob("*.nb[ic]"):
         # numba keeps code in <name of the source's folder>_<hash>/<module>.<function>-<line>….
-        if (entry.parent.name.rpartition("_")[0], entry.name.split(".")[0]) in kept:
-            target = fresh / entry.relative_to(earlier)
+        key = entry.parent.name.rpartition("_")[0], entry.name.split(".")[0]
+        if key in wanted:
+            found.add(key)
+            target = fresh / entry.relative_to(folder)
             target.parent.mkdir(exist_ok=True)
             target.hardlink_to(entry)
+    return found
 
 
 def _entry_key(module: str) -> tuple[str, str]:
@@ -351,7 +386,7 @@ def _closure_hash(module: str) -> str:
     """Hash of a module's source and of everything of ours that it imports."""
     sources = _sources()
     lines = [
-        f"{name} {sources[name].stat().st_mtime_ns} {_content_hash(sources[name])}"
+        f"{name} {sources[name]} {sources[name].stat().st_mtime_ns} {_content_hash(sources[name])}"
         for name in sorted(_closure(module))
     ]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

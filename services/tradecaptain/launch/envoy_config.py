@@ -373,7 +373,8 @@ def _cluster(config: EnvoyConfig, name: str, port: int) -> dict[str, Any]:
                 "timeout": "1s",
                 "interval": interval,
                 "unhealthy_interval": interval,
-                "no_traffic_interval": "1s",
+                # Of a part that hasn't come up yet: clients shall reach it as soon as it has.
+                "no_traffic_interval": "0.1s",
                 "no_traffic_healthy_interval": "1s",
                 "unhealthy_threshold": 2,
                 "healthy_threshold": 1,

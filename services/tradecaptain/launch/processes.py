@@ -8,7 +8,6 @@ next ``up`` finds the very same process and no other.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import os
 import signal
 from collections.abc import Mapping
@@ -16,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
+from tradecaptain.base.parent_death import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _TAIL_BYTES = 8192
 _START_TIME_FIELD = 19
 _STATE_FIELD = 0
@@ -76,13 +74,6 @@ class ProcessMark:
         return True
 
 
-def _die_with_parent(parent: int) -> None:
-    """Run in the child before its program: end when the supervisor ends."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
 async def spawn(
     command: tuple[str, ...], output: int, environment: Mapping[str, str]
 ) -> asyncio.subprocess.Process:
@@ -98,7 +89,7 @@ async def spawn(
         stderr=output,
         env=dict(environment),
         process_group=0,
-        preexec_fn=lambda: _die_with_parent(parent),
+        preexec_fn=lambda: end_with_parent(parent),
     )
 
 

@@ -2,11 +2,14 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.wait import wait_until
 from tradecaptain.base import compile_cache
 
 PRINT_FOLDER = """
@@ -114,6 +117,47 @@ def test_without_an_edit_everything_is_taken_over(
     assert entries(after) == {"helper", "user", "loner"}
 
 
+def test_another_checkouts_newer_folder_is_passed_over(
+    tmp_path: Path, toy_sources: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs, after = (tmp_path / "cache" / name for name in ("ours", "theirs", "after"))
+    compile_cache._begin_folder(ours)
+    fill(ours, "helper", "user", "loner")
+    copies = {}
+    for module, path in toy_sources.items():
+        # The same text of the same age, elsewhere: numba's entries are bound to the place.
+        copies[module] = tmp_path / "copy" / "tradecaptain" / path.name
+        copies[module].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copies[module])
+    with monkeypatch.context() as patched:
+        patched.setattr(compile_cache, "_sources", lambda: copies)
+        forget()
+        compile_cache._begin_folder(theirs)
+        assert entries(theirs) == set()
+        fill(theirs, "helper", "user", "loner")
+    os.utime(ours, (1, 1))
+    toy_sources["tradecaptain.user"].write_text("from tradecaptain import helper\nTHREE = 3\n")
+    forget()
+    compile_cache._begin_folder(after)
+    assert entries(after) == {"helper", "loner"}
+
+
+def test_what_the_most_alike_folder_lacks_comes_from_the_next(
+    tmp_path: Path, toy_sources: dict[str, Path]
+) -> None:
+    whole, unfinished, after = (tmp_path / "cache" / name for name in ("a", "b", "c"))
+    compile_cache._begin_folder(whole)
+    fill(whole, "helper", "loner")
+    toy_sources["tradecaptain.user"].write_text("from tradecaptain import helper\nTHREE = 3\n")
+    forget()
+    compile_cache._begin_folder(unfinished)
+    for entry in unfinished.rglob("*.nbi"):
+        entry.unlink()
+    fill(unfinished, "user")
+    compile_cache._begin_folder(after)
+    assert entries(after) == {"helper", "user", "loner"}
+
+
 def test_a_damaged_folder_before_costs_compilations_only(
     tmp_path: Path, toy_sources: dict[str, Path]
 ) -> None:
@@ -142,3 +186,41 @@ def test_folders_that_are_in_use_stay(tmp_path: Path, toy_sources: dict[str, Pat
     for number in range(8):
         compile_cache._begin_folder(tmp_path / f"cache/folder{number}")
     assert len(list((tmp_path / "cache").iterdir())) == 8
+
+
+ASK = """
+import os
+from tradecaptain.base import compile_cache
+worker = compile_cache._CompileWorker()
+print(worker._process.pid, flush=True)
+worker.compile("slow_module")
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_worker_in_the_midst_of_a_kernel_ends_with_whoever_asked(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    begun = tmp_path / "begun"
+    # A module that takes as long to import as somebody lets it.
+    (tmp_path / "slow_module.py").write_text(
+        f"import pathlib, threading\npathlib.Path({str(begun)!r}).touch()\n"
+        "threading.Event().wait()\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", ASK], stdout=subprocess.PIPE, text=True, env=environment
+    ) as asker:
+        assert asker.stdout is not None
+        worker = int(asker.stdout.readline())
+        wait_until(begun.exists)
+        assert is_running(worker)
+        asker.send_signal(number)
+    wait_until(lambda: not is_running(worker))
