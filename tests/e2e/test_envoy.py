@@ -25,6 +25,7 @@ from tradecaptain.wire import reason
 
 ORDERS = "tradecaptain.api.orders.v1.OrderService"
 SUBMIT = f"/{ORDERS}/SubmitOrder"
+RISK = "tradecaptain.api.risk.v1.RiskService"
 BUF = shutil.which("buf", path=str(Path(sys.executable).parent))
 
 
@@ -136,7 +137,11 @@ async def test_rest_streams_one_json_object_a_line(door: FrontDoor) -> None:
         (order_json(side="SIDE_UNSPECIFIED"), 400, "REASON_INVALID_SIDE", "order.side"),
         (order_json(account="beta"), 403, "REASON_PERMISSION_DENIED", "account"),
         (b'{"order": {"acc', 400, "REASON_INVALID_REQUEST", ""),
-        (b'{"order": {"nonsense": 1}}', 400, "REASON_INVALID_REQUEST", "order.instrument"),
+        (b'{"order": {}}', 400, "REASON_INVALID_REQUEST", "order.instrument"),
+        (order_json(post_onli=True), 400, "REASON_INVALID_REQUEST", "order.post_onli"),
+        (b'{"session": 1, "order": {}}', 400, "REASON_INVALID_REQUEST", "session"),
+        (b'{"order": {"pri\\u0063e": "1"}}', 400, "REASON_INVALID_REQUEST", "order.pri\\u0063e"),
+        (b'{"order": {"a\nb": "1"}}', 400, "REASON_INVALID_REQUEST", "order.a?b"),
         (b'{"order": {"side": "SIDE_SIDEWAYS"}}', 400, "REASON_INVALID_REQUEST", ""),
         (b"[1, 2]", 400, "REASON_INVALID_REQUEST", ""),
     ],
@@ -148,6 +153,31 @@ async def test_bad_input_through_rest_is_a_typed_error(
     assert (status, headers["content-type"]) == (http_status, "application/json")
     detail = detail_of(answer)
     assert (detail["reason"], detail["field"]) == (why, field)
+
+
+async def test_an_unknown_field_of_one_order_of_a_batch_is_named(door: FrontDoor) -> None:
+    orders = [json.loads(order_json())["order"] for _ in range(3)]
+    orders[2]["prise"] = "1.00"
+    body = json.dumps({"orders": orders}).encode()
+    status, _, answer = await door.http("POST", "/v1/orders:batchSubmit", body)
+    assert (status, detail_of(answer)["field"]) == (400, "orders[2].prise")
+    assert door.servicer.submits == 0
+
+
+async def test_both_spellings_of_a_field_and_any_text_in_it_pass(door: FrontDoor) -> None:
+    for name in ("clientOrderId", "client_order_id"):
+        order = json.loads(order_json())["order"]
+        del order["client_order_id"]
+        order[name] = '}],"x":[{ \\" %'
+        body = json.dumps({"order": order, "sessionId": 0}, indent=1).encode()
+        status, _, answer = await door.http("POST", "/v1/orders", body)
+        assert (status, json.loads(answer)["order"]["clientOrderId"]) == (200, order[name])
+
+
+async def test_a_body_nested_without_end_is_refused(door: FrontDoor) -> None:
+    body = b'{"order": ' + b"[" * 100_000
+    status, _, answer = await door.http("POST", "/v1/orders", body)
+    assert (status, detail_of(answer)["reason"]) == (400, "REASON_INVALID_REQUEST")
 
 
 async def test_nobody_is_refused_through_rest(door: FrontDoor) -> None:
@@ -172,6 +202,29 @@ async def test_what_envoy_answers_itself_looks_like_our_errors(
     found, headers, body = await door.http("GET", path)
     assert (found, headers["content-type"]) == (status, "application/json")
     assert detail_of(body)["reason"] == why
+
+
+@pytest.mark.parametrize(
+    ("method", "code", "why"),
+    [
+        (f"/{ORDERS}/Nothing", grpc.StatusCode.UNIMPLEMENTED, None),
+        ("/nowhere.v1.Nowhere/Nothing", grpc.StatusCode.UNIMPLEMENTED, "REASON_INVALID_REQUEST"),
+        # The risk service isn't running here.
+        (f"/{RISK}/GetLimits", grpc.StatusCode.UNAVAILABLE, "REASON_UNAVAILABLE"),
+    ],
+)
+async def test_what_envoy_answers_grpc_callers_is_typed(
+    door: FrontDoor, method: str, code: grpc.StatusCode, why: str | None
+) -> None:
+    async with channel_to(door) as channel:
+        call: Any = channel.unary_unary(method)
+        with pytest.raises(grpc.RpcError) as refused:
+            await call(b"", metadata=door.headers())
+    assert refused.value.code() == code
+    assert "{" not in refused.value.details()
+    if why is not None:
+        error = from_rpc_error(refused.value)
+        assert (error.name, error.message) == (why, refused.value.details())
 
 
 async def test_too_large_a_body_is_refused(tmp_path: Path) -> None:

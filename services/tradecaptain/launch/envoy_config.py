@@ -22,6 +22,7 @@ from tradecaptain.base.config import ServiceConfig
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.launch.envoy_local_replies import local_reply_config
+from tradecaptain.launch.envoy_request_bodies import request_body_script
 
 HOST: Final = "127.0.0.1"
 CONFIG_FILE: Final = "envoy.json"
@@ -260,10 +261,15 @@ def _listener(door: FrontDoor) -> dict[str, Any]:
 
 
 def _filters(door: FrontDoor) -> list[dict[str, Any]]:
-    """The HTTP filters; the transcoder comes first so that all later ones see gRPC alone."""
+    """The HTTP filters; behind the transcoder all see gRPC alone."""
     return [
         _filter("cors", f"{_HTTP_FILTERS}.cors.v3.Cors"),
         _filter("grpc_web", f"{_HTTP_FILTERS}.grpc_web.v3.GrpcWeb"),
+        _filter(
+            "lua",
+            f"{_HTTP_FILTERS}.lua.v3.Lua",
+            default_source_code={"inline_string": request_body_script(door.descriptors)},
+        ),
         _filter(
             "grpc_json_transcoder",
             f"{_HTTP_FILTERS}.grpc_json_transcoder.v3.GrpcJsonTranscoder",

@@ -1,14 +1,19 @@
 """What Envoy answers by itself, in the same shape as a service's own refusals.
 
-A REST caller whose body can't be parsed, whose path doesn't exist or whose process is down gets a
-``google.rpc.Status`` with an ``ErrorDetail``, as JSON. gRPC callers get Envoy's status code.
+A caller whose body can't be parsed, whose path doesn't exist or whose process is down gets a
+``google.rpc.Status`` with an ``ErrorDetail``: as JSON through REST, in ``grpc-status-details-bin``
+through gRPC and gRPC-Web.
 """
 
 from __future__ import annotations
 
+import base64
 from typing import Any, Final
 
-from tradecaptain.base.errors import reason_info
+from google.rpc import status_pb2
+from tradecaptain.api.errors.v1 import errors_pb2
+from tradecaptain.base.errors import ReasonInfo, reason_info
+from tradecaptain.edge.errors import DETAILS_KEY
 from tradecaptain.wire import reason as reasons
 
 _DETAIL_TYPE: Final = "type.googleapis.com/tradecaptain.api.errors.v1.ErrorDetail"
@@ -23,41 +28,97 @@ _REASON_OF_HTTP_STATUS: Final = {
     504: reasons.REASON_OUTCOME_UNKNOWN,
 }
 _UNIMPLEMENTED: Final = 12
-_MESSAGE_OF_HTTP_STATUS: Final = {404: "no method of the contract has this path and verb"}
+_NO_METHOD: Final = "no method of the contract has this path and verb"
+_TOO_LATE: Final = "the deadline passed before the service answered"
+_GRPC_MESSAGES: Final = {
+    404: "no method of the contract has this name",
+    408: _TOO_LATE,
+    503: "the process that serves this can't be reached, or went away before it answered",
+    504: _TOO_LATE,
+}
+"""What gRPC callers are told, by the HTTP status that Envoy makes its gRPC status from."""
 
 
 def local_reply_config() -> dict[str, Any]:
-    """The ``local_reply_config`` of the connection manager."""
-    return {
-        "mappers": [_mapper(status, reason) for status, reason in _REASON_OF_HTTP_STATUS.items()]
+    """The ``local_reply_config`` of the connection manager; the first mapper that fits counts."""
+    grpc = [_grpc_mapper(status, message) for status, message in _GRPC_MESSAGES.items()]
+    rest = [_rest_mapper(status) for status in _REASON_OF_HTTP_STATUS]
+    return {"mappers": [_unknown_field_mapper(), *grpc, *rest]}
+
+
+def _unknown_field_mapper() -> dict[str, Any]:
+    """The refusal of a body that ``request_bodies.lua`` found a field in which isn't ours."""
+    info = reason_info(reasons.REASON_INVALID_REQUEST)
+    body = _status_json(
+        info, info.grpc_code, "%LOCAL_REPLY_BODY%", "%DYNAMIC_METADATA(tradecaptain:unknown_field)%"
+    )
+    matcher = {
+        "filter": "tradecaptain",
+        "path": [{"key": "unknown_field"}],
+        "value": {"present_match": True},
     }
+    found = {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": False}}
+    return {"filter": found, "body_format_override": _json_format(body)}
 
 
-def _mapper(status: int, reason: int) -> dict[str, Any]:
-    info = reason_info(reason)
-    message = _MESSAGE_OF_HTTP_STATUS.get(status, "%LOCAL_REPLY_BODY%")
-    body = {
-        "code": _UNIMPLEMENTED if status == 404 else info.grpc_code,
+def _status_json(info: ReasonInfo, code: int, message: str, field: str) -> dict[str, Any]:
+    """A ``google.rpc.Status`` with an ``ErrorDetail``, as JSON."""
+    return {
+        "code": code,
         "message": message,
         "details": [
             {
                 "@type": _DETAIL_TYPE,
                 "reason": info.name,
                 "rule": info.rule,
-                "field": info.field,
+                "field": field,
                 "retryable": info.retryable,
                 "message": message,
             }
         ],
     }
+
+
+def _json_format(body: dict[str, Any]) -> dict[str, Any]:
+    return {"json_format": body, "content_type": "application/json"}
+
+
+def _code(status: int, info: ReasonInfo) -> int:
+    return _UNIMPLEMENTED if status == 404 else info.grpc_code
+
+
+def _rest_mapper(status: int) -> dict[str, Any]:
+    info = reason_info(_REASON_OF_HTTP_STATUS[status])
+    message = _NO_METHOD if status == 404 else "%LOCAL_REPLY_BODY%"
+    body = _status_json(info, _code(status, info), message, info.field)
+    return {"filter": _has_status(status), "body_format_override": _json_format(body)}
+
+
+def _grpc_mapper(status: int, message: str) -> dict[str, Any]:
+    info = reason_info(_REASON_OF_HTTP_STATUS[status])
+    answer = status_pb2.Status(code=_code(status, info), message=message)
+    answer.details.add().Pack(
+        errors_pb2.ErrorDetail(
+            reason=info.number,  # type: ignore[arg-type]
+            rule=info.rule,
+            field=info.field,
+            retryable=info.retryable,
+            message=message,
+        )
+    )
+    packed = base64.b64encode(answer.SerializeToString()).decode()
+    is_grpc = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+    # A transcoded request is gRPC as well by now; its caller reads JSON.
+    is_rest = {"name": "x-envoy-original-path", "present_match": True, "invert_match": True}
+    filters = [_has_status(status), {"header_filter": {"header": is_grpc}}]
+    filters.append({"header_filter": {"header": is_rest}})
     return {
-        "filter": {
-            "status_code_filter": {
-                "comparison": {
-                    "op": "EQ",
-                    "value": {"default_value": status, "runtime_key": "unused"},
-                }
-            }
-        },
-        "body_format_override": {"json_format": body, "content_type": "application/json"},
+        "filter": {"and_filter": {"filters": filters}},
+        "headers_to_add": [{"header": {"key": DETAILS_KEY, "value": packed}}],
+        "body_format_override": {"text_format_source": {"inline_string": message}},
     }
+
+
+def _has_status(status: int) -> dict[str, Any]:
+    value = {"default_value": status, "runtime_key": "unused"}
+    return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}
