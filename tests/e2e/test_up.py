@@ -17,7 +17,7 @@ import pytest
 from support.ports import free_port_base
 from support.running_mesh import PARTS, RunningMesh, running_mesh
 from support.wait import wait_until
-from tradecaptain.base.compile_cache import prepare_cache
+from tradecaptain.base.compile_cache import ROOT_VARIABLE, prepare_cache
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 from tradecaptain.launch.processes import start_ticks
 
@@ -127,6 +127,43 @@ def test_detached_up_and_down_leave_nothing(free_run: RunPaths) -> None:
     assert [pid for pid in pids if start_ticks(pid) is not None] == []
     assert not free_run.shared_memory.exists()
     assert not list(free_run.pids.iterdir())
+
+
+def session_members(session: int) -> dict[int, str]:
+    """Command lines of the living processes of a session."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state = (folder / "stat").read_text().rpartition(")")[2].split()
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(state[3]) == session and state[0] not in "ZX":
+            found[int(folder.name)] = line
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_up_that_ends_while_it_compiles_leaves_no_process(
+    free_run: RunPaths, tmp_path: Path, number: signal.Signals
+) -> None:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("NUMBA_")}
+    environment = {**kept, ROOT_VARIABLE: str(tmp_path), RUN_VARIABLE: str(free_run.folder)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tradecaptain.cli.main", "up"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+
+        def compiles() -> bool:
+            return "_serve_compilations" in " ".join(session_members(process.pid).values())
+
+        wait_until(compiles, timeout_s=60, what="the compilers")
+        process.send_signal(number)
+    wait_until(lambda: not session_members(process.pid), what="the session to end")
+    assert process.returncode == (-number if number == signal.SIGKILL else 0)
 
 
 def test_a_busy_port_is_named_before_anything_starts(free_run: RunPaths) -> None:

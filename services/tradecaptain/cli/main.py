@@ -72,6 +72,11 @@ def main() -> None:
         if error.retryable:
             say("next:  the same request may succeed later without a change")
         sys.exit(1)
+    except OSError as error:
+        # A file, a folder or a port that isn't as it should be; the system's words name it.
+        say(f"error: {error}")
+        say("next:  mend what it names, or run `tradecaptain doctor`")
+        sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -15,7 +15,13 @@ from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.launch.config import SupervisorConfig
 from tradecaptain.launch.leftovers import remove_leftovers, remove_traces
 from tradecaptain.launch.parts import mesh_parts
-from tradecaptain.launch.prepare import Options, check_ports, part_environment, write_run_folder
+from tradecaptain.launch.prepare import (
+    Options,
+    check_ports,
+    check_shared_memory,
+    part_environment,
+    write_run_folder,
+)
 from tradecaptain.launch.processes import spawn
 from tradecaptain.launch.run_state import RunState, supervisor_lock
 from tradecaptain.launch.supervisor import Supervisor
@@ -35,6 +41,7 @@ async def run_mesh(
         for found in remove_leftovers(run):
             say(f"cleaned up after an earlier run: {found}")
         try:
+            check_shared_memory(run)
             check_ports(run)
             config = SupervisorConfig.load(run)
             write_run_folder(run, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,11 +20,13 @@ from tradecaptain.base.reference import (
     dump_reference,
     load_reference,
 )
-from tradecaptain.base.run_paths import Ports, RunPaths
+from tradecaptain.base.run_paths import SHARED_MEMORY_VARIABLE, Ports, RunPaths
 from tradecaptain.edge.tokens import default_entries, load_tokens, write_tokens
 
 REPLAY_ACCOUNT = "replay"
 OWN_VENUE_OFFSET = 1000
+SHARED_MEMORY_BYTES_MIN = 512 << 20
+"""The logs of all streams once they have gone round, the event history, and some air."""
 _LISTENING = "0A"
 _CONFIG_TEXT = """\
 # Configuration of this mesh: one table a part. The environment goes over it:
@@ -102,6 +105,27 @@ def check_ports(run: RunPaths) -> None:
         said = "; ".join(f"port {port} of {part} is in use by {who}" for part, port, who in busy)
         raise ConfigurationError(
             f"{said}; free it or set [ports] in {run.config}", field=busy[0][0]
+        )
+
+
+def existing_parent(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists: where it would be made."""
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def check_shared_memory(run: RunPaths) -> None:
+    """Refuse to start where the streams' logs won't fit.
+
+    They grow as they are used, and a process that touches a page for which there is no room left is
+    killed.
+    """
+    folder = existing_parent(run.shared_memory_parent)
+    free = shutil.disk_usage(folder).free
+    if free < SHARED_MEMORY_BYTES_MIN:
+        raise ConfigurationError(
+            f"{folder} has {free >> 20} MiB free, and a mesh needs"
+            f" {SHARED_MEMORY_BYTES_MIN >> 20}: mount it larger (docker run --shm-size=1g), or set"
+            f" {SHARED_MEMORY_VARIABLE} to a folder on a memory file system"
         )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 from tradecaptain.cli import checkout, main, perf, test
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.verify import command as verify
@@ -95,6 +95,26 @@ def test_an_expected_failure_ends_in_two_lines_and_status_1(
     assert said.out == ""
     assert said.err.splitlines()[0].startswith("error: nothing is running in")
     assert said.err.splitlines()[1].startswith("next:")
+
+
+@pytest.mark.parametrize("verb", ["up", "down", "status"])
+def test_a_file_in_place_of_a_folder_ends_in_two_lines_and_status_1(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    verb: str,
+) -> None:
+    place = tmp_path / "file"
+    place.touch()
+    monkeypatch.setenv(RUN_VARIABLE, str(place))
+    monkeypatch.setattr("sys.argv", ["tradecaptain", verb])
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("error: ")
+    assert str(place) in first
+    assert second.startswith("next:")
 
 
 def test_logs_print_the_end_of_a_part_s_log(run: RunPaths) -> None:

@@ -12,10 +12,12 @@ from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.reference import default_reference, dump_reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge.tokens import load_entries
+from tradecaptain.launch import prepare
 from tradecaptain.launch.prepare import (
     Options,
     busy_ports,
     check_ports,
+    check_shared_memory,
     effective_reference,
     parse_speed,
     part_environment,
@@ -40,6 +42,15 @@ def test_a_busy_port_is_named_with_its_owner(quiet_run: RunPaths) -> None:
     assert f"port {quiet_run.ports.risk} of risk is in use" in caught.value.message
     assert f"process {os.getpid()}" in caught.value.message
     check_ports(quiet_run)
+
+
+def test_too_little_shared_memory_stops_the_start(
+    quiet_run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_shared_memory(quiet_run)
+    monkeypatch.setattr(prepare, "SHARED_MEMORY_BYTES_MIN", 1 << 60)
+    with pytest.raises(ConfigurationError, match=r"/dev/shm has .* a mesh needs .*--shm-size"):
+        check_shared_memory(quiet_run)
 
 
 def test_an_empty_folder_gets_all_that_the_parts_read(run: RunPaths) -> None:
