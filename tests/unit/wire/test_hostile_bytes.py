@@ -97,7 +97,7 @@ def test_the_guard_page_catches_a_read_behind_the_buffer() -> None:
     assert outcome.returncode == -signal.SIGSEGV
 
 
-@pytest.mark.parametrize("record", ["order_command", "control"])
+@pytest.mark.parametrize("record", tuple(RECORD_STRUCTS))
 def test_hostile_bytes_are_refused_beside_a_guard_page(record: str) -> None:
     attacks = hostile(record)
     good = message_of(record)
