@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 import typer
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.failure import CommandError
-from tradecaptain.cli.output import say
+from tradecaptain.cli.output import emit_json, say
+
+USAGE_STATUS = 2
+"""How a command line ends that can't be understood."""
 
 # Each verb and the module that has it, in the order of the help.
 VERBS = {
@@ -54,7 +58,10 @@ def _root() -> None:
 
 
 def main() -> None:
-    """Run a command line; expected failures end in one or two lines and status 1."""
+    """Run a command line; expected failures end in one or two lines and status 1.
+
+    With ``--json`` a failure is one object as well: ``{"error": {…}}``.
+    """
     # The supervisor starts processes beside its gRPC channels and never uses gRPC in between;
     # without this gRPC would complain about every one of them.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -63,22 +70,49 @@ def main() -> None:
     try:
         app()
     except CommandError as error:
-        say(f"error: {error.message}")
-        if error.next_step:
-            say(f"next:  {error.next_step}")
-        sys.exit(1)
+        _end({"message": error.message, "next_step": error.next_step}, error.message)
     except TradeCaptainError as error:
-        say(f"error: {error.message} ({error.name})")
-        if error.retryable:
-            say("next:  the same request may succeed later without a change")
-        sys.exit(1)
+        retry = "the same request may succeed later without a change" if error.retryable else ""
+        _end(_typed(error) | {"next_step": retry}, f"{error.message} ({error.name})")
     except OSError as error:
         # A file, a folder or a port that isn't as it should be; the system's words name it.
-        say(f"error: {error}")
-        say("next:  mend what it names, or run `tradecaptain doctor`")
-        sys.exit(1)
+        step = "mend what it names, or run `tradecaptain doctor`"
+        _end({"message": str(error), "next_step": step}, str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+    except SystemExit as end:
+        # What was wrong with the command line stands on standard error by now.
+        if end.code == USAGE_STATUS and _wants_json():
+            emit_json({"error": {"message": "the command line isn't understood"}})
+        raise
+
+
+def _wants_json() -> bool:
+    return "--json" in sys.argv[1:]
+
+
+def _end(error: Mapping[str, Any], said: str) -> NoReturn:
+    """Say what failed, for a machine too if it asked, and end with status 1."""
+    say(f"error: {said}")
+    if error["next_step"]:
+        say(f"next:  {error['next_step']}")
+    if _wants_json():
+        emit_json({"error": error})
+    sys.exit(1)
+
+
+def _typed(error: TradeCaptainError) -> dict[str, Any]:
+    """What the typed detail of a refusal tells over gRPC and REST as well."""
+    return {
+        "message": error.message,
+        "reason": error.name,
+        "rule": error.rule,
+        "field": error.field,
+        "retryable": error.retryable,
+        "limit": error.limit,
+        "observed": error.observed,
+        "level": error.level,
+    }
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 
 import typer
 from tradecaptain.cli.checkout import require_checkout
+from tradecaptain.cli.failure import CommandError
 
 
 def register(app: typer.Typer) -> None:
@@ -30,4 +31,11 @@ def perf(
         arguments.append("--smoke")
     if json:
         arguments.append("--json")
-    raise typer.Exit(subprocess.run(arguments, cwd=root, check=False).returncode)
+    output = subprocess.PIPE if json else None
+    answer = subprocess.run(arguments, cwd=root, check=False, stdout=output)
+    if json and not answer.stdout:
+        raise CommandError("the benchmark gave no answer; what it said stands above")
+    if json:
+        sys.stdout.buffer.write(answer.stdout)
+        sys.stdout.buffer.flush()
+    raise typer.Exit(answer.returncode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from tradecaptain.base.run_paths import PRIVATE_FOLDER_MODE, RunPaths
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import MESSAGES, emit_json, say
 from tradecaptain.launch.prepare import Options, parse_speed
-from tradecaptain.launch.run_state import read_state, running_supervisor
+from tradecaptain.launch.run_state import RunState, read_state, running_supervisor
 
 _DETACHED_SECONDS = 900
 _STEP_SECONDS = 0.05
@@ -41,7 +42,7 @@ def up(
         False, "--detach", help="Return once everything is ready; stop it with `down`."
     ),
     json: bool = typer.Option(
-        False, "--json", help="With --detach: answer with one JSON object on standard output."
+        False, "--json", help="Once everything is ready, answer with one JSON object."
     ),
 ) -> None:
     """Start the mesh: media driver, services and Envoy, watched and brought back if they die.
@@ -62,7 +63,7 @@ def up(
     if detach:
         _start_detached(run, options, json=json)
     else:
-        _run_here(run, options)
+        _run_here(run, options, json=json)
 
 
 def _refuse_second(run: RunPaths) -> None:
@@ -74,19 +75,30 @@ def _refuse_second(run: RunPaths) -> None:
         )
 
 
-def _run_here(run: RunPaths, options: Options) -> None:
+def _run_here(run: RunPaths, options: Options, *, json: bool) -> None:
     from tradecaptain.cli.live_status import LiveStatus
     from tradecaptain.launch.mesh import run_mesh
     from tradecaptain.launch.supervisor import StartFailedError
 
     display = LiveStatus(MESSAGES, SYSTEM_CLOCK)
+    told = False
+
+    def on_change(state: RunState) -> None:
+        nonlocal told
+        display.update(state)
+        if json and state.ready and not told:
+            told = True
+            emit_json(_started(run, os.getpid()))
+
     try:
         with display:
-            asyncio.run(run_mesh(run, options, say=say, on_change=display.update))
+            asyncio.run(run_mesh(run, options, say=say, on_change=on_change))
     except StartFailedError as error:
         raise CommandError(
             str(error), next_step="mend what it names, or run `tradecaptain doctor`"
         ) from error
+    if json and not told:
+        emit_json({"run": str(run.folder), "ready": False})
     say("stopped; nothing is left running")
 
 
@@ -110,19 +122,20 @@ def _start_detached(run: RunPaths, options: Options, *, json: bool) -> None:
             start_new_session=True,
         )
     _follow_start(run, child, log)
-    ports = run.ports
     if json:
-        emit_json(
-            {
-                "run": str(run.folder),
-                "supervisor_pid": child.pid,
-                "address": f"127.0.0.1:{ports.envoy}",
-                "ports": ports.as_dict(),
-            }
-        )
+        emit_json(_started(run, child.pid))
     else:
-        say(f"running in {run.folder}; Envoy listens on 127.0.0.1:{ports.envoy}")
+        say(f"running in {run.folder}; Envoy listens on 127.0.0.1:{run.ports.envoy}")
         say("`tradecaptain status` shows it, `tradecaptain down` stops it")
+
+
+def _started(run: RunPaths, supervisor_pid: int) -> dict[str, object]:
+    return {
+        "run": str(run.folder),
+        "supervisor_pid": supervisor_pid,
+        "address": f"127.0.0.1:{run.ports.envoy}",
+        "ports": run.ports.as_dict(),
+    }
 
 
 def _follow_start(run: RunPaths, child: subprocess.Popen[bytes], log: Path) -> None:

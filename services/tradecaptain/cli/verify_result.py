@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from tradecaptain.base.errors import TradeCaptainError
 
 FAILURES_SHOWN_MAX = 50
 
@@ -16,6 +19,11 @@ class Failure:
 
     id: str
     why: str
+
+
+def unreadable(path: Path, error: TradeCaptainError) -> Failure:
+    """The failure of a whole file that can't be read, isn't there, or isn't what it claims."""
+    return Failure(str(path), f"{error.name}: {error.message}")
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,9 @@ def _as_dict(message: Message, name: str) -> dict[str, Any]:
 
 
 def quotes(
-    instruments: list[str] = typer.Argument(help="One or more, such as ACME@XSIM or AMZN@TCAP."),
+    instruments: list[str] = typer.Argument(
+        help="One or more markets that are collected, such as ACME@XSIM."
+    ),
     account: str = _ACCOUNT,
     count: int = _COUNT,
     json: bool = _JSON,

@@ -8,6 +8,7 @@ from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 from tradecaptain.cli import checkout, main, perf, test
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.verify import command as verify
+from tradecaptain.edge.tokens import default_entries, write_tokens
 from tradecaptain.launch.run_state import supervisor_lock
 from typer.testing import CliRunner, Result
 
@@ -115,6 +116,66 @@ def test_a_file_in_place_of_a_folder_ends_in_two_lines_and_status_1(
     assert first.startswith("error: ")
     assert str(place) in first
     assert second.startswith("next:")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("order", "list"), 1, "nothing is running"),
+        (("watch", "quotes", "ACME@XSIM"), 1, "nothing is running"),
+        (("token", "nobody"), 1, "there are no tokens"),
+        (("verify", "astrology", "x"), 1, "no kind 'astrology'"),
+        (("verify",), 2, "isn't understood"),
+        (("order", "cancel", "x y"), 2, "isn't understood"),
+        (("perf", "astrology"), 1, "gave no answer"),
+    ],
+)
+def test_a_failure_with_json_is_one_object(
+    run: RunPaths,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+    arguments: tuple[str, ...],
+    status: int,
+    said: str,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["tradecaptain", *arguments, "--json"])
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == status
+    assert said in orjson.loads(capfdbinary.readouterr().out)["error"]["message"]
+
+
+def test_a_typed_refusal_keeps_its_detail_with_json(
+    run: RunPaths, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    write_tokens(run.tokens, default_entries({"alpha": 100}))
+    monkeypatch.setattr("sys.argv", ["tradecaptain", "token", "nobody", "--json"])
+    with pytest.raises(SystemExit):
+        main.main()
+    error = orjson.loads(capfdbinary.readouterr().out)["error"]
+    assert error["reason"].startswith("REASON_")
+    assert error["rule"]
+
+
+@pytest.mark.parametrize("kind", ["pricing", "matching", "replay"])
+def test_a_file_that_is_not_there_fails_alone(kind: str, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"half": ')
+    answer = call("verify", kind, "/nowhere/file", str(bad), str(tmp_path), "--json")
+    assert answer.exit_code == 1
+    result = orjson.loads(answer.stdout)
+    assert (result["checked"], result["failed"]) == (3, 3)
+    assert [item["id"] for item in result["failures"]] == ["/nowhere/file", str(bad), str(tmp_path)]
+    assert all(item["why"].startswith("REASON_") for item in result["failures"])
+
+
+def test_logs_with_json_are_one_object(run: RunPaths) -> None:
+    run.log_of("risk").write_text('{"event":"one"}\n{"event":"two"}\nno object\n')
+    answer = call("logs", "risk", "-n", "2", "--json")
+    assert orjson.loads(answer.stdout) == {
+        "part": "risk",
+        "lines": [{"event": "two"}, {"event": "no object"}],
+    }
 
 
 def test_logs_print_the_end_of_a_part_s_log(run: RunPaths) -> None:

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.truth import truth_path
-from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.verify import pricing
-from tradecaptain.wire import reason as reasons
 
 FILE = "pricing/option_pricing_vectors.json"
 UNPRICED = {"american_baw", "american_bjerksund_stensland", "barrier_american", "hull_exotics"}
@@ -85,21 +83,24 @@ def test_other_families_of_the_schema(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "name", "why"),
     [
-        ("not json", reasons.REASON_UNRECOGNISED_FILE),
-        ("[]", reasons.REASON_UNRECOGNISED_FILE),
-        ('{"european_haug": 1}', reasons.REASON_UNRECOGNISED_FILE),
-        ('{"european_haug": {"cases": [1]}}', reasons.REASON_UNRECOGNISED_FILE),
-        ('{"european_haug": {"cases": [{"type": "call"}]}}', reasons.REASON_MALFORMED_FILE),
+        ("not json", "", "REASON_UNRECOGNISED_FILE"),
+        ("[]", "", "REASON_UNRECOGNISED_FILE"),
+        ('{"european_haug": 1}', "", "REASON_UNRECOGNISED_FILE"),
+        ('{"european_haug": {"cases": [1]}}', "", "REASON_UNRECOGNISED_FILE"),
+        ('{"european_haug": {"cases": [{"type": "call"}]}}', "european_haug[0]", "malformed case"),
     ],
 )
-def test_a_file_that_is_none_is_a_typed_error(text: str, reason: int, tmp_path: Path) -> None:
+def test_a_file_that_is_none_and_a_broken_case_fail_by_themselves(
+    text: str, name: str, why: str, tmp_path: Path
+) -> None:
     path = tmp_path / "file.json"
     path.write_text(text)
-    with pytest.raises(TradeCaptainError) as caught:
-        pricing.judge([path])
-    assert caught.value.reason == reason
+    result = pricing.judge([path])
+    assert result.failed_count == 1
+    assert result.failures[0].id == (name or str(path))
+    assert result.failures[0].why.startswith(why)
 
 
 def test_cases_that_cannot_be_judged_are_not_applicable(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.verify.matching_books import judge_book_case
 from tradecaptain.cli.verify.matching_steps import judge_step_case
 from tradecaptain.cli.verify.matching_venue import CaseFailed, NotOffered
-from tradecaptain.cli.verify_result import Failure, VerifyResult
+from tradecaptain.cli.verify_result import Failure, VerifyResult, unreadable
 from tradecaptain.wire import reason
 
 KIND = "matching"
@@ -28,6 +28,10 @@ def load_cases(path: Path) -> dict[str, Any]:
     """Read a file of cases; numbers are exact, and what isn't such a file is refused."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except OSError as error:
+        raise TradeCaptainError(
+            reason.REASON_UNRECOGNISED_FILE, f"{path}: {error.strerror}"
+        ) from error
     except (UnicodeDecodeError, json.JSONDecodeError, InvalidOperation) as error:
         raise TradeCaptainError(
             reason.REASON_MALFORMED_FILE, f"{path}: not JSON: {error}"
@@ -57,7 +61,11 @@ def judge(files: list[Path]) -> VerifyResult:
     failures: list[Failure] = []
     skipped: Counter[str] = Counter()
     for path in files:
-        document = load_cases(path)
+        try:
+            document = load_cases(path)
+        except TradeCaptainError as error:
+            failures.append(unreadable(path, error))
+            continue
         for index, case in enumerate(document["cases"]):
             name = str(case.get("id", index)) if isinstance(case, dict) else str(index)
             try:

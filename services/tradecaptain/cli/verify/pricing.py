@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.cli.verify_result import Failure, VerifyResult
+from tradecaptain.cli.verify_result import Failure, VerifyResult, unreadable
 from tradecaptain.kernels.pricing import columns, lattice, registry, status
 from tradecaptain.wire import reason as reasons
 
@@ -290,6 +290,10 @@ def _read(path: Path) -> dict[str, list[Case]]:
     """Cases by family; a file of another shape is refused."""
     try:
         document = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise TradeCaptainError(
+            reasons.REASON_UNRECOGNISED_FILE, f"{path}: {error.strerror}", field=str(path)
+        ) from error
     except orjson.JSONDecodeError as error:
         raise TradeCaptainError(
             reasons.REASON_UNRECOGNISED_FILE, f"{path} is not JSON: {error}", field=str(path)
@@ -315,7 +319,12 @@ def judge(files: list[Path]) -> VerifyResult:
     failures: list[Failure] = []
     not_applicable: Counter[str] = Counter()
     for path in files:
-        for name, cases in _read(path).items():
+        try:
+            families = _read(path)
+        except TradeCaptainError as error:
+            failures.append(unreadable(path, error))
+            continue
+        for name, cases in families.items():
             judge_case = JUDGES.get(name)
             if judge_case is None:
                 not_applicable[f"family {name} isn't priced"] += len(cases)
@@ -328,11 +337,7 @@ def judge(files: list[Path]) -> VerifyResult:
                 except WrongError as error:
                     failures.append(Failure(f"{name}[{index}]", str(error)))
                 except (KeyError, TypeError, ValueError) as error:
-                    raise TradeCaptainError(
-                        reasons.REASON_MALFORMED_FILE,
-                        f"{path}: {name}[{index}] can't be read: {error!r}",
-                        field=f"{name}[{index}]",
-                    ) from error
+                    failures.append(Failure(f"{name}[{index}]", f"malformed case: {error!r}"))
                 else:
                     passed += 1
     return VerifyResult(passed, failures, dict(not_applicable))
