@@ -19,6 +19,7 @@ from tradecaptain.base.memory import (
     load_i64,
     pause,
     store_i64,
+    zero_bytes,
 )
 from tradecaptain.base.system_calls import external, load_library
 from tradecaptain.mesh.aeron_client import AeronClient
@@ -46,15 +47,15 @@ _PUBLICATION, _CLAIM, _LENGTH, _COUNT, _INDEX, _TIME = 0, 8, 32, 40, 48, 56
 
 @inline
 def send(context: int, index: int, time_ns: int) -> int:
-    """Claim, write two words, commit; negative when Aeron refuses."""
-    position = try_claim(
-        load_i64(context + _PUBLICATION), load_i64(context + _LENGTH), context + _CLAIM
-    )
+    """Claim, write two words and zeros up to the end, commit; negative when Aeron refuses."""
+    length = load_i64(context + _LENGTH)
+    position = try_claim(load_i64(context + _PUBLICATION), length, context + _CLAIM)
     if position < 0:
         return position
     data = load_i64(context + _CLAIM + 8)
     store_i64(data, index)
     store_i64(data + 8, time_ns)
+    zero_bytes(data + 16, length - 16)
     claim_commit(context + _CLAIM)
     return position
 

@@ -2,7 +2,8 @@
 
 The client runs on the calling thread, pinned to the first core, the echo on a thread pinned to the
 second, the driver in a process of its own wherever the system puts it. Both sides read and write
-the logs as the product's agents do. Between measurements nothing spins.
+the logs as the product's agents do, and every byte of a record travels: the client fills its
+request, the echo copies it into its reply. Between measurements nothing spins.
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from tradecaptain.base.kernel_clock import monotonic_ns_kernel
 from tradecaptain.base.memory import (
     address_of,
     aligned_zeros,
+    copy_bytes,
     load_acquire_i64,
     load_i64,
     pause,
     store_i64,
     store_release_i64,
+    zero_bytes,
 )
 from tradecaptain.base.records import records_at
 from tradecaptain.mesh.client import AeronMesh
@@ -56,11 +59,19 @@ STALLED = -1001
 OUT_OF_ORDER = -1002
 
 
-@kernel(_I64(_I64, _I64, _I64, _I64))
+@kernel(_I64(_I64, _I64, _I64, _I64, _I64))
 def echo_until(
-    stop_address: int, images_address: int, publication_address: int, reply_bytes: int
+    stop_address: int,
+    images_address: int,
+    publication_address: int,
+    request_bytes: int,
+    reply_bytes: int,
 ) -> int:
-    """Answer each request with a record that carries its first two words; how many."""
+    """Answer each request with a record that carries all of it; how many.
+
+    The reply's length is its own: what is longer than the request is filled with zeros.
+    """
+    carried_bytes = min(request_bytes, reply_bytes)
     images = records_at(images_address, 1, IMAGE)
     publication = records_at(publication_address, 1, PUBLICATION)
     stride = publication_stride(reply_bytes)
@@ -76,8 +87,8 @@ def echo_until(
             if request == 0:
                 break
             reply = target + count * stride
-            store_i64(reply, load_i64(request))
-            store_i64(reply + 8, load_i64(request + 8))
+            copy_bytes(reply, request, carried_bytes)
+            zero_bytes(reply + carried_bytes, reply_bytes - carried_bytes)
             count += 1
         if count > 0:
             publication_commit(publication, count)
@@ -94,6 +105,7 @@ def send(publication: Any, index: int, time_ns: int, record_bytes: int) -> int:
         return target
     store_i64(target, index)
     store_i64(target + 8, time_ns)
+    zero_bytes(target + 16, record_bytes - 16)
     return publication_commit(publication, 1)
 
 
@@ -253,6 +265,7 @@ class EchoRig(Closing):
                 address_of(self._stop),
                 address_of(self._taken.images),
                 address_of(self._replies.state),
+                self.request_bytes,
                 self.reply_bytes,
             )
 

@@ -5,7 +5,13 @@ from typing import Any
 from numba import types
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import load_i64, store_i64
-from tradecaptain.mesh.image import image_intact, image_length, image_next, image_release
+from tradecaptain.mesh.image import (
+    image_intact,
+    image_length,
+    image_next,
+    image_peek,
+    image_release,
+)
 from tradecaptain.mesh.layout import IMAGE_TYPE, PUBLICATION_TYPE
 from tradecaptain.mesh.publication import (
     publication_claim,
@@ -52,6 +58,13 @@ def read_numbers(images: Any, index: int, numbers: Any, lengths: Any) -> int:
 def peek(images: Any, index: int) -> int:
     """Take the next record without giving its space back."""
     return image_next(images, index)
+
+
+@kernel(_I64(IMAGE_TYPE, _I64))
+def look_ahead(images: Any, index: int) -> int:
+    """First word of the record behind the last one taken, or -1; nothing is taken."""
+    address = image_peek(images, index)
+    return -1 if address == 0 else load_i64(address)
 
 
 @kernel(_I64(IMAGE_TYPE, _I64))

@@ -149,6 +149,106 @@ def _copy_overload(target: Any, source: Any, length: Any) -> Any:
     return lambda target, source, length: _copy_intrinsic(target, source, length)
 
 
+_STREAMED_BYTES = 64
+
+
+@intrinsic
+def _copy_streaming_intrinsic(typing_context: Any, target: Any, source: Any, length: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = ir.IntType(64)
+        line_pointer = ir.VectorType(word, _STREAMED_BYTES // 8).as_pointer()
+        hint = builder.module.add_metadata([ir.IntType(32)(1)])
+        lines = builder.udiv(arguments[2], word(_STREAMED_BYTES))
+        with cgutils.for_range(builder, lines) as loop:
+            offset = builder.mul(loop.index, word(_STREAMED_BYTES))
+            origin = builder.inttoptr(builder.add(arguments[1], offset), line_pointer)
+            line = builder.load(origin)
+            line.align = 1
+            place = builder.inttoptr(builder.add(arguments[0], offset), line_pointer)
+            store = builder.store(line, place)
+            store.align = _STREAMED_BYTES
+            store.set_metadata("nontemporal", hint)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+def copy_streaming(target: int, source: int, length: int) -> None:
+    """Copy whole cache lines past the caches, for what this core won't soon read again.
+
+    ``target`` and ``length`` are multiples of 64. The copy is ordered before later stores only by
+    :func:`streaming_fence`.
+    """
+    ctypes.memmove(int(target), int(source), int(length))
+
+
+@overload(copy_streaming, strict=False)
+def _copy_streaming_overload(target: Any, source: Any, length: Any) -> Any:
+    return lambda target, source, length: _copy_streaming_intrinsic(target, source, length)
+
+
+@intrinsic
+def _streaming_fence_intrinsic(typing_context: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if platform.machine() == "x86_64":
+            fence_function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse.sfence"
+            )
+            builder.call(fence_function, [])
+        else:
+            builder.fence("release")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+def streaming_fence() -> None:
+    """Order every :func:`copy_streaming` before later stores."""
+
+
+@overload(streaming_fence, strict=False)
+def _streaming_fence_overload() -> Any:
+    return lambda: _streaming_fence_intrinsic()
+
+
+def _make_prefetch(name: str, for_write: int, meaning: str) -> Callable[[int], None]:
+    def prefetch(address: int) -> None:
+        """Plain Python has no caches to warm."""
+
+    @intrinsic
+    def prefetch_intrinsic(typing_context: Any, address: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            byte_pointer = ir.IntType(8).as_pointer()
+            number = ir.IntType(32)
+            function = cgutils.get_or_insert_function(
+                builder.module,
+                ir.FunctionType(ir.VoidType(), [byte_pointer, number, number, number]),
+                "llvm.prefetch.p0i8",
+            )
+            place = builder.inttoptr(arguments[0], byte_pointer)
+            builder.call(function, [place, number(for_write), number(3), number(1)])
+            return context.get_dummy_value()
+
+        return types.void(types.int64), codegen
+
+    prefetch.__name__ = prefetch.__qualname__ = name
+    prefetch.__doc__ = meaning
+
+    @overload(prefetch, strict=False)
+    def _prefetch_overload(address: Any) -> Any:
+        return lambda address: prefetch_intrinsic(address)
+
+    return prefetch
+
+
+prefetch_read = _make_prefetch(
+    "prefetch_read", 0, "Ask for the cache line at ``address``; any address will do, nothing waits."
+)
+prefetch_write = _make_prefetch(
+    "prefetch_write", 1, "Ask for the cache line at ``address`` as one that will be written."
+)
+
+
 @intrinsic
 def _zero_intrinsic(typing_context: Any, target: Any, length: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

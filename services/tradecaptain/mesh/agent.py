@@ -22,6 +22,7 @@ from tradecaptain.mesh.transport import Resource
 
 FRAME_ENTRY_BYTES = 16
 """From one entry of a frame, an array's address and length, to the next."""
+_DUTY_CYCLE = types.int64(types.int64, types.int64)
 type DutyCycle = CompiledEntry
 
 
@@ -31,7 +32,12 @@ def duty_cycle(function: Callable[[int, int], int]) -> CompiledEntry:
     The count tells truthfully how many records or timers were handled; a negative one is a failure
     that stops the loop.
     """
-    return entry(types.int64(types.int64, types.int64))(function)
+    return entry(_DUTY_CYCLE)(function)
+
+
+def whole_duty_cycle(function: Callable[[int, int], int]) -> CompiledEntry:
+    """Compile a duty cycle as one program, for the paths on which nanoseconds count."""
+    return entry(_DUTY_CYCLE, whole_program=True)(function)
 
 
 @intrinsic

@@ -1,9 +1,12 @@
 """A ring of the newest records of one stream, in a file that any process may read.
 
 A restarted reader finds here, by sequence, what it missed. There is one writer, which counts the
-sequence from 1 in each epoch; a new epoch makes a new file. The writer announces a record before it
-overwrites the ring and counts it when it is whole, so a reader that copies and then looks at the
-announcement knows whether its copy is intact.
+sequence from 1 in each epoch; a new epoch makes a new file. The writer announces what it is going
+to overwrite before it does, some way ahead, and counts records when they are whole, so a reader
+that copies and then looks at the announcement knows whether its copy is intact.
+
+Records are copied past the caches: nobody reads them soon, and they would push out what the writer
+needs for its next turn.
 """
 
 from __future__ import annotations
@@ -17,11 +20,13 @@ import numpy.typing as npt
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import (
-    copy_bytes,
+    copy_streaming,
     fence,
     load_acquire_i64,
     load_i64,
+    store_i64,
     store_release_i64,
+    streaming_fence,
 )
 from tradecaptain.mesh.mapping import MappedFile
 from tradecaptain.wire import reason
@@ -35,6 +40,10 @@ OFFSET_CAPACITY: Final = 16
 OFFSET_EPOCH: Final = 24
 OFFSET_ANNOUNCED: Final = 64
 OFFSET_LAST: Final = 128
+OFFSET_COPIED: Final = 192
+LINE_BYTES: Final = 64
+AHEAD_SHIFT: Final = 4
+"""A sixteenth of the ring is announced at a time, so that few records wait for the fence."""
 
 
 class HistoryLapped(TradeCaptainError):  # noqa: N818
@@ -51,16 +60,38 @@ class HistoryLapped(TradeCaptainError):  # noqa: N818
 
 
 @inline
-def history_append(history: int, record: int) -> int:
-    """Copy one record into the ring at ``history`` and return its sequence."""
-    sequence = load_i64(history + OFFSET_LAST) + 1
+def history_copy(history: int, record: int) -> int:
+    """Copy a record behind the newest of the ring at ``history``; returns its sequence.
+
+    Readers see it after :func:`history_publish`, which may follow a whole batch of copies.
+    """
+    sequence = load_i64(history + OFFSET_COPIED) + 1
     record_bytes = load_i64(history + OFFSET_RECORD_BYTES)
-    slot = (sequence - 1) & (load_i64(history + OFFSET_CAPACITY) - 1)
-    # The announcement must be seen before any byte of the record that it overwrites; stores keep
-    # their order on x86-64, and the release keeps the compiler from moving them.
-    store_release_i64(history + OFFSET_ANNOUNCED, sequence)
-    copy_bytes(history + HEADER_BYTES + slot * record_bytes, record, record_bytes)
-    store_release_i64(history + OFFSET_LAST, sequence)
+    capacity = load_i64(history + OFFSET_CAPACITY)
+    if sequence > load_i64(history + OFFSET_ANNOUNCED):
+        # Streaming stores may overtake others: the announcement must be seen before any of them.
+        store_release_i64(history + OFFSET_ANNOUNCED, sequence + (capacity >> AHEAD_SHIFT))
+        streaming_fence()
+    slot = (sequence - 1) & (capacity - 1)
+    copy_streaming(history + HEADER_BYTES + slot * record_bytes, record, record_bytes)
+    store_i64(history + OFFSET_COPIED, sequence)
+    return sequence
+
+
+@inline
+def history_publish(history: int) -> None:
+    """Let readers see every record that was copied."""
+    copied = load_i64(history + OFFSET_COPIED)
+    if copied != load_i64(history + OFFSET_LAST):
+        streaming_fence()
+        store_release_i64(history + OFFSET_LAST, copied)
+
+
+@inline
+def history_append(history: int, record: int) -> int:
+    """Copy one record into the ring at ``history`` and let readers see it; its sequence."""
+    sequence = history_copy(history, record)
+    history_publish(history)
     return sequence
 
 
@@ -70,8 +101,8 @@ class HistoryWriter:
     def __init__(self, path: Path, *, record_bytes: int, capacity: int, epoch: int) -> None:
         if capacity < 1 or capacity & (capacity - 1):
             raise ValueError(f"capacity must be a power of two, not {capacity}")
-        if record_bytes < 8 or record_bytes % 8:
-            raise ValueError(f"record_bytes must be a multiple of 8, not {record_bytes}")
+        if record_bytes < LINE_BYTES or record_bytes % LINE_BYTES:
+            raise ValueError(f"record_bytes must be a multiple of {LINE_BYTES}, not {record_bytes}")
         self.path = path
         self._file = MappedFile.create(path, HEADER_BYTES + capacity * record_bytes)
         header = self._file.array(np.int64, HEADER_BYTES // 8)

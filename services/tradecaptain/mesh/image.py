@@ -64,6 +64,20 @@ def image_next(images: Any, index: int) -> int:
 
 
 @inline
+def image_peek(images: Any, index: int) -> int:
+    """Address of the payload behind the last one taken, to warm caches for it; 0 if none is there.
+
+    Nothing is known about what lies there, not even that it is a record.
+    """
+    offset = images[index]["position"] - images[index]["term_begin_position"]
+    frame = images[index]["term_address"] + offset
+    length = load_acquire_i64(frame) & _LOW_32_BITS
+    if length == 0 or length > 0x7FFFFFFF:
+        return 0
+    return frame + FRAME_HEADER_LENGTH
+
+
+@inline
 def image_length(images: Any, index: int) -> int:
     """Bytes of the payload that the last ``image_next`` gave."""
     return images[index]["payload_length"]

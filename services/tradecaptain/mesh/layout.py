@@ -36,6 +36,8 @@ METADATA_MTU_LENGTH: Final = 272
 METADATA_TERM_LENGTH: Final = 276
 METADATA_PAGE_SIZE: Final = 280
 
+CACHE_LINE_BYTES: Final = 64
+
 COUNTER_LENGTH: Final = 128
 """Bytes from one counter to the next in the values buffer of the CnC file."""
 
@@ -94,6 +96,8 @@ IMAGE: Final = np.dtype(
         ("join_position", "<i8"),
         ("record_count", "<i8"),
         ("metadata_address", "<i8"),
+        # In the first record only: how many of the subscription's slots were ever used.
+        ("used_slots", "<i8"),
     ],
     align=True,
 )

@@ -15,12 +15,14 @@ from tradecaptain.base.memory import (
     copy_bytes,
     load_acquire_i32,
     load_acquire_i64,
+    prefetch_write,
     store_i64,
     store_release_i32,
     store_release_i64,
 )
 from tradecaptain.mesh.layout import (
     BATCH_FRACTION,
+    CACHE_LINE_BYTES,
     DATA_WORD,
     FRAME_ALIGNMENT,
     FRAME_HEADER_LENGTH,
@@ -191,6 +193,14 @@ def publication_commit(publication: Any, record_count: int) -> int:
     publication[0]["term_offset"] = end_offset
     publication[0]["record_count"] += count
     return publication[0]["term_begin_position"] + end_offset
+
+
+@inline
+def publication_prefetch(publication: Any, length: int) -> None:
+    """Ask for the cache lines that the next ``length`` bytes of the log will be written to."""
+    address = publication[0]["term_address"] + publication[0]["term_offset"]
+    for offset in range(0, length, CACHE_LINE_BYTES):
+        prefetch_write(address + offset)
 
 
 @inline

@@ -78,6 +78,7 @@ def open_image_state(
     image_seek(images, index, position)
     record["generation"] += 1
     record["is_open"] = 1
+    images[0]["used_slots"] = max(images[0]["used_slots"], index + 1)
 
 
 def choose_slot(images: npt.NDArray[Any], session_id: int) -> int | None:

@@ -16,7 +16,7 @@ from tradecaptain.base.memory import address_of, aligned_zeros, load_i64
 from tradecaptain.base.records import records_at
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.matching import engine_orders, engine_state_hash
-from tradecaptain.mesh.agent import FRAME_ENTRY_BYTES, Agent, duty_cycle
+from tradecaptain.mesh.agent import FRAME_ENTRY_BYTES, Agent, whole_duty_cycle
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.doorbell import Doorbells, doorbell_ring
 from tradecaptain.mesh.histogram import HistogramTable
@@ -65,14 +65,14 @@ def wake_gateway(header: Any, waking: Any) -> None:
         doorbell_ring(waking[0]["bell"])
 
 
-@duty_cycle
+@whole_duty_cycle
 def orderbook_do_work(frame: int, now_ns: int) -> int:
     """One turn of the sequencer, and its report; the frame is header, waking."""
     address = load_i64(frame)
     work_count = sequencer_do_work(address, now_ns)
     header = records_at(address, 1, SEQUENCER)
     wake_gateway(header, records_at(load_i64(frame + FRAME_ENTRY_BYTES), 1, WAKING))
-    report(header, work_count)
+    report(header, work_count, now_ns)
     return work_count
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.base.memory import load_i32, load_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.engine import claim_events, resume_step
 from tradecaptain.kernels.matching.layout import PHASE_IDLE
@@ -16,18 +16,14 @@ from tradecaptain.kernels.risk_gate import (
     gate_apply_quote,
     gate_release,
 )
-from tradecaptain.mesh.history import history_append
+from tradecaptain.mesh.history import history_copy
 from tradecaptain.mesh.publication import (
     publication_claim,
     publication_commit,
     publication_stride,
 )
 from tradecaptain.mesh.status import NOT_CONNECTED
-from tradecaptain.orderbook.sequencer_state import ARCHIVE_SEGMENTS
 from tradecaptain.wire import book_event, execution_event
-
-ARCHIVE_EVENTS = 128
-"""Published events that may wait for the history; far fewer than the shortest log holds."""
 
 
 @inline
@@ -63,7 +59,10 @@ def open_claim(header: Any, executions: Any, books: Any) -> bool:
 
 @inline
 def close_claim(header: Any, executions: Any, books: Any) -> None:
-    """Publish what the commands of this turn have written, all at once."""
+    """Publish what the commands of this turn have written, all at once.
+
+    The history is copied before: once readers have passed an event, the driver may wipe it.
+    """
     if header[0]["is_claimed"] == 0:
         return
     header[0]["is_claimed"] = 0
@@ -71,6 +70,7 @@ def close_claim(header: Any, executions: Any, books: Any) -> None:
     book_count = header[0]["book_used"]
     header[0]["execution_events"] += execution_count
     header[0]["book_events"] += book_count
+    copy_to_history(header, execution_count)
     if header[0]["execution_in_log"] != 0:
         publication_commit(executions, execution_count)
     else:
@@ -79,41 +79,17 @@ def close_claim(header: Any, executions: Any, books: Any) -> None:
         publication_commit(books, book_count)
     else:
         header[0]["unheard_books"] += book_count
-    archive_later(header, header[0]["execution_base"], execution_count)
-    if header[0]["execution_in_log"] == 0:
-        flush_archive(header)
 
 
 @inline
-def archive_later(header: Any, address: int, count: int) -> None:
-    """Note published executions for the history, which isn't on the way of an answer."""
-    if count == 0:
-        return
-    segment = header[0]["archive"] + header[0]["archive_count"] * 16
-    store_i64(segment, address)
-    store_i64(segment + 8, count)
-    header[0]["archive_count"] += 1
-    header[0]["archive_events"] += count
-    if (
-        header[0]["archive_count"] == ARCHIVE_SEGMENTS
-        or header[0]["archive_events"] >= ARCHIVE_EVENTS
-    ):
-        flush_archive(header)
-
-
-@inline
-def flush_archive(header: Any) -> None:
-    """Copy what was published into the history."""
+def copy_to_history(header: Any, count: int) -> None:
+    """Copy the execution events of the open claim to the history."""
     stride = publication_stride(execution_event.RECORD_BYTES)
     history = header[0]["history"]
-    for index in range(header[0]["archive_count"]):
-        segment = header[0]["archive"] + index * 16
-        event = load_i64(segment)
-        for _ in range(load_i64(segment + 8)):
-            history_append(history, event)
-            event += stride
-    header[0]["archive_count"] = 0
-    header[0]["archive_events"] = 0
+    event = header[0]["execution_base"]
+    for _ in range(count):
+        history_copy(history, event)
+        event += stride
 
 
 @inline

@@ -40,8 +40,8 @@ COUNTER_NAMES: tuple[str, ...] = (
 HISTOGRAM_NAMES: tuple[str, ...] = ("command_ns",)
 """From the moment a command is taken to the end of its turn, with everything published."""
 
-BUSY_TURNS = 256
-"""Turns with work after which the counters are brought up to date though there is no pause."""
+REPORT_INTERVAL_NS = 1_000_000
+"""The counters are brought up to date at most once in so long."""
 
 
 @inline
@@ -85,16 +85,15 @@ def report_divergence(counters: Any, engine: int, first_index: int) -> None:
 
 
 @inline
-def report(header: Any, work_count: int) -> None:
-    """Report after work: at the first turn without any, or after so many turns with some."""
+def report(header: Any, work_count: int, now_ns: int) -> None:
+    """Report after work, now and then: the counters of many books lie on many cache lines."""
     if header[0]["service_time_ns"] > 0:
         histograms = records_at(header[0]["histograms"], 1, HISTOGRAMS)
         histogram_record(histograms, 0, header[0]["service_time_ns"])
     if work_count > 0:
-        header[0]["unreported_turns"] += 1
-        if header[0]["unreported_turns"] < BUSY_TURNS:
-            return
-    elif header[0]["unreported_turns"] == 0:
+        header[0]["is_unreported"] = 1
+    if header[0]["is_unreported"] == 0 or now_ns < header[0]["next_report_ns"]:
         return
-    header[0]["unreported_turns"] = 0
+    header[0]["is_unreported"] = 0
+    header[0]["next_report_ns"] = now_ns + REPORT_INTERVAL_NS
     report_counts(header)

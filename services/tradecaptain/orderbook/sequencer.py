@@ -31,14 +31,17 @@ from tradecaptain.kernels.matching.tables import order_at
 from tradecaptain.kernels.risk_gate import (
     gate_check_new,
     gate_check_replace,
+    gate_prefetch,
     gate_reject_flags,
     gate_reject_level,
     gate_reject_limit_value,
     gate_reject_observed_value,
     gate_release,
 )
-from tradecaptain.mesh.image import image_length, image_next, image_release
+from tradecaptain.mesh.history import history_publish
+from tradecaptain.mesh.image import image_length, image_next, image_peek, image_release
 from tradecaptain.mesh.layout import IMAGE, PUBLICATION
+from tradecaptain.mesh.publication import publication_prefetch, publication_stride
 from tradecaptain.orderbook.controls import (
     STAGE_NONE,
     advance_control,
@@ -50,14 +53,16 @@ from tradecaptain.orderbook.events import (
     claim_step,
     close_claim,
     finish_steps,
-    flush_archive,
     settle_step,
 )
 from tradecaptain.orderbook.sequencer_state import LARGEST_RECORD_BYTES, SEQUENCER
-from tradecaptain.wire import control, execution_event, order_command, reason
+from tradecaptain.wire import book_event, control, execution_event, order_command, reason
 from tradecaptain.wire.status import OUT_OF_BOUNDS
 
 ORDER_BATCH = 64
+EXECUTION_BYTES_AHEAD = 2 * publication_stride(execution_event.RECORD_BYTES)
+BOOK_BYTES_AHEAD = 2 * publication_stride(book_event.RECORD_BYTES)
+"""Log that a turn asks for ahead: what most commands write."""
 CONTROL_BATCH = 16
 TIMING_INTERVAL = 16
 
@@ -165,8 +170,22 @@ def take_copy(header: Any, images: Any, index: int, address: int) -> int:
     length = image_length(images, index)
     if length > LARGEST_RECORD_BYTES:
         return OUT_OF_BOUNDS
-    copy_bytes(header[0]["raw_record"], address, length)
+    if length == order_command.RECORD_BYTES:
+        # A copy of known length needs no call.
+        copy_bytes(header[0]["raw_record"], address, order_command.RECORD_BYTES)
+    else:
+        copy_bytes(header[0]["raw_record"], address, length)
     return length
+
+
+@inline
+def warm_command(header: Any, record: int) -> None:
+    """Ask for the row that a command most often has to wait for; the record is not checked yet."""
+    gate_prefetch(
+        header[0]["gate"],
+        order_command.get_account_id(record),
+        order_command.get_instrument_id(record),
+    )
 
 
 @inline
@@ -175,6 +194,8 @@ def take_command(header: Any, images: Any, index: int, address: int) -> int:
     length = take_copy(header, images, index, address)
     if length < 0:
         return length
+    following = image_peek(images, index)
+    warm_command(header, following if following != 0 else address)
     return order_command.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
 
 
@@ -303,31 +324,35 @@ def sequencer_do_work(header_address: int, now_ns: int) -> int:
         announce_epoch(header, controls, now_ns)
     if not finish_pending(header, executions, books, controls, now_ns):
         close_claim(header, executions, books)
-        flush_archive(header)
+        history_publish(header[0]["history"])
         header[0]["blocked_turns"] += 1
         return 0
     work_count = 0
-    for index in range(image_count):
+    for index in range(control_images[0]["used_slots"]):
         if is_idle(header):
             taken = drain_controls(
                 header, control_images, index, executions, books, controls, now_ns
             )
             header[0]["controls_sequenced"] += taken
             work_count += taken
-    first = header[0]["next_image"]
-    for step in range(image_count):
+    order_slots = order_images[0]["used_slots"]
+    first = header[0]["next_image"] if header[0]["next_image"] < order_slots else 0
+    header[0]["next_image"] = first + 1
+    for step in range(order_slots):
+        index = first + step if first + step < order_slots else first + step - order_slots
         if is_idle(header):
-            index = (first + step) % image_count
             taken = drain_orders(header, order_images, index, executions, books, now_ns)
             header[0]["orders_sequenced"] += taken
             work_count += taken
-    header[0]["next_image"] = (first + 1) % image_count
-    for index in range(image_count):
+    for index in range(replay_images[0]["used_slots"]):
         if is_idle(header):
             taken = drain_orders(header, replay_images, index, executions, books, now_ns)
             header[0]["replayed_sequenced"] += taken
             work_count += taken
     close_claim(header, executions, books)
     stop_timing(header, work_count)
-    flush_archive(header)
+    if work_count > 0:
+        history_publish(header[0]["history"])
+        publication_prefetch(executions, EXECUTION_BYTES_AHEAD)
+        publication_prefetch(books, BOOK_BYTES_AHEAD)
     return work_count

@@ -17,7 +17,7 @@ SEQUENCER: Final = np.dtype(
         ("history", "<i8"),
         ("sessions", "<i8"),
         ("session_mask", "<i8"),
-        # State records of the streams; each subscription has ``image_count`` places for writers.
+        # State records of the streams; ``image_count`` places for writers each.
         ("own_address", "<i8"),
         ("image_count", "<i8"),
         ("control_images", "<i8"),
@@ -46,10 +46,6 @@ SEQUENCER: Final = np.dtype(
         ("book_base", "<i8"),
         ("book_used", "<i8"),
         ("book_in_log", "<i8"),
-        # Published executions that the history doesn't have yet: pairs of address and count.
-        ("archive", "<i8"),
-        ("archive_count", "<i8"),
-        ("archive_events", "<i8"),
         # Stamps.
         ("epoch", "<i8"),
         ("sequence", "<i8"),
@@ -82,8 +78,10 @@ SEQUENCER: Final = np.dtype(
         ("timing_countdown", "<i8"),
         ("timing_start_ns", "<i8"),
         ("service_time_ns", "<i8"),
-        # Turns with work since the counters in shared memory were brought up to date.
-        ("unreported_turns", "<i8"),
+        # Whether the counters in shared memory are behind, and when they may next be brought up to
+        # date.
+        ("is_unreported", "<i8"),
+        ("next_report_ns", "<i8"),
         ("counters", "<i8"),
         ("counter_count", "<i8"),
         ("histograms", "<i8"),
@@ -91,9 +89,6 @@ SEQUENCER: Final = np.dtype(
     align=True,
 )
 """Header record of the sequencer."""
-
-ARCHIVE_SEGMENTS: Final = 64
-"""Runs of published events that may wait for the history."""
 
 LARGEST_RECORD_BYTES: Final = 1_024
 """Records longer than this are refused as malformed, whatever version they claim."""
@@ -129,9 +124,7 @@ def allocate_sequencer(
     control = aligned_zeros(LARGEST_RECORD_BYTES, np.uint8)
     executions = aligned_zeros((execution_room + shared_events) * execution_stride, np.uint8)
     books = aligned_zeros((book_room + shared_events) * book_stride, np.uint8)
-    archive = aligned_zeros(2 * ARCHIVE_SEGMENTS, np.int64)
     record = header[0]
-    record["archive"] = address_of(archive)
     record["own_address"] = address_of(header)
     record["engine"] = engine
     record["gate"] = gate
@@ -146,4 +139,4 @@ def allocate_sequencer(
     record["execution_room"] = execution_room
     record["book_room"] = book_room
     record["epoch"] = epoch
-    return SequencerMemory(header, (sessions, raw, spare, control, executions, books, archive))
+    return SequencerMemory(header, (sessions, raw, spare, control, executions, books))

@@ -82,3 +82,38 @@ def test_aligned_arrays_lie_where_they_should(alignment: int) -> None:
     assert address_of(array) % alignment == 0
     assert array.shape == (7,)
     assert array.tobytes() == bytes(7 * record.itemsize)
+
+
+@kernel(types.int64(types.int64, types.int64, types.int64))
+def stream_lines(target: int, source: int, length: int) -> int:
+    """Copy lines past the caches, with hints for where they come from and go to."""
+    memory.prefetch_read(source)
+    memory.prefetch_write(target)
+    memory.copy_streaming(target, source, length)
+    memory.streaming_fence()
+    return memory.load_i64(target)
+
+
+@pytest.mark.parametrize("lines", [0, 1, 4, 33])
+def test_lines_are_streamed_and_their_neighbours_stay(lines: int) -> None:
+    source = np.arange(8 * 40, dtype=np.int64)
+    target = aligned_zeros(8 * 40, np.int64)
+    target[:] = -1
+    # The source needs no alignment.
+    stream_lines(address_of(target) + 64, address_of(source) + 8, 64 * lines)
+    assert target[8 : 8 + 8 * lines].tolist() == list(range(1, 1 + 8 * lines))
+    assert (target[:8] == -1).all()
+    assert (target[8 + 8 * lines :] == -1).all()
+
+
+@kernel(types.int64(types.int64))
+def hint(address: int) -> int:
+    """Ask for a line, wherever it lies."""
+    memory.prefetch_read(address)
+    memory.prefetch_write(address)
+    return 1
+
+
+@pytest.mark.parametrize("address", [0, 1, -1, 2**47, -(2**63)])
+def test_a_hint_about_any_address_is_harmless(address: int) -> None:
+    assert hint(address) == 1

@@ -9,16 +9,23 @@ import pytest
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import store_i64
-from tradecaptain.mesh.history import HistoryLapped, HistoryReader, HistoryWriter, history_append
+from tradecaptain.mesh.history import (
+    HistoryLapped,
+    HistoryReader,
+    HistoryWriter,
+    history_append,
+    history_copy,
+    history_publish,
+)
 
-RECORD_BYTES = 32
+RECORD_BYTES = 64
 
 
 @kernel("int64(int64, int64, int64, int64)")
 def append_numbers(history: int, scratch: int, first: int, count: int) -> int:
     last = 0
     for number in range(first, first + count):
-        for word in range(4):
+        for word in range(8):
             store_i64(scratch + 8 * word, number)
         last = history_append(history, scratch)
     return last
@@ -30,13 +37,13 @@ def path(tmp_path: Path) -> Path:
 
 
 def append(writer: HistoryWriter, first: int, count: int) -> int:
-    scratch = np.zeros(4, np.int64)
+    scratch = np.zeros(8, np.int64)
     return int(append_numbers(writer.address, int(scratch.ctypes.data), first, count))
 
 
 def numbers(reader: HistoryReader, sequence: int, count: int) -> list[int]:
     return [
-        int(row[0]) for row in reader.read_array(sequence, count, np.dtype("<i8")).reshape(-1, 4)
+        int(row[0]) for row in reader.read_array(sequence, count, np.dtype("<i8")).reshape(-1, 8)
     ]
 
 
@@ -91,3 +98,42 @@ def test_shortened_file_is_refused(path: Path) -> None:
         file.truncate(4_100)
     with pytest.raises(TradeCaptainError, match="cut short"):
         HistoryReader.open(path)
+
+
+@kernel("int64(int64, int64, int64)")
+def copy_number(history: int, scratch: int, number: int) -> int:
+    for word in range(8):
+        store_i64(scratch + 8 * word, number)
+    return history_copy(history, scratch)
+
+
+@kernel("int64(int64)")
+def publish(history: int) -> int:
+    history_publish(history)
+    return 0
+
+
+def test_copies_are_seen_when_they_are_published_and_room_is_announced_ahead(path: Path) -> None:
+    scratch = np.zeros(8, np.int64)
+    with (
+        HistoryWriter(path, record_bytes=RECORD_BYTES, capacity=64, epoch=1) as writer,
+        HistoryReader.open(path) as reader,
+    ):
+        for number in range(1, 71):
+            assert copy_number(writer.address, int(scratch.ctypes.data), number) == number
+            if number == 40:
+                assert reader.read(1, 10) == (0, b"")
+                publish(writer.address)
+                assert numbers(reader, 1, 100) == list(range(1, 41))
+        assert reader.last_sequence() == 40
+        publish(writer.address)
+        assert reader.last_sequence() == 70
+        # A sixteenth of the ring may be overwritten without another word.
+        first = reader.first_sequence()
+        assert 70 - 64 < first <= 70 - 64 + 1 + 64 // 16
+        assert numbers(reader, first, 100) == list(range(first, 71))
+
+
+def test_records_that_are_no_whole_lines_are_refused(path: Path) -> None:
+    with pytest.raises(ValueError, match="multiple of 64"):
+        HistoryWriter(path, record_bytes=96, capacity=8, epoch=1)

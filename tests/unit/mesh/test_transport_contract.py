@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from support.mesh_kernels import is_intact, offer, peek, read_numbers, write_numbers
+from support.mesh_kernels import is_intact, look_ahead, offer, peek, read_numbers, write_numbers
 from support.mesh_transports import (
     SMALL_TERM,
     TransportUnderTest,
@@ -43,6 +43,18 @@ def test_a_batch_arrives_whole_and_in_order(transport: TransportUnderTest, strea
     position = write_numbers(publication.state, 5, 4, 4, 40)
     assert position == publication.position == 4 * 96
     assert transport.read_until(subscription, 4) == [5, 6, 7, 8]
+
+
+def test_looking_ahead_takes_nothing(transport: TransportUnderTest, stream_id: int) -> None:
+    publication, subscription = transport.pair(stream_id)
+    images = subscription.images
+    assert look_ahead(images, 0) == -1
+    write_numbers(publication.state, 5, 2, 2, 40)
+    transport.until(lambda: look_ahead(images, 0) == 5)
+    assert peek(images, 0) != 0
+    assert look_ahead(images, 0) == 6
+    assert transport.read(subscription) == [6]
+    assert look_ahead(images, 0) == -1
 
 
 def test_every_length_arrives_as_it_was_written(
@@ -138,6 +150,21 @@ def test_what_was_written_before_closing_is_still_read(
     transport.until(lambda: subscription.image_count == 0, subscription)
     assert subscription.images[0]["is_open"] == 0
     assert transport.read(subscription) == []
+
+
+def test_slots_that_were_ever_used_are_counted(
+    transport: TransportUnderTest, stream_id: int
+) -> None:
+    subscription = transport.mesh.add_subscription(stream_id, image_capacity=4)
+    assert subscription.images[0]["used_slots"] == 0
+    first = transport.mesh.add_publication(stream_id, term_bytes=SMALL_TERM)
+    transport.until(lambda: subscription.image_count == 1, subscription, first)
+    second = transport.mesh.add_publication(stream_id, term_bytes=SMALL_TERM)
+    transport.until(lambda: subscription.image_count == 2, subscription, second)
+    assert subscription.images[0]["used_slots"] == 2
+    first.close()
+    transport.until(lambda: subscription.image_count == 1, subscription)
+    assert subscription.images[0]["used_slots"] == 2
 
 
 def test_each_writer_has_an_image_of_its_own(transport: TransportUnderTest, stream_id: int) -> None:

@@ -23,6 +23,7 @@ from tradecaptain.kernels.risk_gate.rejection import (
     gate_reject_limit_value,
     gate_reject_observed_value,
 )
+from tradecaptain.kernels.risk_gate.rows import gate_prefetch
 from tradecaptain.kernels.risk_gate.state import (
     NO_PRICE,
     UNLIMITED,
@@ -46,6 +47,7 @@ __all__ = [
     "gate_check_new",
     "gate_check_replace",
     "gate_handles",
+    "gate_prefetch",
     "gate_reject_flags",
     "gate_reject_level",
     "gate_reject_limit_value",

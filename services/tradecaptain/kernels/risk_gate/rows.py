@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i64, load_u16
+from tradecaptain.base.memory import load_i64, load_u16, prefetch_write
 from tradecaptain.kernels.risk_gate.state import (
     FLAG_HAS_OVERRIDES,
     HEADER_ABSENT,
@@ -19,8 +19,10 @@ from tradecaptain.kernels.risk_gate.state import (
     PAIR_ROW_BYTES,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
+    TABLE_BUCKET_COUNT,
+    TABLE_ROWS,
 )
-from tradecaptain.kernels.risk_gate.table import find_bucket, pair_key
+from tradecaptain.kernels.risk_gate.table import bucket_of, find_bucket, pair_key
 from tradecaptain.wire import common
 
 _SIDE_BUY = common.SIDE_BUY
@@ -85,6 +87,15 @@ def find_pair(gate: int, account_id: int, instrument_id: int) -> int:
     if load_i64(row) == 0:
         return 0
     return row
+
+
+@inline
+def gate_prefetch(gate: int, account_id: int, instrument_id: int) -> None:
+    """Ask for the row of a pair from memory; any ids will do, and nothing waits for it."""
+    table = gate + HEADER_PAIRS
+    key = pair_key(account_id, instrument_id)
+    bucket = bucket_of(key, load_i64(table + TABLE_BUCKET_COUNT))
+    prefetch_write(load_i64(table + TABLE_ROWS) + bucket * PAIR_ROW_BYTES)
 
 
 @inline
