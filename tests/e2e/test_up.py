@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import pty
 import select
 import shutil
 import signal
@@ -15,11 +16,12 @@ import grpc
 import orjson
 import pytest
 from support.ports import free_port_base
-from support.running_mesh import PARTS, RunningMesh, running_mesh
+from support.running_mesh import PARTS, START_SECONDS, RunningMesh, running_mesh
 from support.wait import wait_until
 from tradecaptain.base.compile_cache import ROOT_VARIABLE, prepare_cache
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 from tradecaptain.launch.processes import start_ticks
+from tradecaptain.launch.run_state import read_state
 
 RESTART_SECONDS = 90
 
@@ -164,6 +166,32 @@ def test_an_up_that_ends_while_it_compiles_leaves_no_process(
         process.send_signal(number)
     wait_until(lambda: not session_members(process.pid), what="the session to end")
     assert process.returncode == (-number if number == signal.SIGKILL else 0)
+
+
+def test_a_closed_terminal_stops_everything(free_run: RunPaths) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        environment = {**os.environ, RUN_VARIABLE: str(free_run.folder), "TERM": "xterm-256color"}
+        command = [sys.executable, "-m", "tradecaptain.cli.main", "up"]
+        os.execve(sys.executable, command, environment)
+    drawn = b""
+    try:
+
+        def is_ready() -> bool:
+            nonlocal drawn
+            if select.select([terminal], [], [], 0)[0]:
+                drawn += os.read(terminal, 1 << 16)
+            return bool((read_state(free_run) or {}).get("ready"))
+
+        wait_until(is_ready, timeout_s=START_SECONDS, what="the mesh in the terminal")
+        state = read_state(free_run) or {}
+        pids = [part["pid"] for part in state["parts"].values()]
+        assert b"Ctrl-C stops everything" in drawn
+    finally:
+        os.close(terminal)
+        wait_until(lambda: os.waitpid(pid, os.WNOHANG)[0] == pid, timeout_s=60, what="the end")
+    assert [pid for pid in pids if start_ticks(pid) is not None] == []
+    assert not free_run.shared_memory.exists()
 
 
 def test_a_busy_port_is_named_before_anything_starts(free_run: RunPaths) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -14,24 +15,50 @@ from tradecaptain.launch.run_state import PartState, RunState
 
 LINE_SECONDS = 5
 NANOSECONDS = 1_000_000_000
+_HEADINGS = ("part", "state", "pid", "port", "restarts", "note")
+_DROPPED_FIRST = ("pid", "restarts", "port", "note")
+_NOTE_LENGTH_MIN = 12
+_GAP_LENGTH = 2
+# Beside the parts: headings, rates (which may take two lines), the hint, and the cursor's line.
+_OTHER_LINES = 5
 _COLOURS = {"ready": "green", "starting": "yellow", "waiting": "dim", "stopped": "dim"}
 
 
-def part_table(state: RunState) -> Table:
-    """The parts of a mesh as a table."""
+def part_table(state: RunState, width: int) -> Table:
+    """The parts of a mesh as a table of at most ``width`` characters.
+
+    Columns that don't fit are left out, those that matter least first.
+    """
+    rows = [_cells(part) for part in state.parts.values()]
+    shown = list(_HEADINGS)
+    for dropped in (*_DROPPED_FIRST, None):
+        lengths = [max(len(name), *(len(row[name]) for row in rows), 0) for name in shown]
+        if "note" in shown:
+            lengths[shown.index("note")] = _NOTE_LENGTH_MIN
+        if dropped is None or sum(lengths) + _GAP_LENGTH * (len(shown) - 1) <= width:
+            break
+        shown.remove(dropped)
     table = Table(box=None, pad_edge=False)
-    for heading in ("part", "state", "pid", "port", "restarts", "note"):
-        table.add_column(heading, justify="right" if heading in ("pid", "port") else "left")
-    for part in state.parts.values():
-        table.add_row(
-            part.name,
-            Text(part.state, style=_COLOURS.get(part.state, "red")),
-            str(part.pid or ""),
-            str(part.port or ""),
-            str(part.restarts or ""),
-            Text(part.why, overflow="ellipsis", no_wrap=True),
-        )
+    for heading in shown:
+        justify: JustifyMethod = "right" if heading in ("pid", "port") else "left"
+        # Only a note is cut to the room that is left.
+        table.add_column(heading, justify=justify, no_wrap=heading != "note")
+    for row in rows:
+        cells = {name: Text(row[name], no_wrap=True, overflow="ellipsis") for name in shown}
+        cells["state"].style = _COLOURS.get(row["state"], "red")
+        table.add_row(*cells.values())
     return table
+
+
+def _cells(part: PartState) -> dict[str, str]:
+    return {
+        "part": part.name,
+        "state": part.state,
+        "pid": str(part.pid or ""),
+        "port": str(part.port or ""),
+        "restarts": str(part.restarts or ""),
+        "note": part.why,
+    }
 
 
 def rates_line(rates: dict[str, float]) -> str:
@@ -70,14 +97,14 @@ class LiveStatus:
         self._clock = clock
         # A dumb terminal can't move its cursor back, so it gets lines as well.
         self._has_table = console.is_terminal and not console.is_dumb_terminal
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._live: Live | None = None
+        self._size = console.size
+        self._is_gone = False
         self._last_line_ns = 0
         self._states: dict[str, str] = {}
         self._was_ready = False
 
     def __enter__(self) -> Self:
-        if self._has_table:
-            self._live.start()
         return self
 
     def __exit__(
@@ -86,16 +113,47 @@ class LiveStatus:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._has_table:
-            self._live.stop()
+        with suppress(OSError):
+            self._stop_table()
 
     def update(self, state: RunState) -> None:
-        """Show the state anew."""
-        if self._has_table:
-            hint = Text("Ctrl-C stops everything", style="dim")
-            shown = Group(part_table(state), Text(rates_line(state.rates)), hint)
-            self._live.update(shown, refresh=True)
+        """Show the state anew; a terminal that was closed keeps nobody from going on."""
+        if self._is_gone:
             return
+        try:
+            if self._has_table:
+                self._show_table(state)
+            else:
+                self._print_lines(state)
+        except OSError:
+            self._is_gone = True
+
+    def _show_table(self, state: RunState) -> None:
+        size = self._console.size
+        if self._live is not None and size != self._size:
+            # What the terminal made of the lines that stood there is unknown.
+            self._stop_table()
+            self._console.clear()
+        self._size = size
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+        # A grid wraps long lines, and lines of a console that wraps softly are cut.
+        shown = Table.grid()
+        if size.height < len(state.parts) + _OTHER_LINES:
+            shown.add_row(Text(summary_line(state)))
+        else:
+            shown.add_row(part_table(state, size.width))
+            shown.add_row(Text(rates_line(state.rates)))
+            shown.add_row(Text("Ctrl-C stops everything", style="dim"))
+        self._live.update(shown, refresh=True)
+
+    def _stop_table(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _print_lines(self, state: RunState) -> None:
         self._print_changes(state)
         now_ns = self._clock.monotonic_ns()
         became_ready = state.ready and not self._was_ready

@@ -7,6 +7,9 @@ from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.cli.output import RESULTS, emit_json, show
 from tradecaptain.launch.run_state import PartState, RunState, read_state, running_supervisor
 
+# Of a table that goes into a file or a pipe: nothing is left out.
+_WIDTH = 200
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -47,5 +50,5 @@ def _show(run: RunPaths, state: dict[str, object]) -> None:
     whole = RunState(**state)  # type: ignore[arg-type]
     whole.parts = {name: PartState(**values) for name, values in parts.items()}
     show(f"{run.folder} · 127.0.0.1:{run.ports.envoy}")
-    RESULTS.print(part_table(whole))
+    RESULTS.print(part_table(whole, RESULTS.width if RESULTS.is_terminal else _WIDTH))
     show(rates_line(whole.rates))

@@ -86,10 +86,14 @@ class Stopping:
 
 @contextmanager
 def stop_signals() -> Iterator[Stopping]:
-    """Take Ctrl-C, the request to end and the end of the terminal as one wish."""
+    """Take Ctrl-C, the request to end and the end of the terminal as one wish.
+
+    A signal that is ignored from the start, as by nohup, stays so.
+    """
     stopping = Stopping()
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
     for number in numbers:
         loop.add_signal_handler(number, stopping.ask)
     try:
