@@ -24,10 +24,17 @@ from tradecaptain.collector.instrument_service import Instruments
 from tradecaptain.collector.market import Market
 from tradecaptain.collector.service import MarketData
 from tradecaptain.collector.views import MarketFollower, MarketState, MarketViews
-from tradecaptain.edge import EdgeServer, EdgeSettings, Role, StreamHub, configure_logging, run
+from tradecaptain.edge import (
+    EdgeServer,
+    EdgeSettings,
+    Role,
+    StreamHub,
+    configure_logging,
+    run,
+    serve_while,
+)
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.counters import CounterTable
-from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
 from tradecaptain.mesh.transport import Mesh
@@ -114,7 +121,7 @@ class CollectorProcess:
 
         return self._market_runner.run_in_thread_control(copy)
 
-    async def tend(self) -> None:
+    async def tend(self) -> str:
         """Show the counters; return only if a thread has died: then the process starts anew."""
         runners = (self._market_runner, self._reader_runner)
         while self._closing or all(runner.is_running for runner in runners):
@@ -123,6 +130,8 @@ class CollectorProcess:
                 for name, value in self._market.statistics().items():
                     self._counters.set(name, value)
             await asyncio.sleep(_TEND_SECONDS)
+        failures = [str(runner.failure) for runner in runners if runner.failure is not None]
+        return f"a thread of the collector died: {', '.join(failures)}"
 
     async def close(self) -> None:
         """Stop playing and following."""
@@ -156,19 +165,7 @@ async def main() -> None:
         server.on_drain(process.close)
         process.start()
         await server.start()
-        await _serve(server, process)
-
-
-async def _serve(server: EdgeServer, process: CollectorProcess) -> None:
-    """Serve until a signal; a thread that dies is a MeshError."""
-    serving = asyncio.create_task(server.run_until_signal())
-    tending = asyncio.create_task(process.tend())
-    await asyncio.wait({serving, tending}, return_when=asyncio.FIRST_COMPLETED)
-    if not serving.done():
-        serving.cancel()
-        raise MeshError("a thread of the collector has ended")
-    tending.cancel()
-    await serving
+        await serve_while(server, process.tend())
 
 
 if __name__ == "__main__":

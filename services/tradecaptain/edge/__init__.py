@@ -5,6 +5,7 @@ from tradecaptain.edge.logs import configure_logging
 from tradecaptain.edge.principals import Call, Principal, Role, current_call
 from tradecaptain.edge.runtime import run
 from tradecaptain.edge.server import EdgeServer, EdgeSettings
+from tradecaptain.edge.serving import serve_while
 from tradecaptain.edge.streams import ClientQueue, StreamHub
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "current_call",
     "raw_request",
     "run",
+    "serve_while",
 ]

@@ -12,9 +12,8 @@ from tradecaptain.api.orderbook.v1.orderbook_pb2_grpc import (
 )
 from tradecaptain.base.reference import Reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
+from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.mesh.client import AeronMesh
-from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
 from tradecaptain.mesh.timeouts import MILLISECOND_NS
@@ -80,10 +79,11 @@ class BookProcess:
         self._runner.start()
         _LOG.info("venue open", epoch=self.venue.epoch)
 
-    async def watch(self) -> None:
+    async def watch(self) -> str:
         """Return only if a thread has died: the process must then end and be started anew."""
         while self._is_closing or (self.venue.running and self._runner.is_running):
             await asyncio.sleep(_WATCH_SECONDS)
+        return f"the venue's thread died: {self.venue.error or self._runner.failure}"
 
     async def close(self) -> None:
         """Stop taking orders and following."""
@@ -100,6 +100,9 @@ def _venue_settings(config: OrderBookConfig) -> VenueSettings:
         step_limit=config.step_limit,
         sessions=config.sessions,
         history_events=power_of_two(config.history_events),
+        gate_accounts=config.gate_accounts,
+        gate_pairs=config.gate_pairs,
+        gate_overrides=config.gate_overrides,
         core=config.core,
         idle=config.idle,
     )
@@ -127,21 +130,7 @@ async def main() -> None:
         server.add(add_OrderBookServiceServicer_to_server, process.service, access=ACCESS)
         server.on_drain(process.close)
         await server.start()
-        await _serve(server, process)
-
-
-async def _serve(server: EdgeServer, process: BookProcess) -> None:
-    """Serve until a signal; a thread that dies is a MeshError."""
-    serving = asyncio.create_task(server.run_until_signal())
-    watching = asyncio.create_task(process.watch())
-    done, _ = await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
-    watching.cancel()
-    if serving in done:
-        await serving
-        return
-    serving.cancel()
-    await server.stop(0)
-    raise MeshError(f"the venue's thread died: {process.venue.error}")
+        await serve_while(server, process.watch())
 
 
 if __name__ == "__main__":

@@ -31,6 +31,12 @@ class OrderBookConfig(ServiceConfig):
     """Order sessions that may be open."""
     history_events: int = Field(default=1 << 18, ge=1 << 10, le=1 << 26)
     """Execution events that followers can read again; rounded up to a power of two."""
+    gate_accounts: int = Field(default=1 << 14, ge=1 << 4, le=1 << 24)
+    """Accounts that the risk gate can hold; orders of one more are refused."""
+    gate_pairs: int = Field(default=1 << 18, ge=1 << 8, le=1 << 28)
+    """Account-instrument pairs that may have a position or working orders."""
+    gate_overrides: int = Field(default=1 << 12, ge=1 << 4, le=1 << 24)
+    """Account-instrument pairs with limits of their own; the risk service sets some for each."""
     core: int | None = Field(default=None, ge=0)
     """Core of the venue's thread; any if absent."""
     idle: str = Field(default="backoff", pattern=_IDLE)

@@ -10,10 +10,9 @@ import structlog
 from tradecaptain.api.pricing.v1.pricing_pb2_grpc import add_PricingServiceServicer_to_server
 from tradecaptain.base.reference import Reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
+from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.counters import CounterTable
-from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.pricing.agent import QuoteFeed
@@ -66,18 +65,14 @@ class PricingProcess:
         contracts = sum(len(chain.options) for chain in self.service.chains.values())
         _LOG.info("following", chains=len(self.service.chains), contracts=contracts)
 
-    async def watch(self) -> None:
+    async def watch(self) -> str:
         """Show the counters; return only if the feed's thread has died: then the process ends."""
         while self._is_closing or self._runner.is_running:
             if not self._is_closing:
                 for name, value in self.feed.counters.items():
                     self._counters.set(name, value)
             await asyncio.sleep(_WATCH_SECONDS)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What stopped the feed's thread."""
-        return self._runner.failure
+        return f"the quote feed's thread died: {self._runner.failure}"
 
     async def close(self) -> None:
         """Stop following and pricing."""
@@ -111,21 +106,7 @@ async def main() -> None:
         server.add(add_PricingServiceServicer_to_server, process.service, access=ACCESS)
         server.on_drain(process.close)
         await server.start()
-        await _serve(server, process)
-
-
-async def _serve(server: EdgeServer, process: PricingProcess) -> None:
-    """Serve until a signal; a thread that dies is a MeshError."""
-    serving = asyncio.create_task(server.run_until_signal())
-    watching = asyncio.create_task(process.watch())
-    done, _ = await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
-    watching.cancel()
-    if serving in done:
-        await serving
-        return
-    serving.cancel()
-    await server.stop(0)
-    raise MeshError(f"the quote feed's thread died: {process.failure}")
+        await serve_while(server, process.watch())
 
 
 if __name__ == "__main__":

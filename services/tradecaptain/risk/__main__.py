@@ -9,7 +9,14 @@ from tradecaptain.api.risk.v1.risk_pb2_grpc import add_RiskServiceServicer_to_se
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.reference import load_reference
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
+from tradecaptain.edge import (
+    EdgeServer,
+    EdgeSettings,
+    Role,
+    configure_logging,
+    run,
+    serve_while,
+)
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.risk.agent import COUNTERS, HISTORY_FILE, RiskAgent
@@ -63,7 +70,7 @@ async def main() -> None:
         agent.run_readers()
         try:
             await server.start()
-            await server.run_until_signal()
+            await serve_while(server, agent.watch())
         finally:
             await agent.close()
 

@@ -45,6 +45,7 @@ HISTORY_FILE: Final = "execution_history"
 """Name of the venue's event history in the shared-memory folder."""
 _CONNECT_POLL_SECONDS: Final = 0.005
 _CATCH_UP_SECONDS: Final = 1.0
+_WATCH_SECONDS: Final = 0.1
 _UNASKED_SECONDS: Final = 0.05
 """How long events may wait in the ring while nobody asks for positions."""
 _UNANSWERED_SECONDS: Final = 0.02
@@ -111,6 +112,7 @@ class RiskAgent:
         self.controls = StreamReader(mesh, streams.CONTROL_EVENTS, control.DTYPE, capacity=4096)
         self._tasks: list[asyncio.Task[None]] = []
         self._runner: AgentRunner | None = None
+        self._is_closing = False
 
     def start(self) -> None:
         """Take up where the store left off and begin to follow the mesh, on a running loop."""
@@ -149,8 +151,15 @@ class RiskAgent:
         )
         self._runner.start()
 
+    async def watch(self) -> str:
+        """Return only if the reading thread has died: nothing would be heard any more."""
+        while self._is_closing or self._runner is None or self._runner.is_running:
+            await asyncio.sleep(_WATCH_SECONDS)
+        return f"the reading thread died: {self._runner.failure}"
+
     async def close(self) -> None:
         """Stop following, write what changed, and give everything back but the mesh and store."""
+        self._is_closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
