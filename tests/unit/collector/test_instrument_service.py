@@ -35,8 +35,13 @@ async def test_filters_hold_together() -> None:
     options = await listed(types=[instruments_pb2.INSTRUMENT_TYPE_OPTION])
     assert options
     chain = await listed(underlying="ACME@XSIM")
-    assert [item.name for item in chain] == [item.name for item in options]
-    assert [item.name for item in await listed(name_prefix="amzn")] == ["AMZN@XNAS", "AMZN@TCAP"]
+    assert 0 < len(chain) < len(options)
+    assert chain == [item for item in options if item.name.startswith("ACME-")]
+    named = [item.name for item in await listed(name_prefix="amzn")]
+    assert named == [
+        item.key for item in default_reference().instruments if item.symbol.startswith("AMZN")
+    ]
+    assert {"AMZN@XNAS", "AMZN@TCAP"} < set(named)
 
 
 async def test_an_instrument_tells_units_grid_and_source() -> None:
