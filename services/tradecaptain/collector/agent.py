@@ -2,16 +2,17 @@
 
 One turn reads the venue's reports, moves flows on that aren't live yet, sends waiting commands, and
 plays messages that are due. A message is taken only when there is room for everything that it may
-cause; otherwise its track pauses, and nothing is dropped.
+cause; otherwise its track pauses, and nothing is dropped. The ticks of messages that are due at the
+same time become visible together.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_acquire_i64, store_release_i64
+from tradecaptain.base.records import records_at
 from tradecaptain.collector.flow_writer import (
     follow_reports,
     is_live,
@@ -25,8 +26,14 @@ from tradecaptain.collector.state import (
     TRACK_DTYPE,
     Market,
 )
-from tradecaptain.collector.tick_writer import claim_ticks, publish_message
+from tradecaptain.collector.tick_writer import (
+    CLAIM_MESSAGES,
+    TICK_STRIDE,
+    claim_ticks,
+    write_ticks,
+)
 from tradecaptain.kernels.market_data.flow_layout import (
+    FLOW_BUCKET_DTYPE,
     FLOW_COMMAND_DTYPE,
     FLOW_DTYPE,
     FLOW_LEVEL_DTYPE,
@@ -52,12 +59,10 @@ from tradecaptain.kernels.market_data.replay_flow import (
     flow_drop_level,
     has_step_room,
 )
-from tradecaptain.mesh.agent import duty_cycle, frame_array
-from tradecaptain.mesh.last_value_cache import CACHE, cache_write
+from tradecaptain.mesh.agent import duty_cycle, frame_array, frame_records
+from tradecaptain.mesh.last_value_cache import CACHE, cache_begin, cache_end
 from tradecaptain.mesh.layout import IMAGE, PUBLICATION
-
-_VALUE_BYTES = LAST_VALUE_DTYPE.itemsize
-BUCKET_DTYPE = np.dtype(np.int64)
+from tradecaptain.mesh.publication import publication_commit
 
 # Source times may jump when one file follows another; the pace starts anew then.
 _JUMP_NS = 3_600_000_000_000
@@ -89,8 +94,11 @@ def is_due(track: Any, message: Any, now_ns: int) -> bool:
 @inline
 def store_last_value(market: Any, index: int, message: Any, now_ns: int) -> None:
     """Show the newest quote and trade of an instrument to every process."""
+    address = cache_begin(market.cache, index)
+    if address == 0:
+        return
     published = market.published[index]
-    value = market.last_values[index]
+    value = records_at(address, 1, LAST_VALUE_DTYPE)[0]
     value["instrument_id"] = published["instrument_id"]
     value["epoch"] = market.header[0]["epoch"]
     value["instrument_sequence"] = published["instrument_sequence"]
@@ -103,36 +111,73 @@ def store_last_value(market: Any, index: int, message: Any, now_ns: int) -> None
     value["last_price_units"] = published["last_price_units"]
     value["last_quantity_units"] = published["last_quantity_units"]
     value["source"] = published["source"]
-    cache_write(market.cache, index, market.header[0]["last_values_address"] + index * _VALUE_BYTES)
+    cache_end(market.cache, index)
 
 
 @inline
-def take_message(market: Any, pools: Any, track: Any, message: Any, now_ns: int) -> int:
-    """Apply one message and publish it; 1, or negative while there is no room."""
-    index = message["book_index"]
+def can_take(pools: Any, index: int) -> bool:
+    """Whether a message of this book may be taken now."""
     flow = pools.flows[index]
-    live = is_live(flow)
     # A flow that is entering the book needs the book to stand still.
-    if flow["state"] == FLOW_SEEDING or (live and not has_step_room(pools)):
-        return -1
-    address = claim_ticks(market)
-    if address < 0:
-        return -1
+    if flow["state"] == FLOW_SEEDING:
+        return False
+    return not is_live(flow) or has_step_room(pools)
+
+
+@inline
+def feed_flow(pools: Any, book: Any, index: int, message: Any) -> None:
+    """Turn a message that the mirror has taken into commands, if its flow is live."""
+    flow = pools.flows[index]
+    if is_live(flow):
+        flow_apply_message(pools, flow, index, message)
+        if book["dropped_side"] != SIDE_UNSET:
+            flow_drop_level(pools, flow, book["dropped_side"], book["dropped_price_units"])
+
+
+@inline
+def take_message(
+    market: Any, pools: Any, track: Any, message: Any, address: int, now_ns: int
+) -> int:
+    """Apply one message and write its ticks from ``address`` on; how many."""
+    index = message["book_index"]
     book = market.books[index]
-    published = market.published[index]
     book["dropped_side"] = SIDE_UNSET
     outcome = mirror_apply_message(book, market.levels, market.orders, message)
     if outcome < 0:
         track["misfit_count"] += 1
-        return 1
-    if live:
-        flow_apply_message(pools, flow, index, message)
-        if book["dropped_side"] != SIDE_UNSET:
-            flow_drop_level(pools, flow, book["dropped_side"], book["dropped_price_units"])
-    publish_message(market, published, book, message, address, now_ns, outcome)
+        return 0
+    feed_flow(pools, book, index, message)
+    count = write_ticks(market, index, message, address, now_ns, outcome)
     if (message["flags"] & FLAG_LAST) != 0:
         store_last_value(market, index, message, now_ns)
-    return 1
+    return count
+
+
+@inline
+def play_batch(market: Any, pools: Any, track: Any, start: int, limit: int, now_ns: int) -> int:
+    """Play up to ``limit`` messages that are due and publish their ticks together; how many."""
+    mask = track["ring_capacity"] - 1
+    message = market.messages[track["ring_offset"] + (start & mask)]
+    if not is_due(track, message, now_ns):
+        return 0
+    address = claim_ticks(market, limit)
+    ticks = 0
+    played = 0
+    while address > 0:
+        if not can_take(pools, message["book_index"]):
+            address = 0
+            break
+        ticks += take_message(market, pools, track, message, address + ticks * TICK_STRIDE, now_ns)
+        played += 1
+        if played == limit:
+            break
+        message = market.messages[track["ring_offset"] + ((start + played) & mask)]
+        if not is_due(track, message, now_ns):
+            break
+    if address <= 0:
+        track["paused_count"] += 1
+    publication_commit(market.ticks, ticks)
+    return played
 
 
 @inline
@@ -140,20 +185,17 @@ def play_track(market: Any, pools: Any, track: Any, now_ns: int) -> int:
     """Play messages that are due; how many."""
     head = track["ring_head"]
     tail = load_acquire_i64(track["tail_address"])
-    limit = min(tail, head + market.header[0]["batch_messages"])
-    position = head
-    while position < limit:
-        slot = track["ring_offset"] + position % track["ring_capacity"]
-        message = market.messages[slot]
-        if not is_due(track, message, now_ns):
+    waiting = min(tail - head, market.header[0]["batch_messages"])
+    played = 0
+    while played < waiting:
+        wanted = min(waiting - played, CLAIM_MESSAGES)
+        count = play_batch(market, pools, track, head + played, wanted, now_ns)
+        played += count
+        if count < wanted:
             break
-        if take_message(market, pools, track, message, now_ns) < 0:
-            track["paused_count"] += 1
-            break
-        position += 1
-    track["message_count"] += position - head
-    store_release_i64(track["head_address"], position)
-    return position - head
+    track["message_count"] += played
+    store_release_i64(track["head_address"], head + played)
+    return played
 
 
 @inline
@@ -163,12 +205,12 @@ def collector_do_work(
     """One turn; see the module."""
     header = market.header[0]
     work = follow_reports(header, pools, reports, header["scratch_address"], now_ns)
-    for index in range(len(pools.flows)):
+    for index in range(pools.rings[0]["flow_count"]):
         flow = pools.flows[index]
         work += flow_advance(pools, flow, market.books[index], market.levels, now_ns)
         work += send_reference(header, flow, market.published[index], controls, now_ns)
     work += send_commands(header, pools, commands, now_ns)
-    for index in range(len(market.tracks)):
+    for index in range(market.header[0]["track_count"]):
         work += play_track(market, pools, market.tracks[index], now_ns)
     return work
 
@@ -177,27 +219,26 @@ def collector_do_work(
 def collector_duty_cycle(frame: int, now_ns: int) -> int:
     """The agent's turn, over the arrays that :class:`CollectorMemory` lists."""
     market = Market(
-        frame_array(frame, 0, COLLECTOR_DTYPE),
-        frame_array(frame, 1, TRACK_DTYPE),
-        frame_array(frame, 2, FEED_MESSAGE_DTYPE),
-        frame_array(frame, 3, BOOK_DTYPE),
-        frame_array(frame, 4, LEVEL_DTYPE),
-        frame_array(frame, 5, ORDER_DTYPE),
-        frame_array(frame, 6, PUBLISHED_DTYPE),
-        frame_array(frame, 7, PUBLICATION),
-        frame_array(frame, 8, CACHE),
-        frame_array(frame, 9, LAST_VALUE_DTYPE),
+        frame_records(frame, 0, COLLECTOR_DTYPE),
+        frame_records(frame, 1, TRACK_DTYPE),
+        frame_records(frame, 2, FEED_MESSAGE_DTYPE),
+        frame_records(frame, 3, BOOK_DTYPE),
+        frame_records(frame, 4, LEVEL_DTYPE),
+        frame_records(frame, 5, ORDER_DTYPE),
+        frame_records(frame, 6, PUBLISHED_DTYPE),
+        frame_records(frame, 7, PUBLICATION),
+        frame_records(frame, 8, CACHE),
     )
     pools = FlowPools(
-        frame_array(frame, 10, FLOW_DTYPE),
-        frame_array(frame, 11, FLOW_ORDER_DTYPE),
-        frame_array(frame, 12, FLOW_LEVEL_DTYPE),
-        frame_array(frame, 13, BUCKET_DTYPE),
-        frame_array(frame, 14, RINGS_DTYPE),
-        frame_array(frame, 15, FLOW_COMMAND_DTYPE),
-        frame_array(frame, 16, SETTLEMENT_DTYPE),
+        frame_records(frame, 9, FLOW_DTYPE),
+        frame_records(frame, 10, FLOW_ORDER_DTYPE),
+        frame_records(frame, 11, FLOW_LEVEL_DTYPE),
+        frame_records(frame, 12, FLOW_BUCKET_DTYPE),
+        frame_records(frame, 13, RINGS_DTYPE),
+        frame_records(frame, 14, FLOW_COMMAND_DTYPE),
+        frame_records(frame, 15, SETTLEMENT_DTYPE),
     )
-    commands = frame_array(frame, 17, PUBLICATION)
-    controls = frame_array(frame, 18, PUBLICATION)
-    reports = frame_array(frame, 19, IMAGE)
+    commands = frame_records(frame, 16, PUBLICATION)
+    controls = frame_records(frame, 17, PUBLICATION)
+    reports = frame_array(frame, 18, IMAGE)
     return collector_do_work(market, pools, commands, controls, reports, now_ns)

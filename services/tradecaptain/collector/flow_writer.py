@@ -84,7 +84,7 @@ def send_commands(header: Any, pools: Any, publication: Any, now_ns: int) -> int
     if address < 0:
         return 0
     for index in range(waiting):
-        command = pools.commands[(rings["command_head"] + index) % len(pools.commands)]
+        command = pools.commands[(rings["command_head"] + index) % rings["command_capacity"]]
         write_command(header, command, address + index * _COMMAND_STRIDE, now_ns)
     publication_commit(publication, waiting)
     rings["command_head"] += waiting
@@ -94,7 +94,7 @@ def send_commands(header: Any, pools: Any, publication: Any, now_ns: int) -> int
 @inline
 def flow_of_instrument(pools: Any, instrument_id: int) -> int:
     """Index of the flow into an instrument, or -1."""
-    for index in range(len(pools.flows)):
+    for index in range(pools.rings[0]["flow_count"]):
         if pools.flows[index]["instrument_id"] == instrument_id:
             return index
     return -1

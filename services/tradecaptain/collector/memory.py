@@ -12,11 +12,11 @@ from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.collector.books import BookShape, MirrorBooks
 from tradecaptain.collector.state import (
     COLLECTOR_DTYPE,
-    LAST_VALUE_DTYPE,
     PUBLISHED_DTYPE,
     TRACK_DTYPE,
 )
 from tradecaptain.kernels.market_data.flow_layout import (
+    FLOW_BUCKET_DTYPE,
     FLOW_COMMAND_DTYPE,
     FLOW_DTYPE,
     FLOW_LEVEL_DTYPE,
@@ -77,12 +77,11 @@ class CollectorMemory:
         count = len(self.mirrors)
         self.books = MirrorBooks([mirror.shape for mirror in self.mirrors])
         self.published = aligned_zeros(max(count, 1), PUBLISHED_DTYPE)
-        self.last_values = aligned_zeros(max(count, 1), LAST_VALUE_DTYPE)
-        self.header["last_values_address"] = address_of(self.last_values)
         for record, mirror in zip(self.published, self.mirrors, strict=False):
             record["instrument_id"] = mirror.instrument_id
             record["source"] = mirror.source
         self.tracks = aligned_zeros(max(len(track_speeds), 1), TRACK_DTYPE)
+        self.header["track_count"] = len(track_speeds)
         self.messages = aligned_zeros(max(len(track_speeds), 1) * TRACK_RING, FEED_MESSAGE_DTYPE)
         base = address_of(self.tracks)
         fields = TRACK_DTYPE.fields
@@ -103,10 +102,13 @@ class CollectorMemory:
         # Index 0 of both pools means "none".
         self.flow_orders = aligned_zeros(count * FLOW_ORDER_CAPACITY + 1, FLOW_ORDER_DTYPE)
         self.flow_levels = aligned_zeros(count * FLOW_LEVEL_CAPACITY + 1, FLOW_LEVEL_DTYPE)
-        self.buckets = aligned_zeros(count * 2 * FLOW_BUCKETS, np.int64)
+        self.buckets = aligned_zeros(count * 2 * FLOW_BUCKETS, FLOW_BUCKET_DTYPE)
         self.rings = aligned_zeros(1, RINGS_DTYPE)
         self.commands = aligned_zeros(COMMAND_RING, FLOW_COMMAND_DTYPE)
         self.settlements = aligned_zeros(SETTLEMENT_RING, SETTLEMENT_DTYPE)
+        self.rings["command_capacity"] = COMMAND_RING
+        self.rings["settlement_capacity"] = SETTLEMENT_RING
+        self.rings["flow_count"] = count
         for index, mirror in enumerate(self.mirrors):
             flow = self.flows[index]
             flow["instrument_id"] = mirror.own_venue_id
@@ -137,7 +139,6 @@ class CollectorMemory:
             self.published,
             ticks,
             cache,
-            self.last_values,
             self.flows,
             self.flow_orders,
             self.flow_levels,

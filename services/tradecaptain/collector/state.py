@@ -12,7 +12,7 @@ import numpy as np
 TRACK_DTYPE = np.dtype(
     [
         ("ring_offset", "i8"),
-        ("ring_capacity", "i8"),
+        ("ring_capacity", "i8"),  # a power of two
         ("ring_head", "i8"),
         ("ring_tail", "i8"),
         ("speed_numerator", "i8"),  # source seconds a second; zero plays as fast as possible
@@ -79,19 +79,18 @@ COLLECTOR_DTYPE = np.dtype(
         ("replay_account_id", "i8"),
         ("replay_firm_id", "i8"),
         ("scratch_address", "i8"),  # room for one report of another version
-        ("last_values_address", "i8"),
+        ("track_count", "i8"),
     ],
     align=True,
 )
 
 TRACKS: Any = numba.from_dtype(TRACK_DTYPE)[::1]
 PUBLISHED: Any = numba.from_dtype(PUBLISHED_DTYPE)[::1]
-LAST_VALUES: Any = numba.from_dtype(LAST_VALUE_DTYPE)[::1]
 COLLECTOR: Any = numba.from_dtype(COLLECTOR_DTYPE)[::1]
 
 
 class Market(NamedTuple):
-    """The arrays of the market side: what comes in, the books, and what goes out."""
+    """The records of the market side: what comes in, the books, and what goes out."""
 
     header: Any
     tracks: Any
@@ -102,4 +101,3 @@ class Market(NamedTuple):
     published: Any
     ticks: Any
     cache: Any
-    last_values: Any

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from tradecaptain.base.jit import inline
+from tradecaptain.base.records import records_at
 from tradecaptain.kernels.market_data.layout import (
     FLAG_GAP,
     FLAG_LAST,
@@ -17,13 +19,10 @@ from tradecaptain.kernels.market_data.layout import (
     MESSAGE_TRADE,
     SIDE_BUY,
     SIDE_SELL,
+    SIDE_UNSET,
 )
 from tradecaptain.kernels.market_data.levels import best_price, best_quantity
-from tradecaptain.mesh.publication import (
-    publication_claim,
-    publication_commit,
-    publication_stride,
-)
+from tradecaptain.mesh.publication import publication_claim, publication_stride
 from tradecaptain.wire import market_tick
 
 # A message of the vendor makes at most a trade, a level and a quote.
@@ -34,33 +33,59 @@ TICK_LAST = 2
 TICK_GAP = 8
 TICK_HIDDEN = 16
 
-_STRIDE = publication_stride(market_tick.RECORD_BYTES)
+# So many messages at most share a claim of the log and become visible together.
+CLAIM_MESSAGES = 64
+
+TICK_STRIDE = publication_stride(market_tick.RECORD_BYTES)
 
 
 @inline
-def begin_tick(
-    market: Any, published: Any, message: Any, address: int, tick_type: int, now_ns: int
-) -> None:
-    """Fill what all ticks of a message share, and give the tick its numbers."""
+def begin_tick(market: Any, published: Any, message: Any, address: int, now_ns: int) -> Any:
+    """The tick at ``address``, filled with what all ticks of a message share, and numbered.
+
+    Every field is written, here or by the caller, so that nothing need be cleared beforehand.
+    """
     header = market.header[0]
-    header["sequence"] += 1
-    published["instrument_sequence"] += 1
-    market_tick.initialise(address)
-    market_tick.set_epoch(address, header["epoch"])
-    market_tick.set_sequence(address, header["sequence"])
-    market_tick.set_time_ns(address, now_ns)
-    market_tick.set_tick_type(address, tick_type)
+    sequence = header["sequence"] + 1
+    header["sequence"] = sequence
+    instrument_sequence = published["instrument_sequence"] + 1
+    published["instrument_sequence"] = instrument_sequence
+    tick = records_at(address, 1, market_tick.DTYPE)[0]
+    tick["segment_table"] = market_tick.SEGMENT_TABLE
+    tick["root_pointer"] = market_tick.ROOT_POINTER
+    tick["kind"] = market_tick.KIND
+    tick["schema_version"] = market_tick.SCHEMA_VERSION
+    tick["epoch"] = header["epoch"]
+    tick["sequence"] = sequence
+    tick["time_ns"] = now_ns
     flags = TICK_SNAPSHOT if (message["flags"] & FLAG_SNAPSHOT) != 0 else 0
     if published["has_gap"] != 0:
         flags |= TICK_GAP
         published["has_gap"] = 0
-    market_tick.set_flags(address, flags)
-    market_tick.set_source(address, published["source"])
-    market_tick.set_instrument_id(address, published["instrument_id"])
-    market_tick.set_instrument_sequence(address, published["instrument_sequence"])
-    market_tick.set_vendor_sequence(address, message["vendor_sequence"])
-    market_tick.set_event_time_ns(address, message["event_time_ns"])
-    market_tick.set_receive_time_ns(address, message["receive_time_ns"])
+    tick["flags"] = flags
+    tick["source"] = published["source"]
+    tick["instrument_id"] = published["instrument_id"]
+    tick["instrument_sequence"] = instrument_sequence
+    tick["vendor_sequence"] = message["vendor_sequence"]
+    tick["event_time_ns"] = message["event_time_ns"]
+    tick["receive_time_ns"] = message["receive_time_ns"]
+    return tick
+
+
+@inline
+def write_body(
+    tick: Any, side: int, price_units: int, quantity_units: int, order_count: int, vendor_id: int
+) -> None:
+    """What a tick tells about one price; it has no quote."""
+    tick["side"] = side
+    tick["order_count"] = order_count
+    tick["price_units"] = price_units
+    tick["quantity_units"] = quantity_units
+    tick["bid_price_units"] = 0
+    tick["bid_quantity_units"] = 0
+    tick["ask_price_units"] = 0
+    tick["ask_quantity_units"] = 0
+    tick["vendor_id"] = vendor_id
 
 
 @inline
@@ -72,20 +97,20 @@ def is_print(kind: int) -> bool:
 @inline
 def write_trade(market: Any, published: Any, message: Any, address: int, now_ns: int) -> None:
     """A trade: the side told is the aggressor's."""
-    begin_tick(market, published, message, address, market_tick.TICK_TYPE_TRADE, now_ns)
+    tick = begin_tick(market, published, message, address, now_ns)
+    tick["tick_type"] = market_tick.TICK_TYPE_TRADE
     kind = message["message_type"]
-    side = message["side"]
+    side = np.int64(message["side"])
     if kind in (MESSAGE_EXECUTE, MESSAGE_EXECUTE_HIDDEN):
         # These name the resting order's side.
         side = SIDE_SELL if side == SIDE_BUY else SIDE_BUY
     if kind == MESSAGE_EXECUTE_HIDDEN:
-        market_tick.set_flags(address, market_tick.get_flags(address) | TICK_HIDDEN)
-    market_tick.set_side(address, side)
-    market_tick.set_price_units(address, message["price_units"])
-    market_tick.set_quantity_units(address, message["quantity_units"])
-    market_tick.set_vendor_id(address, message["reference_id"])
-    published["last_price_units"] = message["price_units"]
-    published["last_quantity_units"] = message["quantity_units"]
+        tick["flags"] |= TICK_HIDDEN
+    price = message["price_units"]
+    quantity = message["quantity_units"]
+    write_body(tick, side, price, quantity, 0, message["reference_id"])
+    published["last_price_units"] = price
+    published["last_quantity_units"] = quantity
     published["trade_count"] += 1
 
 
@@ -94,12 +119,16 @@ def write_level(
     market: Any, published: Any, book: Any, message: Any, address: int, now_ns: int
 ) -> None:
     """A level that changed: its whole quantity now, zero if it went."""
-    begin_tick(market, published, message, address, market_tick.TICK_TYPE_LEVEL, now_ns)
-    market_tick.set_side(address, book["changed_side"])
-    market_tick.set_price_units(address, book["changed_price_units"])
-    market_tick.set_quantity_units(address, book["changed_quantity_units"])
-    market_tick.set_order_count(address, book["changed_order_count"])
-    market_tick.set_vendor_id(address, message["reference_id"])
+    tick = begin_tick(market, published, message, address, now_ns)
+    tick["tick_type"] = market_tick.TICK_TYPE_LEVEL
+    write_body(
+        tick,
+        book["changed_side"],
+        book["changed_price_units"],
+        book["changed_quantity_units"],
+        book["changed_order_count"],
+        message["reference_id"],
+    )
 
 
 @inline
@@ -107,9 +136,36 @@ def write_dropped(
     market: Any, published: Any, book: Any, message: Any, address: int, now_ns: int
 ) -> None:
     """A level that left the vendor's depth: followers must not keep it."""
-    begin_tick(market, published, message, address, market_tick.TICK_TYPE_LEVEL, now_ns)
-    market_tick.set_side(address, book["dropped_side"])
-    market_tick.set_price_units(address, book["dropped_price_units"])
+    tick = begin_tick(market, published, message, address, now_ns)
+    tick["tick_type"] = market_tick.TICK_TYPE_LEVEL
+    write_body(tick, book["dropped_side"], book["dropped_price_units"], 0, 0, 0)
+
+
+@inline
+def write_quote(market: Any, published: Any, message: Any, address: int, now_ns: int) -> None:
+    """The best bid and ask; an empty side has quantity zero."""
+    tick = begin_tick(market, published, message, address, now_ns)
+    tick["tick_type"] = market_tick.TICK_TYPE_QUOTE
+    tick["side"] = SIDE_UNSET
+    tick["order_count"] = 0
+    tick["price_units"] = 0
+    tick["quantity_units"] = 0
+    tick["bid_price_units"] = published["bid_price_units"]
+    tick["bid_quantity_units"] = published["bid_quantity_units"]
+    tick["ask_price_units"] = published["ask_price_units"]
+    tick["ask_quantity_units"] = published["ask_quantity_units"]
+    tick["vendor_id"] = 0
+
+
+@inline
+def write_bare(
+    market: Any, published: Any, message: Any, address: int, tick_type: int, now_ns: int
+) -> None:
+    """A tick that says only that something happened, with the message's price."""
+    tick = begin_tick(market, published, message, address, now_ns)
+    tick["tick_type"] = tick_type
+    price = message["price_units"] if tick_type == market_tick.TICK_TYPE_STATUS else 0
+    write_body(tick, SIDE_UNSET, price, 0, 0, 0)
 
 
 @inline
@@ -131,62 +187,47 @@ def take_best(published: Any, book: Any, levels: Any) -> bool:
 
 
 @inline
-def write_quote(market: Any, published: Any, message: Any, address: int, now_ns: int) -> None:
-    """The best bid and ask; an empty side has quantity zero."""
-    begin_tick(market, published, message, address, market_tick.TICK_TYPE_QUOTE, now_ns)
-    market_tick.set_bid_price_units(address, published["bid_price_units"])
-    market_tick.set_bid_quantity_units(address, published["bid_quantity_units"])
-    market_tick.set_ask_price_units(address, published["ask_price_units"])
-    market_tick.set_ask_quantity_units(address, published["ask_quantity_units"])
-
-
-@inline
 def write_ticks(
-    market: Any, published: Any, book: Any, message: Any, address: int, now_ns: int, outcome: int
+    market: Any, index: int, message: Any, address: int, now_ns: int, outcome: int
 ) -> int:
-    """Write what a message means to readers from ``address`` on; how many ticks."""
+    """Write what a message that was applied means to readers, from ``address`` on; how many ticks.
+
+    ``outcome`` is the mirror's.
+    """
+    published = market.published[index]
+    book = market.books[index]
     kind = message["message_type"]
-    count = 0
-    if kind == MESSAGE_SNAPSHOT:
-        begin_tick(market, published, message, address, market_tick.TICK_TYPE_CLEAR, now_ns)
-        count = 1
-    elif kind == MESSAGE_HALT:
-        begin_tick(market, published, message, address, market_tick.TICK_TYPE_STATUS, now_ns)
-        market_tick.set_price_units(address, message["price_units"])
-        count = 1
-    elif is_print(kind):
-        write_trade(market, published, message, address, now_ns)
-        count = 1
-    if outcome > 0:
-        write_level(market, published, book, message, address + count * _STRIDE, now_ns)
-        count += 1
-    if book["dropped_side"] != 0:
-        write_dropped(market, published, book, message, address + count * _STRIDE, now_ns)
-        count += 1
-    is_last = (message["flags"] & FLAG_LAST) != 0
-    if is_last and take_best(published, book, market.levels):
-        write_quote(market, published, message, address + count * _STRIDE, now_ns)
-        count += 1
-    if is_last and count > 0:
-        last = address + (count - 1) * _STRIDE
-        market_tick.set_flags(last, market_tick.get_flags(last) | TICK_LAST)
-    return count
-
-
-@inline
-def claim_ticks(market: Any) -> int:
-    """Room for the ticks of one message: an address, or negative while there is none."""
-    return publication_claim(market.ticks, TICKS_PER_MESSAGE, market_tick.RECORD_BYTES)
-
-
-@inline
-def publish_message(
-    market: Any, published: Any, book: Any, message: Any, address: int, now_ns: int, outcome: int
-) -> int:
-    """Publish the ticks of a message that has been applied, at what was claimed; how many."""
     if (message["flags"] & FLAG_GAP) != 0:
         published["has_gap"] = 1
-    count = write_ticks(market, published, book, message, address, now_ns, outcome)
-    if count > 0:
-        publication_commit(market.ticks, count)
-    return count
+    place = address
+    if kind == MESSAGE_SNAPSHOT:
+        write_bare(market, published, message, place, market_tick.TICK_TYPE_CLEAR, now_ns)
+        place += TICK_STRIDE
+    elif kind == MESSAGE_HALT:
+        write_bare(market, published, message, place, market_tick.TICK_TYPE_STATUS, now_ns)
+        place += TICK_STRIDE
+    elif is_print(kind):
+        write_trade(market, published, message, place, now_ns)
+        place += TICK_STRIDE
+    if outcome > 0:
+        write_level(market, published, book, message, place, now_ns)
+        place += TICK_STRIDE
+    if book["dropped_side"] != SIDE_UNSET:
+        write_dropped(market, published, book, message, place, now_ns)
+        place += TICK_STRIDE
+    if (message["flags"] & FLAG_LAST) == 0:
+        return (place - address) // TICK_STRIDE
+    if take_best(published, book, market.levels):
+        write_quote(market, published, message, place, now_ns)
+        place += TICK_STRIDE
+    if place > address:
+        last = records_at(place - TICK_STRIDE, 1, market_tick.DTYPE)[0]
+        last["flags"] |= TICK_LAST
+    return (place - address) // TICK_STRIDE
+
+
+@inline
+def claim_ticks(market: Any, message_count: int) -> int:
+    """Room for the ticks of so many messages: an address, or negative while there is none."""
+    count = message_count * TICKS_PER_MESSAGE
+    return publication_claim(market.ticks, count, market_tick.RECORD_BYTES)

@@ -16,8 +16,9 @@ import numpy.typing as npt
 from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
-from tradecaptain.base.jit import CompiledEntry, entry
+from tradecaptain.base.jit import CompiledEntry, entry, inline
 from tradecaptain.base.memory import address_of, load_i64
+from tradecaptain.base.records import records_at
 from tradecaptain.mesh.transport import Resource
 
 FRAME_ENTRY_BYTES = 16
@@ -64,6 +65,17 @@ def _frame_array_overload(frame: Any, index: Any, dtype: Any) -> Callable[..., A
         return carray(_as_pointer(load_i64(slot)), load_i64(slot + 8), dtype)
 
     return compiled
+
+
+@inline
+def frame_records(frame: int, index: int, dtype: npt.DTypeLike) -> Any:
+    """The agent's array number ``index`` as records without a length.
+
+    An array is seven words and two calls of the reference counter for every function that it is
+    handed to; this is one word. ``dtype`` is a constant of the calling module.
+    """
+    slot = frame + index * _FRAME_ENTRY_BYTES
+    return records_at(load_i64(slot), load_i64(slot + 8), dtype)
 
 
 class Agent:

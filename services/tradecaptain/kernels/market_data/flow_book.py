@@ -13,8 +13,8 @@ def clear_flow(pools: Any, flow: Any) -> None:
     """Forget all orders and levels."""
     mask = flow["bucket_mask"]
     for slot in range(mask + 1):
-        pools.buckets[flow["order_bucket_offset"] + slot] = 0
-        pools.buckets[flow["level_bucket_offset"] + slot] = 0
+        pools.buckets[flow["order_bucket_offset"] + slot]["chain_head"] = 0
+        pools.buckets[flow["level_bucket_offset"] + slot]["chain_head"] = 0
     offset = flow["order_offset"]
     for index in range(offset, offset + flow["order_capacity"]):
         pools.orders[index]["order_id"] = 0
@@ -38,7 +38,7 @@ def level_bucket(flow: Any, side: int, price_units: int) -> int:
 @inline
 def find_flow_level(pools: Any, flow: Any, side: int, price_units: int) -> int:
     """Index of a level, or 0."""
-    index = pools.buckets[level_bucket(flow, side, price_units)]
+    index = pools.buckets[level_bucket(flow, side, price_units)]["chain_head"]
     while index != 0:
         if (
             pools.levels[index]["price_units"] == price_units
@@ -65,8 +65,8 @@ def make_flow_level(pools: Any, flow: Any, side: int, price_units: int) -> int:
     pools.levels[index]["vendor_units"] = 0
     pools.levels[index]["first"] = 0
     pools.levels[index]["last"] = 0
-    pools.levels[index]["chain"] = pools.buckets[bucket]
-    pools.buckets[bucket] = index
+    pools.levels[index]["chain"] = pools.buckets[bucket]["chain_head"]
+    pools.buckets[bucket]["chain_head"] = index
     return index
 
 
@@ -74,9 +74,9 @@ def make_flow_level(pools: Any, flow: Any, side: int, price_units: int) -> int:
 def free_flow_level(pools: Any, flow: Any, index: int) -> None:
     """Give back a level that has no orders."""
     bucket = level_bucket(flow, pools.levels[index]["side"], pools.levels[index]["price_units"])
-    at = pools.buckets[bucket]
+    at = pools.buckets[bucket]["chain_head"]
     if at == index:
-        pools.buckets[bucket] = pools.levels[index]["chain"]
+        pools.buckets[bucket]["chain_head"] = pools.levels[index]["chain"]
     else:
         while pools.levels[at]["chain"] != index:
             at = pools.levels[at]["chain"]
@@ -94,7 +94,7 @@ def order_bucket(flow: Any, order_id: int) -> int:
 @inline
 def find_flow_order(pools: Any, flow: Any, order_id: int) -> int:
     """Index of an order, or 0."""
-    index = pools.buckets[order_bucket(flow, order_id)]
+    index = pools.buckets[order_bucket(flow, order_id)]["chain_head"]
     while index != 0 and pools.orders[index]["order_id"] != order_id:
         index = pools.orders[index]["chain"]
     return index
@@ -118,8 +118,8 @@ def make_flow_order(pools: Any, flow: Any, level: int, order_id: int, units: int
     pools.orders[index]["previous"] = last
     pools.orders[index]["next"] = 0
     pools.orders[index]["is_queued"] = 1
-    pools.orders[index]["chain"] = pools.buckets[bucket]
-    pools.buckets[bucket] = index
+    pools.orders[index]["chain"] = pools.buckets[bucket]["chain_head"]
+    pools.buckets[bucket]["chain_head"] = index
     if last != 0:
         pools.orders[last]["next"] = index
     else:
@@ -156,9 +156,9 @@ def free_flow_order(pools: Any, flow: Any, index: int) -> None:
     """Give back an order."""
     leave_queue(pools, flow, index)
     bucket = order_bucket(flow, pools.orders[index]["order_id"])
-    at = pools.buckets[bucket]
+    at = pools.buckets[bucket]["chain_head"]
     if at == index:
-        pools.buckets[bucket] = pools.orders[index]["chain"]
+        pools.buckets[bucket]["chain_head"] = pools.orders[index]["chain"]
     else:
         while pools.orders[at]["chain"] != index:
             at = pools.orders[at]["chain"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 FLOW_WAITING = 0  # nothing of ours stands at the venue; try again at retry_ns
@@ -78,6 +77,9 @@ FLOW_LEVEL_DTYPE = np.dtype(
     align=True,
 )
 
+# One bucket of the indices by order id and by level.
+FLOW_BUCKET_DTYPE = np.dtype([("chain_head", "i8")], align=True)
+
 ACTION_NEW = 1
 ACTION_EXECUTE = 2  # an immediate-or-cancel order from the other side
 ACTION_CANCEL = 3  # quantity zero: all of it
@@ -102,7 +104,7 @@ SETTLEMENT_DTYPE = np.dtype(
     [("tag", "i8"), ("flow_index", "i8"), ("order", "i8"), ("order_id", "i8")], align=True
 )
 
-# Rings of all flows: commands to be sent and settlements to be made.
+# Rings of all flows: commands to be sent and settlements to be made; and how many flows there are.
 RINGS_DTYPE = np.dtype(
     [
         ("command_head", "i8"),
@@ -112,18 +114,12 @@ RINGS_DTYPE = np.dtype(
         ("next_tag", "i8"),
         ("settling_tag", "i8"),  # execution whose events are being read
         ("venue_epoch", "i8"),
-        ("reserved", "i8"),
+        ("command_capacity", "i8"),
+        ("settlement_capacity", "i8"),
+        ("flow_count", "i8"),
     ],
     align=True,
 )
-
-FLOWS: Any = numba.from_dtype(FLOW_DTYPE)[::1]
-FLOW_ORDERS: Any = numba.from_dtype(FLOW_ORDER_DTYPE)[::1]
-FLOW_LEVELS: Any = numba.from_dtype(FLOW_LEVEL_DTYPE)[::1]
-FLOW_COMMANDS: Any = numba.from_dtype(FLOW_COMMAND_DTYPE)[::1]
-SETTLEMENTS: Any = numba.from_dtype(SETTLEMENT_DTYPE)[::1]
-RINGS: Any = numba.from_dtype(RINGS_DTYPE)[::1]
-BUCKETS: Any = numba.int64[::1]
 
 # One message of the vendor makes at most so many commands and settlements; before it is taken both
 # rings must have room for them.
@@ -131,7 +127,10 @@ STEP_COMMANDS_MAX = 1024
 
 
 class FlowPools(NamedTuple):
-    """The arrays of all replayed flows, handed from function to function as one argument."""
+    """The records of all replayed flows, handed from function to function as one argument.
+
+    How many there are stands in ``rings``: records at an address have no length.
+    """
 
     flows: Any
     orders: Any

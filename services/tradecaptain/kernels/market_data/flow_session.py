@@ -44,7 +44,7 @@ def flow_wait(flow: Any, retry_ns: int) -> None:
 @inline
 def flow_wait_all(pools: Any) -> None:
     """The venue is gone or new, or reports were missed: all flows start over."""
-    for index in range(len(pools.flows)):
+    for index in range(pools.rings[0]["flow_count"]):
         flow_wait(pools.flows[index], 0)
         pools.flows[index]["reference_units"] = 0
     rings = pools.rings[0]

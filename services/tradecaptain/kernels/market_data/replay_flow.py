@@ -58,8 +58,10 @@ def other_side(side: int) -> int:
 def has_step_room(pools: Any) -> bool:
     """Whether another message can be taken."""
     rings = pools.rings[0]
-    commands = len(pools.commands) - (rings["command_tail"] - rings["command_head"])
-    settlements = len(pools.settlements) - (rings["settlement_tail"] - rings["settlement_head"])
+    commands = rings["command_capacity"] - (rings["command_tail"] - rings["command_head"])
+    settlements = rings["settlement_capacity"] - (
+        rings["settlement_tail"] - rings["settlement_head"]
+    )
     return min(commands, settlements) >= STEP_COMMANDS_MAX
 
 
@@ -69,7 +71,7 @@ def push_command(
 ) -> Any:
     """Append a command to the ring; the caller has seen to the room and adds ids."""
     tail = pools.rings[0]["command_tail"]
-    command = pools.commands[tail % len(pools.commands)]
+    command = pools.commands[tail % pools.rings[0]["command_capacity"]]
     pools.rings[0]["command_tail"] = tail + 1
     command["instrument_id"] = flow["instrument_id"]
     command["action"] = action
@@ -159,7 +161,7 @@ def flow_cancel_units(pools: Any, flow: Any, index: int, units: int) -> None:
 def await_execution(pools: Any, flow_index: int, index: int, tag: int) -> None:
     """Have an order looked at when the execution with this tag is over."""
     tail = pools.rings[0]["settlement_tail"]
-    settlement = pools.settlements[tail % len(pools.settlements)]
+    settlement = pools.settlements[tail % pools.rings[0]["settlement_capacity"]]
     pools.rings[0]["settlement_tail"] = tail + 1
     settlement["tag"] = tag
     settlement["flow_index"] = flow_index
@@ -179,8 +181,9 @@ def next_execution_tag(pools: Any) -> int:
 @inline
 def withdraw_settlements(pools: Any, flow: Any, start: int) -> None:
     """No execution was sent after all: take back the settlements from ``start`` on."""
+    capacity = pools.rings[0]["settlement_capacity"]
     for position in range(start, pools.rings[0]["settlement_tail"]):
-        index = pools.settlements[position % len(pools.settlements)]["order"]
+        index = pools.settlements[position % capacity]["order"]
         pools.orders[index]["awaiting"] -= 1
         retire_order(pools, flow, index)
     pools.rings[0]["settlement_tail"] = start
@@ -308,7 +311,7 @@ def flow_settle(pools: Any, tag: int) -> None:
     """
     rings = pools.rings[0]
     while rings["settlement_head"] < rings["settlement_tail"]:
-        settlement = pools.settlements[rings["settlement_head"] % len(pools.settlements)]
+        settlement = pools.settlements[rings["settlement_head"] % rings["settlement_capacity"]]
         if settlement["tag"] != tag:
             break
         rings["settlement_head"] += 1
