@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from tradecaptain.kernels.market_data.layout import BOOK_DTYPE, LEVEL_DTYPE, ORDER_DTYPE
+from tradecaptain.kernels.market_data.order_table import ORDER_SLOTS_MIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class BookShape:
     level_capacity: int
     depth_limit: int = 0
     order_slots: int = 0
+    """Slots of the order table at its largest, a power of two; zero tracks no orders."""
     orders_time: bool = False
 
     def __post_init__(self) -> None:
@@ -41,9 +43,11 @@ class MirrorBooks:
             book["bid_offset"] = level_count
             book["ask_offset"] = level_count + capacity
             book["order_offset"] = order_count
-            book["order_mask"] = slots - 1
+            book["order_mask"] = min(slots, ORDER_SLOTS_MIN) - 1
+            book["order_slots_max"] = slots
             level_count += 2 * capacity
-            order_count += slots
+            # The order table grows by moving on; pages that it doesn't reach cost nothing.
+            order_count += 2 * slots
         self.levels = np.zeros(max(level_count, 1), dtype=LEVEL_DTYPE)
         self.orders = np.zeros(max(order_count, 1), dtype=ORDER_DTYPE)
 

@@ -68,7 +68,9 @@ BOOK_DTYPE = np.dtype(
         ("ask_count", "i8"),
         ("order_offset", "i8"),
         ("order_mask", "i8"),  # slots of the order table less one
+        ("order_slots_max", "i8"),
         ("order_count", "i8"),
+        ("orders_entered", "i8"),  # since the order table was last rid of what is lost
         ("next_serial", "i8"),
         ("vacant_side", "i8"),  # side whose deepest level may be revealed now
         ("state", "i8"),  # BOOK_…

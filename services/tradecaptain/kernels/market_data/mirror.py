@@ -51,7 +51,13 @@ from tradecaptain.kernels.market_data.levels import (
     side_count,
     side_offset,
 )
-from tradecaptain.kernels.market_data.order_table import find_order, insert_order, remove_order
+from tradecaptain.kernels.market_data.order_table import (
+    clear_orders,
+    find_order,
+    insert_order,
+    is_standing,
+    remove_order,
+)
 
 
 @inline
@@ -110,11 +116,7 @@ def clear_levels(book: Any) -> None:
 def clear_book(book: Any, orders: Any) -> None:
     """Empty the book before a snapshot."""
     clear_levels(book)
-    if book["order_count"] > 0:
-        offset = book["order_offset"]
-        for index in range(offset, offset + book["order_mask"] + 1):
-            orders[index]["order_id"] = 0
-        book["order_count"] = 0
+    clear_orders(book, orders)
 
 
 @inline
@@ -143,23 +145,40 @@ def apply_level_message(book: Any, levels: Any, message: Any) -> int:
 
 @inline
 def standing_order(book: Any, levels: Any, orders: Any, order_id: int, level_index: int) -> int:
-    """Index of an order that is known to stand at a level, or -1.
+    """Index of an order that is known to stand in the book, or -1.
 
-    A record whose level was lost meanwhile says nothing any more and is removed.
+    ``level_index`` is the level where it should be, or -1. A record whose level was lost meanwhile
+    says nothing any more and is removed.
     """
     if order_id == 0:
         return -1
     found = find_order(book, orders, order_id)
-    if found >= 0 and orders[found]["serial"] != levels[level_index]["serial"]:
-        side = orders[found]["side"]
-        price = orders[found]["price_units"]
-        other = find_level(book, levels, side, price)
-        stands = holds_level(book, levels, side, price, other)
-        if stands and levels[other]["serial"] == orders[found]["serial"]:
-            return found
-        remove_order(book, orders, found)
+    if found < 0:
         return -1
-    return found
+    if level_index >= 0 and orders[found]["serial"] == levels[level_index]["serial"]:
+        return found
+    if is_standing(book, levels, orders, found):
+        return found
+    remove_order(book, orders, found)
+    return -1
+
+
+@inline
+def track_order(book: Any, levels: Any, orders: Any, message: Any, index: int) -> None:
+    """Enter a new order at its level into the order table, if there is room."""
+    order_id = message["reference_id"]
+    if book["tracks_orders"] == 0 or order_id == 0:
+        return
+    slot = insert_order(book, levels, orders, order_id)
+    if slot < 0:
+        return
+    quantity = message["quantity_units"]
+    orders[slot]["price_units"] = message["price_units"]
+    orders[slot]["quantity_units"] = quantity
+    orders[slot]["serial"] = levels[index]["serial"]
+    orders[slot]["side"] = message["side"]
+    levels[index]["known_units"] += quantity
+    levels[index]["order_count"] += 1
 
 
 @inline
@@ -168,29 +187,24 @@ def add_order(book: Any, levels: Any, orders: Any, message: Any) -> int:
     side = np.int64(message["side"])
     price = message["price_units"]
     quantity = message["quantity_units"]
-    order_id = message["reference_id"]
     if quantity <= 0:
         return BAD_QUANTITY
     index = find_level(book, levels, side, price)
-    if not holds_level(book, levels, side, price, index):
-        limit = book["depth_limit"]
-        # Beyond the depth that the vendor shows, a level doesn't belong to our book either.
-        if limit > 0 and side_count(book, side) >= limit and index == side_offset(book, side):
-            return 0
+    held = holds_level(book, levels, side, price, index)
+    limit = book["depth_limit"]
+    # Beyond the depth that the vendor shows, a level doesn't belong to our book either.
+    beyond = limit > 0 and side_count(book, side) >= limit and index == side_offset(book, side)
+    if beyond and not held:
+        return 0
+    if book["tracks_orders"] != 0:
+        place = index if held else -1
+        if standing_order(book, levels, orders, message["reference_id"], place) >= 0:
+            return DUPLICATE_ORDER
+    if not held:
         index = insert_level(book, levels, side, price, index)
         if index < 0:
             return 0
-    if book["tracks_orders"] != 0 and order_id != 0:
-        if standing_order(book, levels, orders, order_id, index) >= 0:
-            return DUPLICATE_ORDER
-        slot = insert_order(book, orders, order_id)
-        if slot >= 0:
-            orders[slot]["price_units"] = price
-            orders[slot]["quantity_units"] = quantity
-            orders[slot]["serial"] = levels[index]["serial"]
-            orders[slot]["side"] = side
-            levels[index]["known_units"] += quantity
-            levels[index]["order_count"] += 1
+    track_order(book, levels, orders, message, index)
     levels[index]["quantity_units"] += quantity
     note_change(book, side, price, levels[index]["quantity_units"], levels[index]["order_count"])
     trim_depth(book, levels, side)
