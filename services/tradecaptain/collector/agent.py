@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import load_acquire_i64, store_release_i64
 from tradecaptain.base.records import records_at
 from tradecaptain.collector.flow_writer import (
@@ -76,7 +76,7 @@ def anchor(track: Any, source_ns: int, now_ns: int) -> None:
     track["is_anchored"] = 1
 
 
-@inline
+@inline_always
 def is_due(track: Any, message: Any, now_ns: int) -> bool:
     """Whether a message's time has come at the track's speed."""
     if track["speed_numerator"] == 0:
@@ -91,7 +91,7 @@ def is_due(track: Any, message: Any, now_ns: int) -> bool:
     return track["anchor_wall_ns"] + wait_ns <= now_ns
 
 
-@inline
+@inline_always
 def store_last_value(market: Any, index: int, message: Any, now_ns: int) -> None:
     """Show the newest quote and trade of an instrument to every process."""
     address = cache_begin(market.cache, index)
@@ -114,7 +114,7 @@ def store_last_value(market: Any, index: int, message: Any, now_ns: int) -> None
     cache_end(market.cache, index)
 
 
-@inline
+@inline_always
 def can_take(pools: Any, index: int) -> bool:
     """Whether a message of this book may be taken now."""
     flow = pools.flows[index]
@@ -134,7 +134,7 @@ def feed_flow(pools: Any, book: Any, index: int, message: Any) -> None:
             flow_drop_level(pools, flow, book["dropped_side"], book["dropped_price_units"])
 
 
-@inline
+@inline_always
 def take_message(
     market: Any, pools: Any, track: Any, message: Any, address: int, now_ns: int
 ) -> int:
@@ -153,7 +153,7 @@ def take_message(
     return count
 
 
-@inline
+@inline_always
 def play_batch(market: Any, pools: Any, track: Any, start: int, limit: int, now_ns: int) -> int:
     """Play up to ``limit`` messages that are due and publish their ticks together; how many."""
     mask = track["ring_capacity"] - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.records import records_at
 from tradecaptain.kernels.market_data.layout import (
     FLAG_GAP,
@@ -39,7 +39,7 @@ CLAIM_MESSAGES = 64
 TICK_STRIDE = publication_stride(market_tick.RECORD_BYTES)
 
 
-@inline
+@inline_always
 def begin_tick(market: Any, published: Any, message: Any, address: int, now_ns: int) -> Any:
     """The tick at ``address``, filled with what all ticks of a message share, and numbered.
 
@@ -72,7 +72,7 @@ def begin_tick(market: Any, published: Any, message: Any, address: int, now_ns: 
     return tick
 
 
-@inline
+@inline_always
 def write_body(
     tick: Any, side: int, price_units: int, quantity_units: int, order_count: int, vendor_id: int
 ) -> None:
@@ -88,13 +88,13 @@ def write_body(
     tick["vendor_id"] = vendor_id
 
 
-@inline
+@inline_always
 def is_print(kind: int) -> bool:
     """Whether a message is a trade."""
     return kind in (MESSAGE_EXECUTE, MESSAGE_EXECUTE_HIDDEN, MESSAGE_CROSS, MESSAGE_TRADE)
 
 
-@inline
+@inline_always
 def write_trade(market: Any, published: Any, message: Any, address: int, now_ns: int) -> None:
     """A trade: the side told is the aggressor's."""
     tick = begin_tick(market, published, message, address, now_ns)
@@ -114,7 +114,7 @@ def write_trade(market: Any, published: Any, message: Any, address: int, now_ns:
     published["trade_count"] += 1
 
 
-@inline
+@inline_always
 def write_level(
     market: Any, published: Any, book: Any, message: Any, address: int, now_ns: int
 ) -> None:
@@ -131,7 +131,7 @@ def write_level(
     )
 
 
-@inline
+@inline_always
 def write_dropped(
     market: Any, published: Any, book: Any, message: Any, address: int, now_ns: int
 ) -> None:
@@ -141,7 +141,7 @@ def write_dropped(
     write_body(tick, book["dropped_side"], book["dropped_price_units"], 0, 0, 0)
 
 
-@inline
+@inline_always
 def write_quote(market: Any, published: Any, message: Any, address: int, now_ns: int) -> None:
     """The best bid and ask; an empty side has quantity zero."""
     tick = begin_tick(market, published, message, address, now_ns)
@@ -168,7 +168,7 @@ def write_bare(
     write_body(tick, SIDE_UNSET, price, 0, 0, 0)
 
 
-@inline
+@inline_always
 def take_best(published: Any, book: Any, levels: Any) -> bool:
     """Whether the best bid or ask isn't the one published last; it is noted as published."""
     bid_quantity = best_quantity(book, levels, SIDE_BUY)
@@ -186,7 +186,7 @@ def take_best(published: Any, book: Any, levels: Any) -> bool:
     return changed
 
 
-@inline
+@inline_always
 def write_ticks(
     market: Any, index: int, message: Any, address: int, now_ns: int, outcome: int
 ) -> int:

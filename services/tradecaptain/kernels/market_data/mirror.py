@@ -11,7 +11,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.jit import inline, inline_always, kernel
 from tradecaptain.kernels.market_data.layout import (
     BAD_QUANTITY,
     BOOK_EMPTY,
@@ -60,7 +60,7 @@ from tradecaptain.kernels.market_data.order_table import (
 )
 
 
-@inline
+@inline_always
 def note_change(book: Any, side: int, price_units: int, quantity_units: int, orders: int) -> None:
     """Remember the level that the message changed, for those who publish it."""
     book["changed_side"] = side
@@ -69,7 +69,7 @@ def note_change(book: Any, side: int, price_units: int, quantity_units: int, ord
     book["changed_order_count"] = orders
 
 
-@inline
+@inline_always
 def trim_depth(book: Any, levels: Any, side: int) -> None:
     """Forget what has left the vendor's depth: the vendor tells nothing more about it."""
     limit = book["depth_limit"]
@@ -143,7 +143,7 @@ def apply_level_message(book: Any, levels: Any, message: Any) -> int:
     return 0
 
 
-@inline
+@inline_always
 def standing_order(book: Any, levels: Any, orders: Any, order_id: int, level_index: int) -> int:
     """Index of an order that is known to stand in the book, or -1.
 
@@ -163,7 +163,7 @@ def standing_order(book: Any, levels: Any, orders: Any, order_id: int, level_ind
     return -1
 
 
-@inline
+@inline_always
 def track_order(book: Any, levels: Any, orders: Any, message: Any, index: int) -> None:
     """Enter a new order at its level into the order table, if there is room."""
     order_id = message["reference_id"]
@@ -181,7 +181,7 @@ def track_order(book: Any, levels: Any, orders: Any, message: Any, index: int) -
     levels[index]["order_count"] += 1
 
 
-@inline
+@inline_always
 def add_order(book: Any, levels: Any, orders: Any, message: Any) -> int:
     """Apply a new order."""
     side = np.int64(message["side"])
@@ -211,7 +211,7 @@ def add_order(book: Any, levels: Any, orders: Any, message: Any) -> int:
     return 1
 
 
-@inline
+@inline_always
 def check_order(orders: Any, slot: int, message: Any) -> int:
     """Hold a reduction against the order that it names."""
     remaining = orders[slot]["quantity_units"]
@@ -228,7 +228,7 @@ def check_order(orders: Any, slot: int, message: Any) -> int:
     return 0
 
 
-@inline
+@inline_always
 def draw_from_order(book: Any, levels: Any, orders: Any, message: Any, index: int) -> int:
     """Take a reduction from the order that it names, or from the unknown rest of its level."""
     quantity = message["quantity_units"]
@@ -249,7 +249,7 @@ def draw_from_order(book: Any, levels: Any, orders: Any, message: Any, index: in
     return 0
 
 
-@inline
+@inline_always
 def reduce_order(book: Any, levels: Any, orders: Any, message: Any) -> int:
     """Apply a reduction, a deletion or a visible execution."""
     side = np.int64(message["side"])
@@ -279,7 +279,7 @@ def reduce_order(book: Any, levels: Any, orders: Any, message: Any) -> int:
     return 1
 
 
-@inline
+@inline_always
 def reveal_level(book: Any, levels: Any, message: Any) -> int:
     """Take over a level that came newly into the vendor's depth because another one emptied."""
     side = np.int64(message["side"])
@@ -297,7 +297,7 @@ def reveal_level(book: Any, levels: Any, message: Any) -> int:
     return 1
 
 
-@inline
+@inline_always
 def mirror_apply_message(book: Any, levels: Any, orders: Any, message: Any) -> int:
     """Apply one feed message.
 

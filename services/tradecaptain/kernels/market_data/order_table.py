@@ -11,26 +11,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.kernels.market_data.levels import find_level, holds_level
 
 ORDER_SLOTS_MIN = 1024
 
 
-@inline
+@inline_always
 def home_slot(order_id: int, mask: int) -> int:
     """Where an order id belongs when nothing is in its way."""
     mixed = ((order_id ^ (order_id >> 31)) & 0x7FFFFFFF) * 0x1E3779B1
     return (mixed ^ (mixed >> 23)) & mask
 
 
-@inline
+@inline_always
 def table_start(book: Any) -> int:
     """Index of the first slot of the table in use."""
     return book["order_offset"] + book["order_mask"] + 1
 
 
-@inline
+@inline_always
 def probe_order(book: Any, orders: Any, order_id: int) -> int:
     """Index of the order's record, or of the free one where it belongs."""
     start = table_start(book)
@@ -43,7 +43,7 @@ def probe_order(book: Any, orders: Any, order_id: int) -> int:
         slot = (slot + 1) & mask
 
 
-@inline
+@inline_always
 def find_order(book: Any, orders: Any, order_id: int) -> int:
     """Index of the record of an order, whose id isn't zero, or -1."""
     index = probe_order(book, orders, order_id)
@@ -61,7 +61,7 @@ def is_standing(book: Any, levels: Any, orders: Any, index: int) -> bool:
     return levels[level]["serial"] == orders[index]["serial"]
 
 
-@inline
+@inline_always
 def copy_order(orders: Any, target: int, source: int) -> None:
     """Copy one order record."""
     orders[target]["order_id"] = orders[source]["order_id"]
@@ -71,7 +71,7 @@ def copy_order(orders: Any, target: int, source: int) -> None:
     orders[target]["side"] = orders[source]["side"]
 
 
-@inline
+@inline_always
 def remove_order(book: Any, orders: Any, index: int) -> None:
     """Free a record and move those back that had to make way for it."""
     start = table_start(book)
@@ -117,7 +117,7 @@ def double_table(book: Any, orders: Any) -> None:
             copy_order(orders, probe_order(book, orders, order_id), index)
 
 
-@inline
+@inline_always
 def has_order_room(book: Any, levels: Any, orders: Any) -> bool:
     """Whether another order may enter the table, which is tidied or grows if it must."""
     slots = book["order_mask"] + 1
@@ -133,7 +133,7 @@ def has_order_room(book: Any, levels: Any, orders: Any) -> bool:
     return book["order_count"] * 4 < slots * 3
 
 
-@inline
+@inline_always
 def insert_order(book: Any, levels: Any, orders: Any, order_id: int) -> int:
     """Index of a new record for an order that isn't in the table, or -1 when the table is full."""
     if not has_order_room(book, levels, orders):
