@@ -101,14 +101,14 @@ def write_trade(market: Any, published: Any, message: Any, address: int, now_ns:
     tick["tick_type"] = market_tick.TICK_TYPE_TRADE
     kind = message["message_type"]
     side = np.int64(message["side"])
-    if kind in (MESSAGE_EXECUTE, MESSAGE_EXECUTE_HIDDEN):
-        # These name the resting order's side.
-        side = SIDE_SELL if side == SIDE_BUY else SIDE_BUY
+    opposite = SIDE_SELL if side == SIDE_BUY else SIDE_BUY
+    names_resting_order = kind in (MESSAGE_EXECUTE, MESSAGE_EXECUTE_HIDDEN)
     if kind == MESSAGE_EXECUTE_HIDDEN:
         tick["flags"] |= TICK_HIDDEN
     price = message["price_units"]
     quantity = message["quantity_units"]
-    write_body(tick, side, price, quantity, 0, message["reference_id"])
+    aggressor = opposite if names_resting_order else side
+    write_body(tick, aggressor, price, quantity, 0, message["reference_id"])
     published["last_price_units"] = price
     published["last_quantity_units"] = quantity
     published["trade_count"] += 1

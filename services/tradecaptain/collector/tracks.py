@@ -19,8 +19,9 @@ _LOG = structlog.get_logger("collector")
 # The longest run of messages that a feed hands over at a time.
 DECODE_MESSAGES = 8192
 # How long the thread sleeps while all rings are full, twice as long each time up to the longest: a
-# track that plays at its own pace has something to play for far longer.
-_PAUSE_SECONDS_MIN = 0.002
+# ring that is played at full speed has room again after a millisecond and is empty after eight,
+# while a track that plays at its own pace has something to play for far longer.
+_PAUSE_SECONDS_MIN = 0.000_25
 _PAUSE_SECONDS_MAX = 0.05
 
 
@@ -113,25 +114,27 @@ class TrackFeeder:
         head = load_acquire_i64(int(record["head_address"]))
         if TRACK_RING - (tail - head) < DECODE_MESSAGES:
             return 0
-        count = self._decode(track)
-        if count == 0:
-            return 0
         start = tail % TRACK_RING
         offset = int(record["ring_offset"])
-        first = min(count, TRACK_RING - start)
         ring = self._memory.messages[offset : offset + TRACK_RING]
-        ring[start : start + first] = self._batch[:first]
-        ring[: count - first] = self._batch[first:count]
-        store_release_i64(int(record["tail_address"]), tail + count)
+        if start + DECODE_MESSAGES <= TRACK_RING:
+            count = self._decode(track, ring[start : start + DECODE_MESSAGES])
+        else:
+            count = self._decode(track, self._batch)
+            first = min(count, TRACK_RING - start)
+            ring[start : start + first] = self._batch[:first]
+            ring[: count - first] = self._batch[first:count]
+        if count > 0:
+            store_release_i64(int(record["tail_address"]), tail + count)
         return count
 
-    def _decode(self, track: Track) -> int:
+    def _decode(self, track: Track, messages: np.ndarray[Any, Any]) -> int:
         """The next messages of a track; a file that can't be read on is said and left."""
         try:
             feed = track.next_feed()
             if feed is None:
                 return 0
-            count = feed.decode(self._batch)
+            count = feed.decode(messages)
             if count == 0:
                 _LOG.info("feed ended", feed=feed.name)
                 track.finish_feed()

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from tradecaptain.collector.feeds.sources import Source, TextWindow, file_error
+from tradecaptain.collector.feeds.sources import READ_BYTES, Source, TextWindow, file_error
 from tradecaptain.kernels.market_data.layout import PARSE_MALFORMED, PARSE_TEXT
 from tradecaptain.kernels.market_data.lobster import (
     LEVEL_COUNT_MAX,
@@ -100,10 +100,15 @@ class LobsterFeed:
         header["book_final"] = self.book_window.is_final
 
     def _fill(self) -> None:
-        filled_messages = self.message_window.fill()
-        filled_book = self.book_window.fill()
-        if not filled_messages and not filled_book:
-            raise file_error(reason.REASON_MALFORMED_FILE, self.name, "a row has no end")
+        windows = (self.message_window, self.book_window)
+        # The two files aren't read at the same pace: only what runs short is filled, unless a row
+        # is so long that this gains nothing.
+        short = [window for window in windows if window.byte_count < READ_BYTES]
+        for some in (short, windows):
+            gained = [window.fill() for window in some]
+            if any(gained):
+                return
+        raise file_error(reason.REASON_MALFORMED_FILE, self.name, "a row has no end")
 
     def _raise_for_row(self, error: int) -> None:
         row = self.rows + 1

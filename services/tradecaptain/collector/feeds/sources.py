@@ -25,6 +25,9 @@ EXPANSION_RATIO_MAX = 400
 EXPANSION_FREE_BYTES = 64 << 20
 ZIP_MEMBER_COUNT_MAX = 1024
 WINDOW_BYTES = 4 << 20
+# So much is read at a time, that what is parsed next lies in the processor's caches. Only a line
+# that is longer takes up more of a window.
+READ_BYTES = 768 << 10
 HEAD_BYTES = 64 << 10
 
 _ZIP_MAGIC = b"PK\x03\x04"
@@ -96,6 +99,11 @@ class TextWindow:
         """Address after the last byte at hand."""
         return self._base + self._end
 
+    @property
+    def byte_count(self) -> int:
+        """Bytes at hand."""
+        return self._end - self._start
+
     def text(self, limit: int) -> bytes:
         """The next bytes, at most ``limit``, for messages about them."""
         return bytes(self._view[self._start : min(self._end, self._start + limit)])
@@ -105,7 +113,7 @@ class TextWindow:
         self._start = address - self._base
 
     def fill(self) -> bool:
-        """Move what is left to the front and read on.
+        """Move what is left to the front and read on, up to ``READ_BYTES``.
 
         False if that gained nothing: the window was full already, or the source is at its end.
         """
@@ -115,9 +123,11 @@ class TextWindow:
         if self._start > 0:
             self._buffer[:left] = self._buffer[self._start : self._end].copy()
             self._start, self._end = 0, left
+        target = min(self._end + READ_BYTES, len(self._buffer))
         with typed_read_errors(self.name):
-            while self._end < len(self._buffer) and not self.is_final:
-                count = self._stream.readinto(self._view[self._end :])  # type: ignore[attr-defined]
+            while self._end < target and not self.is_final:
+                room = self._view[self._end : target]
+                count = self._stream.readinto(room)  # type: ignore[attr-defined]
                 if not count:
                     self.is_final = True
                 self._end += count
@@ -176,4 +186,4 @@ def open_sources(path: Path) -> list[Source]:
         return [Source(name, path, size, lambda: cast("BinaryIO", gzip.open(path, "rb")))]
     if magic.startswith(_XZ_MAGIC):
         return [Source(name, path, size, lambda: cast("BinaryIO", lzma.open(path, "rb")))]
-    return [Source(name, path, size, lambda: path.open("rb"))]
+    return [Source(name, path, size, lambda: path.open("rb", buffering=0))]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numba
 import numpy as np
-from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.jit import inline, inline_always, kernel
 from tradecaptain.base.memory import load_u8
 from tradecaptain.kernels.market_data.layout import (
     FEED_MESSAGES,
@@ -33,6 +33,11 @@ from tradecaptain.kernels.market_data.layout import (
     SIDE_BUY,
     SIDE_SELL,
     SIDE_UNSET,
+)
+from tradecaptain.kernels.market_data.lobster_line import (
+    UNUSUAL,
+    read_deepest_level,
+    read_message_line,
 )
 from tradecaptain.kernels.market_data.text import (
     find_line_end,
@@ -233,58 +238,88 @@ def write_seed(header: Any, start: int, end: int, messages: Any, count: int) -> 
 
 
 @inline
-def write_reveal(header: Any, start: int, end: int, messages: Any, count: int) -> int:
-    """Append the deepest level of a line if it came newly into depth; the new count or negative.
+def find_deepest_level(start: int, end: int) -> tuple[int, int, int, int, int]:
+    """Read the last four fields of an order book line of any form, from its end.
+
+    Returns ask price and quantity, bid price and quantity, and one or a negative reason.
+    """
+    bid_quantity, cursor = parse_integer_backward(end, start)
+    if cursor <= start:
+        return 0, 0, 0, 0, PARSE_MALFORMED
+    bid, cursor = parse_integer_backward(cursor - 1, start)
+    if cursor <= start:
+        return 0, 0, 0, 0, PARSE_MALFORMED
+    ask_quantity, cursor = parse_integer_backward(cursor - 1, start)
+    if cursor <= start:
+        return 0, 0, 0, 0, PARSE_MALFORMED
+    ask, cursor = parse_integer_backward(cursor - 1, start)
+    if cursor < 0:
+        return 0, 0, 0, 0, PARSE_MALFORMED
+    return ask, ask_quantity, bid, bid_quantity, 1
+
+
+@inline_always
+def write_reveal(
+    header: Any, messages: Any, count: int, ask: int, ask_quantity: int, bid: int, bid_quantity: int
+) -> int:
+    """Append the deepest level of a line if it came newly into depth; the new count.
 
     After a reduction that can only be so because another level of that side emptied: then the
     deepest price of the side is worse than it was in the line before.
     """
-    bid_quantity, cursor = parse_integer_backward(end, start)
-    if cursor <= start:
-        return PARSE_MALFORMED
-    bid, cursor = parse_integer_backward(cursor - 1, start)
-    if cursor <= start:
-        return PARSE_MALFORMED
-    ask_quantity, cursor = parse_integer_backward(cursor - 1, start)
-    if cursor <= start:
-        return PARSE_MALFORMED
-    ask, cursor = parse_integer_backward(cursor - 1, start)
-    if cursor < 0:
-        return PARSE_MALFORMED
     last_ask = header[0]["last_ask_units"]
     last_bid = header[0]["last_bid_units"]
     header[0]["last_ask_units"] = ask
     header[0]["last_bid_units"] = bid
     kind = messages[count]["message_type"]
-    used = count + 1
-    if kind not in (MESSAGE_REDUCE, MESSAGE_DELETE, MESSAGE_EXECUTE):
-        return used
     is_buy = messages[count]["side"] == SIDE_BUY
-    worse = bid < last_bid if is_buy else ask > last_ask
     quantity = bid_quantity if is_buy else ask_quantity
-    if worse and quantity > 0:
-        messages[count]["flags"] = 0
-        copy_envelope(messages[used], messages[count], MESSAGE_REVEAL, FLAG_LAST)
-        messages[used]["side"] = messages[count]["side"]
-        messages[used]["price_units"] = bid if is_buy else ask
-        messages[used]["quantity_units"] = quantity
-        used += 1
-    return used
+    # Put together without a branch: most of these can't be foreseen, their sum mostly can.
+    is_due = (kind == MESSAGE_REDUCE) | (kind == MESSAGE_DELETE) | (kind == MESSAGE_EXECUTE)
+    is_due &= (is_buy & (bid < last_bid)) | ((not is_buy) & (ask > last_ask))
+    is_due &= quantity > 0
+    if not is_due:
+        return count + 1
+    messages[count]["flags"] = 0
+    reveal = messages[count + 1]
+    copy_envelope(reveal, messages[count], MESSAGE_REVEAL, FLAG_LAST)
+    reveal["side"] = messages[count]["side"]
+    reveal["price_units"] = bid if is_buy else ask
+    reveal["quantity_units"] = quantity
+    return count + 2
 
 
-@inline
-def decode_row(header: Any, messages: Any, count: int, message_end: int, book_end: int) -> int:
-    """Decode the two lines at the cursors; the new count of messages or a negative reason."""
-    message_start = header[0]["message_cursor"]
-    book_start = header[0]["book_cursor"]
-    content_end = line_content_end(message_start, message_end)
-    problem = write_message_line(header, message_start, content_end, messages[count])
-    if problem < 0:
-        return problem
-    content_end = line_content_end(book_start, book_end)
+@inline_always
+def decode_book_line(
+    header: Any, messages: Any, count: int, start: int, line_end: int, floor: int
+) -> int:
+    """Decode the order book line of a row whose message is decoded; the new count or negative."""
+    end = line_content_end(start, line_end)
     if header[0]["row"] == 0:
-        return write_seed(header, book_start, content_end, messages, count)
-    return write_reveal(header, book_start, content_end, messages, count)
+        return write_seed(header, start, end, messages, count)
+    limit = header[0]["book_end"]
+    ask, ask_quantity, bid, bid_quantity, outcome = read_deepest_level(start, end, floor, limit)
+    if outcome == UNUSUAL:
+        ask, ask_quantity, bid, bid_quantity, outcome = find_deepest_level(start, end)
+        if outcome < 0:
+            return outcome
+    return write_reveal(header, messages, count, ask, ask_quantity, bid, bid_quantity)
+
+
+@inline_always
+def decode_message_line(header: Any, start: int, message: Any) -> tuple[int, int]:
+    """Decode the message line at ``start``: where it ends, and zero or a negative reason.
+
+    It ends at zero when the rest of the line isn't at hand yet.
+    """
+    end = header[0]["message_end"]
+    line_end = read_message_line(header, start, end, message)
+    if line_end != UNUSUAL:
+        return line_end, 0
+    line_end = find_line_end(start, end)
+    if line_end == end and header[0]["message_final"] == 0:
+        return 0, 0
+    return line_end, write_message_line(header, start, line_content_end(start, line_end), message)
 
 
 @kernel(numba.int64(LOBSTER_HEADER, FEED_MESSAGES))
@@ -296,18 +331,20 @@ def lobster_decode(header: Any, messages: Any) -> int:
     """
     count = 0
     header[0]["error"] = 0
+    floor = header[0]["book_cursor"]
     while count + 2 <= len(messages):
         message_start = header[0]["message_cursor"]
         book_start = header[0]["book_cursor"]
         if message_start >= header[0]["message_end"] or book_start >= header[0]["book_end"]:
             break
-        message_end = find_line_end(message_start, header[0]["message_end"])
         book_end = find_line_end(book_start, header[0]["book_end"])
-        if message_end == header[0]["message_end"] and header[0]["message_final"] == 0:
-            break
         if book_end == header[0]["book_end"] and header[0]["book_final"] == 0:
             break
-        result = decode_row(header, messages, count, message_end, book_end)
+        message_end, result = decode_message_line(header, message_start, messages[count])
+        if message_end == 0:
+            break
+        if result == 0:
+            result = decode_book_line(header, messages, count, book_start, book_end, floor)
         if result < 0:
             if result != PARSE_OUTPUT_FULL or count == 0:
                 header[0]["error"] = result

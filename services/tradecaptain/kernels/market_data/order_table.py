@@ -1,7 +1,7 @@
 """Orders of a mirror book by id: open addressing with linear probing, no tombstones.
 
-A table starts small, so that it stays in the processor's nearest cache, and doubles when it must. A
-table of S slots lies S slots behind ``order_offset``: each size has a range of its own, and a book's
+A table starts small, so that it stays in the processor's nearest cache, and doubles when it must.
+One of S slots lies S slots behind ``order_offset``: each size has a range of its own, and a book's
 range is twice its largest table. At most three quarters are used. Before a table grows it is rid of
 orders whose level was lost. A full table of the largest size doesn't track further orders, which
 costs checks but never the book.

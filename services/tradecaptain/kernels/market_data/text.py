@@ -7,8 +7,10 @@ the address of the first byte it didn't use. On failure that address is a negati
 
 from __future__ import annotations
 
+from tradecaptain.base.bits import lowest_set_from
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i64, load_u8
+from tradecaptain.base.memory import load_u8
+from tradecaptain.base.text_scan import SCAN_BYTES, matching_bytes
 from tradecaptain.kernels.market_data.layout import (
     PARSE_INEXACT,
     PARSE_MALFORMED,
@@ -17,12 +19,6 @@ from tradecaptain.kernels.market_data.layout import (
 
 # Eighteen digits always fit a signed 64-bit integer.
 DIGIT_COUNT_MAX = 18
-
-# Seven bytes of a word; the eighth is left out so that no sum below leaves the signed range, which
-# compiled code must not do.
-_NEWLINES = 0x000A0A0A0A0A0A0A
-_SEVENS = 0x007F7F7F7F7F7F7F
-_TOP_BYTE = -0x0100000000000000
 
 
 @inline
@@ -121,14 +117,13 @@ def parse_seconds_ns(address: int, end: int) -> tuple[int, int]:
 
 @inline
 def find_line_end(address: int, end: int) -> int:
-    """Address of the next newline, or ``end``. Looks at seven bytes at a time."""
+    """Address of the next newline, or ``end``."""
     cursor = address
-    while cursor + 8 <= end:
-        word = load_i64(cursor) ^ _NEWLINES
-        # A byte of the word is zero exactly where there is a newline.
-        if (~(((word & _SEVENS) + _SEVENS) | word | _SEVENS | _TOP_BYTE)) != 0:
-            break
-        cursor += 7
+    while cursor + SCAN_BYTES <= end:
+        newlines = matching_bytes(cursor, 10)
+        if newlines != 0:
+            return cursor + lowest_set_from(newlines, 0)
+        cursor += SCAN_BYTES
     while cursor < end and load_u8(cursor) != 10:
         cursor += 1
     return cursor
