@@ -53,14 +53,7 @@ class Exemption:
     until: datetime.date
 
 
-EXEMPTIONS: tuple[Exemption, ...] = (
-    Exemption(
-        "services/tradecaptain/kernels/market_data/binance.py",
-        "file-size",
-        "spot and futures share one scanner; futures get a module of their own",
-        datetime.date(2027, 1, 31),
-    ),
-)
+EXEMPTIONS: tuple[Exemption, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 from tradecaptain.collector.feeds.sources import Source, TextWindow, file_error
 from tradecaptain.kernels.market_data.binance import (
     BINANCE_DTYPE,
-    LINE_DTYPE,
     SYMBOL_DTYPE,
     binance_decode,
 )
+from tradecaptain.kernels.market_data.binance_line import LINE_DTYPE
 from tradecaptain.kernels.market_data.layout import (
     FEED_MESSAGE_DTYPE,
     PARSE_MALFORMED,
