@@ -1,9 +1,16 @@
 """From vendor text to published depth: the collector's own agent at full speed on real Aeron.
 
-One tick is one source message: its line is parsed from uncompressed text in the page cache, applied
-to the mirror book, written to the last-value cache, and published on ``market_ticks``, where a
-reader on the agent's thread counts the records and sees that their numbers have no hole. The floor
-is a search for line ends (``memchr``) over the same bytes.
+One tick is one source message, that is one row of a LOBSTER recording: its lines are parsed from
+uncompressed text in the page cache, applied to the mirror book, written to the last-value cache,
+and published on ``market_ticks``, where a reader on the agent's thread takes every record, sees
+that their numbers have no hole, and adds up what they say. Threads and memory are those that the
+collector starts; the venue isn't there, so nothing is sent to it.
+
+The recording is a trading day of one instrument, the largest of the vendor's samples. It is played
+over and over without a pause: opening the files and entering the first book is part of the figure,
+once in each day's rows. What the first day publishes is kept and held against a twin, row by row
+(:mod:`perf.topology.tick_path_check`); every timed day must publish as many records with the same
+sum. The floor is a search for line ends (``memchr``) over the same bytes.
 """
 
 from __future__ import annotations
@@ -12,6 +19,7 @@ import os
 import shutil
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +29,12 @@ from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.memory import aligned_zeros
 from tradecaptain.base.reference import default_reference
 from tradecaptain.collector.config import CollectorConfig
-from tradecaptain.collector.market import Market
+from tradecaptain.collector.market import LAST_VALUE_FILE, Market
+from tradecaptain.collector.state import LAST_VALUE_DTYPE
 from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.image import image_next, image_release
+from tradecaptain.mesh.last_value_cache import LastValueCache
 from tradecaptain.mesh.layout import IMAGE
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.waiting import wait_until
@@ -32,6 +42,13 @@ from tradecaptain.wire import market_tick, streams
 
 from perf.support.driver_process import media_driver
 from perf.support.result import Result
+from perf.topology.tick_path_check import (
+    Expected,
+    check_last_value,
+    check_session,
+    keep_records,
+    new_keeper,
+)
 
 PLACEMENT = "decoder on one thread, collector's agent with a reader on another, neither pinned"
 GOAL_TICKS_PER_SECOND = 5_000_000.0
@@ -39,13 +56,18 @@ PEER = "search for line ends in the same bytes"
 TRUTH_VARIABLE = "TRADECAPTAIN_TRUTH"
 
 _SAMPLE = "orderflow/lobster/LOBSTER_SampleFile_AMZN_2012-06-21_5.zip"
-_SESSIONS = 300
-_SMOKE_SESSIONS = 2
-_ROUNDS = 3
+_DAYS = 150
+_SMOKE_DAYS = 2
+_ROUNDS = 5
 _DEADLINE_NS = 120_000_000_000
 _RECORDS_A_TURN = 1024
+# A source message makes at most a trade, two levels and a quote.
+_RECORDS_A_ROW = 4
 
-COUNT_DTYPE = np.dtype([("records", "<i8"), ("last_sequence", "<i8"), ("holes", "<i8")])
+COUNT_DTYPE = np.dtype(
+    [("records", "<i8"), ("last_sequence", "<i8"), ("holes", "<i8"), ("value_sum", "<i8")],
+    align=True,
+)
 
 
 @duty_cycle
@@ -54,6 +76,7 @@ def count_records(frame: int, now_ns: int) -> int:
     images = frame_array(frame, 0, IMAGE)
     counts = frame_array(frame, 1, COUNT_DTYPE)
     taken = 0
+    value_sum = 0
     for index in range(len(images)):
         while taken < _RECORDS_A_TURN:
             tick = image_next(images, index)
@@ -63,9 +86,16 @@ def count_records(frame: int, now_ns: int) -> int:
             if sequence != counts[0]["last_sequence"] + 1:
                 counts[0]["holes"] += 1
             counts[0]["last_sequence"] = sequence
+            value_sum += market_tick.get_price_units(tick)
+            value_sum += market_tick.get_quantity_units(tick)
+            value_sum += market_tick.get_bid_price_units(tick)
+            value_sum += market_tick.get_bid_quantity_units(tick)
+            value_sum += market_tick.get_ask_price_units(tick)
+            value_sum += market_tick.get_ask_quantity_units(tick)
             taken += 1
         image_release(images, index)
     counts[0]["records"] += taken
+    counts[0]["value_sum"] += value_sum
     return taken
 
 
@@ -100,73 +130,95 @@ def _scan_ns(texts: list[bytes]) -> int:
     return SYSTEM_CLOCK.monotonic_ns() - started_ns
 
 
-def last_line(path: Path) -> list[int]:
-    """The vendor's last book."""
-    return [int(text) for text in path.read_bytes().splitlines()[-1].split(b",")]
+class Session:
+    """The collector's market side with one reader, on one thread, over a running driver."""
 
+    def __init__(self, mesh: AeronMesh, paths: list[Path], folder: Path, days: int) -> None:
+        self.subscription = mesh.add_subscription(streams.MARKET_TICKS, tether=True)
+        config = CollectorConfig(replay=paths * days, speed="max")
+        self._caches = folder / "caches"
+        self.market = Market(mesh, default_reference(), config, self._caches, SYSTEM_CLOCK)
+        self.track = self.market.memory.tracks[0]
 
-def our_line(market: Market) -> list[int]:
-    """Our book at the end, in the vendor's order."""
-    asks = market.memory.books.side(0, False)
-    bids = market.memory.books.side(0, True)
-    fields: list[int] = []
-    for ask, bid in zip(asks, bids, strict=True):
-        fields += [int(ask["price_units"]), int(ask["quantity_units"])]
-        fields += [int(bid["price_units"]), int(bid["quantity_units"])]
-    return fields
-
-
-def play(directory: Path, paths: list[Path], sessions: int) -> tuple[float, dict[str, Any]]:
-    """Play the session so many times; ticks a second, and what was seen."""
-    with AeronMesh(directory, "tick-path") as mesh:
-        subscription = mesh.add_subscription(streams.MARKET_TICKS, tether=True)
-        counts = aligned_zeros(1, COUNT_DTYPE)
-        reader = Agent(
-            "reader", count_records, [subscription.images, counts], resources=[subscription]
-        )
-        config = CollectorConfig(replay=paths * sessions, speed="max")
-        market = Market(
-            mesh, default_reference(), config, directory.parent / "caches", SYSTEM_CLOCK
-        )
-        track = market.memory.tracks[0]
-        rows = sessions * paths[0].read_bytes().count(b"\n")
-        runner = AgentRunner([market.agent, reader], Placement(idle="backoff"))
+    def play(self, reader: Agent, records_read: Callable[[], int]) -> int:
+        """Play everything and have all of it read; ns from the first byte to the last tick."""
+        runner = AgentRunner([self.market.agent, reader], Placement(idle="backoff"))
         runner.start()
         started_ns = SYSTEM_CLOCK.monotonic_ns()
-        market.start_feeds()
-        played = wait_until(
-            lambda: market.feeder.is_exhausted() and track["ring_head"] == track["ring_tail"],
-            _DEADLINE_NS,
-        )
+        self.market.start_feeds()
+        played = wait_until(self._is_played, _DEADLINE_NS)
         elapsed_ns = SYSTEM_CLOCK.monotonic_ns() - started_ns
-        wait_until(
-            lambda: int(counts[0]["records"]) == int(market.memory.header[0]["sequence"]),
-            _DEADLINE_NS,
-        )
+        is_read = wait_until(lambda: records_read() == self.published, _DEADLINE_NS)
         runner.close()
-        seen = {
-            "played": played,
-            "misfits": int(track["misfit_count"]),
-            "published": int(market.memory.header[0]["sequence"]),
-            "read": int(counts[0]["records"]),
-            "holes": int(counts[0]["holes"]),
-            "book": our_line(market),
-        }
-        market.close()
-        subscription.close()
-    return rows * 1e9 / elapsed_ns, seen
+        if not played or not is_read or self.track["misfit_count"]:
+            raise RuntimeError(f"not all was played and read: {self.market.statistics()}")
+        return elapsed_ns
+
+    def _is_played(self) -> bool:
+        is_empty = self.track["ring_head"] == self.track["ring_tail"]
+        return self.market.feeder.is_exhausted() and bool(is_empty)
+
+    @property
+    def published(self) -> int:
+        """Ticks published so far."""
+        return int(self.market.memory.header[0]["sequence"])
+
+    def last_value(self) -> Any:
+        """What any process reads from the shared cache."""
+        cache = LastValueCache.open(self._caches / LAST_VALUE_FILE, LAST_VALUE_DTYPE)
+        value = cache.read(0)
+        cache.close()
+        return value
+
+    def close(self) -> None:
+        """Leave the mesh."""
+        self.market.close()
+        self.subscription.close()
 
 
-def verify(seen: dict[str, Any], book_path: Path) -> None:
-    """Refuse a figure whose output is wrong."""
-    if not seen["played"] or seen["misfits"] or seen["holes"] or seen["read"] != seen["published"]:
-        raise RuntimeError(f"the ticks are wrong: {seen}")
-    if seen["book"] != last_line(book_path):
-        raise RuntimeError("the book at the end isn't the vendor's")
+def play_checked(mesh: AeronMesh, paths: list[Path], folder: Path) -> Expected:
+    """Play one day, untimed, and hold every record against the twin."""
+    session = Session(mesh, paths, folder, 1)
+    rows = paths[0].read_bytes().count(b"\n")
+    records = np.zeros(rows * _RECORDS_A_ROW, market_tick.DTYPE)
+    keeper = new_keeper(records)
+    reader = Agent(
+        "keeper",
+        keep_records,
+        [session.subscription.images, keeper],
+        resources=[session.subscription],
+    )
+    session.play(reader, lambda: int(keeper[0]["kept"]))
+    expected = check_session(records[: session.published], paths[0], paths[1])
+    check_last_value(session.last_value(), expected, session.published)
+    session.close()
+    return expected
+
+
+def play_timed(
+    mesh: AeronMesh, paths: list[Path], folder: Path, expected: Expected, days: int
+) -> float:
+    """Play so many days; ticks a second. Raises if anything but the expected was read."""
+    session = Session(mesh, paths, folder, days)
+    counts = aligned_zeros(1, COUNT_DTYPE)
+    reader = Agent(
+        "reader",
+        count_records,
+        [session.subscription.images, counts],
+        resources=[session.subscription],
+    )
+    elapsed_ns = session.play(reader, lambda: int(counts[0]["records"]))
+    count = counts[0]
+    wanted = (days * expected.record_count, days * expected.value_sum)
+    if (count["records"], count["value_sum"]) != wanted or count["holes"]:
+        raise RuntimeError(f"the ticks are wrong: {count}, not {wanted}")
+    check_last_value(session.last_value(), expected, session.published)
+    session.close()
+    return days * expected.row_count * 1e9 / elapsed_ns
 
 
 def run(smoke: bool) -> list[Result]:
-    """Median of several rounds of at least ten seconds together."""
+    """Median of several rounds, together of at least ten seconds."""
     # Standard output is the figures' alone.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     source = sample_file()
@@ -185,12 +237,13 @@ def run(smoke: bool) -> list[Result]:
         paths.sort(key=lambda path: "orderbook" in path.name)
         floor = floor_rate(paths)
         rates = []
-        with media_driver() as directory:
-            for _ in range(1 if smoke else _ROUNDS):
-                rate, seen = play(directory, paths, _SMOKE_SESSIONS if smoke else _SESSIONS)
-                verify(seen, paths[1])
-                rates.append(rate)
-            shutil.rmtree(directory.parent / "caches")
+        with media_driver() as directory, AeronMesh(directory, "tick-path") as mesh:
+            expected = play_checked(mesh, paths, folder)
+            days = _SMOKE_DAYS if smoke else _DAYS
+            rates = [
+                play_timed(mesh, paths, folder, expected, days)
+                for _ in range(1 if smoke else _ROUNDS)
+            ]
     finally:
         shutil.rmtree(folder)
     value = sorted(rates)[len(rates) // 2]
