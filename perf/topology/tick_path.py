@@ -135,14 +135,15 @@ class Session:
 
     def __init__(self, mesh: AeronMesh, paths: list[Path], folder: Path, days: int) -> None:
         self.subscription = mesh.add_subscription(streams.MARKET_TICKS, tether=True)
-        config = CollectorConfig(replay=paths * days, speed="max")
+        self._config = config = CollectorConfig(replay=paths * days, speed="max")
         self._caches = folder / "caches"
         self.market = Market(mesh, default_reference(), config, self._caches, SYSTEM_CLOCK)
         self.track = self.market.memory.tracks[0]
 
     def play(self, reader: Agent, records_read: Callable[[], int]) -> int:
         """Play everything and have all of it read; ns from the first byte to the last tick."""
-        runner = AgentRunner([self.market.agent, reader], Placement(idle="backoff"))
+        placement = Placement(core=self._config.core, idle=self._config.idle_strategy)
+        runner = AgentRunner([self.market.agent, reader], placement)
         runner.start()
         started_ns = SYSTEM_CLOCK.monotonic_ns()
         self.market.start_feeds()

@@ -74,7 +74,7 @@ def frame_records(frame: int, index: int, dtype: npt.DTypeLike) -> Any:
     An array is seven words and two calls of the reference counter for every function that it is
     handed to; this is one word. ``dtype`` is a constant of the calling module.
     """
-    slot = frame + index * _FRAME_ENTRY_BYTES
+    slot = frame + index * FRAME_ENTRY_BYTES
     return records_at(load_i64(slot), load_i64(slot + 8), dtype)
 
 
