@@ -2,7 +2,7 @@
 
 The session is played once, untimed, and every published record is kept. A book of plain
 dictionaries, built from the records alone, must show the vendor's order book line after every row;
-every row's trade must be told; and the last-value cache must end where the vendor's book ends.
+every trade must be told; and the last-value cache must end where the vendor's book ends.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def check_session(records: npt.NDArray[Any], messages: Path, books: Path) -> Exp
     sequences = records["instrument_sequence"]
     if (np.diff(sequences) != 1).any():
         raise RuntimeError("a tick is missing or out of order")
-    trades = sum(line.split(b",")[1] in TRADE_CODES for line in messages.read_bytes().splitlines())
+    # The first row is the book that the day begins with.
+    later = messages.read_bytes().splitlines()[1:]
+    trades = sum(line.split(b",")[1] in TRADE_CODES for line in later)
     lines = books.read_bytes().splitlines()
     twin = TickBook()
     ticks = iter(records)

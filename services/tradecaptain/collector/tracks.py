@@ -53,7 +53,11 @@ class Track:
     def next_feed(self) -> Feed | None:
         """The feed that is being read, or the next one."""
         if self.feed is None and self.openers:
-            self.feed = self.openers.pop(0)()
+            # Another thread that asks meanwhile must not find both empty.
+            try:
+                self.feed = self.openers[0]()
+            finally:
+                del self.openers[0]
         return self.feed
 
     def finish_feed(self) -> None:
