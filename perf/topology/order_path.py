@@ -25,7 +25,8 @@ from perf.topology.order_flow import FlowSettings
 from perf.topology.order_path_rig import VenueRig
 
 PLACEMENT = (
-    "client on core 0, orderbook agent (sequencer, risk gate, matching) spinning on core 1, "
+    "client on core 0, orderbook agent (sequencer, risk gate, matching) on core 1, waiting as `up` "
+    "ships it (spins while orders flow, then sleeps), "
     "media driver in a process of its own, not pinned"
 )
 LIVE_ORDERS = 1_000

@@ -18,7 +18,7 @@ from tradecaptain.kernels.risk_gate import gate_apply_control
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.publisher import RecordPublisher
-from tradecaptain.mesh.runner import AgentRunner, Placement
+from tradecaptain.mesh.runner import AgentRunner
 from tradecaptain.mesh.waiting import wait_until
 from tradecaptain.orderbook.agent import Venue
 from tradecaptain.orderbook.venue_core import VenueSettings
@@ -66,8 +66,9 @@ def benchmark_instruments(count: int) -> list[Instrument]:
 class VenueRig(Closing):
     """One venue in its first epoch, and a client that plays a tape against it again and again.
 
-    The venue's agent spins on the second core, and only during a measurement; the client is the
-    calling thread, pinned to the first. Each answer is checked against what the tape says.
+    The venue's agent runs as the product ships it, but pinned to the second core, and only during a
+    measurement; the client is the calling thread, pinned to the first. Each answer is checked
+    against what the tape says.
     """
 
     def __init__(self, mesh: AeronMesh, folder: Path, flow: FlowSettings) -> None:
@@ -76,7 +77,10 @@ class VenueRig(Closing):
         paths = RunPaths(folder / "run", folder)
         paths.create()
         instruments = benchmark_instruments(flow.instruments)
-        self.venue = Venue(mesh, paths, instruments, VenueSettings())
+        self._client_core, venue_core = core_pair()
+        settings = VenueSettings(core=venue_core)
+        self._placement = settings.placement
+        self.venue = Venue(mesh, paths, instruments, settings)
         self._orders = mesh.add_publication(
             streams.ORDER_COMMANDS, term_bytes=streams.STREAMS["order_commands"].term_bytes
         )
@@ -94,7 +98,6 @@ class VenueRig(Closing):
         client["orders"] = address_of(self._orders.state)
         client["executions"] = address_of(self._executions.images)
         client["books"] = address_of(self._books.images)
-        self._client_core, self._venue_core = core_pair()
         self._open_gate()
         if not wait_until(self._connected, _WAIT_NS):
             raise RuntimeError("the venue's streams did not connect")
@@ -139,7 +142,7 @@ class VenueRig(Closing):
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        runner = AgentRunner([self.venue.agent], Placement(core=self._venue_core, idle="spin"))
+        runner = AgentRunner([self.venue.agent], self._placement)
         runner.start()
         try:
             yield

@@ -24,7 +24,6 @@ STRATEGIES: Final[dict[str, int]] = {
 }
 """Strategies by the names that configuration uses."""
 
-BACKOFF_SPINS: Final = 10
 BACKOFF_YIELDS: Final = 5
 
 IDLE: Final = np.dtype(
@@ -35,10 +34,14 @@ IDLE: Final = np.dtype(
         ("park_ns_min", "<i8"),
         ("park_ns_max", "<i8"),
         ("bell", "<i8"),
+        ("spin_turns", "<i8"),
     ],
     align=True,
 )
-"""State of one thread's idle strategy; ``bell`` is the word that ends its sleeps, or 0."""
+"""State of one thread's idle strategy; ``bell`` is the word that ends its sleeps, or 0.
+
+``backoff`` spins for ``spin_turns`` turns after the last one with work.
+"""
 IDLE_TYPE: Final[Any] = numba.from_dtype(IDLE)[::1]
 
 
@@ -68,9 +71,9 @@ def idle_after(idle: Any, work_count: int) -> None:
         yield_processor()
     elif strategy == IDLE_SLEEP:
         park(idle, idle[0]["park_ns_max"])
-    elif idle[0]["idle_turns"] <= BACKOFF_SPINS:
+    elif idle[0]["idle_turns"] <= idle[0]["spin_turns"]:
         pause()
-    elif idle[0]["idle_turns"] <= BACKOFF_SPINS + BACKOFF_YIELDS:
+    elif idle[0]["idle_turns"] <= idle[0]["spin_turns"] + BACKOFF_YIELDS:
         yield_processor()
     else:
         park(idle, idle[0]["park_ns"])

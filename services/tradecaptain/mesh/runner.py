@@ -117,6 +117,8 @@ class Placement:
     """``spin``, ``yield``, ``backoff`` or ``sleep``."""
     park_ns_max: int = 1_000_000
     """Longest sleep of ``backoff``, and the sleep of ``sleep``."""
+    spin_turns: int = 10
+    """Turns without work that ``backoff`` spins through before it yields and sleeps."""
 
     def __post_init__(self) -> None:
         if self.idle not in STRATEGIES:
@@ -125,6 +127,8 @@ class Placement:
             raise MeshError(f"core {self.core} must be one that this process may use")
         if not _PARK_NS_MIN <= self.park_ns_max <= SECOND_NS:
             raise MeshError(f"park_ns_max {self.park_ns_max} must be from 1000 to 1000000000")
+        if self.spin_turns < 0:
+            raise MeshError(f"spin_turns {self.spin_turns} must not be negative")
 
 
 class AgentFailedError(MeshError):
@@ -163,6 +167,7 @@ class AgentRunner(Closing):
         first_ns = longest_ns if bell != NO_BELL else min(_FIRST_PARK_NS, longest_ns)
         self._idle[0] = (
             STRATEGIES[self.placement.idle], 0, first_ns, first_ns, longest_ns, bell,
+            self.placement.spin_turns,
         )  # fmt: skip
         for index, agent in enumerate(self.agents):
             self._entries[index] = (agent.function_address, agent.frame_address, 0)

@@ -20,7 +20,7 @@ from tradecaptain.mesh.agent import FRAME_ENTRY_BYTES, Agent, whole_duty_cycle
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.doorbell import Doorbells, doorbell_ring
 from tradecaptain.mesh.histogram import HistogramTable
-from tradecaptain.mesh.runner import AgentRunner, Placement
+from tradecaptain.mesh.runner import AgentRunner
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.epoch import next_epoch
 from tradecaptain.orderbook.reporting import COUNTER_NAMES, HISTOGRAM_NAMES, report
@@ -116,7 +116,7 @@ class Venue:
         )
         self._runner = AgentRunner(
             [self.agent],
-            Placement(core=settings.core, idle=settings.idle),
+            settings.placement,
             bell=self._doorbells.bell("orderbook"),
         )
 

@@ -28,6 +28,7 @@ from tradecaptain.kernels.risk_gate import (
 from tradecaptain.mesh.history import HistoryWriter
 from tradecaptain.mesh.layout import BATCH_FRACTION
 from tradecaptain.mesh.publication import publication_stride
+from tradecaptain.mesh.runner import Placement
 from tradecaptain.mesh.transport import Mesh, Publication, Subscription
 from tradecaptain.orderbook.reporting import COUNTER_NAMES
 from tradecaptain.orderbook.sequencer_state import SequencerMemory, allocate_sequencer
@@ -58,6 +59,12 @@ class VenueSettings:
     """Term length of the order path's streams; 0 takes that of schemas/streams.toml."""
     core: int | None = None
     idle: str = "backoff"
+    spin_turns: int = 1_000
+
+    @property
+    def placement(self) -> Placement:
+        """Where and how the venue's thread runs."""
+        return Placement(core=self.core, idle=self.idle, spin_turns=self.spin_turns)
 
     @property
     def matching(self) -> MatchingCapacity:

@@ -219,7 +219,12 @@ def test_statistics_tell_work_and_turns() -> None:
 
 @pytest.mark.parametrize(
     ("options", "field"),
-    [({"idle": "busy"}, "idle"), ({"core": 4096}, "core"), ({"park_ns_max": 1}, "park_ns_max")],
+    [
+        ({"idle": "busy"}, "idle"),
+        ({"core": 4096}, "core"),
+        ({"park_ns_max": 1}, "park_ns_max"),
+        ({"spin_turns": -1}, "spin_turns"),
+    ],
 )
 def test_an_impossible_placement_is_refused(options: dict[str, Any], field: str) -> None:
     with pytest.raises(MeshError, match=field):

@@ -1,16 +1,16 @@
 """Rules that a command must satisfy before it may change a book: each breach has its own reason.
 
-Nothing here changes anything. A command that passes can no longer be refused by matching, so the
+Nothing here changes a book. A command that passes can no longer be refused by matching, so the
 risk gate may reserve for it right after.
 """
 
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64
+from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.identity import find_order_id, find_vendor_id
-from tradecaptain.kernels.matching.layout import INT64_MAXIMUM
+from tradecaptain.kernels.matching.layout import INT64_MAXIMUM, UNKNOWN_LEVEL
 from tradecaptain.kernels.matching.levels import crosses, level_of_price, opposite
 from tradecaptain.kernels.matching.tables import (
     account_known,
@@ -86,8 +86,12 @@ def check_numbers(
 
 @inline
 def check_room(engine: int, book: int, side: int, price_units: int, quantity_units: int) -> int:
-    """Whether an order could rest at a price: a level for it, and no overflow of its aggregate."""
+    """Whether an order could rest at a price: a level for it, and no overflow of its aggregate.
+
+    Notes the level, so that it needn't be looked for again when the order does rest.
+    """
     level = level_of_price(engine, side_at(engine, book, side), price_units)
+    store_i64(engine + at.HEADER_FOUND_LEVEL, level)
     if level == 0:
         return 0 if has_free_level(engine) else reason.REASON_CAPACITY_EXHAUSTED
     resting_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS)
@@ -198,5 +202,7 @@ def check_replace(engine: int, command: int, slot: int) -> int:
         )
         if others_units > INT64_MAXIMUM - quantity_units:
             return reason.REASON_NUMBER_OUT_OF_RANGE
+        # The level is closed in between if the order was alone at it.
+        store_i64(engine + at.HEADER_FOUND_LEVEL, UNKNOWN_LEVEL)
         return 0
     return check_room(engine, book, own_side, price_units, quantity_units)

@@ -91,6 +91,9 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("answers_account_id", I8),
         ("answer_tag", I8),
         ("answer_time_ns", I8),
+        # Level at which the order that was checked last would rest: 0 if there is none yet, or
+        # UNKNOWN_LEVEL. Nothing happens to its side before it rests.
+        ("found_level", I8),
     ],
     align=True,
 )
@@ -204,6 +207,8 @@ PHASE_FILL_OR_KILL: Final = 1
 PHASE_MATCH: Final = 2
 PHASE_MASS_CANCEL: Final = 3
 PHASE_STATUS: Final = 4
+
+UNKNOWN_LEVEL: Final = -1
 
 # What a call answers.
 DONE: Final = 0

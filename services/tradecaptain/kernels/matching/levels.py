@@ -5,6 +5,7 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.layout import UNKNOWN_LEVEL
 from tradecaptain.kernels.matching.prices import find_level, insert_price, remove_price
 from tradecaptain.kernels.matching.tables import (
     give_level,
@@ -113,12 +114,14 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
 
 @inline
 def join_level(engine: int, slot: int) -> int:
-    """Put an order at the end of the queue of its price; returns the level."""
+    """Put an order that was checked at the end of the queue of its price; returns the level."""
     order = order_at(engine, slot)
     side = load_i32(order + at.ORDER_SIDE) + 0
     side_book = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, side)
     price_units = load_i64(order + at.ORDER_PRICE_UNITS)
-    level = level_of_price(engine, side_book, price_units)
+    level = load_i64(engine + at.HEADER_FOUND_LEVEL)
+    if level == UNKNOWN_LEVEL:
+        level = level_of_price(engine, side_book, price_units)
     if level == 0:
         level = add_level(engine, side_book, side, price_units)
     address = level_at(engine, level)

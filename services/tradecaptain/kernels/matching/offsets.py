@@ -80,6 +80,7 @@ HEADER_AFFECTED_COUNT: Final = offset_of(HEADER, "affected_count")
 HEADER_ANSWERS_ACCOUNT_ID: Final = offset_of(HEADER, "answers_account_id")
 HEADER_ANSWER_TAG: Final = offset_of(HEADER, "answer_tag")
 HEADER_ANSWER_TIME_NS: Final = offset_of(HEADER, "answer_time_ns")
+HEADER_FOUND_LEVEL: Final = offset_of(HEADER, "found_level")
 
 ORDER_ORDER_ID: Final = offset_of(ORDER, "order_id")
 ORDER_PRICE_UNITS: Final = offset_of(ORDER, "price_units")
