@@ -91,6 +91,8 @@ enum tradecaptain_reason {
     TRADECAPTAIN_REASON_SLOW_CONSUMER = 504,
     /* The part is shutting down. */
     TRADECAPTAIN_REASON_DRAINING = 505,
+    /* The part has a fault of its own; its log says which. */
+    TRADECAPTAIN_REASON_INTERNAL = 506,
     /* A file isn't what its name or its content claims. */
     TRADECAPTAIN_REASON_UNRECOGNISED_FILE = 600,
     /* A file ends in the middle of a record. */

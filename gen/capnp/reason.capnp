@@ -553,7 +553,8 @@ enum Reason {
   # A reader was too slow and lost its place in the stream.
   draining @505;
   # The part is shutting down.
-  reserved506 @506;
+  internal @506;
+  # The part has a fault of its own; its log says which.
   reserved507 @507;
   reserved508 @508;
   reserved509 @509;

@@ -80,6 +80,12 @@ class ToyOrders(orders_pb2_grpc.OrderServiceServicer):
             yield orders_pb2.StreamExecutionsResponse(
                 reports=[records_pb2.ExecutionReport(sequence=1)]
             )
+            while request.instrument == "flood":
+                yield orders_pb2.StreamExecutionsResponse(
+                    reports=[records_pb2.ExecutionReport(client_order_id="x" * 100_000)]
+                )
+            if request.instrument == "bug":
+                raise KeyError("a bug")
             if request.resume_from.sequence != 1:
                 await self.release_streams.wait()
             yield orders_pb2.StreamExecutionsResponse(

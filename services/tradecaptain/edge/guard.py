@@ -44,8 +44,20 @@ class Admission:
     unary_calls: int = 0
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
     in_first_write: set[asyncio.Task[Any] | None] = field(default_factory=set)
+    writing: dict[asyncio.Task[Any] | None, float] = field(default_factory=dict)
+    """Streams whose client has to read on before they can, and since when."""
+    stalled: set[asyncio.Task[Any]] = field(default_factory=set)
     ending: set[asyncio.Task[Any]] = field(default_factory=set)
     draining: bool = False
+
+    def end_stalled(self, now_seconds: float, limit_seconds: float) -> None:
+        """Cancel the streams whose write has waited for longer than the limit."""
+        for task, since in self.writing.items():
+            if task is None or now_seconds - since <= limit_seconds:
+                continue
+            if task not in self.stalled and task not in self.ending:
+                self.stalled.add(task)
+                task.cancel()
 
     def end_streams(self) -> None:
         """Cancel the streams in progress; each ends with REASON_DRAINING.
@@ -178,6 +190,8 @@ class Guard:
                 return await behaviour(self._request(method, data, call.principal), context)
             except TradeCaptainError as error:
                 await _refuse(method, context, error)
+            except Exception as error:  # noqa: BLE001 - a bug's text is for the log, not the client
+                await _fail(method, context, error)
             finally:
                 admission.unary_calls -= 1
 
@@ -198,7 +212,7 @@ class Guard:
     ) -> Callable[[Any, Any], Awaitable[None]]:
         async def serve(data: AsyncIterator[bytes], context: Any) -> None:
             call = self._enter(method, context)
-            requests = self._requests(method, data, call.principal)
+            requests = data if method.raw else self._requests(method, data, call.principal)
             await self._write_all(behaviour(requests, context), context)
 
         return self._stream(method, serve)
@@ -206,22 +220,33 @@ class Guard:
     async def _write_all(self, behaviour: AsyncGenerator[Any], context: Any) -> None:
         """Write what a handler yields.
 
-        The first write carries the initial metadata too, and until it is done grpc takes no status:
-        draining doesn't cancel it but ends the stream right after it.
+        Before the first response the initial metadata is sent, and until that is done grpc takes no
+        status: draining doesn't cancel it but ends the stream right after it.
         """
         admission, task = self._admission, asyncio.current_task()
+        time_seconds = asyncio.get_running_loop().time
         async with aclosing(behaviour) as responses:
             async for response in responses:
                 admission.in_first_write.add(task)
                 try:
-                    await context.write(response)
+                    await context.send_initial_metadata(())
                 finally:
                     admission.in_first_write.discard(task)
                 if admission.draining:
                     raise _draining()
+                await self._write(task, context, response, time_seconds())
                 break
             async for response in responses:
-                await context.write(response)
+                await self._write(task, context, response, time_seconds())
+
+    async def _write(
+        self, task: asyncio.Task[Any] | None, context: Any, response: Any, now_seconds: float
+    ) -> None:
+        self._admission.writing[task] = now_seconds
+        try:
+            await context.write(response)
+        finally:
+            del self._admission.writing[task]
 
     def _client_stream(
         self, method: Method, behaviour: Callable[[Any, Any], Awaitable[Any]]
@@ -256,12 +281,21 @@ class Guard:
             except TradeCaptainError as error:
                 await _refuse(method, context, error)
             except asyncio.CancelledError:
-                if task not in admission.ending:
+                if task in admission.ending:
+                    task.uncancel()
+                    await _refuse(method, context, _draining())
+                elif task in admission.stalled:
+                    task.uncancel()
+                    # The client may not read this either, so nothing waits for it.
+                    admission.streams.discard(task)
+                    await _refuse(method, context, _too_slow())
+                else:
                     raise
-                task.uncancel()
-                await _refuse(method, context, _draining())
+            except Exception as error:  # noqa: BLE001 - a bug's text is for the log, not the client
+                await _fail(method, context, error)
             finally:
                 admission.streams.discard(task)
+                admission.stalled.discard(task)
                 admission.ending.discard(task)
 
         return guarded
@@ -277,6 +311,27 @@ async def _refuse(method: Method, context: Any, error: TradeCaptainError) -> Non
             peer=str(context.peer()),
         )
     await abort(context, error)
+
+
+async def _fail(method: Method, context: Any, error: Exception) -> None:
+    """End a call that met a fault of ours: the log gets all of it, the client its reason."""
+    if context.done() or context.cancelled():
+        # The client has gone, and what failed is the talk with it.
+        raise error
+    _LOG.error("a call failed by a fault of this service", method=method.path, exc_info=error)
+    await _refuse(
+        method,
+        context,
+        TradeCaptainError(
+            reasons.REASON_INTERNAL, "the service has a fault; its log says which", field=""
+        ),
+    )
+
+
+def _too_slow() -> TradeCaptainError:
+    return TradeCaptainError(
+        reasons.REASON_SLOW_CONSUMER, "a message waited too long to be read; resume from the last"
+    )
 
 
 def _overloaded(message: str) -> TradeCaptainError:

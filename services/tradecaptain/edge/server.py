@@ -43,6 +43,8 @@ class EdgeSettings:
     """From NOT_SERVING until no new calls are taken: Envoy's health-check interval and a margin."""
     drain_grace_seconds: float = 2.0
     """How long calls in progress may still run after that."""
+    write_seconds_max: float = 10.0
+    """How long a message of a stream may wait until its client has room for it."""
     reflect_all: bool = False
     """List every service of the contract by reflection, not only those hosted here."""
 
@@ -86,7 +88,7 @@ class EdgeServer:
         self._services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
         self._on_drain: list[Callable[[], Awaitable[None]]] = []
         self._server: grpc.aio.Server | None = None
-        self._stopped = asyncio.Event()
+        self._watch: asyncio.Task[None] | None = None
         self.port = settings.port
 
     def add(
@@ -144,6 +146,7 @@ class EdgeServer:
         self._server = server
         await self.set_serving(serving)
         await server.start()
+        self._watch = asyncio.create_task(self._end_stalled())
         _LOG.info("listening", address=f"{HOST}:{self.port}", services=sorted(self._services))
         return self.port
 
@@ -177,11 +180,21 @@ class EdgeServer:
 
     async def stop(self, grace: float | None = None) -> None:
         """End the streams, let calls in progress run for ``grace`` seconds, and close."""
+        if self._watch is not None:
+            self._watch.cancel()
         self._admission.end_streams()
         if self._server is not None:
             await self._server.stop(grace)
         for callback in self._on_drain:
             await callback()
+
+    async def _end_stalled(self) -> None:
+        """End streams whose clients don't read, so that their places become free."""
+        limit_seconds = self._settings.write_seconds_max
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(limit_seconds / 4)
+            self._admission.end_stalled(loop.time(), limit_seconds)
 
     def _reload(self) -> None:
         if not self._reloads_tokens:

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.toy_services import ACCESS, ACCOUNTS, ToyOrders, new_order, submit_request
 from support.wait import wait_until_async
@@ -151,11 +152,43 @@ async def test_messages_of_a_stream_are_checked_one_by_one(tmp_path: Path) -> No
         assert error.reason == reason.REASON_PERMISSION_DENIED
 
 
-async def test_a_bug_is_an_error_without_our_detail(tmp_path: Path) -> None:
+async def test_a_bug_is_an_internal_error_and_its_text_stays_here(tmp_path: Path) -> None:
     async with served(tmp_path) as edge:
-        call = edge.stub.SubmitOrder(submit_request(client_order_id="bug"), metadata=edge.headers())
-        await refusal(call)
-        assert await call.code() == grpc.StatusCode.UNKNOWN
+        with structlog.testing.capture_logs() as logs:
+            unary = await refusal(
+                edge.stub.SubmitOrder(
+                    submit_request(client_order_id="bug"), metadata=edge.headers()
+                )
+            )
+            stream = edge.stub.StreamExecutions(
+                orders_pb2.StreamExecutionsRequest(instrument="bug"), metadata=edge.headers()
+            )
+            await stream.read()
+            streamed = await refusal(stream.read())
+        for error in (unary, streamed):
+            assert error.reason == reason.REASON_INTERNAL
+            assert error.grpc_code == grpc.StatusCode.INTERNAL.value[0]
+            assert "a bug" not in error.message
+        assert [repr(log["exc_info"]) for log in logs] == [repr(KeyError("a bug"))] * 2
+
+
+async def test_a_stream_that_nobody_reads_loses_its_place(tmp_path: Path) -> None:
+    async with served(tmp_path, streams_max=1, write_seconds_max=0.2) as edge:
+        stalled = edge.stub.StreamExecutions(
+            orders_pb2.StreamExecutionsRequest(instrument="flood"), metadata=edge.headers()
+        )
+        await stalled.read()
+        await asyncio.wait_for(edge.servicer.ended.wait(), 10)
+        resume = common_pb2.StreamPosition(epoch=1, sequence=1)
+        other = edge.stub.StreamExecutions(
+            orders_pb2.StreamExecutionsRequest(resume_from=resume), metadata=edge.headers()
+        )
+        assert [response.reports[0].sequence async for response in other] == [1, 2]
+        with pytest.raises(grpc.RpcError) as ended:
+            while await stalled.read() != grpc.aio.EOF:
+                pass
+            raise AssertionError("the stream ended by itself")
+        assert from_rpc_error(ended.value).reason == reason.REASON_SLOW_CONSUMER
 
 
 async def test_calls_and_streams_are_bounded(tmp_path: Path) -> None:

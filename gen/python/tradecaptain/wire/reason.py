@@ -58,6 +58,7 @@ REASON_OUTCOME_UNKNOWN: Final = 502
 REASON_RESUME_POSITION_UNKNOWN: Final = 503
 REASON_SLOW_CONSUMER: Final = 504
 REASON_DRAINING: Final = 505
+REASON_INTERNAL: Final = 506
 REASON_UNRECOGNISED_FILE: Final = 600
 REASON_TRUNCATED_FILE: Final = 601
 REASON_MALFORMED_FILE: Final = 602
@@ -109,6 +110,7 @@ NAMES: Final[dict[int, str]] = {
     REASON_RESUME_POSITION_UNKNOWN: "REASON_RESUME_POSITION_UNKNOWN",
     REASON_SLOW_CONSUMER: "REASON_SLOW_CONSUMER",
     REASON_DRAINING: "REASON_DRAINING",
+    REASON_INTERNAL: "REASON_INTERNAL",
     REASON_UNRECOGNISED_FILE: "REASON_UNRECOGNISED_FILE",
     REASON_TRUNCATED_FILE: "REASON_TRUNCATED_FILE",
     REASON_MALFORMED_FILE: "REASON_MALFORMED_FILE",
@@ -423,6 +425,13 @@ RULES: Final[dict[int, ReasonRule]] = {
         field="",
         retryable=True,
         grpc_code=14,
+        clause="",
+    ),
+    REASON_INTERNAL: ReasonRule(
+        rule="the part must work without a fault of its own",
+        field="",
+        retryable=False,
+        grpc_code=13,
         clause="",
     ),
     REASON_UNRECOGNISED_FILE: ReasonRule(

@@ -120,6 +120,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A reader was too slow and lost its place in the stream."""
     REASON_DRAINING: _Reason.ValueType  # 505
     """The part is shutting down."""
+    REASON_INTERNAL: _Reason.ValueType  # 506
+    """The part has a fault of its own; its log says which."""
     REASON_UNRECOGNISED_FILE: _Reason.ValueType  # 600
     """A file isn't what its name or its content claims."""
     REASON_TRUNCATED_FILE: _Reason.ValueType  # 601
@@ -222,6 +224,8 @@ REASON_SLOW_CONSUMER: Reason.ValueType  # 504
 """A reader was too slow and lost its place in the stream."""
 REASON_DRAINING: Reason.ValueType  # 505
 """The part is shutting down."""
+REASON_INTERNAL: Reason.ValueType  # 506
+"""The part has a fault of its own; its log says which."""
 REASON_UNRECOGNISED_FILE: Reason.ValueType  # 600
 """A file isn't what its name or its content claims."""
 REASON_TRUNCATED_FILE: Reason.ValueType  # 601
