@@ -122,6 +122,30 @@ def handover_drain(state: Any, target: int, limit: int) -> int:
     return count
 
 
+@kernel(types.int64(HANDOVER_TYPE, types.int64))
+def handover_look(state: Any, taken: int) -> int:
+    """Give ``taken`` slots back and look at what comes next, without copying it.
+
+    Returns the index of the first slot << 32 | how many lie there one after the other; 0 when there
+    are none, and then the producer has been asked to wake the consumer.
+    """
+    tail = state[0]["tail"]
+    if taken > 0:
+        tail += taken
+        store_release_i64(state[0]["address"] + _TAIL, tail)
+    head = load_acquire_i64(state[0]["address"] + _HEAD)
+    if head == tail:
+        store_release_i64(state[0]["address"] + _ARMED, 1)
+        fence()
+        head = load_acquire_i64(state[0]["address"] + _HEAD)
+        if head == tail:
+            return 0
+        store_release_i64(state[0]["address"] + _ARMED, 0)
+    index = tail & (state[0]["capacity"] - 1)
+    count = min(head - tail, state[0]["capacity"] - index)
+    return index << 32 | min(count, BATCH_MAX)
+
+
 class Handover(Closing):
     """The ring and its two ends; ``dtype`` is that of one slot."""
 
@@ -132,7 +156,8 @@ class Handover(Closing):
         self._slots = aligned_zeros(capacity, self.dtype)
         self._descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._on_batch: Callable[[npt.NDArray[Any]], None] = _discard
+        self._take: Callable[[], int] = _nothing
+        self._taken = 0
         self._pause_seconds = 0.0
         self._is_urgent: Callable[[], bool] = _never
         self._next_look: asyncio.Handle | None = None
@@ -176,11 +201,41 @@ class Handover(Closing):
         what comes after a silence is still handed over at once, a steady flow in fewer batches.
         While ``is_urgent`` holds, because somebody waits for each record, there is no pause.
         """
-        self.detach()
-        self._loop, self._on_batch, self._pause_seconds = loop, on_batch, pause_seconds
-        self._is_urgent = is_urgent or _never
-        loop.add_reader(self._descriptor, self._on_wake_up)
-        self._next_look = loop.call_soon(self._on_ready)
+
+        def drain() -> int:
+            batch = self.drain()
+            if len(batch):
+                on_batch(batch)
+            return len(batch)
+
+        self._attach(loop, drain, pause_seconds, is_urgent)
+
+    def attach_in_place(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_slots: Callable[[int, int], None],
+        *,
+        pause_seconds: float = 0.0,
+    ) -> None:
+        """Call ``on_slots`` on the loop's thread with the address and number of the next slots.
+
+        They lie in the ring itself, and are the consumer's until the call returns.
+        """
+        slots, slot_bytes = address_of(self._slots), self.dtype.itemsize
+
+        def look() -> int:
+            # A second look in the same turn mostly finds nothing and so saves the loop a turn.
+            count = 0
+            for _ in range(2):
+                taken, self._taken = self._taken, 0
+                found = handover_look(self._state, taken)
+                self._taken = count = found & 0xFFFFFFFF
+                if count == 0:
+                    break
+                on_slots(slots + (found >> 32) * slot_bytes, count)
+            return count
+
+        self._attach(loop, look, pause_seconds, None)
 
     def detach(self) -> None:
         """Stop calling."""
@@ -192,25 +247,44 @@ class Handover(Closing):
             self._next_look.cancel()
             self._next_look = None
 
+    def _attach(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        take: Callable[[], int],
+        pause_seconds: float,
+        is_urgent: Callable[[], bool] | None,
+    ) -> None:
+        self.detach()
+        self._loop, self._take, self._pause_seconds = loop, take, pause_seconds
+        self._is_urgent = is_urgent or _never
+        loop.add_reader(self._descriptor, self._on_wake_up)
+        self._next_look = loop.call_soon(self._look)
+
     def _on_wake_up(self) -> None:
         try:
             os.eventfd_read(self._descriptor)
         except BlockingIOError:
             return
-        self._on_ready()
+        self._look()
 
-    def _on_ready(self) -> None:
+    def _look(self) -> None:
         """Hand one batch over and let the loop serve others before the next one."""
         if self._loop is None:
             return
-        batch = self.drain()
-        if len(batch):
-            is_full = len(batch) == BATCH_MAX
-            if self._pause_seconds > 0 and not is_full and not self._is_urgent():
-                self._next_look = self._loop.call_later(self._pause_seconds, self._on_ready)
-            else:
-                self._next_look = self._loop.call_soon(self._on_ready)
-            self._on_batch(batch)
+        count = BATCH_MAX
+        try:
+            count = self._take()
+        finally:
+            if count:
+                self._look_again(count)
+
+    def _look_again(self, count: int) -> None:
+        if self._loop is None:
+            return
+        if self._pause_seconds > 0 and count < BATCH_MAX and not self._is_urgent():
+            self._next_look = self._loop.call_later(self._pause_seconds, self._look)
+        else:
+            self._next_look = self._loop.call_soon(self._look)
 
     def catch_up(self) -> None:
         """Hand over what waits, and what comes next as soon as it comes; there may be a pause then.
@@ -221,11 +295,9 @@ class Handover(Closing):
             return
         most = -(-int(self._state[0]["capacity"]) // BATCH_MAX)
         for _ in range(most + 1):
-            batch = self.drain()
-            if len(batch) == 0:
+            if self._take() == 0:
                 # That has armed the wake-up.
                 return
-            self._on_batch(batch)
 
     def close(self) -> None:
         """Detach and free the eventfd; the producer must have stopped."""
@@ -235,8 +307,9 @@ class Handover(Closing):
             os.close(self._descriptor)
 
 
-def _discard(_batch: npt.NDArray[Any]) -> None:
+def _nothing() -> int:
     """Nobody listens yet."""
+    return 0
 
 
 def _never() -> bool:

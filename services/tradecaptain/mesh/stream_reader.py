@@ -45,7 +45,8 @@ EVENT_GAP: Final = 4
 """Sequence numbers are missing: the first is ``position``, and ``length`` says how many."""
 
 _PREFIX_FIELDS: Final = ("event", "stream_id", "session_id", "generation", "position", "length")
-_PREFIX_BYTES: Final = 8 * len(_PREFIX_FIELDS)
+PREFIX_BYTES: Final = 8 * len(_PREFIX_FIELDS)
+"""Bytes of a slot before its record; the first word says what the slot holds."""
 _BATCH_RECORDS: Final = 256
 
 READER: Final = np.dtype(
@@ -89,13 +90,13 @@ def _emit(
     store_i64(slot + 24, images[index]["generation"])
     store_i64(slot + 32, position)
     store_i64(slot + 40, length)
-    zero_bytes(slot + _PREFIX_BYTES, reader[0]["record_bytes"])
+    zero_bytes(slot + PREFIX_BYTES, reader[0]["record_bytes"])
     handover_commit(ring)
     return 1
 
 
 @inline
-def _follow_image(reader: Any, images: Any, tracks: Any, ring: Any, index: int) -> int:
+def follow_image(reader: Any, images: Any, tracks: Any, ring: Any, index: int) -> int:
     """Tell of a writer that came, left or lapped this reader; 1 if there was room to."""
     if images[index]["is_open"] == 0:
         if tracks[index]["is_open"] == 0:
@@ -139,7 +140,7 @@ def _check_sequence(
 
 
 @inline
-def _take_record(reader: Any, images: Any, tracks: Any, ring: Any, index: int, address: int) -> int:
+def take_record(reader: Any, images: Any, tracks: Any, ring: Any, index: int, address: int) -> int:
     """Copy one record into a slot; 0 if the writer lapped this reader while it was copied."""
     record_bytes = reader[0]["record_bytes"]
     length = image_length(images, index)
@@ -151,8 +152,8 @@ def _take_record(reader: Any, images: Any, tracks: Any, ring: Any, index: int, a
     store_i64(slot + 24, images[index]["generation"])
     store_i64(slot + 32, images[index]["position"])
     store_i64(slot + 40, length)
-    copy_bytes(slot + _PREFIX_BYTES, address, copied)
-    zero_bytes(slot + _PREFIX_BYTES + copied, record_bytes - copied)
+    copy_bytes(slot + PREFIX_BYTES, address, copied)
+    zero_bytes(slot + PREFIX_BYTES + copied, record_bytes - copied)
     if reader[0]["is_tethered"] == 0 and image_intact(images, index) == 0:
         # The driver withdraws this image; what it announces next goes on behind the gap.
         images[index]["is_open"] = 0
@@ -170,7 +171,7 @@ def stream_reader_take(reader: Any, images: Any, tracks: Any, ring: Any) -> int:
     for index in range(images.shape[0]):
         if handover_room(ring) < 1:
             break
-        work += _follow_image(reader, images, tracks, ring, index)
+        work += follow_image(reader, images, tracks, ring, index)
         taken = 0
         # Two slots: a record may be preceded by the news of a gap.
         while taken < _BATCH_RECORDS and handover_room(ring) >= 2:
@@ -178,7 +179,7 @@ def stream_reader_take(reader: Any, images: Any, tracks: Any, ring: Any) -> int:
             if address == 0:
                 break
             work += _check_sequence(reader, images, tracks, ring, index, address)
-            if _take_record(reader, images, tracks, ring, index, address) == 0:
+            if take_record(reader, images, tracks, ring, index, address) == 0:
                 break
             taken += 1
         image_release(images, index)
@@ -270,6 +271,16 @@ class StreamReader(Closing):
     def catch_up(self) -> None:
         """Hand over at once what waits in the ring."""
         self.handover.catch_up()
+
+    def attach_in_place(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_slots: Callable[[int, int], None],
+        *,
+        pause_seconds: float = 0.0,
+    ) -> None:
+        """As :meth:`attach`, but the slots stay where they lie, and their address is told."""
+        self.handover.attach_in_place(loop, on_slots, pause_seconds=pause_seconds)
 
     def detach(self) -> None:
         """Stop calling."""
