@@ -20,11 +20,13 @@ from tradecaptain.gateway.commands import Directory
 from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.gateway.control_desk import ControlDesk
 from tradecaptain.gateway.event_reader import EventReader
+from tradecaptain.gateway.prefault import prefault_agent
 from tradecaptain.gateway.service import OrderService
 from tradecaptain.gateway.sessions import SessionTable
-from tradecaptain.gateway.store import Capacity, Store
+from tradecaptain.gateway.store import POPULATED_MAX, Capacity, Store
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.doorbell import Doorbells
+from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
@@ -48,6 +50,8 @@ ACCESS: Final = {
 HISTORY_FILE: Final = "execution_history"
 """Name of the venue's event history in the shared-memory folder."""
 _TEND_SECONDS: Final = 0.05
+_PREFAULT_PAUSE_NS: Final = 20_000_000
+_WATCH_SECONDS: Final = 0.5
 _UNANSWERED_SECONDS: Final = 0.05
 """How long controls of others may wait in the ring while no answer is expected."""
 
@@ -100,7 +104,12 @@ class Gateway:
             Placement(core=config.core, idle=config.idle),
             bell=self._doorbells.bell("gateway"),
         )
+        self._prefaulter = AgentRunner(
+            [prefault_agent(self._store.growing_tables())],
+            Placement(idle="sleep", park_ns_max=_PREFAULT_PAUSE_NS),
+        )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closing = False
 
     def start(self) -> None:
         """Take what happened while the process was away, and begin to follow the mesh."""
@@ -112,7 +121,7 @@ class Gateway:
         self.desk.on_lost_events.append(lambda: self._run(self._ask_for_status()))
         self.controls.on_epoch.append(lambda epoch: self.desk.catch_up())
         self.desk.catch_up()
-        self._readers[0].attach(loop, self.desk.on_batch)
+        self._readers[0].attach_in_place(loop, self.desk.on_slots)
         self._readers[1].attach(
             loop,
             self.controls.on_batch,
@@ -121,6 +130,7 @@ class Gateway:
         )
         self.controls.catch_up = self._readers[1].catch_up
         self._runner.start()
+        self._prefaulter.start()
         self._run(self._tend())
         self._run(self._settle_past())
 
@@ -130,11 +140,23 @@ class Gateway:
             self.desk, self.controls, self.sessions, Directory(self._reference), self._config
         )
 
+    async def watch(self) -> None:
+        """Return when the thread that reads the mesh has died."""
+        while self._is_closing or self._runner.is_running:
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why that thread died, if it did."""
+        return self._runner.failure
+
     async def close(self) -> None:
         """Close sessions and stop following the mesh; the store needs no closing."""
+        self._is_closing = True
         await self.sessions.drain()
         for task in self._tasks:
             task.cancel()
+        self._prefaulter.close()
         self._runner.close()
         for reader in self._readers:
             reader.close()
@@ -146,8 +168,8 @@ class Gateway:
         for tick in itertools.count():
             await asyncio.sleep(_TEND_SECONDS)
             self.desk.expire()
-            if self._store.needs_pages():
-                await asyncio.to_thread(self._store.populate_ahead)
+            if self._store.needs_room():
+                await asyncio.to_thread(self._store.reserve, 2 * POPULATED_MAX)
             if tick % ticks_a_second == 0:
                 self._store.set_day(SYSTEM_CLOCK.now_ns())
                 self.desk.catch_up()
@@ -209,7 +231,21 @@ async def main() -> None:
         server.add(add_OrderServiceServicer_to_server, gateway.service(), access=ACCESS)
         server.on_drain(gateway.close)
         await server.start()
-        await server.run_until_signal()
+        await _serve(server, gateway)
+
+
+async def _serve(server: EdgeServer, gateway: Gateway) -> None:
+    """Serve until a signal; a thread that dies is a MeshError."""
+    serving = asyncio.create_task(server.run_until_signal())
+    watching = asyncio.create_task(gateway.watch())
+    done, _ = await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
+    watching.cancel()
+    if serving in done:
+        await serving
+        return
+    serving.cancel()
+    await server.stop(0)
+    raise MeshError(f"the thread that reads the mesh died: {gateway.failure}")
 
 
 if __name__ == "__main__":

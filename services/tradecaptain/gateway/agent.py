@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,15 +21,18 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
 from tradecaptain.gateway.entry import enter_commands
 from tradecaptain.gateway.events import EVENT_BYTES, apply_events
+from tradecaptain.gateway.frame import AT_PUBLICATION
 from tradecaptain.gateway.layout import (
     OUTCOME_PENDING,
     STOP_END,
     STOP_EPOCH,
     STOP_GAP,
+    STOP_NEWS,
+    WORK,
 )
 from tradecaptain.gateway.recovery import cancel_open_orders, settle_request
 from tradecaptain.gateway.store import WAITERS_MAX, Store
-from tradecaptain.mesh.doorbell import NO_BELL, doorbell_ring
+from tradecaptain.mesh.doorbell import NO_BELL
 from tradecaptain.mesh.history import HistoryLapped, HistoryReader
 from tradecaptain.mesh.status import (
     ADMIN_ACTION,
@@ -38,14 +41,35 @@ from tradecaptain.mesh.status import (
     MAX_POSITION_EXCEEDED,
     NOT_CONNECTED,
 )
-from tradecaptain.mesh.stream_reader import EVENT_RECORD
+from tradecaptain.mesh.stream_reader import PREFIX_BYTES
 from tradecaptain.wire import execution_event
 from tradecaptain.wire import reason as reasons
 
 _LOG = structlog.get_logger("gateway")
 _HISTORY_BATCH = 4096
+_SLOT_BYTES = PREFIX_BYTES + EVENT_BYTES
+_PLACES = {name: place for place, name in enumerate(WORK.names or ())}
+_STOP, _COMPLETED_COUNT = _PLACES["stop"], _PLACES["completed_count"]
+_FOLLOWED_COUNT, _TOUCHED_COUNT = _PLACES["followed_count"], _PLACES["touched_count"]
 
-type Answer = asyncio.Future[None]
+
+class Answer(Protocol):
+    """What is told once the venue has answered: a future, or something that acts at once."""
+
+    def done(self) -> bool:
+        """Whether it was told already, or nobody waits any more."""
+        ...
+
+    def set_result(self, result: None, /) -> None:
+        """The venue has answered."""
+        ...
+
+    def set_exception(self, error: TradeCaptainError, /) -> None:
+        """The venue didn't answer in time."""
+        ...
+
+
+type FutureAnswer = asyncio.Future[None]
 
 
 class CommandPublication(Protocol):
@@ -67,7 +91,7 @@ class Entered:
         codes: npt.NDArray[np.int64],
         targets: npt.NDArray[np.int64],
         fresh: int,
-        answer: Answer | None,
+        answer: FutureAnswer | None,
     ) -> None:
         self.codes = codes
         self.targets = targets
@@ -89,11 +113,12 @@ class OrderDesk:
     ) -> None:
         """``bell`` is rung for the venue after each entry."""
         self.store = store
-        self._publication = publication
+        store.frame.set(AT_PUBLICATION, publication.state)
+        store.work["bell_address"] = bell
+        self._frame = store.frame.address
         self._history_path = history_path
         self._history: HistoryReader | None = None
         self._clock = clock
-        self._bell = bell
         self._timeout_ns = int(answer_timeout_seconds * 1e9)
         self._free = list(range(WAITERS_MAX - 1, 0, -1))
         self._waiting: dict[int, Answer] = {}
@@ -112,47 +137,42 @@ class OrderDesk:
         Raises REASON_UNAVAILABLE when the venue isn't connected and REASON_OVERLOADED under
         back-pressure; then none of the commands was sent.
         """
-        store = self.store
+        answer = self.new_answer()
+        fresh = self.publish(count, session_id, answer)
+        codes, targets = self.store.codes[:count].copy(), self.store.targets[:count].copy()
+        return Entered(codes, targets, fresh, answer if fresh else None)
+
+    def publish(self, count: int, session_id: int, answer: Answer) -> int:
+        """As :meth:`enter`, but codes and requests stay in the store's lists until the next call,
+        and ``answer`` is told when the fresh ones are answered; returns how many were fresh."""
         if not self._free:
             raise TradeCaptainError(
                 reasons.REASON_OVERLOADED, f"{WAITERS_MAX} calls wait for the venue", field=""
             )
-        waiter = self._free.pop()
+        self.store.reserve(count)
+        waiter = self._free[-1]
         now_ns = self._clock.now_ns()
-        work = store.work[0]
-        work["waiter"] = waiter
-        work["session_id"] = session_id
-        work["send_time_ns"] = now_ns
-        published = enter_commands(
-            store.file,
-            store.work,
-            store.requests,
-            store.buckets,
-            store.accounts,
-            store.instruments,
-            self._publication.state,
-            count,
-        )
-        answer: Answer | None = None
-        if published > 0:
-            doorbell_ring(self._bell)
-            store.waiters[waiter] = published
-            answer = asyncio.get_running_loop().create_future()
-            self._waiting[waiter] = answer
-            self._expiries.append((now_ns + self._timeout_ns, answer))
-        else:
-            self._free.append(waiter)
+        published = enter_commands(self._frame, count, waiter, session_id, now_ns)
+        if published <= 0:
             if published < 0:
                 raise _refusal(published)
-        codes, targets = store.codes[:count].copy(), store.targets[:count].copy()
-        return Entered(codes, targets, published, answer)
+            return 0
+        self._free.pop()
+        self._waiting[waiter] = answer
+        self._expiries.append((now_ns + self._timeout_ns, answer))
+        return published
 
-    def follow(self, request: int) -> Answer | None:
+    @staticmethod
+    def new_answer() -> FutureAnswer:
+        """An answer that a coroutine can await."""
+        return asyncio.get_running_loop().create_future()
+
+    def follow(self, request: int) -> FutureAnswer | None:
         """A future that is done when a request of another call is answered; None if it is."""
         row = self.store.requests[request]
         if row["outcome"] != OUTCOME_PENDING:
             return None
-        answer: Answer = asyncio.get_running_loop().create_future()
+        answer = self.new_answer()
         row["followed"] = 1
         self._followers.setdefault(request, []).append(answer)
         self._expiries.append((self._clock.now_ns() + self._timeout_ns, answer))
@@ -187,18 +207,11 @@ class OrderDesk:
 
     def on_batch(self, batch: npt.NDArray[Any]) -> None:
         """Take a batch of the stream reader: records, and word of writers and gaps."""
-        kinds = batch["event"]
-        if (kinds == EVENT_RECORD).all():
-            self._take(batch)
-            return
-        start = 0
-        for place in np.flatnonzero(kinds != EVENT_RECORD).tolist():
-            if place > start:
-                self._take(batch[start:place])
-            self.catch_up()
-            start = place + 1
-        if start < len(batch):
-            self._take(batch[start:])
+        self.on_slots(address_of(batch), len(batch))
+
+    def on_slots(self, address: int, count: int) -> None:
+        """Take slots of the stream reader where they lie."""
+        self._apply(address, _SLOT_BYTES, PREFIX_BYTES, count)
 
     def catch_up(self) -> None:
         """Take what the venue's history holds beyond the newest event: first of the epoch that is
@@ -230,7 +243,7 @@ class OrderDesk:
                 return
             records = np.frombuffer(data, dtype=execution_event.DTYPE, count=count)
             before = self.store.last_sequence
-            self._apply(address_of(records), EVENT_BYTES, count)
+            self._apply(address_of(records), EVENT_BYTES, 0, count)
             if self.store.last_sequence == before:
                 return
 
@@ -285,39 +298,32 @@ class OrderDesk:
             _LOG.warning("requests that the venue never mentioned are closed", count=settled)
         return settled
 
-    def _take(self, batch: npt.NDArray[Any]) -> None:
-        self._apply(address_of(batch["record"]), int(batch.strides[0]), len(batch))
-
-    def _apply(self, address: int, stride: int, count: int) -> None:
-        store = self.store
-        work = store.work[0]
+    def _apply(self, address: int, stride: int, record_offset: int, count: int) -> None:
+        words = self.store.words
         taken = 0
         gap_at = -1
-        while taken < count:
-            work["source_stride"] = stride
-            taken += apply_events(
-                store.file,
-                store.work,
-                store.requests,
-                store.events,
-                store.buckets,
-                store.accounts,
-                address + taken * stride,
-                count - taken,
-            )
+        while True:
+            source = address + taken * stride
+            taken += apply_events(self._frame, source, stride, record_offset, count - taken)
             self._settle()
-            stop = int(work["stop"])
+            stop = words[_STOP]
             if stop == STOP_END:
                 return
-            if stop == STOP_EPOCH:
+            record = address + taken * stride + record_offset
+            if stop == STOP_NEWS:
                 self.catch_up()
-                self.begin_epoch(execution_event.get_epoch(address + taken * stride))
+                taken += 1
+            elif stop == STOP_EPOCH:
+                self.catch_up()
+                self.begin_epoch(execution_event.get_epoch(record))
             elif stop == STOP_GAP:
                 if gap_at == taken:
                     # Neither the stream nor the history has what lies between.
-                    self._skip_to(execution_event.get_sequence(address + taken * stride))
+                    self._skip_to(execution_event.get_sequence(record))
                 gap_at = taken
                 self.catch_up()
+            if taken >= count:
+                return
 
     def _skip_to(self, sequence: int) -> None:
         first = self.store.last_sequence + 1
@@ -328,20 +334,21 @@ class OrderDesk:
 
     def _settle(self) -> None:
         """Tell everyone whom the last kernel call listed."""
-        store = self.store
-        work = store.work[0]
-        for waiter in store.completed[: int(work["completed_count"])].tolist():
+        store, words = self.store, self.store.words
+        completed, followed = words[_COMPLETED_COUNT], words[_FOLLOWED_COUNT]
+        touched = words[_TOUCHED_COUNT]
+        words[_COMPLETED_COUNT] = words[_FOLLOWED_COUNT] = words[_TOUCHED_COUNT] = 0
+        for waiter in store.completed[:completed].tolist():
             answer = self._waiting.pop(waiter)
             self._free.append(waiter)
             if not answer.done():
                 answer.set_result(None)
-        for request in store.followed[: int(work["followed_count"])].tolist():
-            for answer in self._followers.pop(request, ()):
-                if not answer.done():
-                    answer.set_result(None)
-        touched: Iterable[int] = store.touched[: int(work["touched_count"])].tolist()
-        work["completed_count"] = work["followed_count"] = work["touched_count"] = 0
-        for account_id in touched:
+        if followed:
+            for request in store.followed[:followed].tolist():
+                for answer in self._followers.pop(request, ()):
+                    if not answer.done():
+                        answer.set_result(None)
+        for account_id in store.touched[:touched].tolist():
             store.accounts[account_id]["touched"] = 0
             for callback in self._listeners.get(account_id, ()):
                 callback()

@@ -17,14 +17,22 @@ from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import copy_bytes, load_i64, load_u8
 from tradecaptain.gateway.layout import BATCH_MAX, CODE_DUPLICATE, REQUEST_TYPE
-from tradecaptain.gateway.reports import write_signed, write_varint, write_zigzag
+from tradecaptain.gateway.wire_format import (
+    KEY_BYTES,
+    LENGTH,
+    VARINT,
+    read_length,
+    read_varint,
+    tag_of,
+    unzigzag,
+    write_signed,
+    write_varint,
+    write_zigzag,
+)
 from tradecaptain.wire import common, order_command
 
 UNKNOWN_FORM: Final = -1
 """The bytes aren't the plain form: the protobuf runtime has to read them."""
-KEY_BYTES: Final = 32
-_VARINT: Final = 0
-_LENGTH: Final = 2
 _U16_MAX: Final = 0xFFFF
 _U32_MAX: Final = 0xFFFFFFFF
 _ROW: Final = order_command.RECORD_BYTES
@@ -45,76 +53,36 @@ BATCH: Final = np.dtype([(name, "<i8") for name in _FIELDS], align=True)
 BATCH_TYPE: Final[Any] = numba.from_dtype(BATCH)[::1]
 
 
-def _tag(message: Any, field: str, wire_type: int) -> int:
-    return int(message.DESCRIPTOR.fields_by_name[field].number) << 3 | wire_type
+_COLUMNS_TAG: Final = tag_of(orders_pb2.SubmitBatchRequest, "columns", LENGTH)
+_SESSION_TAG: Final = tag_of(orders_pb2.SubmitBatchRequest, "session_id", VARINT)
+_ACCOUNT_TAG: Final = tag_of(records_pb2.NewOrderColumns, "account", LENGTH)
+_KEYS_TAG: Final = tag_of(records_pb2.NewOrderColumns, "client_order_ids", LENGTH)
+_INSTRUMENTS_TAG: Final = tag_of(records_pb2.NewOrderColumns, "instrument_ids", LENGTH)
+_SIDES_TAG: Final = tag_of(records_pb2.NewOrderColumns, "sides", LENGTH)
+_PRICES_TAG: Final = tag_of(records_pb2.NewOrderColumns, "prices_units", LENGTH)
+_QUANTITIES_TAG: Final = tag_of(records_pb2.NewOrderColumns, "quantities_units", LENGTH)
+_TYPES_TAG: Final = tag_of(records_pb2.NewOrderColumns, "types", LENGTH)
+_TIMES_TAG: Final = tag_of(records_pb2.NewOrderColumns, "times_in_force", LENGTH)
+_STRATEGY_TAG: Final = tag_of(records_pb2.NewOrderColumns, "strategy_id", VARINT)
+_TRADER_TAG: Final = tag_of(records_pb2.NewOrderColumns, "trader_id", VARINT)
 
-
-_COLUMNS_TAG: Final = _tag(orders_pb2.SubmitBatchRequest, "columns", _LENGTH)
-_SESSION_TAG: Final = _tag(orders_pb2.SubmitBatchRequest, "session_id", _VARINT)
-_ACCOUNT_TAG: Final = _tag(records_pb2.NewOrderColumns, "account", _LENGTH)
-_KEYS_TAG: Final = _tag(records_pb2.NewOrderColumns, "client_order_ids", _LENGTH)
-_INSTRUMENTS_TAG: Final = _tag(records_pb2.NewOrderColumns, "instrument_ids", _LENGTH)
-_SIDES_TAG: Final = _tag(records_pb2.NewOrderColumns, "sides", _LENGTH)
-_PRICES_TAG: Final = _tag(records_pb2.NewOrderColumns, "prices_units", _LENGTH)
-_QUANTITIES_TAG: Final = _tag(records_pb2.NewOrderColumns, "quantities_units", _LENGTH)
-_TYPES_TAG: Final = _tag(records_pb2.NewOrderColumns, "types", _LENGTH)
-_TIMES_TAG: Final = _tag(records_pb2.NewOrderColumns, "times_in_force", _LENGTH)
-_STRATEGY_TAG: Final = _tag(records_pb2.NewOrderColumns, "strategy_id", _VARINT)
-_TRADER_TAG: Final = _tag(records_pb2.NewOrderColumns, "trader_id", _VARINT)
-
-_ANSWER_TAG: Final = _tag(orders_pb2.SubmitBatchResponse, "columns", _LENGTH)
-_ORDER_IDS_TAG: Final = _tag(orders_pb2.SubmitResultColumns, "order_ids", _LENGTH)
-_STATUSES_TAG: Final = _tag(orders_pb2.SubmitResultColumns, "statuses", _LENGTH)
-_LEAVES_TAG: Final = _tag(orders_pb2.SubmitResultColumns, "leaves_quantities_units", _LENGTH)
-_FILLED_TAG: Final = _tag(orders_pb2.SubmitResultColumns, "cumulative_quantities_units", _LENGTH)
-_REASONS_TAG: Final = _tag(orders_pb2.SubmitResultColumns, "reasons", _LENGTH)
+_ANSWER_TAG: Final = tag_of(orders_pb2.SubmitBatchResponse, "columns", LENGTH)
+_ORDER_IDS_TAG: Final = tag_of(orders_pb2.SubmitResultColumns, "order_ids", LENGTH)
+_STATUSES_TAG: Final = tag_of(orders_pb2.SubmitResultColumns, "statuses", LENGTH)
+_LEAVES_TAG: Final = tag_of(orders_pb2.SubmitResultColumns, "leaves_quantities_units", LENGTH)
+_FILLED_TAG: Final = tag_of(orders_pb2.SubmitResultColumns, "cumulative_quantities_units", LENGTH)
+_REASONS_TAG: Final = tag_of(orders_pb2.SubmitResultColumns, "reasons", LENGTH)
 COLUMN_BYTES_MAX: Final = BATCH_MAX * 10 + 16
-
-
-@inline
-def _read_varint(batch: Any, end: int) -> int:
-    """The number at ``position``, which moves behind it; ``failed`` is set if there is none.
-
-    Numbers beyond 63 bits are left to the protobuf runtime.
-    """
-    value = 0
-    shift = 0
-    address = batch[0]["position"]
-    while address < end and shift < 63:
-        byte = load_u8(address)
-        address += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            batch[0]["position"] = address
-            return value
-        shift += 7
-    batch[0]["failed"] = 1
-    return 0
-
-
-@inline
-def _read_length(batch: Any, end: int) -> int:
-    """Length of a delimited field that lies within ``end``; negative if it doesn't."""
-    length = _read_varint(batch, end)
-    if batch[0]["failed"] != 0 or length > end - batch[0]["position"]:
-        batch[0]["failed"] = 1
-        return 0
-    return length
-
-
-@inline
-def _unzigzag(value: int) -> int:
-    return (value >> 1) ^ -(value & 1)
 
 
 @inline
 def _store_cell(row: int, tag: int, value: int) -> bool:
     """Write a number of a column into its row; False if it doesn't fit its field."""
     if tag == _PRICES_TAG:
-        order_command.set_price_units(row, _unzigzag(value))
+        order_command.set_price_units(row, unzigzag(value))
         return True
     if tag == _QUANTITIES_TAG:
-        order_command.set_quantity_units(row, _unzigzag(value))
+        order_command.set_quantity_units(row, unzigzag(value))
         return True
     if tag == _INSTRUMENTS_TAG:
         order_command.set_instrument_id(row, value)
@@ -133,11 +101,11 @@ def _store_cell(row: int, tag: int, value: int) -> bool:
 @inline
 def _read_column(batch: Any, tag: int, end: int) -> int:
     """Read a packed column into the rows; returns its length."""
-    length = _read_length(batch, end)
+    length = read_length(batch, end)
     stop = batch[0]["position"] + length
     count = 0
     while batch[0]["failed"] == 0 and batch[0]["position"] < stop:
-        value = _read_varint(batch, stop)
+        value = read_varint(batch, stop)
         if count >= BATCH_MAX or not _store_cell(
             batch[0]["staging_address"] + count * _ROW, tag, value
         ):
@@ -150,7 +118,7 @@ def _read_column(batch: Any, tag: int, end: int) -> int:
 @inline
 def _read_key(batch: Any, count: int, end: int) -> None:
     """Read a client order id and begin its row."""
-    length = _read_length(batch, end)
+    length = read_length(batch, end)
     last = batch[0]["position"] + length - 1
     # A zero byte at the end would be taken for padding.
     if length < 1 or length > KEY_BYTES or count >= BATCH_MAX or load_u8(last) == 0:
@@ -188,7 +156,7 @@ def _read_columns(batch: Any, end: int) -> int:
     required = 0
     last_tag = 0
     while batch[0]["failed"] == 0 and batch[0]["position"] < end:
-        tag = _read_varint(batch, end)
+        tag = read_varint(batch, end)
         # Ascending tags: each column once, and the keys, which begin the rows, before the others.
         if tag < last_tag or (tag == last_tag and tag != _KEYS_TAG):
             return UNKNOWN_FORM
@@ -197,15 +165,15 @@ def _read_columns(batch: Any, end: int) -> int:
             _read_key(batch, count, end)
             count += 1
         elif tag == _ACCOUNT_TAG:
-            length = _read_length(batch, end)
+            length = read_length(batch, end)
             batch[0]["account_offset"] = batch[0]["position"]
             batch[0]["account_length"] = length
             batch[0]["position"] += length
         elif tag == _STRATEGY_TAG:
-            batch[0]["strategy_id"] = _read_varint(batch, end)
+            batch[0]["strategy_id"] = read_varint(batch, end)
         elif tag == _TRADER_TAG:
-            batch[0]["trader_id"] = _read_varint(batch, end)
-        elif tag >= _INSTRUMENTS_TAG and tag <= _TIMES_TAG and (tag & 7) == _LENGTH:
+            batch[0]["trader_id"] = read_varint(batch, end)
+        elif tag >= _INSTRUMENTS_TAG and tag <= _TIMES_TAG and (tag & 7) == LENGTH:
             if count == 0 or _read_column(batch, tag, end) != count:
                 return UNKNOWN_FORM
             required += tag <= _QUANTITIES_TAG
@@ -229,14 +197,14 @@ def parse_batch(batch: Any, address: int, length: int) -> int:
     batch[0]["account_length"] = 0
     count = UNKNOWN_FORM
     while batch[0]["failed"] == 0 and batch[0]["position"] < end:
-        tag = _read_varint(batch, end)
+        tag = read_varint(batch, end)
         if tag == _COLUMNS_TAG and count == UNKNOWN_FORM:
-            stop = _read_length(batch, end) + batch[0]["position"]
+            stop = read_length(batch, end) + batch[0]["position"]
             count = _read_columns(batch, stop)
             if count < 1 or batch[0]["failed"] != 0:
                 return UNKNOWN_FORM
         elif tag == _SESSION_TAG:
-            batch[0]["session_id"] = _read_varint(batch, end)
+            batch[0]["session_id"] = read_varint(batch, end)
         else:
             return UNKNOWN_FORM
     if (

@@ -17,6 +17,8 @@ from tradecaptain.gateway.requests import Pending, Requests
 from tradecaptain.gateway.store import Records
 
 _COLUMNS = 5
+_INPUT_BYTES = 1 << 18
+"""Longest request that the fast lane takes."""
 
 
 class BatchLane:
@@ -32,18 +34,21 @@ class BatchLane:
         out = np.zeros(_COLUMNS * COLUMN_BYTES_MAX + 16, dtype=np.uint8)
         scratch = np.zeros(COLUMN_BYTES_MAX, dtype=np.uint8)
         self._rooms = (out, body, scratch)
+        input_room = np.zeros(_INPUT_BYTES, dtype=np.uint8)
+        self._input, self._address = memoryview(input_room), address_of(input_room)
         self._addresses = tuple(address_of(room) for room in self._rooms)
         self._out = memoryview(out)
 
     def parse(self, data: bytes) -> int:
         """Stage the orders of a request; returns their number, negative if it isn't plain."""
-        if not data:
+        length = len(data)
+        if length > _INPUT_BYTES:
             return -1
-        view = np.frombuffer(data, dtype=np.uint8)
-        self._address = address_of(view)
-        return int(parse_batch(self._batch, self._address, len(data)))
+        self._input[:length] = data
+        return int(parse_batch(self._batch, self._address, length))
 
-    def account(self, data: bytes) -> str:
+    @property
+    def account(self) -> str:
         """The account that the parsed request names."""
         row = self._batch[0]
         length = int(row["account_length"])
@@ -51,7 +56,7 @@ class BatchLane:
             return ""
         start = int(row["account_offset"]) - self._address
         # What isn't UTF-8 names no account.
-        return data[start : start + length].decode("utf-8", "replace")
+        return bytes(self._input[start : start + length]).decode("utf-8", "replace")
 
     @property
     def session_id(self) -> int:

@@ -11,20 +11,31 @@ from typing import Any
 from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import copy_bytes, load_i64, load_u8, store_i64, store_release_i64
+from tradecaptain.gateway.frame import (
+    AT_ACCOUNTS,
+    AT_BUCKETS,
+    AT_FILE,
+    AT_INSTRUMENTS,
+    AT_PUBLICATION,
+    AT_REQUESTS,
+    AT_WORK,
+)
 from tradecaptain.gateway.layout import (
-    ACCOUNT_TYPE,
-    BUCKETS_TYPE,
+    ACCOUNT,
+    BUCKET,
     CODE_DUPLICATE,
     CODE_FRESH,
-    FILE_HEADER_TYPE,
-    INSTRUMENT_TYPE,
+    FILE_HEADER,
+    INSTRUMENT,
     OUTCOME_PENDING,
-    REQUEST_TYPE,
+    REQUEST,
     STATUS_PENDING,
-    WORK_TYPE,
+    WORK,
 )
 from tradecaptain.gateway.lookup import find_key, is_open, key_hash, link_key
-from tradecaptain.mesh.layout import PUBLICATION_TYPE
+from tradecaptain.mesh.agent import frame_array
+from tradecaptain.mesh.doorbell import doorbell_ring
+from tradecaptain.mesh.layout import PUBLICATION
 from tradecaptain.mesh.publication import (
     publication_claim,
     publication_commit,
@@ -129,6 +140,31 @@ def _bodies_equal(first: int, second: int) -> bool:
 
 
 @inline
+def _bucket_of(work: Any, command: int) -> int:
+    """Where the chain of the command's key begins."""
+    return (
+        key_hash(
+            order_command.get_account_id(command),
+            order_command.get_client_order_id0(command),
+            order_command.get_client_order_id1(command),
+            order_command.get_client_order_id2(command),
+            order_command.get_client_order_id3(command),
+        )
+        & work[0]["bucket_mask"]
+    )
+
+
+@inline
+def _fetch_buckets(work: Any, buckets: Any, count: int) -> None:
+    """Read the bucket of every staged command, so that the misses of the cache overlap."""
+    fetched = 0
+    for position in range(count):
+        command = work[0]["staging_address"] + position * _COMMAND_BYTES
+        fetched ^= buckets[_bucket_of(work, command)]
+    work[0]["fetched"] = fetched
+
+
+@inline
 def _existing(work: Any, requests: Any, buckets: Any, command: int) -> int:
     """The request that holds the command's key today, or -1."""
     key_0 = order_command.get_client_order_id0(command)
@@ -138,7 +174,7 @@ def _existing(work: Any, requests: Any, buckets: Any, command: int) -> int:
     key_1 = order_command.get_client_order_id1(command)
     key_2 = order_command.get_client_order_id2(command)
     key_3 = order_command.get_client_order_id3(command)
-    bucket = key_hash(account_id, key_0, key_1, key_2, key_3) & work[0]["bucket_mask"]
+    bucket = _bucket_of(work, command)
     index = find_key(requests, buckets[bucket], account_id, key_0, key_1, key_2, key_3)
     if index >= 0 and requests[index]["day"] != work[0]["day"]:
         slot = requests[index]["slot"]
@@ -211,38 +247,22 @@ def _write_command(work: Any, index: int, command: int, target: int) -> None:
     order_command.set_send_time_ns(target, work[0]["send_time_ns"])
 
 
-@kernel(
-    types.int64(
-        FILE_HEADER_TYPE,
-        WORK_TYPE,
-        REQUEST_TYPE,
-        BUCKETS_TYPE,
-        ACCOUNT_TYPE,
-        INSTRUMENT_TYPE,
-        PUBLICATION_TYPE,
-        types.int64,
-    )
-)
-def enter_commands(
+@inline
+def _enter(
     file: Any,
     work: Any,
     requests: Any,
     buckets: Any,
     accounts: Any,
     instruments: Any,
-    publication: Any,
+    payload: int,
     count: int,
 ) -> int:
-    """Enter ``count`` staged commands; returns how many were published, or a negative status.
-
-    For each command its code (fresh, duplicate, or a reason) and its request are written to the
-    lists at ``codes_address`` and ``targets_address``. On a negative status nothing has happened.
-    """
+    """Enter staged commands into a claimed log; returns how many were fresh."""
     first = file[0]["request_count"]
-    payload = publication_claim(publication, count, _COMMAND_BYTES)
-    if payload < 0:
-        return payload
     fresh = 0
+    if count > 1:
+        _fetch_buckets(work, buckets, count)
     for position in range(count):
         command = work[0]["staging_address"] + position * _COMMAND_BYTES
         code = _command_reason(work, instruments, command)
@@ -253,7 +273,7 @@ def enter_commands(
                 kept = work[0]["commands_address"] + target * _COMMAND_BYTES
                 same = _bodies_equal(kept, command)
                 code = CODE_DUPLICATE if same else reasons.REASON_DUPLICATE_CLIENT_ORDER_ID
-            elif first + fresh >= file[0]["request_capacity"]:
+            elif first + fresh >= work[0]["request_limit"]:
                 code = reasons.REASON_CAPACITY_EXHAUSTED
             else:
                 code = CODE_FRESH
@@ -264,9 +284,38 @@ def enter_commands(
                 fresh += 1
         store_i64(work[0]["codes_address"] + position * 8, code)
         store_i64(work[0]["targets_address"] + position * 8, target)
+    return fresh
+
+
+@kernel(types.int64(types.int64, types.int64, types.int64, types.int64, types.int64))
+def enter_commands(frame: int, count: int, waiter: int, session_id: int, now_ns: int) -> int:
+    """Enter ``count`` staged commands; returns how many were published, or a negative status.
+
+    For each command its code (fresh, duplicate, or a reason) and its request are written to the
+    lists at ``codes_address`` and ``targets_address``; the fresh ones are numbered without gaps. On
+    a negative status nothing has happened.
+    """
+    file = frame_array(frame, AT_FILE, FILE_HEADER)
+    work = frame_array(frame, AT_WORK, WORK)
+    requests = frame_array(frame, AT_REQUESTS, REQUEST)
+    buckets = frame_array(frame, AT_BUCKETS, BUCKET)
+    accounts = frame_array(frame, AT_ACCOUNTS, ACCOUNT)
+    instruments = frame_array(frame, AT_INSTRUMENTS, INSTRUMENT)
+    publication = frame_array(frame, AT_PUBLICATION, PUBLICATION)
+    work[0]["waiter"] = waiter
+    work[0]["session_id"] = session_id
+    work[0]["send_time_ns"] = now_ns
+    payload = publication_claim(publication, count, _COMMAND_BYTES)
+    if payload < 0:
+        return payload
+    first = file[0]["request_count"]
+    fresh = _enter(file, work, requests, buckets, accounts, instruments, payload, count)
     if fresh > 0:
         # The count comes last: a request that was counted is complete, also after a kill.
         store_release_i64(work[0]["request_count_address"], first + fresh)
+        store_i64(work[0]["waiters_address"] + waiter * 8, fresh)
     publication_commit(publication, fresh)
+    if fresh > 0:
+        doorbell_ring(work[0]["bell_address"])
     work[0]["published"] += fresh
     return fresh

@@ -31,8 +31,8 @@ from tradecaptain.mesh.stream_reader import (
     TRACK,
     TRACK_TYPE,
     StreamReader,
-    _follow_image,
-    _take_record,
+    follow_image,
+    take_record,
 )
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.wire import execution_event, streams
@@ -76,7 +76,7 @@ def take_events(
     for index in range(images.shape[0]):
         if handover_room(ring) < 1:
             break
-        news = _follow_image(reader, images, tracks, ring, index)
+        news = follow_image(reader, images, tracks, ring, index)
         matters += news
         work += news
         taken = 0
@@ -86,7 +86,7 @@ def take_events(
                 break
             if _matters(quiet, accounts, address, image_length(images, index)):
                 matters += 1
-            if _take_record(reader, images, tracks, ring, index, address) == 0:
+            if take_record(reader, images, tracks, ring, index, address) == 0:
                 break
             taken += 1
         image_release(images, index)

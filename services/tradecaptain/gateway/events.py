@@ -11,20 +11,29 @@ from typing import Any
 from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import copy_bytes, load_i64, store_i64, store_release_i64
+from tradecaptain.gateway.frame import (
+    AT_ACCOUNTS,
+    AT_BUCKETS,
+    AT_EVENTS,
+    AT_FILE,
+    AT_REQUESTS,
+    AT_WORK,
+)
 from tradecaptain.gateway.layout import (
-    ACCOUNT_TYPE,
-    BUCKETS_TYPE,
-    EVENT_TYPE,
-    FILE_HEADER_TYPE,
+    ACCOUNT,
+    BUCKET,
+    EVENT,
+    FILE_HEADER,
     OUTCOME_DONE,
     OUTCOME_PENDING,
     OUTCOME_REFUSED,
-    REQUEST_TYPE,
+    REQUEST,
     STOP_END,
     STOP_EPOCH,
     STOP_FULL,
     STOP_GAP,
-    WORK_TYPE,
+    STOP_NEWS,
+    WORK,
 )
 from tradecaptain.gateway.lookup import (
     find_key,
@@ -33,6 +42,8 @@ from tradecaptain.gateway.lookup import (
     link_key,
     link_order,
 )
+from tradecaptain.mesh.agent import frame_array
+from tradecaptain.mesh.stream_reader import EVENT_RECORD
 from tradecaptain.wire import execution_event, order_command
 
 EVENT_BYTES = execution_event.RECORD_BYTES
@@ -96,7 +107,7 @@ def _by_key(work: Any, requests: Any, buckets: Any, event: int) -> int:
 def _adopt(file: Any, work: Any, requests: Any, buckets: Any, accounts: Any, event: int) -> int:
     """Make a request for an order that was entered elsewhere; -1 without room for it."""
     index = file[0]["request_count"]
-    if index >= file[0]["request_capacity"]:
+    if index >= work[0]["request_limit"]:
         work[0]["untracked_count"] += 1
         return NO_REQUEST
     account_id = execution_event.get_account_id(event)
@@ -264,63 +275,62 @@ def _take(
         work[0]["current_request"] = request
 
 
-@kernel(
-    types.int64(
-        FILE_HEADER_TYPE,
-        WORK_TYPE,
-        REQUEST_TYPE,
-        EVENT_TYPE,
-        BUCKETS_TYPE,
-        ACCOUNT_TYPE,
-        types.int64,
-        types.int64,
-    )
-)
-def apply_events(
-    file: Any,
-    work: Any,
-    requests: Any,
-    events: Any,
-    buckets: Any,
-    accounts: Any,
-    source: int,
-    count: int,
+@inline
+def _apply(
+    file: Any, work: Any, requests: Any, events: Any, buckets: Any, accounts: Any, raw: int
 ) -> int:
-    """Apply ``count`` events, ``source_stride`` bytes apart from ``source`` on.
+    """Apply the event at ``raw``; STOP_END, or why it can't be applied now."""
+    event = execution_event.normalise(raw, EVENT_BYTES, work[0]["scratch_address"])
+    if event < 0:
+        work[0]["malformed_count"] += 1
+        return STOP_END
+    epoch = execution_event.get_epoch(event)
+    sequence = execution_event.get_sequence(event)
+    if epoch < file[0]["epoch"] or (
+        epoch == file[0]["epoch"] and sequence <= file[0]["last_sequence"]
+    ):
+        return STOP_END
+    if epoch > file[0]["epoch"]:
+        return STOP_EPOCH
+    if sequence != file[0]["last_sequence"] + 1:
+        return STOP_GAP
+    if work[0]["completed_count"] >= COMPLETED_MAX or work[0]["followed_count"] >= COMPLETED_MAX:
+        return STOP_FULL
+    if _is_client(accounts, execution_event.get_account_id(event)):
+        _take(file, work, requests, events, buckets, accounts, event)
+    file[0]["last_sequence"] = sequence
+    if (execution_event.get_flags(event) & FLAG_LAST_OF_COMMAND) != 0 and (
+        execution_event.get_command_sequence(event) == work[0]["current_command_sequence"]
+    ):
+        complete(work, requests, work[0]["current_request"])
+    return STOP_END
 
-    Returns how many were taken; fewer than ``count`` for the reason in ``work.stop``: a newer
-    epoch begins, a sequence number is missing, or the lists of answers must be drained first.
+
+@kernel(types.int64(types.int64, types.int64, types.int64, types.int64, types.int64))
+def apply_events(frame: int, source: int, stride: int, record_offset: int, count: int) -> int:
+    """Apply ``count`` events, ``stride`` bytes apart from ``source`` on.
+
+    With a ``record_offset`` they lie in slots of the stream's reader, so many bytes behind a word
+    that says what the slot holds. Returns how many were taken; fewer than ``count`` for the reason
+    in ``work.stop``: a newer epoch begins, a sequence number is missing, the lists of answers must
+    be drained first, or the slot holds news of a writer and no event.
     """
+    file = frame_array(frame, AT_FILE, FILE_HEADER)
+    work = frame_array(frame, AT_WORK, WORK)
+    requests = frame_array(frame, AT_REQUESTS, REQUEST)
+    events = frame_array(frame, AT_EVENTS, EVENT)
+    buckets = frame_array(frame, AT_BUCKETS, BUCKET)
+    accounts = frame_array(frame, AT_ACCOUNTS, ACCOUNT)
     work[0]["stop"] = STOP_END
     for position in range(count):
-        raw = source + position * work[0]["source_stride"]
-        event = execution_event.normalise(raw, EVENT_BYTES, work[0]["scratch_address"])
-        if event < 0:
-            work[0]["malformed_count"] += 1
-            continue
-        epoch = execution_event.get_epoch(event)
-        sequence = execution_event.get_sequence(event)
-        if epoch < file[0]["epoch"] or (
-            epoch == file[0]["epoch"] and sequence <= file[0]["last_sequence"]
-        ):
-            continue
-        if epoch > file[0]["epoch"]:
-            work[0]["stop"] = STOP_EPOCH
+        slot = source + position * stride
+        stop = STOP_END
+        if record_offset > 0 and load_i64(slot) != EVENT_RECORD:
+            stop = STOP_NEWS
+        else:
+            raw = slot + record_offset
+            stop = _apply(file, work, requests, events, buckets, accounts, raw)
+        work[0]["stop"] = stop
+        if stop != STOP_END:
             return position
-        if sequence != file[0]["last_sequence"] + 1:
-            work[0]["stop"] = STOP_GAP
-            return position
-        if (
-            work[0]["completed_count"] >= COMPLETED_MAX
-            or work[0]["followed_count"] >= COMPLETED_MAX
-        ):
-            work[0]["stop"] = STOP_FULL
-            return position
-        if _is_client(accounts, execution_event.get_account_id(event)):
-            _take(file, work, requests, events, buckets, accounts, event)
-        file[0]["last_sequence"] = sequence
-        if (execution_event.get_flags(event) & FLAG_LAST_OF_COMMAND) != 0 and (
-            execution_event.get_command_sequence(event) == work[0]["current_command_sequence"]
-        ):
-            complete(work, requests, work[0]["current_request"])
     return count

@@ -57,14 +57,19 @@ WORK: Final = _int64_record(
     " targets_address codes_address completed_address followed_address touched_address"
     " listed_address waiters_address bands_address scratch_address request_count_address"
     " event_count_address"
+    # How many requests the disk has room for, and the venue's doorbell.
+    " request_limit bell_address"
     # Arguments of the call in progress.
-    " waiter session_id send_time_ns day source_stride"
+    " waiter session_id send_time_ns day"
     # Results of the call.
-    " published completed_count followed_count touched_count stop"
+    " published fetched completed_count followed_count touched_count stop"
     # The command whose events are arriving.
     " current_command_sequence current_request adopted_count untracked_count malformed_count"
 )
 """Addresses, arguments and results of the kernels; one record, of this process alone."""
+
+BUCKET: Final = np.dtype("<i8")
+"""Head of a hash chain: index + 1 of its newest request, 0 for none."""
 
 FILE_HEADER_TYPE: Final[Any] = numba.from_dtype(FILE_HEADER)[::1]
 REQUEST_TYPE: Final[Any] = numba.from_dtype(REQUEST)[::1]
@@ -95,7 +100,9 @@ STOP_END: Final = 0
 STOP_EPOCH: Final = 1
 STOP_GAP: Final = 2
 STOP_FULL: Final = 3
-"""Why the events of a batch weren't all applied: a new epoch, missing ones, lists to be drained."""
+STOP_NEWS: Final = 4
+"""Why the events of a batch weren't all applied: a new epoch, missing ones, lists to be drained,
+or a slot of the reader that tells of its writer."""
 
 STATUS_PENDING: Final = 0
 STATUS_WORKING: Final = 1

@@ -16,8 +16,9 @@ from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.edge import validation
 from tradecaptain.edge.errors import to_detail
-from tradecaptain.gateway.agent import Answer
-from tradecaptain.gateway.layout import BATCH_MAX
+from tradecaptain.gateway.agent import Entered, FutureAnswer
+from tradecaptain.gateway.layout import BATCH_MAX, CODE_FRESH
+from tradecaptain.gateway.order_lane import OrderLane
 from tradecaptain.gateway.requests import Admitted, Change, Requests
 from tradecaptain.gateway.streams import ReportStream, Signal
 from tradecaptain.wire import reason as reasons
@@ -33,21 +34,85 @@ class Outstanding:
     """Commands that were entered together, and how their results are told."""
 
     request_ids: Sequence[int]
-    wait_for: Sequence[Answer]
+    wait_for: Sequence[FutureAnswer]
     finish: Callable[[], Results]
 
     def is_ready(self) -> bool:
         """Whether the venue has answered all of them, or time ran out."""
         return all(answer.done() for answer in self.wait_for)
 
-    def results(self) -> Results:
+    def encode(self) -> bytes:
         """Their results; if the outcome of one is unknown, that of all is."""
         try:
             for answer in self.wait_for:
                 answer.result()
-            return self.finish()
+            results = self.finish()
         except TradeCaptainError as error:
-            return [_refused(request_id, error) for request_id in self.request_ids]
+            results = [_refused(request_id, error) for request_id in self.request_ids]
+        return orders_pb2.OrderSessionResponse(results=results).SerializeToString()
+
+
+class PlainOrders:
+    """Orders of one message in the fast lane: their own answer, and the fast form of
+    :class:`Outstanding`."""
+
+    __slots__ = (
+        "_error",
+        "_is_done",
+        "_runner",
+        "data",
+        "first",
+        "known",
+        "request_ids",
+        "wait_for",
+    )
+
+    def __init__(self, runner: OrderSessionRunner, data: bytes, request_ids: bytes) -> None:
+        self.data = data
+        self.request_ids = request_ids
+        self.first = 0
+        """The first of their requests if all were fresh."""
+        self.known: Entered | None = None
+        """What became of each, where some weren't fresh."""
+        self.wait_for: Sequence[FutureAnswer] = ()
+        """Answers to the commands that they repeat."""
+        self._runner = runner
+        self._is_done = False
+        self._error: TradeCaptainError | None = None
+
+    def done(self) -> bool:
+        """Whether the venue has answered the fresh ones, or time ran out."""
+        return self._is_done
+
+    def set_result(self, result: None, /) -> None:
+        """The venue has answered the fresh ones."""
+        self._is_done = True
+        self._runner.wake()
+
+    def set_exception(self, error: TradeCaptainError, /) -> None:
+        """The outcome is unknown."""
+        self._error = error
+        self.set_result(None)
+
+    def is_ready(self) -> bool:
+        """Whether all of them have a result."""
+        return self._is_done and all(answer.done() for answer in self.wait_for)
+
+    def encode(self) -> bytes:
+        """Their results, as fields of a response; if the outcome of one is unknown, all are."""
+        try:
+            if self._error is not None:
+                raise self._error
+            for answer in self.wait_for:
+                answer.result()
+            return self._runner.encode_plain(self)
+        except TradeCaptainError as error:
+            told = [_refused(request_id, error) for request_id in self.numbers()]
+            return orders_pb2.OrderSessionResponse(results=told).SerializeToString()
+
+    def numbers(self) -> list[int]:
+        """The session's numbers of them."""
+        return memoryview(self.request_ids).cast("q").tolist()
 
 
 class OrderSessionRunner:
@@ -61,6 +126,7 @@ class OrderSessionRunner:
         self,
         *,
         requests: Requests,
+        lane: OrderLane,
         mass_cancel: Callable[[records_pb2.MassCancel], Awaitable[int]],
         account_of: Callable[[str], int],
         stream: ReportStream,
@@ -68,12 +134,13 @@ class OrderSessionRunner:
         stream_batch: int,
     ) -> None:
         self._requests = requests
+        self._lane = lane
         self._mass_cancel = mass_cancel
         self._account_of = account_of
         self._stream = stream
         self._with_reports = with_reports
         self._stream_batch = stream_batch
-        self._outstanding: deque[Outstanding] = deque()
+        self._outstanding: deque[Outstanding | PlainOrders] = deque()
         self._signal = Signal()
         self._room = Signal()
         self._reader: asyncio.Task[None] | None = None
@@ -111,14 +178,35 @@ class OrderSessionRunner:
             self._reader.cancel()
             await asyncio.wait([self._reader])
 
+    def wake(self) -> None:
+        """Have the results that are ready written."""
+        self._signal.set()
+
+    def encode_plain(self, plain: PlainOrders) -> bytes:
+        """The results of orders of the fast lane whose answers have come."""
+        numbers = plain.numbers()
+        count = len(numbers)
+        if plain.known is None:
+            data = self._lane.results(plain.first, count, plain.request_ids)
+            if data is not None:
+                return data
+            codes, targets = [CODE_FRESH] * count, list(range(plain.first, plain.first + count))
+        else:
+            codes, targets = plain.known.codes.tolist(), plain.known.targets.tolist()
+        request = orders_pb2.OrderSessionRequest.FromString(plain.data)
+        orders = [command.submit for command in request.commands]
+        results = self._requests.results(orders, codes, targets)
+        told = [_from_row(*pair) for pair in zip(numbers, results, strict=True)]
+        return orders_pb2.OrderSessionResponse(results=told).SerializeToString()
+
     def _take_results(self) -> bytes:
-        results: Results = []
+        parts = []
         while self._outstanding and self._outstanding[0].is_ready():
-            results += self._outstanding.popleft().results()
-            self._room.set()
-        if not results:
+            parts.append(self._outstanding.popleft().encode())
+        if not parts:
             return b""
-        return orders_pb2.OrderSessionResponse(results=results).SerializeToString()
+        self._room.set()
+        return b"".join(parts)
 
     async def _read(
         self,
@@ -127,12 +215,43 @@ class OrderSessionRunner:
     ) -> None:
         await self._do(first.commands)
         async for data in requests:
+            if self._enter_plain(data):
+                if len(self._outstanding) >= OUTSTANDING_MAX:
+                    await self._wait_for_room()
+                continue
             request = validation.parse(orders_pb2.OrderSessionRequest, data)
             if request.HasField("open"):
                 raise TradeCaptainError(
                     reasons.REASON_INVALID_REQUEST, "the session is open already", field="open"
                 )
             await self._do(request.commands)
+
+    def _enter_plain(self, data: bytes) -> bool:
+        """Enter a message of plain new orders; False if it is anything else, or can't be entered
+        as a whole: then nothing has happened."""
+        lane = self._lane
+        count = lane.parse_commands(data)
+        if count < 0:
+            return False
+        try:
+            account = self._requests.account(self._account_of(lane.account))
+        except TradeCaptainError:
+            return False
+        plain = PlainOrders(self, data, lane.request_ids(count))
+        try:
+            fresh = lane.enter(count, account, self._session_id, plain)
+        except TradeCaptainError:
+            return False
+        if fresh == 0:
+            return False
+        if fresh == count:
+            plain.first = lane.first_target
+        else:
+            plain.known, plain.wait_for = self._requests.known(count, fresh)
+            for answer in plain.wait_for:
+                answer.add_done_callback(self._signal.set)
+        self._outstanding.append(plain)
+        return True
 
     async def _do(self, commands: Sequence[orders_pb2.SessionCommand]) -> None:
         """Enter the commands of one message, neighbouring orders together.
@@ -249,7 +368,7 @@ class OrderSessionRunner:
     def _add(
         self,
         request_ids: Sequence[int],
-        wait_for: Sequence[Answer],
+        wait_for: Sequence[FutureAnswer],
         finish: Callable[[], Results],
     ) -> None:
         self._outstanding.append(Outstanding(request_ids, wait_for, finish))

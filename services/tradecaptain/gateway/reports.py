@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
 import numpy as np
 from numba import types
 from tradecaptain.api.orders.v1 import records_pb2
@@ -17,20 +16,33 @@ from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import (
     copy_bytes,
     load_i64,
-    load_u8,
     load_u16,
     load_u32,
-    store_u8,
 )
+from tradecaptain.base.records import records_at
 from tradecaptain.gateway.events import EVENT_BYTES, FLAG_LAST_OF_COMMAND, is_held
+from tradecaptain.gateway.frame import (
+    AT_ACCOUNTS,
+    AT_EVENTS,
+    AT_FILE,
+    AT_PLAN,
+    AT_REQUESTS,
+    AT_WORK,
+)
 from tradecaptain.gateway.layout import (
+    ACCOUNT,
     ACCOUNT_TYPE,
+    EVENT,
     EVENT_TYPE,
+    FILE_HEADER,
     FILE_HEADER_TYPE,
     OUTCOME_PENDING,
-    REQUEST_TYPE,
+    REQUEST,
+    WORK,
     WORK_TYPE,
 )
+from tradecaptain.gateway.wire_format import write_key, write_signed, write_varint, write_zigzag
+from tradecaptain.mesh.agent import frame_array
 from tradecaptain.wire import common, execution_event, order_command
 
 REPORT_BYTES_MAX: Final = 640
@@ -134,65 +146,12 @@ def _source_of(name: str) -> tuple[int, int, int]:
 
 
 @inline
-def write_varint(address: int, value: int) -> int:
-    """Write a non-negative number; returns the address behind it."""
-    while value > 0x7F:
-        store_u8(address, (value & 0x7F) | 0x80)
-        value >>= 7
-        address += 1
-    store_u8(address, value)
-    return address + 1
-
-
-@inline
-def write_signed(address: int, value: int) -> int:
-    """Write a number as protobuf's int64: a negative one takes ten bytes."""
-    if value >= 0:
-        return write_varint(address, value)
-    for _ in range(9):
-        store_u8(address, (value & 0x7F) | 0x80)
-        value >>= 7
-        address += 1
-    store_u8(address, 1)
-    return address + 1
-
-
-@inline
-def write_zigzag(address: int, value: int) -> int:
-    """Write a number as protobuf's sint64."""
-    # Sign-folded magnitude fits 64 bits unsigned; the top bit is written by hand.
-    folded = (value << 1) ^ (value >> 63)
-    if folded >= 0 and value != -(1 << 63):
-        return write_varint(address, folded)
-    for _ in range(9):
-        store_u8(address, (folded & 0x7F) | 0x80)
-        folded = (folded >> 7) & ((1 << 57) - 1)
-        address += 1
-    store_u8(address, folded & 0x7F)
-    return address + 1
-
-
-@inline
 def _load(address: int, width: int) -> int:
     if width == 8:
         return load_i64(address)
     if width == 4:
         return load_u32(address)
     return load_u16(address)
-
-
-@inline
-def _write_key(address: int, tag: int, key: int) -> int:
-    """Write a client order id, which ends at its first zero byte; nothing if it is empty."""
-    length = 0
-    while length < 32 and load_u8(key + length) != 0:
-        length += 1
-    if length == 0:
-        return address
-    address = write_varint(address, tag)
-    address = write_varint(address, length)
-    copy_bytes(address, key, length)
-    return address + length
 
 
 @inline
@@ -299,7 +258,7 @@ def _write_report(
         if source in (SOURCE_CLIENT_ORDER_ID, SOURCE_ORIGINAL_CLIENT_ORDER_ID):
             key = _key_address(work, requests, events, source, place)
             if key != 0:
-                address = _write_key(address, plan[row]["tag"], key)
+                address = write_key(address, plan[row]["tag"], key)
             continue
         value = _value(file, work, requests, events, cursor, plan[row], index)
         if not _is_present(record, plan[row]["presence"], value):
@@ -376,62 +335,38 @@ def _encode(
     return out - start
 
 
-@kernel(
-    types.int64(
-        FILE_HEADER_TYPE,
-        WORK_TYPE,
-        REQUEST_TYPE,
-        EVENT_TYPE,
-        ACCOUNT_TYPE,
-        numba.from_dtype(PLAN)[::1],
-        numba.from_dtype(CURSOR)[::1],
-        types.int64,
-    )
-)
-def encode_reports(
-    file: Any,
-    work: Any,
-    requests: Any,
-    events: Any,
-    accounts: Any,
-    plan: Any,
-    cursor: Any,
-    limit: int,
-) -> int:
+@kernel(types.int64(types.int64, types.int64, types.int64))
+def encode_reports(frame: int, cursor_address: int, limit: int) -> int:
     """Encode up to ``limit`` next reports of a reader; returns bytes written, 0 or LAPPED.
 
     Each report is written as field ``cursor.tag`` of the message that will hold it. The cursor
     moves on; reports of other instruments are passed over if it names one.
     """
-    return _encode(file, work, requests, events, accounts, plan, cursor, limit)
-
-
-@kernel(
-    types.int64(
-        FILE_HEADER_TYPE,
-        WORK_TYPE,
-        REQUEST_TYPE,
-        EVENT_TYPE,
-        ACCOUNT_TYPE,
-        numba.from_dtype(PLAN)[::1],
-        numba.from_dtype(CURSOR)[::1],
-        types.int64,
+    return _encode(
+        frame_array(frame, AT_FILE, FILE_HEADER),
+        frame_array(frame, AT_WORK, WORK),
+        frame_array(frame, AT_REQUESTS, REQUEST),
+        frame_array(frame, AT_EVENTS, EVENT),
+        frame_array(frame, AT_ACCOUNTS, ACCOUNT),
+        frame_array(frame, AT_PLAN, PLAN),
+        records_at(cursor_address, 1, CURSOR),
+        limit,
     )
-)
-def encode_command_reports(
-    file: Any,
-    work: Any,
-    requests: Any,
-    events: Any,
-    accounts: Any,
-    plan: Any,
-    cursor: Any,
-    packed: int,
-) -> int:
+
+
+@kernel(types.int64(types.int64, types.int64, types.int64))
+def encode_command_reports(frame: int, cursor_address: int, packed: int) -> int:
     """Encode the reports that a request's own command caused; returns bytes written or LAPPED.
 
     ``packed`` is request << 8 | tag; the cursor is overwritten.
     """
+    file = frame_array(frame, AT_FILE, FILE_HEADER)
+    work = frame_array(frame, AT_WORK, WORK)
+    requests = frame_array(frame, AT_REQUESTS, REQUEST)
+    events = frame_array(frame, AT_EVENTS, EVENT)
+    accounts = frame_array(frame, AT_ACCOUNTS, ACCOUNT)
+    plan = frame_array(frame, AT_PLAN, PLAN)
+    cursor = records_at(cursor_address, 1, CURSOR)
     request = packed >> 8
     first = requests[request]["first_event"]
     if first == 0 or not is_held(file, events, first - 1):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from tradecaptain.api.errors.v1 import errors_pb2
 from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
+from tradecaptain.base.accounts import Account
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.edge.errors import to_detail
 from tradecaptain.gateway import queries
-from tradecaptain.gateway.agent import Answer, Entered, OrderDesk
+from tradecaptain.gateway.agent import Entered, FutureAnswer, OrderDesk
 from tradecaptain.gateway.commands import Directory, Stager
 from tradecaptain.gateway.layout import CODE_DUPLICATE, CODE_FRESH, OUTCOME_REFUSED
 from tradecaptain.gateway.views import refusal
@@ -27,7 +29,7 @@ class Pending:
 
     __slots__ = ("entered", "wait_for")
 
-    def __init__(self, entered: Entered, wait_for: list[Answer]) -> None:
+    def __init__(self, entered: Entered, wait_for: list[FutureAnswer]) -> None:
         self.entered = entered
         self.wait_for = wait_for
 
@@ -44,7 +46,7 @@ class Change:
     slot: int
     number: int
     duplicate: bool
-    answer: Answer | None
+    answer: FutureAnswer | None
     instrument: Instrument
 
 
@@ -246,7 +248,9 @@ class Requests:
         if code == reasons.REASON_DUPLICATE_CLIENT_ORDER_ID:
             message = "the client order id was used for a different request today"
         elif code == reasons.REASON_CAPACITY_EXHAUSTED:
-            message = "the gateway's room for the commands of a day is used up"
+            message = "the gateway's room for commands is used up: raise gateway.requests_max"
+            if self._store.disk_error:
+                message = "the gateway's disk has no room for more commands"
         elif code == reasons.REASON_UNKNOWN_INSTRUMENT:
             message = f"{instrument.key} isn't traded here"
         else:
@@ -255,7 +259,7 @@ class Requests:
 
     def _enter_one(
         self, session_id: int, instrument: Instrument
-    ) -> tuple[int, bool, Answer | None]:
+    ) -> tuple[int, bool, FutureAnswer | None]:
         entered = self._desk.enter(1, session_id)
         code, number = int(entered.codes[0]), int(entered.targets[0])
         if code == CODE_FRESH:
@@ -279,15 +283,40 @@ class Requests:
             )
         return slot
 
+    def account(self, account_id: int) -> Account:
+        """The account with an id that the caller is entitled to."""
+        return self._directory.accounts[account_id]
+
     def pending(self, entered: Entered) -> Pending:
         """What to wait for: the answers to the fresh commands, and to those they repeat."""
         wait_for = [] if entered.answer is None else [entered.answer]
-        if entered.fresh < len(entered.codes):
-            for number in entered.targets[entered.codes == CODE_DUPLICATE].tolist():
-                answer = self._desk.follow(number)
-                if answer is not None:
-                    wait_for.append(answer)
-        return Pending(entered, wait_for)
+        return Pending(entered, wait_for + self._repeated(entered))
+
+    def known(self, count: int, fresh: int) -> tuple[Entered, list[FutureAnswer]]:
+        """What became of the commands that were just published, and the answers to repeated ones;
+        who published them waits for the fresh ones by an answer of its own."""
+        store = self._store
+        entered = Entered(store.codes[:count].copy(), store.targets[:count].copy(), fresh, None)
+        return entered, self._repeated(entered)
+
+    def results(
+        self, orders: Sequence[records_pb2.NewOrder], codes: Sequence[int], targets: Sequence[int]
+    ) -> list[orders_pb2.SubmitResult]:
+        """The results of orders whose answers have come, by their codes and requests."""
+        results = []
+        for order, code, number in zip(orders, codes, targets, strict=True):
+            result = orders_pb2.SubmitResult(client_order_id=order.client_order_id)
+            instrument = self._directory.instrument(order.instrument)
+            self._fill_result(result, code, number, instrument)
+            results.append(result)
+        return results
+
+    def _repeated(self, entered: Entered) -> list[FutureAnswer]:
+        if entered.fresh == len(entered.codes):
+            return []
+        numbers = entered.targets[entered.codes == CODE_DUPLICATE].tolist()
+        answers = [self._desk.follow(number) for number in numbers]
+        return [answer for answer in answers if answer is not None]
 
     def _fill_result(
         self, result: orders_pb2.SubmitResult, code: int, number: int, instrument: Instrument

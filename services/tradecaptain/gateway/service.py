@@ -17,11 +17,13 @@ from tradecaptain.gateway.batch_lane import BatchLane
 from tradecaptain.gateway.commands import Directory, Stager
 from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.gateway.control_desk import ControlDesk
+from tradecaptain.gateway.layout import CODE_DUPLICATE, OUTCOME_REFUSED
+from tradecaptain.gateway.order_lane import OrderLane
 from tradecaptain.gateway.order_session import OrderSessionRunner
 from tradecaptain.gateway.requests import Requests
 from tradecaptain.gateway.sessions import SessionTable
 from tradecaptain.gateway.streams import ReportStream, newest_position
-from tradecaptain.gateway.views import ReportWriter, order_view, units_of
+from tradecaptain.gateway.views import ReportWriter, order_view, refusal, units_of
 from tradecaptain.wire import control
 from tradecaptain.wire import reason as reasons
 
@@ -60,21 +62,64 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         self._writer = ReportWriter(desk.store)
         stager = Stager(desk.store, directory)
         self._requests = Requests(desk, stager, directory)
-        self._lane = BatchLane(desk, self._requests, stager.batch_template)
+        self._batches = BatchLane(desk, self._requests, stager.batch_template)
         self._units = {
             instrument_id: units_of(instrument)
             for instrument_id, instrument in directory.instruments.items()
             if instrument.is_tradable
         }
+        self._lane = OrderLane(
+            desk,
+            self._writer,
+            stager.batch_template,
+            directory.instruments,
+            {number: units.SerializeToString() for number, units in self._units.items()},
+        )
         self._header = common_pb2.StreamHeader(units=self._units.values())
 
+    @raw_request
     async def SubmitOrder(  # type: ignore[override]  # noqa: N802
-        self, request: orders_pb2.SubmitOrderRequest, context: Any
+        self, data: bytes, context: Any
     ) -> bytes:
         """One order, one answer; the reports of its command ride along."""
+        lane = self._lane
+        if not lane.parse_order(data):
+            return await self._submit_any_order(data)
+        account_id, session_id = self._admit(lane.account, lane.session_id)
+        answer = self._desk.new_answer()
+        account = self._directory.accounts[account_id]
+        if lane.enter(1, account, session_id, answer) == 0:
+            return await self._answer_known(int(self._store.codes[0]), int(self._store.targets[0]))
+        number = self._store.first_target[0]
+        await answer
+        return lane.submitted(number, False) or self._answer_any(number, False)
+
+    async def _submit_any_order(self, data: bytes) -> bytes:
+        """An order in any form that the contract allows."""
+        request = validation.parse(orders_pb2.SubmitOrderRequest, data)
         order = request.order
+        if order.account:
+            current_call().account_id(order.account)
+        validation.check(request)
         account_id, session_id = self._admit(order.account, request.session_id)
-        number, duplicate, instrument = await self._requests.submit(order, account_id, session_id)
+        number, duplicate, _ = await self._requests.submit(order, account_id, session_id)
+        return self._answer_any(number, duplicate)
+
+    async def _answer_known(self, code: int, number: int) -> bytes:
+        """The answer to a staged order that wasn't published: known before, or refused here."""
+        if code != CODE_DUPLICATE:
+            instrument_id = int(self._store.staging[0]["instrument_id"])
+            raise self._requests.entry_error(code, 0, self._directory.instruments[instrument_id])
+        first = self._desk.follow(number)
+        if first is not None:
+            await first
+        return self._lane.submitted(number, True) or self._answer_any(number, True)
+
+    def _answer_any(self, number: int, duplicate: bool) -> bytes:
+        """The answer as the protobuf runtime writes it; raises the venue's refusal."""
+        instrument = self._requests.instrument_of(number)
+        if int(self._store.requests[number]["outcome"]) == OUTCOME_REFUSED:
+            raise refusal(self._store, number, instrument)
         response = orders_pb2.SubmitOrderResponse(
             order=order_view(self._store, number, instrument),
             duplicate=duplicate,
@@ -88,13 +133,13 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         self, data: bytes, context: Any
     ) -> Any:
         """Many orders, published at once and answered together."""
-        count = self._lane.parse(data)
+        count = self._batches.parse(data)
         if count < 0:
             return await self._submit_any_batch(data)
-        account_id, session_id = self._admit(self._lane.account(data), self._lane.session_id)
-        pending = self._lane.enter(count, self._directory.accounts[account_id], session_id)
+        account_id, session_id = self._admit(self._batches.account, self._batches.session_id)
+        pending = self._batches.enter(count, self._directory.accounts[account_id], session_id)
         await pending.answered()
-        return self._lane.answer(pending)
+        return self._batches.answer(pending)
 
     async def _submit_any_batch(self, data: bytes) -> orders_pb2.SubmitBatchResponse:
         """A batch in any form that the contract allows."""
@@ -260,6 +305,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
         account_id = current_call().account_id(options.account)
         runner = OrderSessionRunner(
             requests=self._requests,
+            lane=self._lane,
             mass_cancel=self.mass_cancel,
             account_of=current_call().account_id,
             stream=self._session_stream(

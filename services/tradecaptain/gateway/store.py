@@ -1,7 +1,9 @@
 """The gateway's memory: requests, orders and events in one mapped file that survives the process.
 
-The file is sparse, so its capacity costs nothing until it is used. The operating system writes it
-out; a kill loses nothing that was counted, a power cut may lose the newest part.
+Blocks of the disk are reserved before they are written, because a write that finds no room in a
+mapped file would kill the process: those of events at once, for the venue's events can't be
+refused, those of requests step by step. The operating system writes the file out; a kill loses
+nothing that was counted, a power cut may lose the newest part.
 """
 
 from __future__ import annotations
@@ -9,17 +11,28 @@ from __future__ import annotations
 import datetime
 import mmap
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.base.reference import Account, Instrument
 from tradecaptain.gateway.events import COMPLETED_MAX, EVENT_BYTES
+from tradecaptain.gateway.frame import (
+    AT_ACCOUNTS,
+    AT_BUCKETS,
+    AT_EVENTS,
+    AT_FILE,
+    AT_INSTRUMENTS,
+    AT_REQUESTS,
+    AT_WORK,
+    Frame,
+)
 from tradecaptain.gateway.layout import (
     ACCOUNT,
     BATCH_MAX,
@@ -33,19 +46,29 @@ from tradecaptain.gateway.layout import (
     VERSION,
     WORK,
 )
-from tradecaptain.gateway.prefault import populate
+from tradecaptain.gateway.prefault import TABLE, populate
 from tradecaptain.gateway.recovery import rebuild
 from tradecaptain.gateway.reports import REPORT_BYTES_MAX
 from tradecaptain.wire import order_command
 
 type Records = npt.NDArray[Any]
 
+_LOG = structlog.get_logger("gateway")
+_REQUEST_COUNT = (FILE_HEADER.names or ()).index("request_count")
+_EVENT_COUNT = (FILE_HEADER.names or ()).index("event_count")
+_EVENT_CAPACITY = (FILE_HEADER.names or ()).index("event_capacity")
+_REQUEST_LIMIT = (WORK.names or ()).index("request_limit")
+
 _PAGE = 4096
 WAITERS_MAX = 1 << 16
 """Calls that may wait for an answer at once."""
 _SCRATCH_BYTES = 4096
-POPULATED_AHEAD = 1 << 14
-"""Requests and events whose pages are brought in before they are needed."""
+_RESERVED_STEP = 1 << 15
+"""Requests whose blocks are reserved at a time."""
+_POPULATED_MIN = 1 << 14
+POPULATED_MAX = 1 << 18
+"""Requests and events whose pages are brought in before they are needed: from a few on a quiet day
+to what a burst of some seconds takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +101,19 @@ class Store:
             ("records", np.dtype(f"V{EVENT_BYTES}"), events),
             ("sessions", SESSION, SESSIONS_MAX),
         )
-        self._mapping, views = _map(path, sections)
-        self._populated: dict[str, int] = {}
+        self._path = path
+        self._mapping, views, self._places = _map(path, sections)
         self.file: Records = views["file"]
         self.requests: Records = views["requests"]
         self.commands: Records = views["commands"]
         self.events: Records = views["events"]
         self.records: Records = views["records"]
         self.sessions: Records = views["sessions"]
-        self._check(path, requests, events)
+        self.header = memoryview(self.file.view(np.int64))
+        """The fields of ``file`` by their place."""
+        self.disk_error = ""
+        """Why no more blocks can be reserved; empty while they can."""
+        self._reserve_start(requests, events)
         self.buckets: npt.NDArray[np.int64] = np.zeros(2 * requests, dtype=np.int64)
         populate(address_of(self.buckets), self.buckets.nbytes)
         self.accounts = _account_table(accounts)
@@ -96,6 +123,8 @@ class Store:
         self.slots = np.full(BATCH_MAX, -1, dtype=np.int64)
         self.targets = np.zeros(BATCH_MAX, dtype=np.int64)
         self.codes = np.zeros(BATCH_MAX, dtype=np.int64)
+        self.first_code = memoryview(self.codes)[:1]
+        self.first_target = memoryview(self.targets)[:1]
         self.completed = np.zeros(COMPLETED_MAX + 1, dtype=np.int64)
         self.followed = np.zeros(COMPLETED_MAX + 1, dtype=np.int64)
         self.touched = np.zeros(self.accounts.shape[0] + 1, dtype=np.int64)
@@ -104,8 +133,22 @@ class Store:
         self._scratch = aligned_zeros(_SCRATCH_BYTES, np.dtype(np.uint8))
         assert max(EVENT_BYTES, REPORT_BYTES_MAX) <= _SCRATCH_BYTES
         self.work: Records = np.zeros(1, dtype=WORK)
+        self.words = memoryview(self.work.view(np.int64))
+        """The fields of ``work`` by their place, which reads much faster than by name."""
+        self.frame = Frame()
+        for place, array in (
+            (AT_FILE, self.file),
+            (AT_WORK, self.work),
+            (AT_REQUESTS, self.requests),
+            (AT_BUCKETS, self.buckets),
+            (AT_ACCOUNTS, self.accounts),
+            (AT_INSTRUMENTS, self.instruments),
+            (AT_EVENTS, self.events),
+        ):
+            self.frame.set(place, array)
         self._fill_work()
         self.set_day(now_ns)
+        self.reserve(_RESERVED_STEP)
         self.open_requests = int(
             rebuild(self.file, self.work, self.requests, self.events, self.buckets, self.accounts)
         )
@@ -125,31 +168,53 @@ class Store:
         self.file["session_count"] += 1
         return int(self.file["session_count"][0])
 
-    def needs_pages(self) -> bool:
-        """Whether the pages brought in so far are half used up."""
-        return any(
-            wanted - self._populated.get(count, used) >= POPULATED_AHEAD // 2
-            for count, used, wanted in self._page_ranges()
+    def reserve(self, count: int) -> None:
+        """Have the disk keep room for ``count`` more requests; without it entry refuses them.
+
+        Called before each entry, and ahead of it from a thread.
+        """
+        wanted = self.header[_REQUEST_COUNT] + count
+        if wanted <= self.words[_REQUEST_LIMIT]:
+            return
+        limit = min(-(-wanted // _RESERVED_STEP) * _RESERVED_STEP, self.requests.shape[0])
+        try:
+            for name in ("requests", "commands"):
+                self._allocate(name, limit)
+        except OSError as error:
+            if not self.disk_error:
+                _LOG.error("no room on the disk for more commands", error=str(error))
+            self.disk_error = str(error)
+        else:
+            self.words[_REQUEST_LIMIT] = limit
+            self.disk_error = ""
+
+    def needs_room(self) -> bool:
+        """Whether :meth:`reserve` should be called ahead of entry."""
+        reserved = self.words[_REQUEST_LIMIT]
+        wanted = self.header[_REQUEST_COUNT] + POPULATED_MAX
+        return reserved < min(wanted, self.requests.shape[0])
+
+    def growing_tables(self) -> Records:
+        """The tables that grow, for :func:`tradecaptain.gateway.prefault.prefault_agent`."""
+        file, work = address_of(self.file), address_of(self.work)
+        event_capacity = file + 8 * _EVENT_CAPACITY
+        request_limit = work + 8 * _REQUEST_LIMIT
+        ahead = (_POPULATED_MIN, POPULATED_MAX)
+        counts = (self.header[_REQUEST_COUNT], self.header[_EVENT_COUNT])
+        requests = (file + 8 * _REQUEST_COUNT, request_limit, *ahead, 0, counts[0], 0, 0)
+        events = (file + 8 * _EVENT_COUNT, event_capacity, *ahead, 0, counts[1], 0, 0)
+        return np.array(
+            [
+                (address_of(rows), rows.itemsize, *bounds)
+                for rows, bounds in (
+                    (self.requests, requests),
+                    (self.commands, requests),
+                    (self.events, events),
+                    (self.records, events),
+                )
+            ],
+            dtype=TABLE,
         )
-
-    def populate_ahead(self) -> None:
-        """Bring in the pages of the next requests and events; may run on a thread of its own."""
-        tables = {
-            "request_count": (self.requests, self.commands),
-            "event_count": (self.events, self.records),
-        }
-        for count, used, wanted in self._page_ranges():
-            done = self._populated.get(count, used)
-            for rows in tables[count]:
-                start = address_of(rows) + done * rows.itemsize
-                populate(start, (wanted - done) * rows.itemsize)
-            self._populated[count] = wanted
-
-    def _page_ranges(self) -> Iterator[tuple[str, int, int]]:
-        """What is counted, how many are used, and up to where pages should be there."""
-        for count, rows in (("request_count", self.requests), ("event_count", self.events)):
-            used = min(int(self.file[count][0]), rows.shape[0])
-            yield count, used, min(used + POPULATED_AHEAD, rows.shape[0])
 
     def set_day(self, now_ns: int) -> None:
         """Begin the trading day (UTC) of an instant: keys and order increments may be new."""
@@ -159,6 +224,33 @@ class Store:
             self.work["day"] = number
             self.instruments, self._bands = _instrument_table(self._all_instruments, now_ns)
             self.work["bands_address"] = address_of(self._bands)
+            self.frame.set(AT_INSTRUMENTS, self.instruments)
+
+    def _reserve_start(self, requests: int, events: int) -> None:
+        """Check the header, and reserve what must be there from the start."""
+        try:
+            self._allocate("file", 1)
+            self._check(self._path, requests, events)
+            for name in ("events", "records", "sessions"):
+                self._allocate(name, self._places[name][2])
+            for name in ("requests", "commands"):
+                self._allocate(name, self.header[_REQUEST_COUNT])
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self._path}: the disk has no room for {self.events.shape[0]} events: {error}:"
+                " free some, or lower gateway.events_max"
+            ) from error
+
+    def _allocate(self, section: str, count: int) -> None:
+        """Have the disk keep room for the first ``count`` records of a section."""
+        offset, item_bytes, _ = self._places[section]
+        if count == 0:
+            return
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.posix_fallocate(descriptor, offset, item_bytes * count)
+        finally:
+            os.close(descriptor)
 
     def _check(self, path: Path, requests: int, events: int) -> None:
         head = self.file[0]
@@ -202,11 +294,12 @@ class Store:
 
 def _map(
     path: Path, sections: tuple[tuple[str, np.dtype[Any], int], ...]
-) -> tuple[mmap.mmap, dict[str, Records]]:
+) -> tuple[mmap.mmap, dict[str, Records], dict[str, tuple[int, int, int]]]:
+    """Map the file; also returns offset, bytes of a record and count of each section."""
     length = 0
     places = {}
     for name, dtype, count in sections:
-        places[name] = length
+        places[name] = (length, dtype.itemsize, count)
         length += -(-dtype.itemsize * count // _PAGE) * _PAGE
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -224,10 +317,10 @@ def _map(
     finally:
         os.close(descriptor)
     views = {
-        name: np.frombuffer(mapping, dtype=dtype, count=count, offset=places[name])
+        name: np.frombuffer(mapping, dtype=dtype, count=count, offset=places[name][0])
         for name, dtype, count in sections
     }
-    return mapping, views
+    return mapping, views, places
 
 
 def _account_table(accounts: Iterable[Account]) -> Records:

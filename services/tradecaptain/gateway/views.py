@@ -17,6 +17,7 @@ from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
 from tradecaptain.base.units import UnitScale
 from tradecaptain.edge.errors import DetailedError
+from tradecaptain.gateway.frame import AT_PLAN
 from tradecaptain.gateway.layout import OUTCOME_PENDING, REQUEST
 from tradecaptain.gateway.reports import (
     CURSOR,
@@ -46,10 +47,11 @@ class ReportWriter:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._plan = make_plan()
+        store.frame.set(AT_PLAN, make_plan())
         self._out = np.zeros(_OUT_BYTES, dtype=np.uint8)
         self._view = memoryview(self._out)
         self._command_cursor = self.cursor(0, 0, 0)
+        self._command_address = address_of(self._command_cursor)
 
     def cursor(self, account_id: int, place: int, tag: int, instrument_id: int = 0) -> Any:
         """A reader's place; ``tag`` is the number of the reports' field in their message."""
@@ -67,17 +69,7 @@ class ReportWriter:
 
         Raises REASON_SLOW_CONSUMER if the reader's place is held no more.
         """
-        store = self._store
-        written = encode_reports(
-            store.file,
-            store.work,
-            store.requests,
-            store.events,
-            store.accounts,
-            self._plan,
-            cursor,
-            limit,
-        )
+        written = encode_reports(self._store.frame.address, address_of(cursor), limit)
         if written == LAPPED:
             raise TradeCaptainError(
                 reasons.REASON_SLOW_CONSUMER, "the next reports are held no more; resume anew"
@@ -86,16 +78,8 @@ class ReportWriter:
 
     def reports_of(self, request: int, tag: int) -> bytes:
         """The reports that a request's own command caused for its account."""
-        store = self._store
         written = encode_command_reports(
-            store.file,
-            store.work,
-            store.requests,
-            store.events,
-            store.accounts,
-            self._plan,
-            self._command_cursor,
-            request << 8 | tag << 3 | 2,
+            self._store.frame.address, self._command_address, request << 8 | tag << 3 | 2
         )
         if written < 0:
             return b""
