@@ -1,10 +1,11 @@
 """Order entry against a bare echo: what the gateway costs on top of gRPC itself.
 
 Calls a second from submit to the book's acknowledgement, unary, in batches of a hundred and over a
-session, directly and through Envoy, each against an echo of the same messages by a bare grpc.aio
-server on the same machine, measured in turn. Every answer is checked. The mesh is the one that `up`
-ships, with its simulated market running; orders are immediate-or-cancel, so that the book stays as
-it is, and each causes two events.
+session, directly and through Envoy, each against a bare grpc.aio server on the same machine that
+answers the same requests with messages of the same types and size (``perf.support.echo_server``),
+measured in turn by the same client, which parses and checks every answer of both. The mesh is the
+one that `up` ships, with its simulated market running; orders are immediate-or-cancel, so that the
+book stays as it is, and each causes two events.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from tradecaptain.launch.envoy_config import (
     render,
 )
 
+from perf.support.echo_server import BATCH_FILE, ORDER_FILE, SESSION_FILE
 from perf.support.result import Result
 
 PLACEMENT = "all parts as `up` ships them and one client process, on every core of the machine"
@@ -108,25 +110,38 @@ class Orders:
 
 
 class Side:
-    """One server under load: ours, whose answers are checked, or the echo."""
+    """One server under load, ours or the echo; the client does the same for both."""
 
-    def __init__(self, channel: Any, orders: Orders, metadata: Any, *, is_ours: bool) -> None:
+    def __init__(self, channel: Any, orders: Orders, metadata: Any) -> None:
         self._orders = orders
         self._metadata = metadata
-        self._is_ours = is_ours
         path = "/tradecaptain.api.orders.v1.OrderService/"
         self._submit = channel.unary_unary(path + "SubmitOrder")
         self._batch = channel.unary_unary(path + "SubmitBatch")
         self._session = channel.stream_stream(path + "OrderSession")
 
+    async def submit_order(self) -> bytes:
+        """Send an order and check its answer."""
+        request = orders_pb2.SubmitOrderRequest(order=self._orders.row())
+        data: bytes = await self._submit(request.SerializeToString(), metadata=self._metadata)
+        check(orders_pb2.SubmitOrderResponse.FromString(data).order.status)
+        return data
+
+    async def submit_batch(self) -> bytes:
+        """Send a batch and check its answer."""
+        request = orders_pb2.SubmitBatchRequest(columns=self._orders.columns())
+        data: bytes = await self._batch(request.SerializeToString(), metadata=self._metadata)
+        statuses = orders_pb2.SubmitBatchResponse.FromString(data).columns.statuses
+        if len(statuses) != _BATCH:
+            raise RuntimeError(f"{len(statuses)} results of {_BATCH} orders")
+        check(*statuses)
+        return data
+
     async def unary(self, seconds: float) -> float:
         """Calls a second with many in flight."""
 
         async def call() -> int:
-            request = orders_pb2.SubmitOrderRequest(order=self._orders.row())
-            answer = await self._submit(request.SerializeToString(), metadata=self._metadata)
-            if self._is_ours:
-                check(orders_pb2.SubmitOrderResponse.FromString(answer).order.status)
+            await self.submit_order()
             return 1
 
         return await closed_loop(call, _IN_FLIGHT, seconds)
@@ -135,20 +150,27 @@ class Side:
         """Orders a second in batches."""
 
         async def call() -> int:
-            request = orders_pb2.SubmitBatchRequest(columns=self._orders.columns())
-            answer = await self._batch(request.SerializeToString(), metadata=self._metadata)
-            if self._is_ours:
-                check(*orders_pb2.SubmitBatchResponse.FromString(answer).columns.statuses)
+            await self.submit_batch()
             return _BATCH
 
         return await closed_loop(call, _BATCHES_IN_FLIGHT, seconds)
 
-    async def stream(self, seconds: float) -> float:
-        """Orders a second over one session, a bounded number of them without an answer."""
+    async def open_session(self) -> Any:
+        """A session that tells results only."""
         call = self._session(metadata=self._metadata)
         options = orders_pb2.SessionOptions(without_reports=True)
         await call.write(orders_pb2.OrderSessionRequest(open=options).SerializeToString())
         await call.read()
+        return call
+
+    def command(self, request_id: int) -> bytes:
+        """One order of a session."""
+        command = orders_pb2.SessionCommand(request_id=request_id, submit=self._orders.row())
+        return orders_pb2.OrderSessionRequest(commands=[command]).SerializeToString()
+
+    async def stream(self, seconds: float) -> float:
+        """Orders a second over one session, a bounded number of them without an answer."""
+        call = await self.open_session()
         room = asyncio.Semaphore(_WINDOW)
         answered = 0
         deadline = time.perf_counter() + seconds
@@ -158,30 +180,33 @@ class Side:
             while time.perf_counter() < deadline:
                 await room.acquire()
                 sent += 1
-                command = orders_pb2.SessionCommand(request_id=sent, submit=self._orders.row())
-                message = orders_pb2.OrderSessionRequest(commands=[command])
-                await call.write(message.SerializeToString())
+                await call.write(self.command(sent))
             await call.done_writing()
             return sent
 
         started = time.perf_counter()
         writing = asyncio.create_task(write())
         while (data := await call.read()) is not grpc.aio.EOF:
-            count = 1
-            if self._is_ours:
-                results = orders_pb2.OrderSessionResponse.FromString(data).results
-                count = len(results)
-                for place, result in enumerate(results):
-                    check(result.status)
-                    if result.request_id != answered + place + 1:
-                        raise RuntimeError("results are out of order")
-            answered += count
-            for _ in range(count):
+            for result in orders_pb2.OrderSessionResponse.FromString(data).results:
+                answered += 1
+                check(result.status)
+                if result.request_id != answered:
+                    raise RuntimeError("results are out of order")
                 room.release()
         elapsed = time.perf_counter() - started
         if answered != await writing:
             raise RuntimeError("an order has no result")
         return answered / elapsed
+
+    async def keep_answers(self, folder: Path) -> None:
+        """Write an answer of each kind into files, for the echo to repeat."""
+        (folder / ORDER_FILE).write_bytes(await self.submit_order())
+        (folder / BATCH_FILE).write_bytes(await self.submit_batch())
+        call = await self.open_session()
+        await call.write(self.command(1))
+        (folder / SESSION_FILE).write_bytes(await call.read())
+        await call.done_writing()
+        await call.read()
 
 
 def check(*statuses: int) -> None:
@@ -290,7 +315,26 @@ async def ratios(
     )
 
 
-async def compare(run: RunPaths, smoke: bool) -> list[Result]:
+async def connect(run: RunPaths, stack: contextlib.AsyncExitStack) -> tuple[Orders, Any, Any]:
+    """Orders for the market that runs, the caller's credentials, and a channel to the front door,
+    once the gateway answers there."""
+    deadline = time.monotonic() + _START_SECONDS_MAX
+    while not run.tokens.exists() and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+    metadata = (("authorization", f"Bearer {token_of(run.tokens, 'alpha')}"),)
+    front = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{_PORT_BASE}"))
+    orders = await make_orders(front, run, metadata)
+    stub: Any = orders_pb2_grpc.OrderServiceStub(front)
+    await until_answered(
+        lambda: stub.SubmitOrder(
+            orders_pb2.SubmitOrderRequest(order=orders.row()), metadata=metadata, timeout=2
+        ),
+        "the gateway",
+    )
+    return orders, metadata, front
+
+
+async def compare(run: RunPaths, folder: Path, smoke: bool) -> list[Result]:
     """All comparisons against a mesh that runs."""
     pairs, seconds = (1, 0.2) if smoke else (PAIRS, SECONDS)
     results = []
@@ -299,26 +343,17 @@ async def compare(run: RunPaths, smoke: bool) -> list[Result]:
         async def channel(port: int) -> Any:
             return await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{port}"))
 
-        deadline = time.monotonic() + _START_SECONDS_MAX
-        while not run.tokens.exists() and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
-        metadata = (("authorization", f"Bearer {token_of(run.tokens, 'alpha')}"),)
-        front = await channel(_PORT_BASE)
-        orders = await make_orders(front, run, metadata)
-        stub: Any = orders_pb2_grpc.OrderServiceStub(front)
-        await until_answered(
-            lambda: stub.SubmitOrder(
-                orders_pb2.SubmitOrderRequest(order=orders.row()), metadata=metadata, timeout=2
-            ),
-            "the gateway",
-        )
+        orders, metadata, front = await connect(run, stack)
+        await Side(front, orders, metadata).keep_answers(folder)
+        echo = [sys.executable, "-m", "perf.support.echo_server", "--port", str(_ECHO_PORT)]
+        stack.enter_context(process([*echo, "--answers", str(folder)], folder / "echo.txt", {}))
         ends = {
             "": (await channel(run.ports.gateway), await channel(_ECHO_PORT)),
             "_envoy": (front, await channel(_ECHO_ENVOY_PORT)),
         }
         for suffix, (own_end, peer_end) in ends.items():
-            ours = Side(own_end, orders, metadata, is_ours=True)
-            peer = Side(peer_end, orders, metadata, is_ours=False)
+            ours = Side(own_end, orders, metadata)
+            peer = Side(peer_end, orders, metadata)
             await until_answered(lambda peer=peer: peer.unary(0.01), "the echo")  # type: ignore[misc]
             for kind in ("unary", "batch", "stream"):
                 own_rate, peer_rate, ratio = await ratios(ours, peer, kind, pairs, seconds)
@@ -363,14 +398,12 @@ async def _run(smoke: bool) -> list[Result]:
         run.folder.mkdir()
         run.config.write_text(_CONFIG)
         up = [sys.executable, "-m", "tradecaptain.cli.main", "up"]
-        echo = [sys.executable, "-m", "perf.support.echo_server", "--port", str(_ECHO_PORT)]
         door = [str(envoy_binary()), "-c", str(echo_envoy_config(folder)), "--concurrency", "1"]
         with (
-            process(echo, folder / "echo.txt", {}),
             process([*door, "--disable-hot-restart"], folder / "envoy.txt", {}),
             process(up, folder / "up.txt", {RUN_VARIABLE: str(run.folder)}),
         ):
-            return await compare(run, smoke)
+            return await compare(run, folder, smoke)
 
 
 def run(smoke: bool) -> list[Result]:

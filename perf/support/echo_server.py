@@ -1,31 +1,66 @@
-"""A bare grpc.aio server that sends back what it gets: the peer of the gateway.
+"""A bare grpc.aio server for the gateway's methods: the peer of the gateway.
 
 The same library, event loop and options as our services, under the same method names, so that the
-same client and the same Envoy configuration reach it; and nothing else: no tokens, no checks, not
-even parsing.
+same client and the same Envoy configuration reach it. It does what any server of this contract must
+do, and nothing else: it parses the request with the generated classes, makes an answer of the same
+types and size, and serialises it. The answers are ones that the gateway gave, with the ids of the
+request at hand put in. No tokens, no checks, no orders.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import uvloop
+from tradecaptain.api.orders.v1 import orders_pb2
 
 SERVICE: Final = "tradecaptain.api.orders.v1.OrderService"
+ORDER_FILE: Final = "order.binpb"
+BATCH_FILE: Final = "batch.binpb"
+SESSION_FILE: Final = "session.binpb"
 
 
-async def echo(data: bytes, _context: Any) -> bytes:
-    """One message back."""
-    return data
+class Echo:
+    """Answers each request with a copy of a prepared answer."""
 
+    def __init__(self, folder: Path) -> None:
+        self._order = orders_pb2.SubmitOrderResponse.FromString((folder / ORDER_FILE).read_bytes())
+        self._batch = orders_pb2.SubmitBatchResponse.FromString((folder / BATCH_FILE).read_bytes())
+        session = orders_pb2.OrderSessionResponse.FromString((folder / SESSION_FILE).read_bytes())
+        self._result = session.results[0]
 
-async def echo_stream(messages: AsyncIterator[bytes], _context: Any) -> AsyncIterator[bytes]:
-    """Each message back."""
-    async for data in messages:
-        yield data
+    async def submit_order(
+        self, request: orders_pb2.SubmitOrderRequest, _context: Any
+    ) -> orders_pb2.SubmitOrderResponse:
+        """One order."""
+        answer = orders_pb2.SubmitOrderResponse()
+        answer.CopyFrom(self._order)
+        answer.order.client_order_id = request.order.client_order_id
+        return answer
+
+    async def submit_batch(
+        self, _request: orders_pb2.SubmitBatchRequest, _context: Any
+    ) -> orders_pb2.SubmitBatchResponse:
+        """A batch, answered for as many orders as the prepared one had."""
+        answer = orders_pb2.SubmitBatchResponse()
+        answer.CopyFrom(self._batch)
+        return answer
+
+    async def session(
+        self, requests: AsyncIterator[orders_pb2.OrderSessionRequest], _context: Any
+    ) -> AsyncIterator[orders_pb2.OrderSessionResponse]:
+        """Each message answered by one with as many results."""
+        async for request in requests:
+            answer = orders_pb2.OrderSessionResponse()
+            for command in request.commands:
+                result = answer.results.add()
+                result.CopyFrom(self._result)
+                result.request_id = command.request_id
+            yield answer
 
 
 async def health(_data: bytes, _context: Any) -> bytes:
@@ -33,15 +68,28 @@ async def health(_data: bytes, _context: Any) -> bytes:
     return b"\x08\x01"
 
 
-async def serve(port: int) -> None:
+async def serve(port: int, folder: Path) -> None:
     """Serve until the process is told to end."""
+    echo = Echo(folder)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     server.add_registered_method_handlers(
         SERVICE,
         {
-            "SubmitOrder": grpc.unary_unary_rpc_method_handler(echo),
-            "SubmitBatch": grpc.unary_unary_rpc_method_handler(echo),
-            "OrderSession": grpc.stream_stream_rpc_method_handler(echo_stream),
+            "SubmitOrder": grpc.unary_unary_rpc_method_handler(
+                echo.submit_order,
+                orders_pb2.SubmitOrderRequest.FromString,
+                orders_pb2.SubmitOrderResponse.SerializeToString,
+            ),
+            "SubmitBatch": grpc.unary_unary_rpc_method_handler(
+                echo.submit_batch,
+                orders_pb2.SubmitBatchRequest.FromString,
+                orders_pb2.SubmitBatchResponse.SerializeToString,
+            ),
+            "OrderSession": grpc.stream_stream_rpc_method_handler(
+                echo.session,
+                orders_pb2.OrderSessionRequest.FromString,
+                orders_pb2.OrderSessionResponse.SerializeToString,
+            ),
         },
     )
     server.add_registered_method_handlers(
@@ -55,4 +103,6 @@ async def serve(port: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    uvloop.run(serve(parser.parse_args().port))
+    parser.add_argument("--answers", type=Path, required=True)
+    arguments = parser.parse_args()
+    uvloop.run(serve(arguments.port, arguments.answers))
