@@ -1,9 +1,10 @@
-"""From the command to the first quote, and what an idle mesh takes of memory.
+"""From the command to the first quote, and what an idle mesh takes of memory and processor.
 
 ``tradecaptain up`` is started in an empty run folder, as a person would; the clock stops when a
 client's stream through Envoy brings the first quote with both sides. Cold means an empty kernel
 cache. Memory is the proportional set size of every process of the mesh at the first status line
-after the one that says that all parts are ready, five seconds later.
+after the one that says that all parts are ready, five seconds later; processor time is that of the
+fifteen seconds from there on, with the simulated market running and no client.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ WARM_STARTS = 3
 _GOAL_WARM_SECONDS = 15.0
 _GOAL_COLD_SECONDS = 120.0
 _GOAL_PSS_MB = 1500.0
+_GOAL_IDLE_CORE_PERCENT = 40.0
+_IDLE_LINES = 3
 _START_SECONDS_MAX = 400.0
 _STOP_SECONDS_MAX = 60.0
 _ALL_READY = r"(\d+)/\1 ready\b"
@@ -64,7 +67,8 @@ class Start:
     """What one start took."""
 
     seconds: float
-    pss_mb: float
+    pss_mb: float = 0.0
+    idle_core_percent: float = 0.0
 
 
 @dataclass(slots=True)
@@ -155,6 +159,22 @@ def memory_mb(mesh: Mesh) -> float:
     return sum(shares.values())
 
 
+def processor_seconds(pid: int) -> float:
+    """Time that a process has had of the processors, in user and in system mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def idle_core_percent(mesh: Mesh) -> float:
+    """What all processes of a mesh take while nobody asks for anything, in per cent of one core."""
+    pids = list(process_tree(mesh.process.pid))
+    begun, before = time.monotonic(), sum(map(processor_seconds, pids))
+    for _ in range(_IDLE_LINES):
+        mesh.read_until(_ALL_READY)
+    taken = sum(map(processor_seconds, pids)) - before
+    return 100 * taken / (time.monotonic() - begun)
+
+
 def measure_start(parent: Path, name: str, cache: Path | None, *, settle: bool) -> Start:
     """Start a mesh once and measure it."""
     environment = {} if cache is None else {ROOT_VARIABLE: str(cache)}
@@ -169,12 +189,11 @@ def measure_start(parent: Path, name: str, cache: Path | None, *, settle: bool) 
         print(f"{name}: {seconds:.1f} s to the first quote", file=sys.stderr)
         if not 0 < quote.bid_price_units < quote.ask_price_units:
             raise RuntimeError(f"the first quote makes no sense: {quote}")
-        memory = 0.0
-        if settle:
-            mesh.read_until(_ALL_READY)
-            mesh.read_until(_ALL_READY)
-            memory = memory_mb(mesh)
-    return Start(seconds, memory)
+        if not settle:
+            return Start(seconds)
+        mesh.read_until(_ALL_READY)
+        mesh.read_until(_ALL_READY)
+        return Start(seconds, memory_mb(mesh), idle_core_percent(mesh))
 
 
 def run(smoke: bool) -> list[Result]:
@@ -209,5 +228,11 @@ def run(smoke: bool) -> list[Result]:
             statistics.median(start.pss_mb for start in warm),
             "MB",
             _GOAL_PSS_MB,
+        ),
+        Result(
+            "start.idle_core_percent",
+            statistics.median(start.idle_core_percent for start in warm),
+            "%",
+            _GOAL_IDLE_CORE_PERCENT,
         ),
     ]

@@ -9,6 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 from tradecaptain.base.compile_cache import ROOT_VARIABLE, cache_root
@@ -26,6 +27,9 @@ _TOOL_SECONDS = 30
 def python(_run: RunPaths) -> list[Finding]:
     """The interpreter."""
     version = f"{platform.python_implementation()} {platform.python_version()}"
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        found = f"{version} without a global lock"
+        return [Finding("Python", BAD, found, "install CPython with its global lock")]
     suits = sys.implementation.name == "cpython" and (3, 12) <= sys.version_info[:2] < (3, 15)
     if suits:
         return [Finding("Python", GOOD, f"{version} at {sys.executable}")]

@@ -62,6 +62,13 @@ def test_another_python_is_named(run: RunPaths, monkeypatch: pytest.MonkeyPatch)
     assert "3.12" in finding.remedy
 
 
+def test_a_python_without_its_lock_is_named(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine_findings.sysconfig, "get_config_var", lambda _name: 1)
+    finding = only(machine_findings.python(run))
+    assert finding.state == BAD
+    assert "global lock" in finding.found
+
+
 def test_a_missing_envoy_is_named(
     run: RunPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
