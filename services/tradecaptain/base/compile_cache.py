@@ -143,25 +143,30 @@ def _compile_in_processes(modules: set[str]) -> Iterator[tuple[str, int]]:
     Importing a module compiles its kernels, and those of what it imports unless they are in the
     cache already: the order keeps two workers from compiling the same.
     """
-    needs = {module: _closure(module) & modules - {module} for module in modules}
+    imported = {module: _closure(module) & modules - {module} for module in modules}
+    # Modules that import each other wait for none of each other, but are never compiled together.
+    mutual = {
+        module: {other for other in imported[module] if module in imported[other]}
+        for module in modules
+    }
+    needs = {module: imported[module] - mutual[module] for module in modules}
     # What most others wait for goes first.
     users = Counter(need for needed in needs.values() for need in needed)
     waiting = sorted(modules, key=lambda module: -users[module])
     done: set[str] = set()
+    begun: set[str] = set()
     running: dict[Future[int], tuple[str, _CompileWorker]] = {}
     idle = [_CompileWorker() for _ in range(min(os.cpu_count() or 1, len(modules)))]
     workers = list(idle)
     try:
         with ThreadPoolExecutor(len(workers)) as threads:
             while waiting or running:
-                ready = [name for name in waiting if needs[name] <= done]
-                if not ready and not running:
-                    # Modules that import each other: any of them may be first.
-                    ready = waiting[:1]
-                for module in ready[: len(idle)]:
-                    waiting.remove(module)
-                    worker = idle.pop()
-                    running[threads.submit(worker.compile, module)] = module, worker
+                for module in list(waiting):
+                    if idle and needs[module] <= done and not mutual[module] & (begun - done):
+                        waiting.remove(module)
+                        begun.add(module)
+                        worker = idle.pop()
+                        running[threads.submit(worker.compile, module)] = module, worker
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     module, worker = running.pop(future)

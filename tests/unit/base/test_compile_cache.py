@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from support.wait import wait_until
@@ -186,6 +188,62 @@ def test_folders_that_are_in_use_stay(tmp_path: Path, toy_sources: dict[str, Pat
     for number in range(8):
         compile_cache._begin_folder(tmp_path / f"cache/folder{number}")
     assert len(list((tmp_path / "cache").iterdir())) == 8
+
+
+class Worker:
+    """Stands in for a process that compiles: says what it was given, and ends when it is told."""
+
+    begun: ClassVar[list[str]] = []
+    open_gates: ClassVar[dict[str, threading.Event]] = {}
+
+    def compile(self, module: str) -> int:
+        self.begun.append(module)
+        assert self.open_gates[module].wait(10)
+        return 1
+
+    def close(self) -> None:
+        return
+
+
+def test_modules_that_import_each_other_hold_up_nobody_and_never_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        "loner": "",
+        "one": "from tradecaptain import two\n",
+        "two": "from tradecaptain import one\n",
+        "user": "from tradecaptain import one\n",
+    }
+    sources = {}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.py").write_text(text)
+        sources[f"tradecaptain.{name}"] = tmp_path / f"{name}.py"
+    monkeypatch.setattr(compile_cache, "_sources", lambda: sources)
+    forget()
+    monkeypatch.setattr(Worker, "begun", [])
+    gates = {module: threading.Event() for module in sources}
+    monkeypatch.setattr(Worker, "open_gates", gates)
+    monkeypatch.setattr(compile_cache, "_CompileWorker", Worker)
+    monkeypatch.setattr(compile_cache.os, "cpu_count", lambda: 4)
+    found = compile_cache._compile_in_processes(set(sources))
+    thread = threading.Thread(target=lambda: done.extend(found))
+    done: list[tuple[str, int]] = []
+    thread.start()
+    # The loner goes on for as long as it likes beside one of the two.
+    wait_until(lambda: len(Worker.begun) == 2)
+    (first,) = set(Worker.begun) - {"tradecaptain.loner"}
+    assert first in ("tradecaptain.one", "tradecaptain.two")
+    gates[first].set()
+    wait_until(lambda: len(Worker.begun) == 3)
+    (second,) = {"tradecaptain.one", "tradecaptain.two"} - {first}
+    assert Worker.begun[2] == second
+    gates[second].set()
+    wait_until(lambda: len(Worker.begun) == 4)
+    assert Worker.begun[3] == "tradecaptain.user"
+    gates["tradecaptain.user"].set()
+    gates["tradecaptain.loner"].set()
+    thread.join(10)
+    assert {module for module, _ in done} == set(sources)
 
 
 ASK = """
