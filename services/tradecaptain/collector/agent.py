@@ -56,6 +56,7 @@ from tradecaptain.kernels.market_data.layout import (
 from tradecaptain.kernels.market_data.mirror import mirror_apply_message
 from tradecaptain.kernels.market_data.replay_flow import (
     flow_apply_message,
+    flow_drop_crossed,
     flow_drop_level,
     has_step_room,
 )
@@ -125,10 +126,11 @@ def can_take(pools: Any, index: int) -> bool:
 
 
 @inline
-def feed_flow(pools: Any, book: Any, index: int, message: Any) -> None:
+def feed_flow(pools: Any, book: Any, levels: Any, index: int, message: Any) -> None:
     """Turn a message that the mirror has taken into commands, if its flow is live."""
     flow = pools.flows[index]
     if is_live(flow):
+        flow_drop_crossed(pools, flow, book, levels, message)
         flow_apply_message(pools, flow, index, message)
         if book["dropped_side"] != SIDE_UNSET:
             flow_drop_level(pools, flow, book["dropped_side"], book["dropped_price_units"])
@@ -146,7 +148,7 @@ def take_message(
     if outcome < 0:
         track["misfit_count"] += 1
         return 0
-    feed_flow(pools, book, index, message)
+    feed_flow(pools, book, market.levels, index, message)
     count = write_ticks(market, index, message, address, now_ns, outcome)
     if (message["flags"] & FLAG_LAST) != 0:
         store_last_value(market, index, message, now_ns)

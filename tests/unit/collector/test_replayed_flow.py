@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,6 +43,54 @@ def test_without_clients_the_venue_holds_the_vendors_book(world: World, depth: i
     assert here.venue_levels(SELL) == here.mirror_levels(SELL)
     assert int(here.flow["divergence_count"]) == 0
     assert int(here.market.memory.tracks[0]["misfit_count"]) == 0
+
+
+def binance_capture(path: Path, updates: list[tuple[list[list[str]], list[list[str]]]]) -> Path:
+    """A capture of a snapshot around 100.00 and updates of bids and asks."""
+    bids = [[f"{99.99 - step / 100:.2f}", "0.00050000"] for step in range(5)]
+    asks = [[f"{100.01 + step / 100:.2f}", "0.00050000"] for step in range(5)]
+    bodies: list[dict[str, object]] = [{"lastUpdateId": 10, "bids": bids, "asks": asks}]
+    for number, (bid_changes, ask_changes) in enumerate(updates, 11):
+        change = {"e": "depthUpdate", "E": 1_723_161_254_000 + number, "s": "BTCUSDT"}
+        change |= {"U": number, "u": number, "b": bid_changes, "a": ask_changes}
+        bodies.append({"stream": "btcusdt@depth@100ms", "data": change})
+    first = {"e": "depthUpdate", "E": 1_723_161_254_000, "s": "BTCUSDT", "U": 9, "u": 10}
+    bodies.insert(0, {"stream": "btcusdt@depth@100ms", "data": first | {"b": [], "a": []}})
+    start_ns = 1_723_161_254_000_000_000
+    lines = (
+        f"{start_ns + number * 500_000_000} {json.dumps(body, separators=(',', ':'))}\n"
+        for number, body in enumerate(bodies)
+    )
+    path.write_bytes(gzip.compress("".join(lines).encode()))
+    return path
+
+
+@pytest.mark.parametrize("rises", [True, False])
+def test_a_market_that_moves_past_its_old_levels_trades_nothing(
+    tmp_path: Path, rises: bool
+) -> None:
+    rise = (
+        [["100.02", "0.00030000"], ["100.03", "0.00020000"]],
+        [["100.01", "0.00000000"], ["100.02", "0.00000000"], ["100.03", "0.00000000"]],
+    )
+    fall = (
+        [["99.99", "0.00000000"], ["99.98", "0.00000000"]],
+        [["99.98", "0.00040000"], ["99.99", "0.00010000"]],
+    )
+    moved = rise if rises else fall
+    still: tuple[list[list[str]], list[list[str]]] = ([["99.90", "0.00010000"]], [])
+    # The flow enters the book between the first update and the move.
+    here = ReplayWorld(
+        tmp_path, [binance_capture(tmp_path / "c.gz", [still, moved, still])], speed="1"
+    )
+    here.turn(500, 10_000_000)
+    here.settle()
+    assert int(here.flow["state"]) == FLOW_LIVE
+    for side in (BUY, SELL):
+        assert here.venue_levels(side, 1021) == here.mirror_levels(side)
+    assert not [event for event in here.venue.read("execution") if event["execution_type"] == 3]
+    assert int(here.flow["divergence_count"]) == 0
+    here.close()
 
 
 def test_a_passive_client_order_is_filled_by_replayed_executions_in_queue_order(

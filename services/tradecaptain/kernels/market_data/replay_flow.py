@@ -43,6 +43,7 @@ from tradecaptain.kernels.market_data.layout import (
     SIDE_BUY,
     SIDE_SELL,
 )
+from tradecaptain.kernels.market_data.levels import side_count, side_offset
 
 _QUEUE_STEPS_MAX = STEP_COMMANDS_MAX - 8
 _TAG_COUNT = 0x3FFFFFFF
@@ -55,14 +56,20 @@ def other_side(side: int) -> int:
 
 
 @inline
-def has_step_room(pools: Any) -> bool:
-    """Whether another message can be taken."""
+def command_room(pools: Any) -> int:
+    """How many commands the rings can still take."""
     rings = pools.rings[0]
     commands = rings["command_capacity"] - (rings["command_tail"] - rings["command_head"])
     settlements = rings["settlement_capacity"] - (
         rings["settlement_tail"] - rings["settlement_head"]
     )
-    return min(commands, settlements) >= STEP_COMMANDS_MAX
+    return min(commands, settlements)
+
+
+@inline
+def has_step_room(pools: Any) -> bool:
+    """Whether another message can be taken."""
+    return command_room(pools) >= STEP_COMMANDS_MAX
 
 
 @inline
@@ -361,6 +368,28 @@ def flow_drop_level(pools: Any, flow: Any, side: int, price_units: int) -> None:
         retire_order(pools, flow, index)
         index = following
         steps += 1
+
+
+@inline
+def flow_drop_crossed(pools: Any, flow: Any, book: Any, levels: Any, message: Any) -> None:
+    """Before a level enters: drop those of the other side that it would trade with.
+
+    An update of levels tells bids before asks, so a market that has risen shows the new bid while
+    the asks that it has passed still stand. The same update removes them; the vendor saw no trade.
+    """
+    side = np.int64(message["side"])
+    if message["message_type"] != MESSAGE_LEVEL or message["quantity_units"] == 0:
+        return
+    price = message["price_units"]
+    other = other_side(side)
+    index = side_offset(book, other) + side_count(book, other) - 1
+    # A dropped level takes a step of its own, and the message itself needs one after that.
+    while index >= side_offset(book, other) and command_room(pools) >= 2 * STEP_COMMANDS_MAX:
+        standing = levels[index]["price_units"]
+        if (side == SIDE_BUY and standing > price) or (side == SIDE_SELL and standing < price):
+            return
+        flow_drop_level(pools, flow, other, standing)
+        index -= 1
 
 
 @inline
