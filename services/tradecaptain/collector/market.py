@@ -187,7 +187,7 @@ class Market:
         self.memory = CollectorMemory(
             self.plan.mirrors, speeds, epoch=self.epoch, replay_firm_id=replay_account.firm_id
         )
-        self._ticks = _publication(mesh, "market_ticks")
+        self.ticks = _publication(mesh, "market_ticks")
         self._commands = _publication(mesh, "replay_commands")
         self._controls = _publication(mesh, "control_commands")
         self._reports = mesh.add_subscription(streams.EXECUTION_EVENTS, tether=False)
@@ -199,13 +199,13 @@ class Market:
             "collector",
             collector_duty_cycle,
             self.memory.arrays(
-                self._ticks.state,
+                self.ticks.state,
                 self._cache.state,
                 self._commands.state,
                 self._controls.state,
                 self._reports.images,
             ),
-            resources=[self._ticks, self._commands, self._controls, self._reports],
+            resources=[self.ticks, self._commands, self._controls, self._reports],
         )
         self.feeder = TrackFeeder(self.memory, self.plan.tracks)
 
@@ -232,6 +232,6 @@ class Market:
     def close(self) -> None:
         """Give everything back; the agent's runner must have been closed before."""
         self.feeder.close()
-        for resource in (self._ticks, self._commands, self._controls, self._reports):
+        for resource in (self.ticks, self._commands, self._controls, self._reports):
             resource.close()
         self._cache.close()
