@@ -39,13 +39,12 @@ CLAIM_MESSAGES = 64
 TICK_STRIDE = publication_stride(market_tick.RECORD_BYTES)
 
 
-@inline_always
-def begin_tick(market: Any, published: Any, message: Any, address: int, now_ns: int) -> Any:
+@inline
+def begin_tick(header: Any, published: Any, message: Any, address: int, now_ns: int) -> Any:
     """The tick at ``address``, filled with what all ticks of a message share, and numbered.
 
     Every field is written, here or by the caller, so that nothing need be cleared beforehand.
     """
-    header = market.header[0]
     sequence = header["sequence"] + 1
     header["sequence"] = sequence
     instrument_sequence = published["instrument_sequence"] + 1
@@ -88,16 +87,16 @@ def write_body(
     tick["vendor_id"] = vendor_id
 
 
-@inline_always
+@inline
 def is_print(kind: int) -> bool:
     """Whether a message is a trade."""
     return kind in (MESSAGE_EXECUTE, MESSAGE_EXECUTE_HIDDEN, MESSAGE_CROSS, MESSAGE_TRADE)
 
 
-@inline_always
-def write_trade(market: Any, published: Any, message: Any, address: int, now_ns: int) -> None:
+@inline
+def write_trade(header: Any, published: Any, message: Any, address: int, now_ns: int) -> None:
     """A trade: the side told is the aggressor's."""
-    tick = begin_tick(market, published, message, address, now_ns)
+    tick = begin_tick(header, published, message, address, now_ns)
     tick["tick_type"] = market_tick.TICK_TYPE_TRADE
     kind = message["message_type"]
     side = np.int64(message["side"])
@@ -116,10 +115,10 @@ def write_trade(market: Any, published: Any, message: Any, address: int, now_ns:
 
 @inline_always
 def write_level(
-    market: Any, published: Any, book: Any, message: Any, address: int, now_ns: int
+    header: Any, published: Any, book: Any, message: Any, address: int, now_ns: int
 ) -> None:
     """A level that changed: its whole quantity now, zero if it went."""
-    tick = begin_tick(market, published, message, address, now_ns)
+    tick = begin_tick(header, published, message, address, now_ns)
     tick["tick_type"] = market_tick.TICK_TYPE_LEVEL
     write_body(
         tick,
@@ -131,20 +130,20 @@ def write_level(
     )
 
 
-@inline_always
+@inline
 def write_dropped(
-    market: Any, published: Any, book: Any, message: Any, address: int, now_ns: int
+    header: Any, published: Any, book: Any, message: Any, address: int, now_ns: int
 ) -> None:
     """A level that left the vendor's depth: followers must not keep it."""
-    tick = begin_tick(market, published, message, address, now_ns)
+    tick = begin_tick(header, published, message, address, now_ns)
     tick["tick_type"] = market_tick.TICK_TYPE_LEVEL
     write_body(tick, book["dropped_side"], book["dropped_price_units"], 0, 0, 0)
 
 
 @inline_always
-def write_quote(market: Any, published: Any, message: Any, address: int, now_ns: int) -> None:
+def write_quote(header: Any, published: Any, message: Any, address: int, now_ns: int) -> None:
     """The best bid and ask; an empty side has quantity zero."""
-    tick = begin_tick(market, published, message, address, now_ns)
+    tick = begin_tick(header, published, message, address, now_ns)
     tick["tick_type"] = market_tick.TICK_TYPE_QUOTE
     tick["side"] = SIDE_UNSET
     tick["order_count"] = 0
@@ -159,10 +158,10 @@ def write_quote(market: Any, published: Any, message: Any, address: int, now_ns:
 
 @inline
 def write_bare(
-    market: Any, published: Any, message: Any, address: int, tick_type: int, now_ns: int
+    header: Any, published: Any, message: Any, address: int, tick_type: int, now_ns: int
 ) -> None:
     """A tick that says only that something happened, with the message's price."""
-    tick = begin_tick(market, published, message, address, now_ns)
+    tick = begin_tick(header, published, message, address, now_ns)
     tick["tick_type"] = tick_type
     price = message["price_units"] if tick_type == market_tick.TICK_TYPE_STATUS else 0
     write_body(tick, SIDE_UNSET, price, 0, 0, 0)
@@ -194,6 +193,7 @@ def write_ticks(
 
     ``outcome`` is the mirror's.
     """
+    header = market.header[0]
     published = market.published[index]
     book = market.books[index]
     kind = message["message_type"]
@@ -201,24 +201,24 @@ def write_ticks(
         published["has_gap"] = 1
     place = address
     if kind == MESSAGE_SNAPSHOT:
-        write_bare(market, published, message, place, market_tick.TICK_TYPE_CLEAR, now_ns)
+        write_bare(header, published, message, place, market_tick.TICK_TYPE_CLEAR, now_ns)
         place += TICK_STRIDE
     elif kind == MESSAGE_HALT:
-        write_bare(market, published, message, place, market_tick.TICK_TYPE_STATUS, now_ns)
+        write_bare(header, published, message, place, market_tick.TICK_TYPE_STATUS, now_ns)
         place += TICK_STRIDE
     elif is_print(kind):
-        write_trade(market, published, message, place, now_ns)
+        write_trade(header, published, message, place, now_ns)
         place += TICK_STRIDE
     if outcome > 0:
-        write_level(market, published, book, message, place, now_ns)
+        write_level(header, published, book, message, place, now_ns)
         place += TICK_STRIDE
     if book["dropped_side"] != SIDE_UNSET:
-        write_dropped(market, published, book, message, place, now_ns)
+        write_dropped(header, published, book, message, place, now_ns)
         place += TICK_STRIDE
     if (message["flags"] & FLAG_LAST) == 0:
         return (place - address) // TICK_STRIDE
     if take_best(published, book, market.levels):
-        write_quote(market, published, message, place, now_ns)
+        write_quote(header, published, message, place, now_ns)
         place += TICK_STRIDE
     if place > address:
         last = records_at(place - TICK_STRIDE, 1, market_tick.DTYPE)[0]

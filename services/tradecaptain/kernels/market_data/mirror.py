@@ -211,7 +211,7 @@ def add_order(book: Any, levels: Any, orders: Any, message: Any) -> int:
     return 1
 
 
-@inline_always
+@inline
 def check_order(orders: Any, slot: int, message: Any) -> int:
     """Hold a reduction against the order that it names."""
     remaining = orders[slot]["quantity_units"]
@@ -279,7 +279,7 @@ def reduce_order(book: Any, levels: Any, orders: Any, message: Any) -> int:
     return 1
 
 
-@inline_always
+@inline
 def reveal_level(book: Any, levels: Any, message: Any) -> int:
     """Take over a level that came newly into the vendor's depth because another one emptied."""
     side = np.int64(message["side"])
