@@ -25,6 +25,7 @@ from tradecaptain.kernels.risk_gate import UNLIMITED
 from tradecaptain.mesh.simulated import SimulatedMesh
 from tradecaptain.mesh.table_readers import CounterReader, HistogramReader
 from tradecaptain.orderbook.agent import Venue
+from tradecaptain.orderbook.reporting import REPORT_INTERVAL_NS
 from tradecaptain.wire import control, order_command, streams
 
 
@@ -48,7 +49,9 @@ class CrankedVenue:
             for resource in self.resources:
                 resource.refresh()
             self.turns += 1
-            assert self.venue.agent.do_work(START_NS + self.turns) >= 0
+            # Far enough apart for the counters to be due in each turn.
+            now_ns = START_NS + self.turns * REPORT_INTERVAL_NS
+            assert self.venue.agent.do_work(now_ns) >= 0
 
     def send(self, publication: Any, module: Any, **fields: int) -> None:
         message = VenueDriver.record(module, fields)
