@@ -14,7 +14,7 @@ from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.reference import load_reference
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run
+from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.commands import Directory
 from tradecaptain.gateway.config import GatewayConfig
@@ -26,7 +26,6 @@ from tradecaptain.gateway.sessions import SessionTable
 from tradecaptain.gateway.store import POPULATED_MAX, Capacity, Store
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.doorbell import Doorbells
-from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
@@ -140,15 +139,11 @@ class Gateway:
             self.desk, self.controls, self.sessions, Directory(self._reference), self._config
         )
 
-    async def watch(self) -> None:
-        """Return when the thread that reads the mesh has died."""
+    async def watch(self) -> str:
+        """Return when the thread that reads the mesh has died, with what it died of."""
         while self._is_closing or self._runner.is_running:
             await asyncio.sleep(_WATCH_SECONDS)
-
-    @property
-    def failure(self) -> BaseException | None:
-        """Why that thread died, if it did."""
-        return self._runner.failure
+        return f"the thread that reads the mesh died: {self._runner.failure}"
 
     async def close(self) -> None:
         """Close sessions and stop following the mesh; the store needs no closing."""
@@ -231,21 +226,7 @@ async def main() -> None:
         server.add(add_OrderServiceServicer_to_server, gateway.service(), access=ACCESS)
         server.on_drain(gateway.close)
         await server.start()
-        await _serve(server, gateway)
-
-
-async def _serve(server: EdgeServer, gateway: Gateway) -> None:
-    """Serve until a signal; a thread that dies is a MeshError."""
-    serving = asyncio.create_task(server.run_until_signal())
-    watching = asyncio.create_task(gateway.watch())
-    done, _ = await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
-    watching.cancel()
-    if serving in done:
-        await serving
-        return
-    serving.cancel()
-    await server.stop(0)
-    raise MeshError(f"the thread that reads the mesh died: {gateway.failure}")
+        await serve_while(server, gateway.watch())
 
 
 if __name__ == "__main__":
