@@ -13,8 +13,8 @@ from tradecaptain.gateway.batch_codec import (
     parse_batch,
     stamp_rows,
 )
+from tradecaptain.gateway.mapped_file import Records
 from tradecaptain.gateway.requests import Pending, Requests
-from tradecaptain.gateway.store import Records
 
 _COLUMNS = 5
 _INPUT_BYTES = 1 << 18

@@ -18,7 +18,8 @@ from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.base.reference import Reference
 from tradecaptain.gateway.layout import BATCH_MAX
-from tradecaptain.gateway.store import Records, Store
+from tradecaptain.gateway.mapped_file import Records
+from tradecaptain.gateway.store import Store
 from tradecaptain.wire import common, order_command
 from tradecaptain.wire import reason as reasons
 

@@ -141,7 +141,12 @@ def _request_of(
     file: Any, work: Any, requests: Any, buckets: Any, accounts: Any, event: int
 ) -> int:
     """The request that the event belongs to, made now if the order came from elsewhere; or -1."""
-    index = _by_tag(file, requests, event)
+    index = NO_REQUEST
+    if execution_event.get_send_time_ns(event) == 0:
+        # No answer to a command: its tag names an older one, which may have another number now.
+        index = find_order(work, requests, buckets, execution_event.get_order_id(event))
+    if index < 0:
+        index = _by_tag(file, requests, event)
     if index < 0:
         index = find_order(work, requests, buckets, execution_event.get_order_id(event))
     if index < 0:

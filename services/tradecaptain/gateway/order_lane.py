@@ -18,6 +18,7 @@ from tradecaptain.gateway.agent import Answer, OrderDesk
 from tradecaptain.gateway.frame import AT_TEXTS
 from tradecaptain.gateway.instrument_texts import InstrumentTexts
 from tradecaptain.gateway.layout import BATCH_MAX
+from tradecaptain.gateway.mapped_file import Records
 from tradecaptain.gateway.order_encoder import (
     AVERAGE,
     NEEDS_AVERAGE,
@@ -27,7 +28,6 @@ from tradecaptain.gateway.order_encoder import (
     encode_submitted,
 )
 from tradecaptain.gateway.order_parser import PARSER, parse_commands, parse_submit, stamp_orders
-from tradecaptain.gateway.store import Records
 from tradecaptain.gateway.views import ReportWriter, average_price
 
 _INPUT_BYTES: Final = 1 << 18

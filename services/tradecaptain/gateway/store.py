@@ -9,12 +9,10 @@ nothing that was counted, a power cut may lose the newest part.
 from __future__ import annotations
 
 import datetime
-import mmap
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +20,7 @@ import structlog
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.base.reference import Account, Instrument
+from tradecaptain.gateway.compaction import compact
 from tradecaptain.gateway.events import COMPLETED_MAX, EVENT_BYTES
 from tradecaptain.gateway.frame import (
     AT_ACCOUNTS,
@@ -46,12 +45,11 @@ from tradecaptain.gateway.layout import (
     VERSION,
     WORK,
 )
+from tradecaptain.gateway.mapped_file import Records, map_sections
 from tradecaptain.gateway.prefault import TABLE, populate
 from tradecaptain.gateway.recovery import rebuild
 from tradecaptain.gateway.reports import REPORT_BYTES_MAX
 from tradecaptain.wire import order_command
-
-type Records = npt.NDArray[Any]
 
 _LOG = structlog.get_logger("gateway")
 _REQUEST_COUNT = (FILE_HEADER.names or ()).index("request_count")
@@ -102,7 +100,10 @@ class Store:
             ("sessions", SESSION, SESSIONS_MAX),
         )
         self._path = path
-        self._mapping, views, self._places = _map(path, sections)
+        dropped = compact(path, sections, _day_of(now_ns))
+        if dropped:
+            _LOG.info("commands of earlier days are dropped", count=dropped)
+        self._mapping, views, self._places = map_sections(path, sections)
         self.file: Records = views["file"]
         self.requests: Records = views["requests"]
         self.commands: Records = views["commands"]
@@ -136,16 +137,6 @@ class Store:
         self.words = memoryview(self.work.view(np.int64))
         """The fields of ``work`` by their place, which reads much faster than by name."""
         self.frame = Frame()
-        for place, array in (
-            (AT_FILE, self.file),
-            (AT_WORK, self.work),
-            (AT_REQUESTS, self.requests),
-            (AT_BUCKETS, self.buckets),
-            (AT_ACCOUNTS, self.accounts),
-            (AT_INSTRUMENTS, self.instruments),
-            (AT_EVENTS, self.events),
-        ):
-            self.frame.set(place, array)
         self._fill_work()
         self.set_day(now_ns)
         self.reserve(_RESERVED_STEP)
@@ -218,8 +209,7 @@ class Store:
 
     def set_day(self, now_ns: int) -> None:
         """Begin the trading day (UTC) of an instant: keys and order increments may be new."""
-        day = datetime.datetime.fromtimestamp(now_ns // 1_000_000_000, tz=datetime.UTC)
-        number = int(day.strftime("%Y%m%d"))
+        number = _day_of(now_ns)
         if number != int(self.work["day"][0]):
             self.work["day"] = number
             self.instruments, self._bands = _instrument_table(self._all_instruments, now_ns)
@@ -268,6 +258,17 @@ class Store:
             )
 
     def _fill_work(self) -> None:
+        """Tell the kernels where things lie."""
+        for place, array in (
+            (AT_FILE, self.file),
+            (AT_WORK, self.work),
+            (AT_REQUESTS, self.requests),
+            (AT_BUCKETS, self.buckets),
+            (AT_ACCOUNTS, self.accounts),
+            (AT_INSTRUMENTS, self.instruments),
+            (AT_EVENTS, self.events),
+        ):
+            self.frame.set(place, array)
         work = self.work
         work["bucket_mask"] = self.buckets.shape[0] // 2 - 1
         work["event_mask"] = self.events.shape[0] - 1
@@ -292,35 +293,10 @@ class Store:
             work[f"{count}_address"] = header + FILE_HEADER.fields[count][1]  # type: ignore[index]
 
 
-def _map(
-    path: Path, sections: tuple[tuple[str, np.dtype[Any], int], ...]
-) -> tuple[mmap.mmap, dict[str, Records], dict[str, tuple[int, int, int]]]:
-    """Map the file; also returns offset, bytes of a record and count of each section."""
-    length = 0
-    places = {}
-    for name, dtype, count in sections:
-        places[name] = (length, dtype.itemsize, count)
-        length += -(-dtype.itemsize * count // _PAGE) * _PAGE
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        existing = os.fstat(descriptor).st_size
-        if existing not in (0, length):
-            raise ConfigurationError(
-                f"{path} has {existing} bytes and the configured capacity needs {length}:"
-                " restore gateway.requests_max and gateway.events_max, or move the file away"
-            )
-        os.ftruncate(descriptor, length)
-        mapping = mmap.mmap(descriptor, length)
-    except OSError as error:
-        raise ConfigurationError(f"{path} can't be mapped: {error}") from error
-    finally:
-        os.close(descriptor)
-    views = {
-        name: np.frombuffer(mapping, dtype=dtype, count=count, offset=places[name][0])
-        for name, dtype, count in sections
-    }
-    return mapping, views, places
+def _day_of(now_ns: int) -> int:
+    """The trading day (UTC) of an instant, as YYYYMMDD."""
+    day = datetime.datetime.fromtimestamp(now_ns // 1_000_000_000, tz=datetime.UTC)
+    return int(day.strftime("%Y%m%d"))
 
 
 def _account_table(accounts: Iterable[Account]) -> Records:

@@ -1,12 +1,14 @@
 """Order entry before a toy venue: answers, refusals, idempotency, batches."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.gateway_desk import ALPHA, BETA, GatewayDesk, new_order
 from tradecaptain.api.orders.v1 import records_pb2
-from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
 from tradecaptain.wire import reason
 
 WORKING, PARTLY, FILLED, CANCELLED, REJECTED, EXPIRED = range(1, 7)
@@ -323,3 +325,26 @@ async def test_an_answer_that_does_not_come_is_an_unknown_outcome(gateway: Gatew
     gateway.deliver()
     assert gateway.find("c-1").status == WORKING
     assert (await gateway.submit(new_order()))[1]
+
+
+async def test_a_full_disk_refuses_commands_and_keeps_what_was_acknowledged(
+    gateway: GatewayDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await gateway.submit(new_order("first"))
+
+    def full(descriptor: int, offset: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "posix_fallocate", full)
+        # As if the blocks that were reserved were used up.
+        gateway.store.work["request_limit"] = 1
+        error = await refused(gateway.submit(new_order("second")))
+        assert error.reason == reason.REASON_CAPACITY_EXHAUSTED
+        assert "disk" in error.message
+        assert (await gateway.submit(new_order("first")))[1]
+        with pytest.raises(ConfigurationError, match="no room"):
+            gateway.start()
+    gateway.start()
+    assert not (await gateway.submit(new_order("second")))[1]
+    assert gateway.find("first").status == WORKING
