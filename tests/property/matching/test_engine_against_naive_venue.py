@@ -126,6 +126,7 @@ class EngineMatchesNaiveVenue(RuleBasedStateMachine):
                 "stop_price_units",
                 "display_quantity_units",
                 "minimum_quantity_units",
+                "expire_time_ns",
                 "action",
             ]
         ),

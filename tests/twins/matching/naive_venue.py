@@ -274,6 +274,8 @@ class NaiveVenue:
             return 108
         if force not in (DAY, GTC, IOC, FOK) or (kind == MARKET and force == GTC):
             return 109
+        if self.get("expire_time_ns"):
+            return 109
         if self.get("instructions") not in (0, 1):
             return 114
         if self.get("instructions") == 1 and (kind != LIMIT or force not in (DAY, GTC)):

@@ -195,6 +195,7 @@ def test_foreign_order_looks_as_if_it_did_not_exist(make: Any) -> None:
         ({"time_in_force": 0}, reason.REASON_INVALID_TIME_IN_FORCE),
         ({"time_in_force": 5}, reason.REASON_INVALID_TIME_IN_FORCE),
         ({"order_type": 2, "time_in_force": GTC}, reason.REASON_INVALID_TIME_IN_FORCE),
+        ({"expire_time_ns": 1}, reason.REASON_INVALID_TIME_IN_FORCE),
         ({"quantity_units": 0}, reason.REASON_INVALID_QUANTITY),
         ({"quantity_units": 7}, reason.REASON_INVALID_QUANTITY),
         ({"quantity_units": 1_010}, reason.REASON_INVALID_QUANTITY),

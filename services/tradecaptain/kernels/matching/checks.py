@@ -49,6 +49,9 @@ def check_terms(command: int) -> int:
         and time_in_force == common.TIME_IN_FORCE_GOOD_TILL_CANCEL
     ):
         return reason.REASON_INVALID_TIME_IN_FORCE
+    if order_command.get_expire_time_ns(command) != 0:
+        # No time in force that is offered ends at a moment of the sender's choosing.
+        return reason.REASON_INVALID_TIME_IN_FORCE
     instructions = order_command.get_instructions(command)
     if instructions != 0 and (
         instructions != INSTRUCTION_POST_ONLY
