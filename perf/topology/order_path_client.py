@@ -14,6 +14,7 @@ from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.kernel_clock import monotonic_ns_kernel
 from tradecaptain.base.memory import copy_bytes, load_i64, pause, store_i64
 from tradecaptain.base.records import records_at
+from tradecaptain.mesh.doorbell import doorbell_ring
 from tradecaptain.mesh.image import image_next, image_release
 from tradecaptain.mesh.layout import IMAGE, PUBLICATION
 from tradecaptain.mesh.publication import publication_claim, publication_commit
@@ -21,11 +22,13 @@ from tradecaptain.wire import execution_event, order_command
 
 CLIENT: Final = np.dtype(
     [
-        # Where things lie: the tape, the streams, and one word a command for its times.
+        # Where things lie: the tape, the streams, the venue's bell, and one word a command for its
+        # times.
         ("tape", "<i8"),
         ("orders", "<i8"),
         ("executions", "<i8"),
         ("books", "<i8"),
+        ("bell", "<i8"),
         ("send_times", "<i8"),
         ("latencies", "<i8"),
         # What one run is to do.
@@ -67,6 +70,7 @@ def send_next(client: Any, orders: Any, send_time_ns: int) -> bool:
         order_command.set_order_id(address, order_id + client[0]["order_id_offset"])
     order_command.set_send_time_ns(address, send_time_ns)
     publication_commit(orders, 1)
+    doorbell_ring(client[0]["bell"])
     store_i64(client[0]["send_times"] + 8 * client[0]["sent"], send_time_ns)
     client[0]["sent"] += 1
     client[0]["next_index"] += 1

@@ -17,6 +17,7 @@ from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.risk_gate import gate_apply_control
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.closing import Closing
+from tradecaptain.mesh.doorbell import Doorbells
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.runner import AgentRunner
 from tradecaptain.mesh.waiting import wait_until
@@ -98,6 +99,8 @@ class VenueRig(Closing):
         client["orders"] = address_of(self._orders.state)
         client["executions"] = address_of(self._executions.images)
         client["books"] = address_of(self._books.images)
+        self._doorbells = Doorbells(paths.doorbells)
+        client["bell"] = self._doorbells.bell("orderbook")
         self._open_gate()
         if not wait_until(self._connected, _WAIT_NS):
             raise RuntimeError("the venue's streams did not connect")
@@ -228,3 +231,4 @@ class VenueRig(Closing):
         for end in self._ends:
             end.close()
         self.venue.stop()
+        self._doorbells.close()

@@ -34,13 +34,14 @@ IDLE: Final = np.dtype(
         ("park_ns_min", "<i8"),
         ("park_ns_max", "<i8"),
         ("bell", "<i8"),
-        ("spin_turns", "<i8"),
+        ("spin_ns", "<i8"),
+        ("last_work_ns", "<i8"),
     ],
     align=True,
 )
 """State of one thread's idle strategy; ``bell`` is the word that ends its sleeps, or 0.
 
-``backoff`` spins for ``spin_turns`` turns after the last one with work.
+``backoff`` spins for ``spin_ns`` after the last turn with work; ``idle_turns`` counts what follows.
 """
 IDLE_TYPE: Final[Any] = numba.from_dtype(IDLE)[::1]
 
@@ -55,25 +56,33 @@ def park(idle: Any, duration_ns: int) -> None:
 
 
 @inline
-def idle_after(idle: Any, work_count: int) -> None:
-    """Spin, yield or sleep after a turn without work, longer the longer there was none."""
+def is_spinning(idle: Any, now_ns: int) -> bool:
+    """Whether the last work is so recent that more may follow at once; a clock set back ends it."""
+    elapsed_ns = now_ns - idle[0]["last_work_ns"]
+    return 0 <= elapsed_ns < idle[0]["spin_ns"]
+
+
+@inline
+def idle_after(idle: Any, work_count: int, now_ns: int) -> None:
+    """Spin, yield or sleep if the turn that began at ``now_ns`` had no work, ever longer."""
     if work_count > 0:
         if idle[0]["bell"] != NO_BELL:
             doorbell_disarm(idle[0]["bell"])
         idle[0]["idle_turns"] = 0
+        idle[0]["last_work_ns"] = now_ns
         idle[0]["park_ns"] = idle[0]["park_ns_min"]
         return
     strategy = idle[0]["strategy"]
-    idle[0]["idle_turns"] += 1
     if strategy == IDLE_SPIN:
         pause()
     elif strategy == IDLE_YIELD:
         yield_processor()
     elif strategy == IDLE_SLEEP:
         park(idle, idle[0]["park_ns_max"])
-    elif idle[0]["idle_turns"] <= idle[0]["spin_turns"]:
+    elif is_spinning(idle, now_ns):
         pause()
-    elif idle[0]["idle_turns"] <= idle[0]["spin_turns"] + BACKOFF_YIELDS:
+    elif idle[0]["idle_turns"] < BACKOFF_YIELDS:
+        idle[0]["idle_turns"] += 1
         yield_processor()
     else:
         park(idle, idle[0]["park_ns"])

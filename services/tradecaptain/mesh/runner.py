@@ -99,7 +99,7 @@ def _run_loop(loop: Any, request_address: int, entries: Any, idle: Any) -> int:
         loop[0]["busy_turn_count"] += 1 if work > 0 else 0
         loop[0]["last_work"] = work
         loop[0]["last_now_ns"] = now_ns
-        idle_after(idle, work)
+        idle_after(idle, work, now_ns)
     return 0
 
 
@@ -117,8 +117,8 @@ class Placement:
     """``spin``, ``yield``, ``backoff`` or ``sleep``."""
     park_ns_max: int = 1_000_000
     """Longest sleep of ``backoff``, and the sleep of ``sleep``."""
-    spin_turns: int = 10
-    """Turns without work that ``backoff`` spins through before it yields and sleeps."""
+    spin_ns: int = 1_000
+    """How long ``backoff`` spins after the last work before it yields and sleeps."""
 
     def __post_init__(self) -> None:
         if self.idle not in STRATEGIES:
@@ -127,8 +127,8 @@ class Placement:
             raise MeshError(f"core {self.core} must be one that this process may use")
         if not _PARK_NS_MIN <= self.park_ns_max <= SECOND_NS:
             raise MeshError(f"park_ns_max {self.park_ns_max} must be from 1000 to 1000000000")
-        if self.spin_turns < 0:
-            raise MeshError(f"spin_turns {self.spin_turns} must not be negative")
+        if self.spin_ns < 0:
+            raise MeshError(f"spin_ns {self.spin_ns} must not be negative")
 
 
 class AgentFailedError(MeshError):
@@ -167,7 +167,7 @@ class AgentRunner(Closing):
         first_ns = longest_ns if bell != NO_BELL else min(_FIRST_PARK_NS, longest_ns)
         self._idle[0] = (
             STRATEGIES[self.placement.idle], 0, first_ns, first_ns, longest_ns, bell,
-            self.placement.spin_turns,
+            self.placement.spin_ns, 0,
         )  # fmt: skip
         for index, agent in enumerate(self.agents):
             self._entries[index] = (agent.function_address, agent.frame_address, 0)
@@ -287,7 +287,7 @@ class AgentRunner(Closing):
             loop["turn_count"] += 1
             loop["work_count"] += work
             loop["busy_turn_count"] += work > 0
-            idle_after(self._idle, work)
+            idle_after(self._idle, work, now_ns)
         return 0
 
     def _control(self) -> None:

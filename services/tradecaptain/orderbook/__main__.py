@@ -105,7 +105,7 @@ def _venue_settings(config: OrderBookConfig) -> VenueSettings:
         gate_overrides=config.gate_overrides,
         core=config.core,
         idle=config.idle,
-        spin_turns=config.spin_turns,
+        spin_us=config.spin_us,
     )
 
 

@@ -41,9 +41,9 @@ class OrderBookConfig(ServiceConfig):
     """Core of the venue's thread; any if absent."""
     idle: str = Field(default="backoff", pattern=_IDLE)
     """How the venue's thread waits."""
-    spin_turns: int = Field(default=1_000, ge=0, le=1_000_000_000)
-    """Turns without work, of some 50 ns each, that ``backoff`` spins through before it sleeps: in a
-    steady flow of orders the thread never does."""
+    spin_us: int = Field(default=30, ge=0, le=1_000_000)
+    """How long ``backoff`` spins after the last command before it sleeps: in a steady flow of tens
+    of thousands of orders a second the thread never does."""
 
     view_changes: int = Field(default=1 << 16, ge=1 << 8, le=1 << 24)
     """Changes that a stream of books can be resumed from; rounded up to a power of two."""

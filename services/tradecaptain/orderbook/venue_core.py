@@ -59,12 +59,12 @@ class VenueSettings:
     """Term length of the order path's streams; 0 takes that of schemas/streams.toml."""
     core: int | None = None
     idle: str = "backoff"
-    spin_turns: int = 1_000
+    spin_us: int = 30
 
     @property
     def placement(self) -> Placement:
         """Where and how the venue's thread runs."""
-        return Placement(core=self.core, idle=self.idle, spin_turns=self.spin_turns)
+        return Placement(core=self.core, idle=self.idle, spin_ns=1_000 * self.spin_us)
 
     @property
     def matching(self) -> MatchingCapacity:

@@ -223,7 +223,7 @@ def test_statistics_tell_work_and_turns() -> None:
         ({"idle": "busy"}, "idle"),
         ({"core": 4096}, "core"),
         ({"park_ns_max": 1}, "park_ns_max"),
-        ({"spin_turns": -1}, "spin_turns"),
+        ({"spin_ns": -1}, "spin_ns"),
     ],
 )
 def test_an_impossible_placement_is_refused(options: dict[str, Any], field: str) -> None:
