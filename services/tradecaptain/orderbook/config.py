@@ -41,7 +41,7 @@ class OrderBookConfig(ServiceConfig):
     """Core of the venue's thread; any if absent."""
     idle: str = Field(default="backoff", pattern=_IDLE)
     """How the venue's thread waits."""
-    spin_us: int = Field(default=30, ge=0, le=1_000_000)
+    spin_us: int = Field(default=100, ge=0, le=1_000_000)
     """How long ``backoff`` spins after the last command before it sleeps: in a steady flow of tens
     of thousands of orders a second the thread never does."""
 

@@ -59,7 +59,7 @@ class VenueSettings:
     """Term length of the order path's streams; 0 takes that of schemas/streams.toml."""
     core: int | None = None
     idle: str = "backoff"
-    spin_us: int = 30
+    spin_us: int = 100
 
     @property
     def placement(self) -> Placement:
