@@ -236,7 +236,8 @@ class EchoRig(Closing):
             with pinned_to(self._client_core):
                 warm_up = np.zeros(max(count // 10, 100), np.int64)
                 self._run(closed_loop, warm_up, 1)
-                latencies = np.zeros(count, np.int64)
+                # Written once, so that no page of it is made during the measurement.
+                latencies = np.full(count, -1, np.int64)
                 elapsed_ns = self._run(loop, latencies, parameter)
         finally:
             store_release_i64(address_of(self._stop), 1)
