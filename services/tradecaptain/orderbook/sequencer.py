@@ -351,8 +351,8 @@ def sequencer_do_work(header_address: int, now_ns: int) -> int:
             work_count += taken
     close_claim(header, executions, books)
     stop_timing(header, work_count)
+    history_publish(header[0]["history"])
     if work_count > 0:
-        history_publish(header[0]["history"])
         publication_prefetch(executions, EXECUTION_BYTES_AHEAD)
         publication_prefetch(books, BOOK_BYTES_AHEAD)
     return work_count
