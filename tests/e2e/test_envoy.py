@@ -20,6 +20,7 @@ from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge.errors import from_rpc_error, from_status
+from tradecaptain.edge.service_map import PROCESS_OF_SERVICE
 from tradecaptain.launch import envoy_config
 from tradecaptain.wire import reason
 
@@ -142,7 +143,8 @@ async def test_rest_streams_one_json_object_a_line(door: FrontDoor) -> None:
         (b'{"session": 1, "order": {}}', 400, "REASON_INVALID_REQUEST", "session"),
         (b'{"order": {"pri\\u0063e": "1"}}', 400, "REASON_INVALID_REQUEST", "order.pri\\u0063e"),
         (b'{"order": {"a\nb": "1"}}', 400, "REASON_INVALID_REQUEST", "order.a?b"),
-        (b'{"order": {"side": "SIDE_SIDEWAYS"}}', 400, "REASON_INVALID_REQUEST", ""),
+        (b'{"order": {"side": "SIDE_SIDEWAYS"}}', 400, "REASON_INVALID_REQUEST", "order.side"),
+        (b'{"order": {"instrument": 5}}', 400, "REASON_INVALID_REQUEST", "order.instrument"),
         (b"[1, 2]", 400, "REASON_INVALID_REQUEST", ""),
     ],
 )
@@ -153,6 +155,14 @@ async def test_bad_input_through_rest_is_a_typed_error(
     assert (status, headers["content-type"]) == (http_status, "application/json")
     detail = detail_of(answer)
     assert (detail["reason"], detail["field"]) == (why, field)
+
+
+@pytest.mark.parametrize("query", ["page_size=abc", "pagesize=1"])
+async def test_a_bad_query_parameter_is_named(door: FrontDoor, query: str) -> None:
+    status, _, answer = await door.http("GET", f"/v1/orders?{query}")
+    detail = detail_of(answer)
+    named = (detail["reason"], detail["field"])
+    assert (status, named) == (400, ("REASON_INVALID_REQUEST", query.split("=")[0]))
 
 
 async def test_an_unknown_field_of_one_order_of_a_batch_is_named(door: FrontDoor) -> None:
@@ -332,7 +342,7 @@ async def test_buf_curl_lists_every_service_and_calls_by_reflection(door: FrontD
     code, listed = await buf_curl(door, "--protocol", "grpc", "--list-methods", url)
     assert code == 0, listed
     services = {line.split("/")[0] for line in listed.split()}
-    assert set(envoy_config.PROCESS_OF_SERVICE) <= services
+    assert set(PROCESS_OF_SERVICE) <= services
     for protocol in ("grpc", "grpcweb"):
         code, answer = await buf_curl(
             door, "--protocol", protocol, "--data", order_json().decode(), url + SUBMIT

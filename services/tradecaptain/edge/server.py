@@ -15,6 +15,7 @@ from google.protobuf import descriptor_pool, message_factory
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.edge.guard import Admission, Guard, make_method
+from tradecaptain.edge.peer_health import PeerHealth
 from tradecaptain.edge.principals import AccountDirectory, PrincipalSource, Role
 from tradecaptain.edge.reflection import DescriptorIndex, Reflection, packaged_index
 from tradecaptain.edge.tokens import load_tokens
@@ -47,6 +48,8 @@ class EdgeSettings:
     """How long a message of a stream may wait until its client has room for it."""
     reflect_all: bool = False
     """List every service of the contract by reflection, not only those hosted here."""
+    peers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Services of other processes by their port, whose health is answered here too."""
 
 
 class _Recorder:
@@ -85,6 +88,7 @@ class EdgeServer:
         )
         self._guard = Guard(self._admission)
         self._health = health.aio.HealthServicer()
+        self._peer_health = PeerHealth(self._health, settings.peers)
         self._services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
         self._on_drain: list[Callable[[], Awaitable[None]]] = []
         self._server: grpc.aio.Server | None = None
@@ -145,6 +149,7 @@ class EdgeServer:
             ) from error
         self._server = server
         await self.set_serving(serving)
+        await self._peer_health.start()
         await server.start()
         self._watch = asyncio.create_task(self._end_stalled())
         _LOG.info("listening", address=f"{HOST}:{self.port}", services=sorted(self._services))
@@ -182,6 +187,7 @@ class EdgeServer:
         """End the streams, let calls in progress run for ``grace`` seconds, and close."""
         if self._watch is not None:
             self._watch.cancel()
+        await self._peer_health.stop()
         self._admission.end_streams()
         if self._server is not None:
             await self._server.stop(grace)

@@ -13,8 +13,9 @@ from tradecaptain.api.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.reference import load_reference
-from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.base.run_paths import Ports, RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
+from tradecaptain.edge.service_map import PROCESS_OF_SERVICE, services_of
 from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.commands import Directory
 from tradecaptain.gateway.config import GatewayConfig
@@ -203,6 +204,12 @@ def _ring_size(capacity: int) -> int:
     return 1 << (capacity - 1).bit_length()
 
 
+def _peers(ports: Ports) -> dict[int, tuple[str, ...]]:
+    """Services of the other processes, by the port of each."""
+    others = {process for process in PROCESS_OF_SERVICE.values() if process != "gateway"}
+    return {ports.of(process): services_of(process) for process in sorted(others)}
+
+
 async def main() -> None:
     """Join the mesh, serve until SIGTERM, and leave."""
     configure_logging("gateway")
@@ -219,8 +226,9 @@ async def main() -> None:
                 accounts=gateway.accounts,
                 unary_calls_max=config.unary_calls_max,
                 streams_max=config.streams_max,
-                # Behind Envoy reflection goes to this process, for all services.
+                # Behind Envoy reflection and health go to this process, for all services.
                 reflect_all=True,
+                peers=_peers(paths.ports),
             )
         )
         server.add(add_OrderServiceServicer_to_server, gateway.service(), access=ACCESS)

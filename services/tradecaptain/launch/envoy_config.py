@@ -2,7 +2,7 @@
 
 Envoy fronts every service on one port: gRPC as it is, gRPC-Web for browsers, REST by transcoding.
 The contract's descriptor set tells which methods exist and which of them stream, so a new method
-needs nothing here, and a new service one line in ``PROCESS_OF_SERVICE``.
+needs nothing here, and a new service one line in ``PROCESS_OF_SERVICE`` of ``edge.service_map``.
 """
 
 from __future__ import annotations
@@ -21,21 +21,13 @@ from pydantic import Field
 from tradecaptain.base.config import ServiceConfig
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.edge.service_map import PROCESS_OF_SERVICE
 from tradecaptain.launch.envoy_local_replies import local_reply_config
 from tradecaptain.launch.envoy_request_bodies import request_body_script
 
 HOST: Final = "127.0.0.1"
 CONFIG_FILE: Final = "envoy.json"
 DESCRIPTORS_FILE: Final = "descriptors.binpb"
-PROCESS_OF_SERVICE: Final[Mapping[str, str]] = {
-    "tradecaptain.api.instruments.v1.InstrumentService": "collector",
-    "tradecaptain.api.marketdata.v1.MarketDataService": "collector",
-    "tradecaptain.api.orderbook.v1.OrderBookService": "orderbook",
-    "tradecaptain.api.orders.v1.OrderService": "gateway",
-    "tradecaptain.api.pricing.v1.PricingService": "pricing",
-    "tradecaptain.api.risk.v1.RiskService": "risk",
-}
-"""Which process serves each service of the contract."""
 INFRASTRUCTURE: Final[Mapping[str, str]] = {
     "grpc.reflection.v1.ServerReflection": "gateway",
     "grpc.reflection.v1alpha.ServerReflection": "gateway",

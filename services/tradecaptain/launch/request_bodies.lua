@@ -6,6 +6,7 @@
 
 local DEPTH_MAX = 64
 local QUOTE = 34
+local ANSWER_BYTES_MAX = 8192
 local value
 
 local function skip_blanks(text, at)
@@ -132,5 +133,24 @@ function envoy_on_request(handle)
     local field = string.gsub(string.sub(unknown, 1, 128), "[^ -~]", "?")
     handle:streamInfo():dynamicMetadata():set("tradecaptain", "unknown_field", field)
     handle:respond({[":status"] = "400"}, "the contract has no field " .. field)
+  end
+end
+
+-- The transcoder's own refusals name the field at the head of their text alone; it belongs into the
+-- typed detail as well.
+function envoy_on_response(handle)
+  if handle:headers():get(":status") ~= "400" then
+    return
+  end
+  local kind = handle:headers():get("content-type") or ""
+  local body = kind == "application/json" and handle:body()
+  if not body or body:length() == 0 or body:length() > ANSWER_BYTES_MAX then
+    return
+  end
+  local text = body:getBytes(0, body:length())
+  local field = string.match(text, '"field":"","message":"([%w_%.%[%]]+): ')
+    or string.match(text, '"field":"","message":"Could not find field \\"([%w_%.]+)\\"')
+  if field then
+    handle:body():setBytes((string.gsub(text, '"field":""', '"field":"' .. field .. '"', 1)))
   end
 end

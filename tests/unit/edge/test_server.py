@@ -264,6 +264,33 @@ async def test_health_is_told_by_service_and_needs_no_token(tmp_path: Path) -> N
         assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+async def test_health_of_other_processes_is_repeated_by_service(tmp_path: Path) -> None:
+    elsewhere = "tradecaptain.api.risk.v1.RiskService"
+    answers = health_pb2.HealthCheckResponse
+    (tmp_path / "peer").mkdir()
+    async with served(tmp_path / "peer") as peer:
+        port = peer.server.port
+        async with served(tmp_path, peers={port: (elsewhere,)}) as front:
+            request = health_pb2.HealthCheckRequest(service=elsewhere)
+
+            async def status() -> int:
+                return int((await front.health.Check(request)).status)
+
+            async def is_serving() -> bool:
+                return await status() == answers.SERVING
+
+            async def is_not_serving() -> bool:
+                return await status() == answers.NOT_SERVING
+
+            await wait_until_async(is_serving)
+            await peer.server.set_serving(False)
+            await wait_until_async(is_not_serving)
+            await peer.server.set_serving(True)
+            await wait_until_async(is_serving)
+            await peer.server.stop()
+            await wait_until_async(is_not_serving)
+
+
 async def test_a_busy_port_is_named(tmp_path: Path) -> None:
     async with served(tmp_path) as edge:
         settings = EdgeSettings(service="toy", port=edge.server.port, token_path=edge.tokens)
