@@ -157,7 +157,7 @@ def test_a_typed_refusal_keeps_its_detail_with_json(
     assert error["rule"]
 
 
-@pytest.mark.parametrize("kind", ["pricing", "matching", "replay"])
+@pytest.mark.parametrize("kind", ["options", "matching", "replay"])
 def test_a_file_that_is_not_there_fails_alone(kind: str, tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text('{"half": ')

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.truth import truth_path
-from tradecaptain.cli.verify import pricing
+from tradecaptain.cli.verify import options
 
 FILE = "pricing/option_pricing_vectors.json"
 UNPRICED = {"american_baw", "american_bjerksund_stensland", "barrier_american", "hull_exotics"}
@@ -16,14 +16,14 @@ UNPRICED = {"american_baw", "american_bjerksund_stensland", "barrier_american", 
 def test_all_given_cases_of_our_families_pass() -> None:
     path = truth_path(FILE)
     families = json.loads(path.read_text())
-    result = pricing.judge([path])
+    result = options.judge([path])
     assert list(result.failures) == []
     count = sum(len(f["cases"]) for name, f in families.items() if name not in UNPRICED)
     assert result.passed == count
     assert {why.split()[1] for why in result.not_applicable} == UNPRICED
 
 
-@pytest.mark.parametrize("family", sorted(pricing.JUDGES))
+@pytest.mark.parametrize("family", sorted(options.JUDGES))
 def test_a_changed_answer_fails(family: str, tmp_path: Path) -> None:
     families = json.loads(truth_path(FILE).read_text())
     if family not in families:
@@ -33,7 +33,7 @@ def test_a_changed_answer_fails(family: str, tmp_path: Path) -> None:
     case[answer] += 3 * case.get("tol", 1e-6 * case[answer])
     path = tmp_path / "changed.json"
     path.write_text(json.dumps({family: {"cases": [case]}}))
-    result = pricing.judge([path])
+    result = options.judge([path])
     assert (result.passed, result.failed_count) == (0, 1)
     assert result.failures[0].id == f"{family}[0]"
 
@@ -53,7 +53,7 @@ def test_a_grid_of_greeks_is_judged_to_nine_digits(name: str | None, tmp_path: P
         case[name] *= 1 + 2e-9
     path = tmp_path / "grid.json"
     path.write_text(json.dumps({"european_greeks_grid": {"cases": [case]}}))
-    result = pricing.judge([path])
+    result = options.judge([path])
     assert result.is_good == (name is None)
     assert name is None or result.failures[0].why.startswith(f"{name}:")
 
@@ -76,7 +76,7 @@ def test_other_families_of_the_schema(tmp_path: Path) -> None:
     }  # fmt: skip
     path = tmp_path / "more.json"
     path.write_text(json.dumps({name: {"cases": rows} for name, rows in cases.items()}))
-    result = pricing.judge([path])
+    result = options.judge([path])
     assert result.passed == 3
     assert [failure.id for failure in result.failures] == ["implied_vol_no_solution[2]"]
     assert result.not_applicable == {"family two_asset_barrier isn't priced": 1}
@@ -89,7 +89,16 @@ def test_other_families_of_the_schema(tmp_path: Path) -> None:
         ("[]", "", "REASON_UNRECOGNISED_FILE"),
         ('{"european_haug": 1}', "", "REASON_UNRECOGNISED_FILE"),
         ('{"european_haug": {"cases": [1]}}', "", "REASON_UNRECOGNISED_FILE"),
-        ('{"european_haug": {"cases": [{"type": "call"}]}}', "european_haug[0]", "malformed case"),
+        (
+            '{"european_haug": {"cases": [{"type": "call"}]}}',
+            "european_haug[0]",
+            "malformed case: field spot is missing",
+        ),
+        (
+            '{"european_haug": {"cases": [{"type": "call", "spot": "1"}]}}',
+            "european_haug[0]",
+            "malformed case: field spot must be a finite number, not '1'",
+        ),
     ],
 )
 def test_a_file_that_is_none_and_a_broken_case_fail_by_themselves(
@@ -97,7 +106,7 @@ def test_a_file_that_is_none_and_a_broken_case_fail_by_themselves(
 ) -> None:
     path = tmp_path / "file.json"
     path.write_text(text)
-    result = pricing.judge([path])
+    result = options.judge([path])
     assert result.failed_count == 1
     assert result.failures[0].id == (name or str(path))
     assert result.failures[0].why.startswith(why)
@@ -105,9 +114,17 @@ def test_a_file_that_is_none_and_a_broken_case_fail_by_themselves(
 
 def test_cases_that_cannot_be_judged_are_not_applicable(tmp_path: Path) -> None:
     haug = {"strike": 1, "spot": 1, "q": 0, "r": 0, "t": 1, "vol": 0.2, "value": 1}
-    cases = [{**haug, "type": "straddle", "tol": 1}, {**haug, "type": "call"}]
+    cases = [
+        {**haug, "type": "straddle", "tol": 1},
+        {**haug, "type": "call"},
+        {**haug, "type": "call", "tol": 1, "dividends": [0.5]},
+    ]
     path = tmp_path / "file.json"
     path.write_text(json.dumps({"european_haug": {"cases": cases}}))
-    result = pricing.judge([path])
+    result = options.judge([path])
     assert (result.passed, result.failed_count) == (0, 0)
-    assert sum(result.not_applicable.values()) == 2
+    assert list(result.not_applicable) == [
+        "european_haug: type 'straddle' is none of call, put",
+        "european_haug: neither the case nor its family states a tolerance",
+        "european_haug: fields without a meaning here: dividends",
+    ]

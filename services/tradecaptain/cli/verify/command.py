@@ -25,12 +25,13 @@ def register(app: typer.Typer) -> None:
 
 def kinds() -> list[str]:
     """Names of the kinds there are."""
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    modules = pkgutil.iter_modules(package.__path__)
+    found = (module.name for module in modules if not module.ispkg)
     return sorted(name for name in found if name not in _NOT_KINDS)
 
 
 def verify(
-    kind: str = typer.Argument(help="What to verify: pricing, matching, replay …"),
+    kind: str = typer.Argument(help="What to verify: options, matching, replay …"),
     files: list[Path] = typer.Argument(help="Files with published cases and answers."),
     json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
 ) -> None:

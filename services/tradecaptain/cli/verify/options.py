@@ -1,0 +1,38 @@
+"""``tradecaptain verify options FILE…``: option values, greeks and volatilities as published.
+
+Families are judged by the modules of ``option_families``, one for each kind of option. A family
+that none of them has counts as not applicable, by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from tradecaptain.cli.verify.option_families import (
+    barrier,
+    digital,
+    european,
+    implied_volatility,
+    tree,
+)
+from tradecaptain.cli.verify_case import Judge, judge_families, merge_families
+from tradecaptain.cli.verify_result import VerifyResult
+
+KIND = "options"
+HELP = "Option prices, greeks and implied volatilities by published families of cases (JSON)."
+
+JUDGES: Final[dict[str, Judge]] = merge_families(
+    (
+        barrier.FAMILIES,
+        digital.FAMILIES,
+        european.FAMILIES,
+        implied_volatility.FAMILIES,
+        tree.FAMILIES,
+    )
+)
+
+
+def judge(files: list[Path]) -> VerifyResult:
+    """Judge every case of the files."""
+    return judge_families(files, JUDGES, "isn't priced")
