@@ -10,6 +10,14 @@ from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import NANOSECONDS_A_DAY
+from tradecaptain.kernels.matching.reports import (
+    count_book_event,
+    report_mass_cancel,
+    report_order,
+    report_refusal,
+    report_trade,
+    reports_wire,
+)
 from tradecaptain.kernels.matching.tables import (
     account_known,
     book_at,
@@ -86,6 +94,12 @@ def next_execution(engine: int, account_id: int) -> int:
 
 
 @inline
+def spare_event(engine: int) -> int:
+    """Where fields may be set that compact reports don't have."""
+    return engine + load_i64(engine + at.HEADER_SPARE_EVENT_OFFSET)
+
+
+@inline
 def set_party(event: int, party: int) -> None:
     """Who an order belongs to and how it was entered."""
     execution_event.set_client_order_id0(event, load_i64(party + at.PARTY_CLIENT_ORDER_ID0))
@@ -107,6 +121,9 @@ def write_execution(engine: int, slot: int, execution_type: int, status: int, is
     ``is_own`` tells whether the command at work came from the order's owner: its tag and send time
     are echoed then, else the order's own tag.
     """
+    if not reports_wire(engine):
+        report_order(engine, slot, execution_type, status, 0)
+        return spare_event(engine)
     order = order_at(engine, slot)
     party = party_at(engine, slot)
     event = next_execution(engine, load_i32(order + at.ORDER_ACCOUNT_ID) + 0)
@@ -137,6 +154,9 @@ def write_end(
     engine: int, slot: int, execution_type: int, status: int, reason: int, is_own: bool
 ) -> int:
     """Write the last event of an order that ends unfilled: nothing is left open."""
+    if not reports_wire(engine):
+        report_order(engine, slot, execution_type, status, reason)
+        return spare_event(engine)
     event = write_execution(engine, slot, execution_type, status, is_own)
     execution_event.set_leaves_quantity_units(event, 0)
     execution_event.set_reason(event, reason)
@@ -144,8 +164,64 @@ def write_end(
 
 
 @inline
+def write_fill(
+    engine: int, slot: int, price_units: int, quantity_units: int, match_id: int, liquidity: int
+) -> None:
+    """Report one side of a trade; the order's leaves are already those after it."""
+    leaves_units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
+    status = (
+        execution_event.ORDER_STATUS_FILLED
+        if leaves_units == 0
+        else execution_event.ORDER_STATUS_PARTIALLY_FILLED
+    )
+    event = write_execution(
+        engine,
+        slot,
+        execution_event.EXECUTION_TYPE_TRADE,
+        status,
+        liquidity == execution_event.LIQUIDITY_TAKER,
+    )
+    execution_event.set_liquidity(event, liquidity)
+    execution_event.set_match_id(event, match_id)
+    execution_event.set_last_price_units(event, price_units)
+    execution_event.set_last_quantity_units(event, quantity_units)
+
+
+@inline
+def write_trade(
+    engine: int, taker: int, maker: int, price_units: int, quantity_units: int, match_id: int
+) -> None:
+    """Report a trade to both sides, the taker first; their leaves are already those after it."""
+    if not reports_wire(engine):
+        report_trade(engine, taker, maker, price_units, quantity_units)
+        return
+    write_fill(
+        engine, taker, price_units, quantity_units, match_id, execution_event.LIQUIDITY_TAKER
+    )
+    write_fill(
+        engine, maker, price_units, quantity_units, match_id, execution_event.LIQUIDITY_MAKER
+    )
+
+
+@inline
+def write_mass_cancel_done(engine: int, account_id: int) -> None:
+    """Answer the account that asked for a mass cancel, once it is done."""
+    if not reports_wire(engine):
+        report_mass_cancel(engine)
+        return
+    event = next_execution(engine, account_id)
+    execution_event.set_execution_type(event, execution_event.EXECUTION_TYPE_MASS_CANCEL_DONE)
+    execution_event.set_observed_value(event, load_i64(engine + at.HEADER_AFFECTED_COUNT))
+    execution_event.set_tag(event, load_i64(engine + at.HEADER_ANSWER_TAG))
+    execution_event.set_send_time_ns(event, load_i64(engine + at.HEADER_ANSWER_TIME_NS))
+
+
+@inline
 def write_refusal(engine: int, command: int, execution_type: int, reason: int) -> int:
     """Write the answer to a command that was refused, with what the command itself says."""
+    if not reports_wire(engine):
+        report_refusal(engine, command, execution_type, reason)
+        return spare_event(engine)
     event = next_execution(engine, order_command.get_account_id(command))
     execution_event.set_execution_type(event, execution_type)
     execution_event.set_order_status(event, execution_event.ORDER_STATUS_REJECTED)
@@ -176,6 +252,9 @@ def write_book(
     engine: int, slot: int, action: int, quantity_units: int, level: int, match_id: int
 ) -> None:
     """Write a book event of an order at its level, whose aggregates are already those after it."""
+    if not reports_wire(engine):
+        count_book_event(engine, slot)
+        return
     count = load_i64(engine + at.HEADER_BOOK_COUNT)
     event = load_i64(engine + at.HEADER_BOOK_ADDRESS) + count * load_i64(
         engine + at.HEADER_BOOK_STRIDE

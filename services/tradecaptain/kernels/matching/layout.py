@@ -29,6 +29,7 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("account_sequences_offset", I8),
         ("order_buckets_offset", I8),
         ("vendor_buckets_offset", I8),
+        ("spare_event_offset", I8),
         ("block_bytes", I8),
         # Capacities, in records; buckets are powers of two and kept as masks.
         ("order_capacity", I8),
@@ -94,6 +95,31 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         # Level at which the order that was checked last would rest: 0 if there is none yet, or
         # UNKNOWN_LEVEL. Nothing happens to its side before it rests.
         ("found_level", I8),
+        # How what happens is reported (REPORT_FORM_…). Compact reports go into a ring of 64-byte
+        # records, at `report_count & report_mask`; the count is never set back.
+        ("report_form", I8),
+        ("report_address", I8),
+        ("report_mask", I8),
+        ("report_count", I8),
+    ],
+    align=True,
+)
+
+# One thing that happened, in a cache line: what a program that embeds the engine reads. A trade is
+# one report, of the taker; the maker is its contra order.
+REPORT: Final[np.dtype[Any]] = np.dtype(
+    [
+        ("sequence", I8),
+        ("command_sequence", I8),
+        ("order_id", I8),
+        ("contra_order_id", I8),
+        ("price_units", I8),
+        ("quantity_units", I8),
+        ("leaves_units", I8),
+        ("execution_type", "<u2"),
+        ("side", "<u2"),
+        ("reason", "<u2"),
+        ("order_status", "<u2"),
     ],
     align=True,
 )
@@ -200,6 +226,11 @@ PARTY_BYTES: Final = PARTY.itemsize
 LEVEL_BYTES: Final = LEVEL.itemsize
 NODE_BYTES: Final = NODE.itemsize
 BOOK_BYTES: Final = BOOK.itemsize
+REPORT_BYTES: Final = REPORT.itemsize
+
+# Wire records of both streams, or compact reports of executions alone.
+REPORT_FORM_WIRE: Final = 0
+REPORT_FORM_COMPACT: Final = 1
 
 # Phases of what is under way between two calls.
 PHASE_IDLE: Final = 0

@@ -42,6 +42,36 @@ def crosses(side: int, limit_units: int, resting_units: int) -> bool:
 
 
 @inline
+def best_level(side_book: int) -> int:
+    """Level of the best price of a side (by its address), or 0."""
+    return load_i32(side_book + at.SIDE_BOOK_BEST) + 0
+
+
+@inline
+def worse_level(engine: int, level: int) -> int:
+    """The next level behind another on its side, or 0."""
+    return load_i32(level_at(engine, level) + at.LEVEL_WORSE) + 0
+
+
+@inline
+def better_level(engine: int, level: int) -> int:
+    """The next level ahead of another on its side, or 0."""
+    return load_i32(level_at(engine, level) + at.LEVEL_BETTER) + 0
+
+
+@inline
+def level_head(engine: int, level: int) -> int:
+    """Slot of the order that trades first at a level."""
+    return load_i32(level_at(engine, level) + at.LEVEL_FIRST) + 0
+
+
+@inline
+def order_behind(engine: int, slot: int) -> int:
+    """Slot of the order behind another at the same level, or 0."""
+    return load_i32(order_at(engine, slot) + at.ORDER_NEXT) + 0
+
+
+@inline
 def level_of_price(engine: int, side_book: int, price_units: int) -> int:
     """Level of a price on a side (by its address), or 0; the best level is asked first."""
     best = load_i32(side_book + at.SIDE_BOOK_BEST) + 0

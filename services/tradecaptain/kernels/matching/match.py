@@ -10,7 +10,7 @@ from tradecaptain.kernels.matching.events import (
     mark_last_execution,
     write_book,
     write_end,
-    write_execution,
+    write_trade,
 )
 from tradecaptain.kernels.matching.identity import (
     enter_order_id,
@@ -69,30 +69,6 @@ def leave_ids(engine: int, slot: int) -> None:
 
 
 @inline
-def write_fill(
-    engine: int, slot: int, price_units: int, quantity_units: int, match_id: int, liquidity: int
-) -> None:
-    """Report one side of a trade; the order's leaves are already those after it."""
-    leaves_units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
-    status = (
-        execution_event.ORDER_STATUS_FILLED
-        if leaves_units == 0
-        else execution_event.ORDER_STATUS_PARTIALLY_FILLED
-    )
-    event = write_execution(
-        engine,
-        slot,
-        execution_event.EXECUTION_TYPE_TRADE,
-        status,
-        liquidity == execution_event.LIQUIDITY_TAKER,
-    )
-    execution_event.set_liquidity(event, liquidity)
-    execution_event.set_match_id(event, match_id)
-    execution_event.set_last_price_units(event, price_units)
-    execution_event.set_last_quantity_units(event, quantity_units)
-
-
-@inline
 def trade_with(engine: int, taker: int, maker: int, level: int) -> None:
     """Trade a taker with the order at the head of a level, at the level's price."""
     taker_order = order_at(engine, taker)
@@ -108,18 +84,13 @@ def trade_with(engine: int, taker: int, maker: int, level: int) -> None:
     store_i64(book + at.BOOK_LAST_PRICE_UNITS, price_units)
     store_i64(book + at.BOOK_TRADE_COUNT, load_i64(book + at.BOOK_TRADE_COUNT) + 1)
     store_i64(taker_order + at.ORDER_LEAVES_UNITS, taker_leaves - quantity_units)
-    write_fill(
-        engine, taker, price_units, quantity_units, match_id, execution_event.LIQUIDITY_TAKER
-    )
     if quantity_units == maker_leaves:
         leave_level(engine, maker)
         store_i64(maker_order + at.ORDER_LEAVES_UNITS, 0)
     else:
         level_reduce(engine, level, quantity_units)
         store_i64(maker_order + at.ORDER_LEAVES_UNITS, maker_leaves - quantity_units)
-    write_fill(
-        engine, maker, price_units, quantity_units, match_id, execution_event.LIQUIDITY_MAKER
-    )
+    write_trade(engine, taker, maker, price_units, quantity_units, match_id)
     write_book(engine, maker, book_event.BOOK_ACTION_TRADE, quantity_units, level, match_id)
     if quantity_units == maker_leaves:
         close_if_empty(engine, maker, level)

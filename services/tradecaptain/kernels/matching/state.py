@@ -18,6 +18,7 @@ from tradecaptain.kernels.matching.layout import (
     ORDER,
     PARTY,
 )
+from tradecaptain.wire import execution_event
 
 ALIGNMENT_BYTES = 64
 
@@ -99,6 +100,7 @@ def _table_sizes(capacity: MatchingCapacity) -> dict[str, int]:
     """Bytes of each table, in the order in which they lie in the block."""
     order_buckets = power_of_two(capacity.orders)
     return {
+        "spare_event": execution_event.RECORD_BYTES,
         "order_buckets": order_buckets * 4,
         "vendor_buckets": order_buckets * 4,
         "instrument_index": capacity.instrument_ids * 4,

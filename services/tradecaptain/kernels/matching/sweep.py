@@ -16,8 +16,8 @@ from tradecaptain.kernels.matching.entry import end_resting
 from tradecaptain.kernels.matching.events import (
     mark_last_book,
     mark_last_execution,
-    next_execution,
     write_execution,
+    write_mass_cancel_done,
 )
 from tradecaptain.kernels.matching.layout import DONE, MORE, PHASE_MASS_CANCEL
 from tradecaptain.kernels.matching.match import finish_step
@@ -143,11 +143,7 @@ def finish_sweep(engine: int) -> int:
     """Answer the account that asked for the mass cancel, if one did."""
     account_id = load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID)
     if account_id != 0:
-        event = next_execution(engine, account_id)
-        execution_event.set_execution_type(event, execution_event.EXECUTION_TYPE_MASS_CANCEL_DONE)
-        execution_event.set_observed_value(event, load_i64(engine + at.HEADER_AFFECTED_COUNT))
-        execution_event.set_tag(event, load_i64(engine + at.HEADER_ANSWER_TAG))
-        execution_event.set_send_time_ns(event, load_i64(engine + at.HEADER_ANSWER_TIME_NS))
+        write_mass_cancel_done(engine, account_id)
     finish_step(engine)
     return DONE
 

@@ -1,0 +1,132 @@
+"""Compact reports: one cache line for each thing that happens, written into the engine's ring.
+
+The wire events of `events` carry all that a venue tells its members; a program that has the engine
+inside itself knows most of that already. Sequences count as if wire events were written, so the
+state is the same in either form.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.layout import REPORT, REPORT_BYTES, REPORT_FORM_WIRE, offset_of
+from tradecaptain.kernels.matching.tables import book_at, order_at
+from tradecaptain.wire import execution_event, order_command
+
+AT_SEQUENCE = offset_of(REPORT, "sequence")
+AT_COMMAND_SEQUENCE = offset_of(REPORT, "command_sequence")
+AT_ORDER_ID = offset_of(REPORT, "order_id")
+AT_CONTRA_ORDER_ID = offset_of(REPORT, "contra_order_id")
+AT_PRICE_UNITS = offset_of(REPORT, "price_units")
+AT_QUANTITY_UNITS = offset_of(REPORT, "quantity_units")
+AT_LEAVES_UNITS = offset_of(REPORT, "leaves_units")
+AT_WORD = offset_of(REPORT, "execution_type")
+
+
+@inline
+def reports_wire(engine: int) -> bool:
+    """Whether the engine writes wire events."""
+    return load_i64(engine + at.HEADER_REPORT_FORM) == REPORT_FORM_WIRE
+
+
+@inline
+def report_word(execution_type: int, side: int, status: int, why: int) -> int:
+    """The small fields of a report in their places: type, side, reason, status."""
+    return execution_type | (side << 16) | (why << 32) | (status << 48)
+
+
+@inline
+def next_report(engine: int, word: int, event_count: int) -> int:
+    """Address of the next report, with its sequences and small fields written.
+
+    ``event_count`` is how many wire events it stands for.
+    """
+    count = load_i64(engine + at.HEADER_REPORT_COUNT)
+    store_i64(engine + at.HEADER_REPORT_COUNT, count + 1)
+    report = load_i64(engine + at.HEADER_REPORT_ADDRESS) + REPORT_BYTES * (
+        count & load_i64(engine + at.HEADER_REPORT_MASK)
+    )
+    sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
+    store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, sequence + event_count)
+    store_i64(report + AT_SEQUENCE, sequence + 1)
+    store_i64(report + AT_COMMAND_SEQUENCE, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
+    store_i64(report + AT_WORD, word)
+    return report
+
+
+@inline
+def report_order(engine: int, slot: int, execution_type: int, status: int, why: int) -> None:
+    """Report what happened to an order: its price, total quantity and what is left open.
+
+    A reason means that the order has ended, so nothing is left.
+    """
+    order = order_at(engine, slot)
+    side = load_i32(order + at.ORDER_SIDE) + 0
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS) if why == 0 else 0
+    report = next_report(engine, report_word(execution_type, side, status, why), 1)
+    store_i64(report + AT_ORDER_ID, load_i64(order + at.ORDER_ORDER_ID))
+    store_i64(report + AT_CONTRA_ORDER_ID, 0)
+    store_i64(report + AT_PRICE_UNITS, load_i64(order + at.ORDER_PRICE_UNITS))
+    store_i64(report + AT_QUANTITY_UNITS, load_i64(order + at.ORDER_QUANTITY_UNITS))
+    store_i64(report + AT_LEAVES_UNITS, leaves_units)
+
+
+@inline
+def report_trade(
+    engine: int, taker: int, maker: int, price_units: int, quantity_units: int
+) -> None:
+    """Report a trade: price and quantity, and what is left of the taker."""
+    order = order_at(engine, taker)
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
+    side = load_i32(order + at.ORDER_SIDE) + 0
+    status = (
+        execution_event.ORDER_STATUS_FILLED
+        if leaves_units == 0
+        else execution_event.ORDER_STATUS_PARTIALLY_FILLED
+    )
+    word = report_word(execution_event.EXECUTION_TYPE_TRADE, side, status, 0)
+    report = next_report(engine, word, 2)
+    store_i64(report + AT_ORDER_ID, load_i64(order + at.ORDER_ORDER_ID))
+    store_i64(report + AT_CONTRA_ORDER_ID, load_i64(order_at(engine, maker) + at.ORDER_ORDER_ID))
+    store_i64(report + AT_PRICE_UNITS, price_units)
+    store_i64(report + AT_QUANTITY_UNITS, quantity_units)
+    store_i64(report + AT_LEAVES_UNITS, leaves_units)
+
+
+@inline
+def report_refusal(engine: int, command: int, execution_type: int, why: int) -> None:
+    """Report a refused command, with what the command itself says."""
+    word = report_word(
+        execution_type,
+        order_command.get_side(command) & 0xFF,
+        execution_event.ORDER_STATUS_REJECTED,
+        why,
+    )
+    report = next_report(engine, word, 1)
+    store_i64(report + AT_ORDER_ID, order_command.get_order_id(command))
+    store_i64(report + AT_CONTRA_ORDER_ID, 0)
+    store_i64(report + AT_PRICE_UNITS, order_command.get_price_units(command))
+    store_i64(report + AT_QUANTITY_UNITS, order_command.get_quantity_units(command))
+    store_i64(report + AT_LEAVES_UNITS, 0)
+
+
+@inline
+def count_book_event(engine: int, slot: int) -> None:
+    """Count a change of a level, which compact reports don't tell."""
+    sequence = engine + at.HEADER_BOOK_SEQUENCE
+    store_i64(sequence, load_i64(sequence) + 1)
+    book = book_at(engine, load_i32(order_at(engine, slot) + at.ORDER_BOOK) + 0)
+    store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + 1)
+
+
+@inline
+def report_mass_cancel(engine: int) -> None:
+    """Report the end of an account's mass cancel, with how many orders it cancelled."""
+    word = report_word(execution_event.EXECUTION_TYPE_MASS_CANCEL_DONE, 0, 0, 0)
+    report = next_report(engine, word, 1)
+    store_i64(report + AT_ORDER_ID, 0)
+    store_i64(report + AT_CONTRA_ORDER_ID, 0)
+    store_i64(report + AT_PRICE_UNITS, 0)
+    store_i64(report + AT_QUANTITY_UNITS, load_i64(engine + at.HEADER_AFFECTED_COUNT))
+    store_i64(report + AT_LEAVES_UNITS, 0)
