@@ -1,28 +1,72 @@
 """From an order id to its slot, and from a vendor's order id of the replayed flow to its slot.
 
-Both tables are chained; the chain lies in the slots. Order ids count up, so they are spread over
-the buckets by their low bits alone.
+Both tables are chained; the chain lies in the slots. The table of order ids begins small, so that
+it stays in the nearest cache while few orders live, and grows by one bucket an order, never at
+once (linear hashing: W. Litwin, VLDB 1980). Order ids count up, so their low bits spread them.
 """
 
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i32
+from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.tables import order_at, party_at
 
 
 @inline
+def bucket_at(engine: int, bucket: int) -> int:
+    """Address of a bucket of the table of order ids."""
+    return engine + load_i64(engine + at.HEADER_ORDER_BUCKETS_OFFSET) + bucket * 4
+
+
+@inline
 def order_bucket(engine: int, order_id: int) -> int:
-    """Address of the bucket of an order id."""
-    table = engine + load_i64(engine + at.HEADER_ORDER_BUCKETS_OFFSET)
-    return table + (order_id & load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)) * 4
+    """Address of the bucket of an order id; buckets below the split use one bit more."""
+    mask = load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
+    narrow = order_id & mask
+    wide = order_id & (2 * mask + 1)
+    is_split = narrow < load_i64(engine + at.HEADER_ORDER_BUCKETS_SPLIT)
+    return bucket_at(engine, wide if is_split else narrow)
+
+
+@inline
+def split_bucket(engine: int) -> None:
+    """Open one more bucket and move there what belongs to it."""
+    mask = load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
+    split = load_i64(engine + at.HEADER_ORDER_BUCKETS_SPLIT)
+    link = bucket_at(engine, split)
+    opened = bucket_at(engine, split + mask + 1)
+    store_i32(opened, 0)
+    slot = load_i32(link) + 0
+    while slot != 0:
+        order = order_at(engine, slot)
+        following = load_i32(order + at.ORDER_CHAIN) + 0
+        if load_i64(order + at.ORDER_ORDER_ID) & (2 * mask + 1) == split:
+            link = order + at.ORDER_CHAIN
+        else:
+            store_i32(link, following)
+            store_i32(order + at.ORDER_CHAIN, load_i32(opened))
+            store_i32(opened, slot)
+        slot = following
+    if split == mask:
+        store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, 2 * mask + 1)
+        split = -1
+    store_i64(engine + at.HEADER_ORDER_BUCKETS_SPLIT, split + 1)
 
 
 @inline
 def enter_order_id(engine: int, slot: int) -> None:
     """Make an order findable by its id."""
     order = order_at(engine, slot)
+    buckets = (
+        load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
+        + load_i64(engine + at.HEADER_ORDER_BUCKETS_SPLIT)
+        + 1
+    )
+    if load_i64(engine + at.HEADER_ORDER_COUNT) > buckets and buckets < load_i64(
+        engine + at.HEADER_ORDER_BUCKET_CAPACITY
+    ):
+        split_bucket(engine)
     bucket = order_bucket(engine, load_i64(order + at.ORDER_ORDER_ID))
     store_i32(order + at.ORDER_CHAIN, load_i32(bucket))
     store_i32(bucket, slot)

@@ -30,6 +30,7 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("order_buckets_offset", I8),
         ("vendor_buckets_offset", I8),
         ("spare_event_offset", I8),
+        ("recent_levels_offset", I8),
         ("block_bytes", I8),
         # Capacities, in records; buckets are powers of two and kept as masks.
         ("order_capacity", I8),
@@ -38,7 +39,9 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("instrument_capacity", I8),
         ("instrument_id_limit", I8),
         ("account_id_limit", I8),
+        ("order_bucket_capacity", I8),
         ("order_bucket_mask", I8),
+        ("order_buckets_split", I8),
         ("vendor_bucket_mask", I8),
         ("step_limit", I8),
         ("replay_account_id", I8),
@@ -171,7 +174,8 @@ LEVEL: Final[np.dtype[Any]] = np.dtype(
         ("last", I4),
         ("better", I4),
         ("worse", I4),
-        ("reserved", I4, (7,)),
+        ("side_key", I4),
+        ("reserved", I4, (6,)),
     ],
     align=True,
 )
@@ -240,6 +244,11 @@ PHASE_MASS_CANCEL: Final = 3
 PHASE_STATUS: Final = 4
 
 UNKNOWN_LEVEL: Final = -1
+
+# Levels looked up of late, by price: see levels.py. A power of two.
+RECENT_LEVELS: Final = 4_096
+# Buckets that the table of order ids begins with: see identity.py. A power of two.
+FIRST_ORDER_BUCKETS: Final = 1_024
 
 # What a call answers.
 DONE: Final = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.layout import UNKNOWN_LEVEL
+from tradecaptain.kernels.matching.layout import RECENT_LEVELS, UNKNOWN_LEVEL
 from tradecaptain.kernels.matching.prices import find_level, insert_price, remove_price
 from tradecaptain.kernels.matching.tables import (
     give_level,
@@ -72,14 +72,37 @@ def order_behind(engine: int, slot: int) -> int:
 
 
 @inline
+def side_key(engine: int, side_book: int) -> int:
+    """What tells a side (by its address) from all others in a level; never 0."""
+    return (side_book - engine - load_i64(engine + at.HEADER_BOOKS_OFFSET)) >> 4
+
+
+@inline
+def recent_level(engine: int, key: int, price_units: int) -> int:
+    """Address at which the level of a price is remembered, if it was used of late.
+
+    Prices next to each other lie next to each other; a level that was closed since has no key.
+    """
+    index = (price_units + key * 97) & (RECENT_LEVELS - 1)
+    return engine + load_i64(engine + at.HEADER_RECENT_LEVELS_OFFSET) + index * 4
+
+
+@inline
 def level_of_price(engine: int, side_book: int, price_units: int) -> int:
-    """Level of a price on a side (by its address), or 0; the best level is asked first."""
-    best = load_i32(side_book + at.SIDE_BOOK_BEST) + 0
-    if best == 0:
-        return 0
-    if load_i64(level_at(engine, best) + at.LEVEL_PRICE_UNITS) == price_units:
-        return best
-    return find_level(engine, side_book, price_units)
+    """Level of a price on a side (by its address), or 0; levels used of late are found at once."""
+    key = side_key(engine, side_book)
+    recent = recent_level(engine, key, price_units)
+    level = load_i32(recent) + 0
+    address = level_at(engine, level)
+    is_found = (load_i64(address + at.LEVEL_PRICE_UNITS) == price_units) & (
+        load_i32(address + at.LEVEL_SIDE_KEY) == key
+    )
+    if is_found:
+        return level
+    level = find_level(engine, side_book, price_units)
+    if level != 0:
+        store_i32(recent, level)
+    return level
 
 
 @inline
@@ -106,6 +129,9 @@ def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     store_i32(address + at.LEVEL_ORDER_COUNT, 0)
     store_i32(address + at.LEVEL_FIRST, 0)
     store_i32(address + at.LEVEL_LAST, 0)
+    key = side_key(engine, side_book)
+    store_i32(address + at.LEVEL_SIDE_KEY, key)
+    store_i32(recent_level(engine, key, price_units), level)
     neighbour = insert_price(engine, side_book, level)
     if neighbour == 0:
         link_between(engine, side_book, 0, level, 0)

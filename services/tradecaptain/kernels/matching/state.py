@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from tradecaptain.kernels.matching.layout import (
     BOOK,
+    FIRST_ORDER_BUCKETS,
     HEADER,
     IDENTITY_BITS,
     INT64_MAXIMUM,
@@ -17,6 +18,7 @@ from tradecaptain.kernels.matching.layout import (
     NODE,
     ORDER,
     PARTY,
+    RECENT_LEVELS,
 )
 from tradecaptain.wire import execution_event
 
@@ -101,6 +103,7 @@ def _table_sizes(capacity: MatchingCapacity) -> dict[str, int]:
     order_buckets = power_of_two(capacity.orders)
     return {
         "spare_event": execution_event.RECORD_BYTES,
+        "recent_levels": RECENT_LEVELS * 4,
         "order_buckets": order_buckets * 4,
         "vendor_buckets": order_buckets * 4,
         "instrument_index": capacity.instrument_ids * 4,
@@ -147,7 +150,8 @@ def allocate_engine(
     header[0]["instrument_capacity"] = capacity.instruments
     header[0]["instrument_id_limit"] = capacity.instrument_ids
     header[0]["account_id_limit"] = capacity.account_ids
-    header[0]["order_bucket_mask"] = buckets - 1
+    header[0]["order_bucket_capacity"] = buckets
+    header[0]["order_bucket_mask"] = min(buckets, FIRST_ORDER_BUCKETS) - 1
     header[0]["vendor_bucket_mask"] = buckets - 1
     header[0]["step_limit"] = capacity.step_limit
     header[0]["replay_account_id"] = replay_account_id
