@@ -26,9 +26,14 @@ ORDER = np.dtype(
 class ReplayWorld:
     """Vendor files played at full speed into the venue's own instrument."""
 
-    def __init__(self, folder: Path, files: list[Path], *, speed: str = "max") -> None:
+    def __init__(
+        self, folder: Path, files: list[Path], *, speed: str = "max", roomy_levels: int = 0
+    ) -> None:
         self.folder = folder
-        self.venue = VenueDriver(folder, settings=ROOMY)
+        settings = ROOMY
+        if roomy_levels:
+            settings = replace(ROOMY, orders=2 * roomy_levels, levels=roomy_levels)
+        self.venue = VenueDriver(folder, settings=settings)
         self.venue.open_gate(1)
         self.clock = ManualClock(self.venue.now_ns)
         # Somebody has to listen before the agent plays.
@@ -59,9 +64,9 @@ class ReplayWorld:
             self.venue.now_ns = self.clock.now_ns()
             self.venue.crank(2)
 
-    def play_messages(self, count: int) -> None:
+    def play_messages(self, count: int, *, batch: int = 8) -> None:
         """Turn until so many messages in all have been played, a few a turn."""
-        self.market.memory.header["batch_messages"] = 8
+        self.market.memory.header["batch_messages"] = batch
         track = self.market.memory.tracks[0]
         for _ in range(20_000):
             if int(track["message_count"]) >= count:

@@ -56,7 +56,7 @@ from tradecaptain.kernels.market_data.layout import (
 from tradecaptain.kernels.market_data.mirror import mirror_apply_message
 from tradecaptain.kernels.market_data.replay_flow import (
     flow_apply_message,
-    flow_drop_crossed,
+    flow_clear_way,
     flow_drop_level,
     has_step_room,
 )
@@ -130,8 +130,8 @@ def feed_flow(pools: Any, book: Any, levels: Any, index: int, message: Any) -> N
     """Turn a message that the mirror has taken into commands, if its flow is live."""
     flow = pools.flows[index]
     if is_live(flow):
-        flow_drop_crossed(pools, flow, book, levels, message)
-        flow_apply_message(pools, flow, index, message)
+        if flow_clear_way(pools, flow, book, levels, message):
+            flow_apply_message(pools, flow, index, message)
         if book["dropped_side"] != SIDE_UNSET:
             flow_drop_level(pools, flow, book["dropped_side"], book["dropped_price_units"])
 

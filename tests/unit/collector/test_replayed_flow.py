@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support.lobster_day import LobsterDay
 from support.replay_world import ReplayWorld
+from support.truth import truth_path
 from support.venue_driver import ALPHA, REPLAY
 from tradecaptain.kernels.market_data.flow_layout import FLOW_LIVE
 
@@ -45,29 +46,111 @@ def test_without_clients_the_venue_holds_the_vendors_book(world: World, depth: i
     assert int(here.market.memory.tracks[0]["misfit_count"]) == 0
 
 
-def binance_capture(path: Path, updates: list[tuple[list[list[str]], list[list[str]]]]) -> Path:
-    """A capture of a snapshot around 100.00 and updates of bids and asks."""
+Levels = list[list[str]]
+FIRST_MS = 1_723_161_254_000
+
+
+def update(number: int, bids: Levels, asks: Levels) -> dict[str, object]:
+    """An update of levels, told at once; the numbers count updates from 11."""
+    change = {"e": "depthUpdate", "E": FIRST_MS + number, "s": "BTCUSDT"}
+    change |= {"U": number, "u": number, "b": bids, "a": asks}
+    return {"stream": "btcusdt@depth@100ms", "data": change}
+
+
+def purchase(price: str, quantity: str, after: int) -> dict[str, object]:
+    """A trade with an offer, with the time of an update; told where it stands."""
+    body = {"e": "trade", "E": FIRST_MS + after, "T": FIRST_MS + after, "s": "BTCUSDT", "t": 1}
+    body |= {"p": price, "q": quantity, "m": False}
+    return {"stream": "btcusdt@trade", "data": body}
+
+
+def binance_capture(path: Path, messages: list[dict[str, object]]) -> Path:
+    """A capture of a snapshot around 100.00 and what followed, half a second apart."""
     bids = [[f"{99.99 - step / 100:.2f}", "0.00050000"] for step in range(5)]
     asks = [[f"{100.01 + step / 100:.2f}", "0.00050000"] for step in range(5)]
-    bodies: list[dict[str, object]] = [{"lastUpdateId": 10, "bids": bids, "asks": asks}]
-    for number, (bid_changes, ask_changes) in enumerate(updates, 11):
-        change = {"e": "depthUpdate", "E": 1_723_161_254_000 + number, "s": "BTCUSDT"}
-        change |= {"U": number, "u": number, "b": bid_changes, "a": ask_changes}
-        bodies.append({"stream": "btcusdt@depth@100ms", "data": change})
-    first = {"e": "depthUpdate", "E": 1_723_161_254_000, "s": "BTCUSDT", "U": 9, "u": 10}
-    bodies.insert(0, {"stream": "btcusdt@depth@100ms", "data": first | {"b": [], "a": []}})
-    start_ns = 1_723_161_254_000_000_000
+    snapshot: dict[str, object] = {"lastUpdateId": 10, "bids": bids, "asks": asks}
+    first = {"e": "depthUpdate", "E": FIRST_MS, "s": "BTCUSDT", "U": 9, "u": 10, "b": [], "a": []}
+    bodies = [{"stream": "btcusdt@depth@100ms", "data": first}, snapshot, *messages]
     lines = (
-        f"{start_ns + number * 500_000_000} {json.dumps(body, separators=(',', ':'))}\n"
+        f"{FIRST_MS * 1_000_000 + number * 500_000_000} {json.dumps(body, separators=(',', ':'))}\n"
         for number, body in enumerate(bodies)
     )
     path.write_bytes(gzip.compress("".join(lines).encode()))
     return path
 
 
+@pytest.fixture
+def replayed(tmp_path: Path) -> Iterator[Callable[[list[dict[str, object]]], ReplayWorld]]:
+    """Plays messages of Binance to their end, and checks that the flow was live."""
+    opened: list[ReplayWorld] = []
+
+    def play(messages: list[dict[str, object]]) -> ReplayWorld:
+        here = ReplayWorld(tmp_path, [binance_capture(tmp_path / "c.gz", messages)], speed="1")
+        opened.append(here)
+        here.turn(500, 10_000_000)
+        here.settle()
+        assert int(here.flow["state"]) == FLOW_LIVE
+        return here
+
+    yield play
+    for item in opened:
+        item.close()
+
+
+Replayed = Callable[[list[dict[str, object]]], ReplayWorld]
+STILL = update(11, [["99.90", "0.00010000"]], [])
+"""The flow enters the book between this and what follows."""
+
+
+def trades_of(here: ReplayWorld) -> list[tuple[int, int]]:
+    """Price and size of each execution of the flow's resting orders."""
+    return [
+        (event["last_price_units"], event["last_quantity_units"])
+        for event in here.venue.read("execution")
+        if event["execution_type"] == 3 and event["side"] == SELL
+    ]
+
+
+def test_a_trade_told_before_its_update_meets_only_its_own_price(replayed: Replayed) -> None:
+    trade = purchase("100.02", "0.00020000", after=12)
+    told = update(13, [], [["100.01", "0.00000000"], ["100.02", "0.00030000"]])
+    here = replayed([STILL, trade, told])
+    assert trades_of(here) == [(10_002, 20_000)]
+    assert here.venue_levels(SELL, 1021) == here.mirror_levels(SELL)
+    assert int(here.flow["divergence_count"]) == 0
+
+
+def test_a_trade_told_after_its_update_is_not_taken_off_twice(replayed: Replayed) -> None:
+    told = update(13, [], [["100.01", "0.00030000"]])
+    here = replayed([STILL, told, purchase("100.01", "0.00020000", after=12)])
+    assert trades_of(here) == [(10_001, 20_000)]
+    assert here.venue_levels(SELL, 1021) == here.mirror_levels(SELL)
+    assert int(here.flow["divergence_count"]) == 0
+
+
+def test_a_late_trade_beyond_levels_that_came_since_only_prints(replayed: Replayed) -> None:
+    told = update(13, [], [["100.01", "0.00010000"]])
+    here = replayed([STILL, told, purchase("100.02", "0.00020000", after=12)])
+    assert trades_of(here) == []
+    assert here.venue_levels(SELL, 1021) == here.mirror_levels(SELL)
+    assert int(here.flow["divergence_count"]) == 0
+
+
+def test_a_recorded_day_without_clients_has_no_divergence(tmp_path: Path) -> None:
+    capture = truth_path("orderflow/binance/spot_btcusdt_20240808.gz")
+    here = ReplayWorld(tmp_path, [capture], roomy_levels=1 << 15)
+    here.venue.open_gate(REPLAY, quantity=1 << 60)
+    here.play_messages(12_000, batch=64)
+    here.settle()
+    assert int(here.flow["state"]) == FLOW_LIVE
+    assert len(trades_of(here)) > 20
+    assert int(here.flow["divergence_count"]) == 0
+    here.close()
+
+
 @pytest.mark.parametrize("rises", [True, False])
 def test_a_market_that_moves_past_its_old_levels_trades_nothing(
-    tmp_path: Path, rises: bool
+    replayed: Replayed, rises: bool
 ) -> None:
     rise = (
         [["100.02", "0.00030000"], ["100.03", "0.00020000"]],
@@ -77,20 +160,11 @@ def test_a_market_that_moves_past_its_old_levels_trades_nothing(
         [["99.99", "0.00000000"], ["99.98", "0.00000000"]],
         [["99.98", "0.00040000"], ["99.99", "0.00010000"]],
     )
-    moved = rise if rises else fall
-    still: tuple[list[list[str]], list[list[str]]] = ([["99.90", "0.00010000"]], [])
-    # The flow enters the book between the first update and the move.
-    here = ReplayWorld(
-        tmp_path, [binance_capture(tmp_path / "c.gz", [still, moved, still])], speed="1"
-    )
-    here.turn(500, 10_000_000)
-    here.settle()
-    assert int(here.flow["state"]) == FLOW_LIVE
+    here = replayed([STILL, update(12, *(rise if rises else fall)), update(13, [], [])])
     for side in (BUY, SELL):
         assert here.venue_levels(side, 1021) == here.mirror_levels(side)
     assert not [event for event in here.venue.read("execution") if event["execution_type"] == 3]
     assert int(here.flow["divergence_count"]) == 0
-    here.close()
 
 
 def test_a_passive_client_order_is_filled_by_replayed_executions_in_queue_order(

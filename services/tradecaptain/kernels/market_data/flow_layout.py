@@ -43,8 +43,8 @@ FLOW_DTYPE = np.dtype(
         ("refused_count", "i8"),  # orders for which a pool had no room
         ("reference_units", "i8"),  # last reference price sent
         ("reference_sent_ns", "i8"),
+        ("levels_time_ns", "i8"),  # the vendor's time of the last update of levels
         ("reserved0", "i8"),
-        ("reserved1", "i8"),
     ],
     align=True,
 )

@@ -220,8 +220,8 @@ def flow_execute_order(
 @inline
 def flow_execute_level(
     pools: Any, flow: Any, flow_index: int, units: int, side: int, price_units: int
-) -> None:
-    """A trade of a feed without orders: it takes the head of its level."""
+) -> int:
+    """A trade of a feed without orders takes the head of its level; how much of it was known."""
     level = find_flow_level(pools, flow, side, price_units)
     quantity = units
     left = units
@@ -244,6 +244,7 @@ def flow_execute_level(
         command["tag"] = tag
     else:
         withdraw_settlements(pools, flow, start)
+    return units - left
 
 
 @inline
@@ -285,6 +286,12 @@ def order_of_message(pools: Any, flow: Any, message: Any) -> int:
 
 
 @inline
+def is_late(flow: Any, message: Any) -> bool:
+    """Whether a trade happened before the last update of levels, which thus knows of it."""
+    return message["event_time_ns"] < flow["levels_time_ns"]
+
+
+@inline
 def flow_apply_message(pools: Any, flow: Any, flow_index: int, message: Any) -> None:
     """Turn one message into commands. The mirror has taken it already, so it fits."""
     kind = message["message_type"]
@@ -303,11 +310,16 @@ def flow_apply_message(pools: Any, flow: Any, flow_index: int, message: Any) -> 
         else:
             count_divergence(flow, units)
     elif kind in (MESSAGE_LEVEL, MESSAGE_REVEAL):
+        flow["levels_time_ns"] = message["event_time_ns"]
         flow_set_level(pools, flow, side, price, units)
     elif kind == MESSAGE_SNAPSHOT:
         flow_restart(pools, flow)
     elif kind == MESSAGE_TRADE:
-        flow_execute_level(pools, flow, flow_index, units, other_side(side), price)
+        maker = other_side(side)
+        taken = flow_execute_level(pools, flow, flow_index, units, maker, price)
+        # The levels told before a late trade had lost it already, at their tail.
+        if is_late(flow, message) and taken > 0:
+            flow_enter_order(pools, flow, 0, maker, price, taken)
 
 
 @inline
@@ -371,25 +383,33 @@ def flow_drop_level(pools: Any, flow: Any, side: int, price_units: int) -> None:
 
 
 @inline
-def flow_drop_crossed(pools: Any, flow: Any, book: Any, levels: Any, message: Any) -> None:
-    """Before a level enters: drop those of the other side that it would trade with.
+def flow_clear_way(pools: Any, flow: Any, book: Any, levels: Any, message: Any) -> bool:
+    """Before a level or a trade enters: drop standing levels that the market has passed.
 
     An update of levels tells bids before asks, so a market that has risen shows the new bid while
-    the asks that it has passed still stand. The same update removes them; the vendor saw no trade.
+    the asks that it has passed still stand; and a trade is told before the update that explains
+    it, so levels better than its price still stand. The next levels told remove them; the vendor
+    saw no trade there. A trade that is told after that update has no way to its price if better
+    levels have come since: false, it only prints.
     """
-    side = np.int64(message["side"])
-    if message["message_type"] != MESSAGE_LEVEL or message["quantity_units"] == 0:
-        return
+    kind = message["message_type"]
+    is_trade = kind == MESSAGE_TRADE
+    if not is_trade and (kind != MESSAGE_LEVEL or message["quantity_units"] == 0):
+        return True
     price = message["price_units"]
-    other = other_side(side)
+    other = other_side(np.int64(message["side"]))
     index = side_offset(book, other) + side_count(book, other) - 1
     # A dropped level takes a step of its own, and the message itself needs one after that.
     while index >= side_offset(book, other) and command_room(pools) >= 2 * STEP_COMMANDS_MAX:
         standing = levels[index]["price_units"]
-        if (side == SIDE_BUY and standing > price) or (side == SIDE_SELL and standing < price):
-            return
+        is_passed = standing < price if other == SIDE_SELL else standing > price
+        if not is_passed and (is_trade or standing != price):
+            return True
+        if is_trade and is_late(flow, message):
+            return False
         flow_drop_level(pools, flow, other, standing)
         index -= 1
+    return True
 
 
 @inline
