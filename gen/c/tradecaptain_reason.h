@@ -93,12 +93,16 @@ enum tradecaptain_reason {
     TRADECAPTAIN_REASON_DRAINING = 505,
     /* The part has a fault of its own; its log says which. */
     TRADECAPTAIN_REASON_INTERNAL = 506,
+    /* The execution log can't be written: its disk is full or fails. Cancels are still taken. */
+    TRADECAPTAIN_REASON_JOURNAL_UNAVAILABLE = 507,
     /* A file isn't what its name or its content claims. */
     TRADECAPTAIN_REASON_UNRECOGNISED_FILE = 600,
     /* A file ends in the middle of a record. */
     TRADECAPTAIN_REASON_TRUNCATED_FILE = 601,
     /* A record of a file can't be parsed. */
     TRADECAPTAIN_REASON_MALFORMED_FILE = 602,
+    /* A record of the execution log is damaged, with good ones behind it. */
+    TRADECAPTAIN_REASON_JOURNAL_DAMAGED = 603,
     /* A model input lies outside the model's domain. */
     TRADECAPTAIN_REASON_MODEL_DOMAIN = 700,
     /* A configuration file or environment variable breaks a rule. */

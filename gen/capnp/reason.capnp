@@ -555,7 +555,8 @@ enum Reason {
   # The part is shutting down.
   internal @506;
   # The part has a fault of its own; its log says which.
-  reserved507 @507;
+  journalUnavailable @507;
+  # The execution log can't be written: its disk is full or fails. Cancels are still taken.
   reserved508 @508;
   reserved509 @509;
   reserved510 @510;
@@ -654,7 +655,8 @@ enum Reason {
   # A file ends in the middle of a record.
   malformedFile @602;
   # A record of a file can't be parsed.
-  reserved603 @603;
+  journalDamaged @603;
+  # A record of the execution log is damaged, with good ones behind it.
   reserved604 @604;
   reserved605 @605;
   reserved606 @606;

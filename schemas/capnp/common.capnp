@@ -10,6 +10,10 @@ enum RecordKind {
   bookEvent @3;
   marketTick @4;
   control @5;
+  journalSegment @6;
+  journalBlock @7;
+  instrumentDefinition @8;
+  snapshotHeader @9;
 }
 
 enum Side {

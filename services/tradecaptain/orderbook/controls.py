@@ -13,9 +13,11 @@ from tradecaptain.base.memory import copy_bytes, load_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.control import set_scope, submit_control_sweep
 from tradecaptain.kernels.risk_gate import gate_apply_control, gate_handles
+from tradecaptain.mesh.journal import FLAG_RESULT
 from tradecaptain.mesh.publication import publication_claim, publication_commit
 from tradecaptain.mesh.status import NOT_CONNECTED
 from tradecaptain.orderbook.events import claim_step, close_claim, finish_steps, settle_step
+from tradecaptain.orderbook.journaling import has_journal_room, journal_record, show_journal
 from tradecaptain.orderbook.sessions import session_add, session_remove
 from tradecaptain.wire import control, reason
 
@@ -95,6 +97,7 @@ def begin_control(header: Any) -> None:
     control.set_epoch(record, header[0]["epoch"])
     control.set_sequence(record, header[0]["sequence"])
     control.set_time_ns(record, header[0]["time_ns"])
+    journal_record(header, record, control.RECORD_BYTES, 0)
     header[0]["control_affected"] = 0
     header[0]["control_stage"] = (
         STAGE_BEGIN_SWEEP if apply_control(header, record) else STAGE_ANSWER
@@ -102,14 +105,17 @@ def begin_control(header: Any) -> None:
 
 
 @inline
-def publish_control(header: Any, controls: Any, record: int) -> bool:
-    """Publish a sequenced control; False when there is no room. An unheard one is only counted."""
+def answer_control(header: Any, controls: Any, record: int) -> bool:
+    """Log a control's answer and publish it; False when there is no room. An unheard one is only
+    counted."""
     address = publication_claim(controls, 1, control.RECORD_BYTES)
+    if address < 0 and address != NOT_CONNECTED:
+        return False
+    journal_record(header, record, control.RECORD_BYTES, FLAG_RESULT)
+    show_journal(header)
     if address == NOT_CONNECTED:
         header[0]["unheard_controls"] += 1
         return True
-    if address < 0:
-        return False
     copy_bytes(address, record, control.RECORD_BYTES)
     publication_commit(controls, 1)
     return True
@@ -138,7 +144,7 @@ def advance_control(header: Any, executions: Any, books: Any, controls: Any) -> 
         close_claim(header, executions, books)
         control.set_outcome(record, header[0]["control_outcome"])
         control.set_affected_count(record, header[0]["control_affected"])
-        if not publish_control(header, controls, record):
+        if not answer_control(header, controls, record):
             return False
         header[0]["control_stage"] = STAGE_NONE
     return True
@@ -147,6 +153,8 @@ def advance_control(header: Any, executions: Any, books: Any, controls: Any) -> 
 @inline
 def announce_epoch(header: Any, controls: Any, now_ns: int) -> None:
     """Tell that an epoch began, once somebody listens."""
+    if not has_journal_room(header):
+        return
     address = publication_claim(controls, 1, control.RECORD_BYTES)
     if address < 0:
         return
@@ -156,5 +164,7 @@ def announce_epoch(header: Any, controls: Any, now_ns: int) -> None:
     control.set_sequence(address, header[0]["sequence"])
     control.set_time_ns(address, header[0]["time_ns"])
     control.set_action(address, control.CONTROL_ACTION_EPOCH_START)
+    journal_record(header, address, control.RECORD_BYTES, 0)
+    show_journal(header)
     publication_commit(controls, 1)
     header[0]["epoch_announced"] = 1

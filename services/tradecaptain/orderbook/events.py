@@ -23,6 +23,12 @@ from tradecaptain.mesh.publication import (
     publication_stride,
 )
 from tradecaptain.mesh.status import NOT_CONNECTED
+from tradecaptain.orderbook.journaling import (
+    has_journal_room,
+    journal_events,
+    mark_durability,
+    show_journal,
+)
 from tradecaptain.wire import book_event, execution_event
 
 
@@ -61,7 +67,8 @@ def open_claim(header: Any, executions: Any, books: Any) -> bool:
 def close_claim(header: Any, executions: Any, books: Any) -> None:
     """Publish what the commands of this turn have written, all at once.
 
-    The history is copied before: once readers have passed an event, the driver may wipe it.
+    History and log are written before: once readers have passed an event, the driver may wipe it,
+    and what was published must be in the log.
     """
     if header[0]["is_claimed"] == 0:
         return
@@ -71,6 +78,8 @@ def close_claim(header: Any, executions: Any, books: Any) -> None:
     header[0]["execution_events"] += execution_count
     header[0]["book_events"] += book_count
     copy_to_history(header, execution_count)
+    journal_events(header, execution_count)
+    show_journal(header)
     if header[0]["execution_in_log"] != 0:
         publication_commit(executions, execution_count)
     else:
@@ -102,6 +111,8 @@ def claim_step(header: Any, executions: Any, books: Any) -> bool:
         or header[0]["book_used"] + header[0]["book_room"] > header[0]["book_batch"]
     ):
         close_claim(header, executions, books)
+    if not has_journal_room(header):
+        return False
     if header[0]["is_claimed"] == 0 and not open_claim(header, executions, books):
         return False
     claim_events(
@@ -176,6 +187,7 @@ def settle_step(header: Any) -> None:
     event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS)
     stride = load_i64(engine + at.HEADER_EXECUTION_STRIDE)
     for _ in range(execution_count):
+        mark_durability(header, event)
         settle_execution(header, event)
         event += stride
     book_count = load_i64(engine + at.HEADER_BOOK_COUNT)

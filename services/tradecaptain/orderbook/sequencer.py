@@ -55,6 +55,7 @@ from tradecaptain.orderbook.events import (
     finish_steps,
     settle_step,
 )
+from tradecaptain.orderbook.journaling import journal_command, look_at_journal, room_for_control
 from tradecaptain.orderbook.sequencer_state import LARGEST_RECORD_BYTES, SEQUENCER
 from tradecaptain.wire import book_event, control, execution_event, order_command, reason
 from tradecaptain.wire.status import OUT_OF_BOUNDS
@@ -83,7 +84,9 @@ def refuse_by_risk(header: Any, engine: int, command: int, why: int) -> int:
 @inline
 def sequence_new(header: Any, engine: int, command: int) -> int:
     """A new order: the venue's rules, then the gate, then the book."""
-    refusal = check_new(engine, command)
+    refusal = header[0]["journal_refusal"]
+    if refusal == 0:
+        refusal = check_new(engine, command)
     if refusal != 0:
         header[0]["refused_by_rules"] += 1
         refuse(engine, command, refusal)
@@ -97,7 +100,9 @@ def sequence_new(header: Any, engine: int, command: int) -> int:
 @inline
 def sequence_replace(header: Any, engine: int, command: int, slot: int) -> int:
     """A replace: the venue's rules, then the gate on the difference, then the book."""
-    refusal = check_replace(engine, command, slot)
+    refusal = header[0]["journal_refusal"]
+    if refusal == 0:
+        refusal = check_replace(engine, command, slot)
     if refusal != 0:
         header[0]["refused_by_rules"] += 1
         refuse(engine, command, refusal)
@@ -210,6 +215,7 @@ def run_command(header: Any, executions: Any, books: Any, now_ns: int) -> bool:
     order_command.set_epoch(command, header[0]["epoch"])
     order_command.set_sequence(command, header[0]["sequence"])
     order_command.set_time_ns(command, header[0]["time_ns"])
+    journal_command(header, command)
     sequence_command(header, command)
     settle_step(header)
     return finish_steps(header, executions, books)
@@ -266,7 +272,11 @@ def drain_controls(
 ) -> int:
     """Apply up to a batch of one writer's controls; returns how many were taken."""
     count = 0
-    while count < CONTROL_BATCH and header[0]["control_stage"] == STAGE_NONE:
+    while (
+        count < CONTROL_BATCH
+        and header[0]["control_stage"] == STAGE_NONE
+        and room_for_control(header)
+    ):
         address = image_next(images, index)
         if address == 0:
             break
@@ -320,6 +330,7 @@ def sequencer_do_work(header_address: int, now_ns: int) -> int:
     executions = records_at(header[0]["execution_publication"], 1, PUBLICATION)
     books = records_at(header[0]["book_publication"], 1, PUBLICATION)
     controls = records_at(header[0]["control_publication"], 1, PUBLICATION)
+    look_at_journal(header)
     if header[0]["epoch_announced"] == 0:
         announce_epoch(header, controls, now_ns)
     if not finish_pending(header, executions, books, controls, now_ns):

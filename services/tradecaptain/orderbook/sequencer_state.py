@@ -85,6 +85,18 @@ SEQUENCER: Final = np.dtype(
         ("counters", "<i8"),
         ("counter_count", "<i8"),
         ("histograms", "<i8"),
+        # The execution log: its writer's state, or 0 if there is none; why new risk must be refused
+        # in this turn, and whether replay carries on a command that was refused so.
+        ("journal", "<i8"),
+        ("journal_refusal", "<i8"),
+        ("refused_by_journal", "<i8"),
+        # Levels of durability by instrument id (one byte each), and the checksum and number of
+        # events while a log is replayed.
+        ("durability", "<i8"),
+        ("instrument_id_limit", "<i8"),
+        ("is_replaying", "<i8"),
+        ("replayed_events", "<i8"),
+        ("replayed_checksum", "<i8"),
     ],
     align=True,
 )

@@ -9,6 +9,10 @@ RECORD_KIND_EXECUTION_EVENT: Final = 2
 RECORD_KIND_BOOK_EVENT: Final = 3
 RECORD_KIND_MARKET_TICK: Final = 4
 RECORD_KIND_CONTROL: Final = 5
+RECORD_KIND_JOURNAL_SEGMENT: Final = 6
+RECORD_KIND_JOURNAL_BLOCK: Final = 7
+RECORD_KIND_INSTRUMENT_DEFINITION: Final = 8
+RECORD_KIND_SNAPSHOT_HEADER: Final = 9
 RECORD_KIND_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "order_command",
@@ -16,6 +20,10 @@ RECORD_KIND_NAMES: Final[tuple[str, ...]] = (
     "book_event",
     "market_tick",
     "control",
+    "journal_segment",
+    "journal_block",
+    "instrument_definition",
+    "snapshot_header",
 )
 
 SIDE_UNSET: Final = 0

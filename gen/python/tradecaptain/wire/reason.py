@@ -59,9 +59,11 @@ REASON_RESUME_POSITION_UNKNOWN: Final = 503
 REASON_SLOW_CONSUMER: Final = 504
 REASON_DRAINING: Final = 505
 REASON_INTERNAL: Final = 506
+REASON_JOURNAL_UNAVAILABLE: Final = 507
 REASON_UNRECOGNISED_FILE: Final = 600
 REASON_TRUNCATED_FILE: Final = 601
 REASON_MALFORMED_FILE: Final = 602
+REASON_JOURNAL_DAMAGED: Final = 603
 REASON_MODEL_DOMAIN: Final = 700
 REASON_INVALID_CONFIGURATION: Final = 800
 
@@ -111,9 +113,11 @@ NAMES: Final[dict[int, str]] = {
     REASON_SLOW_CONSUMER: "REASON_SLOW_CONSUMER",
     REASON_DRAINING: "REASON_DRAINING",
     REASON_INTERNAL: "REASON_INTERNAL",
+    REASON_JOURNAL_UNAVAILABLE: "REASON_JOURNAL_UNAVAILABLE",
     REASON_UNRECOGNISED_FILE: "REASON_UNRECOGNISED_FILE",
     REASON_TRUNCATED_FILE: "REASON_TRUNCATED_FILE",
     REASON_MALFORMED_FILE: "REASON_MALFORMED_FILE",
+    REASON_JOURNAL_DAMAGED: "REASON_JOURNAL_DAMAGED",
     REASON_MODEL_DOMAIN: "REASON_MODEL_DOMAIN",
     REASON_INVALID_CONFIGURATION: "REASON_INVALID_CONFIGURATION",
 }
@@ -434,6 +438,13 @@ RULES: Final[dict[int, ReasonRule]] = {
         grpc_code=13,
         clause="",
     ),
+    REASON_JOURNAL_UNAVAILABLE: ReasonRule(
+        rule="the execution log must be writable before new risk is taken",
+        field="",
+        retryable=True,
+        grpc_code=8,
+        clause="",
+    ),
     REASON_UNRECOGNISED_FILE: ReasonRule(
         rule="file must be of a supported format",
         field="file",
@@ -451,6 +462,13 @@ RULES: Final[dict[int, ReasonRule]] = {
     REASON_MALFORMED_FILE: ReasonRule(
         rule="every record of the file must parse",
         field="file",
+        retryable=False,
+        grpc_code=15,
+        clause="",
+    ),
+    REASON_JOURNAL_DAMAGED: ReasonRule(
+        rule="every record of the log but a torn last one must be whole",
+        field="journal",
         retryable=False,
         grpc_code=15,
         clause="",

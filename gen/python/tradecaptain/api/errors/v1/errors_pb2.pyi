@@ -122,12 +122,16 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The part is shutting down."""
     REASON_INTERNAL: _Reason.ValueType  # 506
     """The part has a fault of its own; its log says which."""
+    REASON_JOURNAL_UNAVAILABLE: _Reason.ValueType  # 507
+    """The execution log can't be written: its disk is full or fails. Cancels are still taken."""
     REASON_UNRECOGNISED_FILE: _Reason.ValueType  # 600
     """A file isn't what its name or its content claims."""
     REASON_TRUNCATED_FILE: _Reason.ValueType  # 601
     """A file ends in the middle of a record."""
     REASON_MALFORMED_FILE: _Reason.ValueType  # 602
     """A record of a file can't be parsed."""
+    REASON_JOURNAL_DAMAGED: _Reason.ValueType  # 603
+    """A record of the execution log is damaged, with good ones behind it."""
     REASON_MODEL_DOMAIN: _Reason.ValueType  # 700
     """A model input lies outside the model's domain."""
     REASON_INVALID_CONFIGURATION: _Reason.ValueType  # 800
@@ -226,12 +230,16 @@ REASON_DRAINING: Reason.ValueType  # 505
 """The part is shutting down."""
 REASON_INTERNAL: Reason.ValueType  # 506
 """The part has a fault of its own; its log says which."""
+REASON_JOURNAL_UNAVAILABLE: Reason.ValueType  # 507
+"""The execution log can't be written: its disk is full or fails. Cancels are still taken."""
 REASON_UNRECOGNISED_FILE: Reason.ValueType  # 600
 """A file isn't what its name or its content claims."""
 REASON_TRUNCATED_FILE: Reason.ValueType  # 601
 """A file ends in the middle of a record."""
 REASON_MALFORMED_FILE: Reason.ValueType  # 602
 """A record of a file can't be parsed."""
+REASON_JOURNAL_DAMAGED: Reason.ValueType  # 603
+"""A record of the execution log is damaged, with good ones behind it."""
 REASON_MODEL_DOMAIN: Reason.ValueType  # 700
 """A model input lies outside the model's domain."""
 REASON_INVALID_CONFIGURATION: Reason.ValueType  # 800

@@ -1,0 +1,419 @@
+"""The durability agent: from the ring to segment files, synced, and said so.
+
+It takes what the sequencer has appended, checks it, writes it to the open segment, syncs that, and
+only then moves `durable_position`, which is what acknowledgements of the level *group* wait for and
+what lets the writer use the ring again. Hashing, the index and compression come after that. While
+a sync runs the next group gathers, so groups grow with the load by themselves.
+
+When the disk fails, the agent says why in the ring's header, so that new risk is refused, and tries
+again. After a failed write or sync it doesn't trust the file any more: what hadn't been synced is
+still in the ring, and goes to a new file that begins where the last synced byte ended.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import structlog
+from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.memory import address_of
+from tradecaptain.mesh.journal import (
+    OFFSET_AGENT_NS,
+    OFFSET_DURABLE_CHECKSUM,
+    OFFSET_DURABLE_COMMAND,
+    OFFSET_DURABLE_POSITION,
+    OFFSET_DURABLE_SEQUENCE,
+    OFFSET_REFUSAL,
+    OFFSET_SYNC_COUNT,
+    OFFSET_SYNC_NS,
+    JournalRing,
+)
+from tradecaptain.mesh.journal_files import (
+    FILE_MODE,
+    SEGMENT_HEADER_BYTES,
+    SEGMENT_SUFFIX,
+    JournalDamaged,
+    Segment,
+    compress_segment,
+    encode_head,
+    list_segments,
+    segment_name,
+    strong_hash,
+    sync_folder,
+)
+from tradecaptain.mesh.journal_scan import BAD, Place, Scan
+from tradecaptain.wire import journal_block, reason
+
+_LOG = structlog.get_logger("journal")
+SMALLEST_SEGMENT_BYTES: Final = 1 << 16
+_RETRY_SECONDS: Final = 0.1
+_IDLE_SECONDS: Final = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    """Sizes and times of the log; what they mean is in docs/journal.md."""
+
+    ring_bytes: int = 1 << 26
+    segment_bytes: int = 1 << 26
+    group_bytes: int = 1 << 22
+    group_interval_us: int = 0
+    lazy_interval_ms: int = 20
+    compress: bool = True
+    keep_bytes: int = 1 << 34
+    keep_days: int = 7
+
+
+class FileSystem(Protocol):
+    """The calls that can fail; tests put failures in their place."""
+
+    def begin(self, path: Path, length: int, head: bytes) -> int:
+        """Make a file of full length with its head, durably; its descriptor."""
+        ...
+
+    def write(self, descriptor: int, data: memoryview, offset: int) -> None:
+        """Write all of ``data``."""
+        ...
+
+    def sync(self, descriptor: int) -> None:
+        """Return once everything written would survive a loss of power."""
+        ...
+
+    def finish(self, descriptor: int, length: int) -> None:
+        """Cut the file to what it holds, durably."""
+        ...
+
+
+class RealFiles:
+    """The file system of the machine."""
+
+    def begin(self, path: Path, length: int, head: bytes) -> int:
+        """Make a file of full length with its head, durably; its descriptor."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+        try:
+            os.posix_fallocate(descriptor, 0, length)
+            self.write(descriptor, memoryview(head), 0)
+            os.fsync(descriptor)
+            sync_folder(path.parent)
+        except OSError:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            raise
+        return descriptor
+
+    def write(self, descriptor: int, data: memoryview, offset: int) -> None:
+        """Write all of ``data``."""
+        while data:
+            written = os.pwrite(descriptor, data, offset)
+            data, offset = data[written:], offset + written
+
+    def sync(self, descriptor: int) -> None:
+        """Return once everything written would survive a loss of power."""
+        os.fdatasync(descriptor)
+        if os.fstat(descriptor).st_nlink == 0:
+            raise FileNotFoundError("the open segment was removed from its folder")
+
+    def finish(self, descriptor: int, length: int) -> None:
+        """Cut the file to what it holds, durably."""
+        os.ftruncate(descriptor, length)
+        os.fsync(descriptor)
+
+
+@dataclass(slots=True)
+class _Open:
+    segment: Segment
+    descriptor: int
+    written_bytes: int = 0
+
+
+class DurabilityAgent:
+    """Syncs one ring into one folder; :meth:`step` does one group, :meth:`start` runs a thread."""
+
+    def __init__(
+        self,
+        ring: JournalRing,
+        folder: Path,
+        settings: JournalSettings,
+        place: Place,
+        *,
+        epoch: int,
+        last_command: int = 0,
+        clock: Clock = SYSTEM_CLOCK,
+        files: FileSystem | None = None,
+        is_group: bool = False,
+        retained_from: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """``place`` is where the files end. ``is_group`` syncs as soon as there is something;
+        otherwise at intervals. ``retained_from`` tells the first record that a restore needs."""
+        self.settings = settings
+        self.place = place
+        self.error: str = ""
+        self.damage: JournalDamaged | None = None
+        self._ring = ring
+        self._folder = folder
+        self._epoch = epoch
+        self._clock = clock
+        self._files: FileSystem = files or RealFiles()
+        self._is_group = is_group
+        self._retained_from = retained_from
+        self._open: _Open | None = None
+        self._last_command = last_command
+        self._synced_ns = clock.monotonic_ns()
+        self._is_stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._helper: threading.Thread | None = None
+        self._report()
+
+    # One group ------------------------------------------------------------------------------
+
+    def step(self, *, force: bool = False) -> int:
+        """Sync what has been appended, if it is time; returns how many bytes became durable."""
+        waiting = self._ring.tail - self.place.position
+        if waiting == 0 or not (force or self._is_due(waiting)):
+            return 0
+        try:
+            # A group is at most what one segment has room for, so this may only close one.
+            synced = self._sync_group(waiting)
+        except OSError as error:
+            self._fail(error)
+            return 0
+        if self.error and self.damage is None:
+            self.error = ""
+            self._ring.store(OFFSET_REFUSAL, 0)
+            _LOG.info("the log is written again", position=self.place.position)
+        return synced
+
+    def _is_due(self, waiting: int) -> bool:
+        if waiting >= min(self.settings.group_bytes, self._ring.capacity >> 3):
+            return True
+        interval_ns = (
+            1_000 * self.settings.group_interval_us
+            if self._is_group
+            else 1_000_000 * self.settings.lazy_interval_ms
+        )
+        return self._clock.monotonic_ns() - self._synced_ns >= interval_ns
+
+    def _sync_group(self, waiting: int) -> int:
+        start = self.place
+        current = self._open or self._begin_segment()
+        room = current.segment.capacity_bytes - current.written_bytes
+        limit = start.position + min(waiting, self.settings.group_bytes, room)
+        data = self._ring.chunk(start.position, limit)
+        scan = Scan(start)
+        count = scan.take(np.frombuffer(data, np.uint8))
+        if count == 0:
+            if scan.verdict == BAD:
+                self._stop_at_damage(start)
+                return 0
+            self._close_segment(current)
+            return 0
+        data = data[:count]
+        offset = current.written_bytes
+        began_ns = self._clock.monotonic_ns()
+        self._files.write(current.descriptor, data, SEGMENT_HEADER_BYTES + offset)
+        self._files.sync(current.descriptor)
+        self._synced_ns = self._clock.monotonic_ns()
+        current.written_bytes += count
+        self.place = scan.place
+        self._last_command = scan.last_command or self._last_command
+        self._report()
+        self._ring.store(OFFSET_SYNC_COUNT, self._ring.load(OFFSET_SYNC_COUNT) + 1)
+        self._ring.store(OFFSET_SYNC_NS, self._synced_ns - began_ns)
+        self._index(current, start, offset, data, scan)
+        return count
+
+    def _report(self) -> None:
+        self._ring.store(OFFSET_DURABLE_SEQUENCE, self.place.sequence)
+        self._ring.store(OFFSET_DURABLE_CHECKSUM, self.place.checksum)
+        self._ring.store(OFFSET_DURABLE_COMMAND, self._last_command)
+        self._ring.store(OFFSET_AGENT_NS, self._clock.now_ns())
+        self._ring.store(OFFSET_DURABLE_POSITION, self.place.position)
+
+    def _index(
+        self, current: _Open, start: Place, offset: int, data: memoryview, scan: Scan
+    ) -> None:
+        block = np.zeros(1, journal_block.DTYPE)
+        address = address_of(block)
+        journal_block.initialise(address)
+        row = block[0]
+        row["epoch"] = self._epoch
+        row["sequence"] = start.sequence + 1
+        row["time_ns"] = scan.times_ns[0]
+        row["last_sequence"] = scan.place.sequence
+        row["offset_bytes"] = offset
+        row["length_bytes"] = len(data)
+        row["checksum_before"] = start.checksum
+        row["checksum_after"] = scan.place.checksum
+        for index, word in enumerate(strong_hash(data).tolist()):
+            row[f"hash{index}"] = word
+        with current.segment.index_path.open("ab") as file:
+            os.fchmod(file.fileno(), FILE_MODE)
+            file.write(block.tobytes())
+
+    # Segments -------------------------------------------------------------------------------
+
+    def _begin_segment(self) -> _Open:
+        place = self.place
+        path = self._folder / (segment_name(place.position) + SEGMENT_SUFFIX)
+        segment = Segment(
+            path, place, self._epoch, self._clock.now_ns(), self.settings.segment_bytes
+        )
+        segment.index_path.unlink(missing_ok=True)
+        length = SEGMENT_HEADER_BYTES + segment.capacity_bytes
+        self._open = _Open(segment, self._files.begin(path, length, encode_head(segment)))
+        return self._open
+
+    def _close_segment(self, current: _Open) -> None:
+        self._files.finish(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
+        os.close(current.descriptor)
+        self._open = None
+        if self._thread is None:
+            self.tidy()
+        elif self._helper is None or not self._helper.is_alive():
+            self._helper = threading.Thread(target=self.tidy, name="journal-tidy", daemon=True)
+            self._helper.start()
+
+    def tidy(self) -> None:
+        """Compress closed segments and drop those that are old and needed for nothing."""
+        try:
+            segments = list_segments(self._folder)
+            for segment in segments:
+                if (
+                    self._is_closed(segment)
+                    and not segment.is_compressed
+                    and self.settings.compress
+                ):
+                    compress_segment(segment)
+            for segment in expired(
+                list_segments(self._folder),
+                self.settings,
+                self._clock.now_ns(),
+                min(self._retained_from(), self.place.sequence),
+            ):
+                segment.path.unlink(missing_ok=True)
+                segment.index_path.unlink(missing_ok=True)
+                _LOG.info("dropped an old segment", segment=segment.path.name)
+        except (OSError, TradeCaptainError) as error:
+            _LOG.error("segments were not tidied", error=str(error))
+
+    def _is_closed(self, segment: Segment) -> bool:
+        current = self._open
+        if current is not None and segment.start.position >= current.segment.start.position:
+            return False
+        return segment.start.position < self.place.position
+
+    # Failures -------------------------------------------------------------------------------
+
+    def _fail(self, error: OSError) -> None:
+        if not self.error:
+            _LOG.error("the log can't be written; new orders are refused", error=str(error))
+        self.error = str(error)
+        self._ring.store(OFFSET_REFUSAL, reason.REASON_JOURNAL_UNAVAILABLE)
+        current, self._open = self._open, None
+        if current is None:
+            return
+        # What is behind the last synced byte may or may not be on disk: a new file begins there.
+        try:
+            self._give_up(current)
+        except OSError as also:
+            _LOG.error("the failed segment stays as it is", error=str(also))
+        finally:
+            os.close(current.descriptor)
+
+    def _give_up(self, current: _Open) -> None:
+        path = current.segment.path
+        if current.written_bytes == 0:
+            path.unlink(missing_ok=True)
+            return
+        if os.fstat(current.descriptor).st_nlink == 0:
+            # Somebody removed it; its content is still open, so it comes back under its name.
+            staged = path.with_name(f".{path.name}")
+            whole = SEGMENT_HEADER_BYTES + current.written_bytes
+            with staged.open("wb") as file:
+                os.fchmod(file.fileno(), FILE_MODE)
+                file.write(os.pread(current.descriptor, whole, 0))
+                file.flush()
+                os.fsync(file.fileno())
+            staged.rename(path)
+            sync_folder(path.parent)
+            return
+        os.ftruncate(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
+
+    def _stop_at_damage(self, start: Place) -> None:
+        named = start.sequence + 1
+        self.damage = JournalDamaged(f"record {named} is damaged in the ring", named)
+        self.error = self.damage.message
+        self._ring.store(OFFSET_REFUSAL, reason.REASON_JOURNAL_DAMAGED)
+        _LOG.error("the ring is damaged; new orders are refused", sequence=named)
+
+    # Its thread -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Sync on a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread lives."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _run(self) -> None:
+        pause = _IDLE_SECONDS / 16
+        while not self._is_stopping.is_set():
+            if self.step():
+                pause = _IDLE_SECONDS / 16
+                continue
+            if self.damage is not None:
+                return
+            self._is_stopping.wait(_RETRY_SECONDS if self.error else pause)
+            pause = min(2 * pause, _IDLE_SECONDS)
+
+    def close(self) -> bool:
+        """Stop, sync what is left, and close the open segment; whether everything is on disk.
+
+        The writer must have stopped."""
+        self._is_stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._helper is not None:
+            self._helper.join()
+        while self._ring.tail > self.place.position:
+            if self.step(force=True) == 0 and self.error:
+                break
+        current, self._open = self._open, None
+        if current is not None:
+            try:
+                self._files.finish(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
+            except OSError as error:
+                _LOG.error("the open segment stays longer than it needs", error=str(error))
+            os.close(current.descriptor)
+        return self._ring.tail == self.place.position
+
+
+def expired(
+    segments: list[Segment], settings: JournalSettings, now_ns: int, needed_from: int
+) -> list[Segment]:
+    """Compressed segments beyond the limits of age and size, the oldest first, none of which holds
+    a record from ``needed_from`` on."""
+    day_ns = 86_400_000_000_000
+    oldest_ns = now_ns - settings.keep_days * day_ns
+    total = sum(segment.path.stat().st_size for segment in segments)
+    dropped = []
+    for segment, following in itertools.pairwise(segments):
+        if following.start.sequence >= needed_from or not segment.is_compressed:
+            break
+        if following.begun_ns >= oldest_ns and total <= settings.keep_bytes:
+            break
+        dropped.append(segment)
+        total -= segment.path.stat().st_size
+    return dropped

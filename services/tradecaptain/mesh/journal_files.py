@@ -1,0 +1,316 @@
+"""Segment files of the execution log: their names, heads, indexes, and reading them again.
+
+A segment begins with a `JournalSegment` message; frames follow at byte 4096, exactly as they lay in
+the ring. Its index is a file of `JournalBlock` messages, one for each synced range, with a strong
+hash of the range. A closed segment is compressed by zstd, which leaves its frames as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import zstandard
+from tradecaptain.base.crc32c import crc32c
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.jit import kernel
+from tradecaptain.base.memory import address_of
+from tradecaptain.mesh.journal_scan import BAD, CUT, FULL, Place, Scan, find_later_frame
+from tradecaptain.wire import journal_block, journal_segment, reason
+
+SEGMENT_HEADER_BYTES: Final = 4_096
+SEGMENT_SUFFIX: Final = ".journal"
+COMPRESSED_SUFFIX: Final = ".journal.zst"
+INDEX_SUFFIX: Final = ".index"
+FILE_MODE: Final = 0o600
+HASH_BYTES: Final = 32
+_NAME_DIGITS: Final = 20
+_CHUNK_BYTES: Final = 1 << 22
+
+
+@kernel("int64(int64, int64, int64)")
+def checksum_of(address: int, length: int, seed: int) -> int:
+    """CRC32C of bytes in memory."""
+    return crc32c(address, length, seed)
+
+
+class JournalDamaged(TradeCaptainError):  # noqa: N818
+    """A record in the middle of the log is damaged or missing; ``sequence`` is its number."""
+
+    def __init__(self, message: str, sequence: int) -> None:
+        super().__init__(reason.REASON_JOURNAL_DAMAGED, message, observed=sequence)
+        self.sequence = sequence
+
+
+def strong_hash(data: bytes | memoryview) -> npt.NDArray[np.int64]:
+    """BLAKE2b-256 as four words."""
+    return np.frombuffer(hashlib.blake2b(data, digest_size=HASH_BYTES).digest(), np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One segment file, by its head: where in the log it begins, and of which epoch it is."""
+
+    path: Path
+    start: Place
+    epoch: int
+    begun_ns: int
+    capacity_bytes: int
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it is closed and compressed."""
+        return self.path.name.endswith(COMPRESSED_SUFFIX)
+
+    @property
+    def index_path(self) -> Path:
+        """File with its blocks."""
+        return self.path.with_name(self.path.name.split(".")[0] + INDEX_SUFFIX)
+
+    def frames(self) -> npt.NDArray[np.uint8]:
+        """All frames, and what lies behind the last; unpacked if it is compressed."""
+        if not self.is_compressed:
+            return np.fromfile(self.path, np.uint8, offset=SEGMENT_HEADER_BYTES)
+        try:
+            data = zstandard.ZstdDecompressor().decompress(self.path.read_bytes())
+        except (zstandard.ZstdError, MemoryError) as error:
+            raise JournalDamaged(
+                f"{self.path.name} can't be unpacked ({error}); it begins with record"
+                f" {self.start.sequence + 1}",
+                self.start.sequence + 1,
+            ) from error
+        return np.frombuffer(data, np.uint8, offset=SEGMENT_HEADER_BYTES)
+
+    def blocks(self) -> npt.NDArray[Any]:
+        """The index as an array of `JournalBlock` messages; empty if there is none."""
+        try:
+            data = self.index_path.read_bytes()
+        except FileNotFoundError:
+            return np.empty(0, journal_block.DTYPE)
+        whole = len(data) // journal_block.RECORD_BYTES * journal_block.RECORD_BYTES
+        return np.frombuffer(data[:whole], journal_block.DTYPE)
+
+
+def segment_name(position: int) -> str:
+    """Name without suffix; names sort as positions do."""
+    return f"{position:0{_NAME_DIGITS}d}"
+
+
+def encode_head(segment: Segment) -> bytes:
+    """The first page of a segment file."""
+    head = np.zeros(1, journal_segment.DTYPE)
+    address = address_of(head)
+    journal_segment.initialise(address)
+    journal_segment.set_epoch(address, segment.epoch)
+    journal_segment.set_sequence(address, segment.start.sequence + 1)
+    journal_segment.set_time_ns(address, segment.begun_ns)
+    journal_segment.set_position(address, segment.start.position)
+    journal_segment.set_capacity_bytes(address, segment.capacity_bytes)
+    journal_segment.set_previous_checksum(address, segment.start.checksum)
+    journal_segment.set_header_checksum(address, checksum_of(address, head.nbytes, 0))
+    return head.tobytes().ljust(SEGMENT_HEADER_BYTES, b"\0")
+
+
+def decode_head(path: Path, data: bytes) -> Segment:
+    """Check a segment's first page and tell what it says."""
+    if len(data) < SEGMENT_HEADER_BYTES:
+        raise TradeCaptainError(reason.REASON_TRUNCATED_FILE, f"{path.name} has no whole head")
+    head = np.frombuffer(data[: journal_segment.RECORD_BYTES], journal_segment.DTYPE).copy()
+    stored = int(head[0]["header_checksum"])
+    head[0]["header_checksum"] = 0
+    if (
+        int(head[0]["kind"]) != journal_segment.KIND
+        or checksum_of(address_of(head), head.nbytes, 0) != stored
+        or any(data[journal_segment.RECORD_BYTES : SEGMENT_HEADER_BYTES])
+    ):
+        raise JournalDamaged(f"the head of {path.name} is damaged", 0)
+    row = head[0]
+    start = Place(int(row["position"]), int(row["sequence"]) - 1, int(row["previous_checksum"]))
+    if path.name.split(".")[0] != segment_name(start.position):
+        raise JournalDamaged(
+            f"{path.name} says that it begins at position {start.position}", start.sequence + 1
+        )
+    return Segment(path, start, int(row["epoch"]), int(row["time_ns"]), int(row["capacity_bytes"]))
+
+
+def read_segment(path: Path) -> Segment:
+    """The head of a segment file, compressed or not."""
+    if path.name.endswith(COMPRESSED_SUFFIX):
+        try:
+            with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as plain:
+                data = plain.read(SEGMENT_HEADER_BYTES)
+        except zstandard.ZstdError as error:
+            raise JournalDamaged(f"{path.name} can't be unpacked ({error})", 0) from error
+    else:
+        with path.open("rb") as file:
+            data = file.read(SEGMENT_HEADER_BYTES)
+    return decode_head(path, data)
+
+
+def list_segments(folder: Path) -> list[Segment]:
+    """Every segment in the order of the log. A plain file goes before its compressed copy, which a
+    kill may have left incomplete beside it."""
+    paths: dict[str, Path] = {}
+    for path in sorted(folder.glob(f"*{COMPRESSED_SUFFIX}")):
+        paths[path.name.split(".")[0]] = path
+    for path in sorted(folder.glob(f"*{SEGMENT_SUFFIX}")):
+        paths[path.name.split(".")[0]] = path
+    return [read_segment(paths[name]) for name in sorted(paths)]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check of one segment found: where its frames end, and whether a torn one follows."""
+
+    segment: Segment
+    end: Place
+    frame_count: int
+    times_ns: tuple[int, int]
+    last_command: int
+    torn_bytes: int
+    block_count: int
+    frames: npt.NDArray[np.uint8]
+
+
+def check_segment(segment: Segment, *, is_last: bool, check_hashes: bool = True) -> Checked:
+    """Check every frame, and every block's hash.
+
+    Only the last segment may end with a torn frame. Anything else that doesn't continue the chain
+    raises :class:`JournalDamaged`, which names the record.
+    """
+    frames = segment.frames()
+    scan = Scan(segment.start)
+    good = scan.take(frames)
+    named = scan.place.sequence + 1
+    blocks = segment.blocks()
+    synced_bytes = int((blocks["offset_bytes"] + blocks["length_bytes"]).max(initial=0))
+    if good < synced_bytes:
+        raise JournalDamaged(f"record {named} in {segment.path.name} is damaged", named)
+    torn = 0
+    if scan.verdict in (BAD, CUT):
+        rest = frames[good:]
+        if not is_last or find_later_frame(address_of(rest), len(rest), named - 1) >= 0:
+            raise JournalDamaged(f"record {named} in {segment.path.name} is damaged", named)
+        written = np.flatnonzero(rest)
+        torn = int(written[-1]) + 1 if len(written) else 0
+    elif scan.verdict != FULL and frames[good:].any():
+        if not is_last or find_later_frame(address_of(frames[good:]), len(frames) - good, 0) >= 0:
+            raise JournalDamaged(f"record {named} in {segment.path.name} is missing", named)
+        torn = int(np.flatnonzero(frames[good:])[-1]) + 1
+    if check_hashes:
+        _check_hashes(segment, frames, blocks)
+    return Checked(
+        segment,
+        scan.place,
+        scan.frame_count,
+        scan.times_ns,
+        scan.last_command,
+        torn,
+        len(blocks),
+        frames[:good],
+    )
+
+
+def _check_hashes(
+    segment: Segment, frames: npt.NDArray[np.uint8], blocks: npt.NDArray[Any]
+) -> None:
+    for block in blocks:
+        start = int(block["offset_bytes"])
+        data = memoryview(frames)[start : start + int(block["length_bytes"])]
+        stored = [int(block[f"hash{index}"]) for index in range(4)]
+        if strong_hash(data).tolist() != stored:
+            raise JournalDamaged(
+                f"block of record {int(block['sequence'])} in {segment.path.name} has another hash",
+                int(block["sequence"]),
+            )
+
+
+def check_chain(
+    folder: Path,
+    *,
+    from_sequence: int = 1,
+    check_hashes: bool = True,
+    on_segment: Callable[[Checked], None] | None = None,
+) -> Place:
+    """Check the segments that hold records from ``from_sequence`` on; the place behind the last.
+
+    Each is handed to ``on_segment`` once it is known to be good. A segment that is missing between
+    two others, or before the first one needed, raises :class:`JournalDamaged`.
+    """
+    segments = list_segments(folder)
+    needed = segments_from(segments, from_sequence)
+    if needed and needed[0].start.sequence >= from_sequence:
+        raise JournalDamaged(
+            f"records {from_sequence} to {needed[0].start.sequence} are missing", from_sequence
+        )
+    place = needed[0].start if needed else Place()
+    for segment in needed:
+        if segment.start != place:
+            raise JournalDamaged(
+                f"{segment.path.name} doesn't continue the log: record {place.sequence + 1} is"
+                " missing",
+                place.sequence + 1,
+            )
+        checked = check_segment(segment, is_last=segment is segments[-1], check_hashes=check_hashes)
+        if on_segment is not None:
+            on_segment(checked)
+        place = checked.end
+    return place
+
+
+def segments_from(segments: list[Segment], sequence: int) -> list[Segment]:
+    """Those that hold records from ``sequence`` on."""
+    first = 0
+    for index, segment in enumerate(segments):
+        if segment.start.sequence < sequence:
+            first = index
+    return segments[first:]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names of files in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def cut_torn_tail(checked: Checked) -> None:
+    """Take away what follows the last good frame, so that the log can go on there."""
+    descriptor = os.open(checked.segment.path, os.O_RDWR)
+    try:
+        length = checked.end.position - checked.segment.start.position
+        os.ftruncate(descriptor, SEGMENT_HEADER_BYTES + length)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def compress_segment(segment: Segment, level: int = 3) -> Segment:
+    """Replace a closed segment by its compressed copy; the plain one goes last."""
+    target = segment.path.with_name(segment_name(segment.start.position) + COMPRESSED_SUFFIX)
+    staged = target.with_name(f".{target.name}")
+    compressor = zstandard.ZstdCompressor(level=level, write_checksum=True)
+    with segment.path.open("rb") as source, staged.open("wb") as file:
+        os.fchmod(file.fileno(), FILE_MODE)
+        compressor.copy_stream(source, file, size=os.fstat(source.fileno()).st_size)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.rename(target)
+    sync_folder(target.parent)
+    segment.path.unlink()
+    return replace(segment, path=target)
+
+
+def iterate_blocks(segments: list[Segment]) -> Iterator[tuple[Segment, Any]]:
+    """Every block of the index, in the order of the log."""
+    for segment in segments:
+        for block in segment.blocks():
+            yield segment, block

@@ -1,0 +1,297 @@
+"""Segment files and the durability agent: groups, closing, damage, and disks that fail."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.journal_driver import JournalWriter
+from tradecaptain.base.clock import ManualClock
+from tradecaptain.mesh.journal import OFFSET_REFUSAL, journal_refusal
+from tradecaptain.mesh.journal_agent import (
+    DurabilityAgent,
+    JournalSettings,
+    RealFiles,
+    expired,
+)
+from tradecaptain.mesh.journal_files import (
+    SEGMENT_HEADER_BYTES,
+    Checked,
+    JournalDamaged,
+    check_chain,
+    check_segment,
+    cut_torn_tail,
+    list_segments,
+)
+from tradecaptain.mesh.journal_scan import Place
+from tradecaptain.wire import reason
+
+SETTINGS = JournalSettings(segment_bytes=1 << 15, compress=False)
+CONTROL_FRAME_BYTES = 112
+
+
+class FailingFiles(RealFiles):
+    """The machine's files, with errors on demand."""
+
+    def __init__(self) -> None:
+        self.failure = 0
+        self.failing = ""
+        self.synced_count = 0
+
+    def fail(self, call: str, number: int) -> None:
+        self.failing, self.failure = call, number
+
+    def _check(self, call: str) -> None:
+        if call == self.failing:
+            raise OSError(self.failure, os.strerror(self.failure))
+
+    def begin(self, path: Path, length: int, head: bytes) -> int:
+        self._check("begin")
+        return super().begin(path, length, head)
+
+    def write(self, descriptor: int, data: memoryview, offset: int) -> None:
+        self._check("write")
+        super().write(descriptor, data, offset)
+
+    def sync(self, descriptor: int) -> None:
+        self._check("sync")
+        self.synced_count += 1
+        super().sync(descriptor)
+
+
+class Desk:
+    """A writer and its agent, cranked by hand."""
+
+    def __init__(self, folder: Path, settings: JournalSettings = SETTINGS) -> None:
+        self.folder = folder / "journal"
+        self.clock = ManualClock()
+        self.files = FailingFiles()
+        self.writer = JournalWriter(folder / "ring", capacity=1 << 17)
+        self.agent = DurabilityAgent(
+            self.writer.ring,
+            self.folder,
+            settings,
+            Place(),
+            epoch=3,
+            clock=self.clock,
+            files=self.files,
+            is_group=True,
+        )
+
+    def write(self, count: int) -> None:
+        self.writer.append_controls(count, self.writer.place.sequence + 1)
+
+    def sync(self) -> None:
+        while self.writer.ring.tail > self.agent.place.position and not self.agent.error:
+            self.agent.step(force=True)
+
+    def close(self) -> None:
+        self.agent.close()
+        self.writer.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.files.failing = ""
+    made.close()
+
+
+def last_checked(desk: Desk) -> Checked:
+    return check_segment(list_segments(desk.folder)[-1], is_last=True)
+
+
+def test_what_is_synced_can_be_read_again(desk: Desk) -> None:
+    for _ in range(20):
+        desk.write(50)
+        desk.sync()
+    assert desk.writer.ring.durable_position == desk.writer.ring.tail
+    assert check_chain(desk.folder) == desk.writer.place
+    segments = list_segments(desk.folder)
+    assert len(segments) == 4
+    assert segments[0].start.sequence == 0
+    times: list[tuple[int, int]] = []
+    check_chain(desk.folder, on_segment=lambda checked: times.append(checked.times_ns))
+    assert times[0][0] == 1_000
+    assert times[-1][1] == 1_000_000
+
+
+def test_groups_gather_until_their_time_unless_they_are_large(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, group_interval_us=500, group_bytes=100 * CONTROL_FRAME_BYTES)
+    desk = Desk(tmp_path, settings)
+    desk.write(1)
+    assert desk.agent.step() == 0
+    desk.clock.advance(500_000)
+    assert desk.agent.step() == CONTROL_FRAME_BYTES
+    desk.write(99)
+    assert desk.agent.step() == 0
+    desk.write(1)
+    assert desk.agent.step() == 100 * CONTROL_FRAME_BYTES
+    assert desk.files.synced_count == 2
+    desk.close()
+
+
+def test_closed_segments_are_compressed_and_read_the_same(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, replace(SETTINGS, compress=True))
+    for _ in range(20):
+        desk.write(50)
+        desk.sync()
+    desk.agent.tidy()
+    segments = list_segments(desk.folder)
+    assert [segment.is_compressed for segment in segments] == [True, True, True, False]
+    assert check_chain(desk.folder) == desk.writer.place
+    assert segments[0].path.stat().st_size < SETTINGS.segment_bytes // 2
+    desk.close()
+
+
+@pytest.mark.parametrize("call", ["begin", "write", "sync"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EROFS])
+def test_a_failing_disk_refuses_new_risk_and_loses_nothing(
+    desk: Desk, call: str, number: int
+) -> None:
+    if call != "begin":
+        desk.write(10)
+        desk.sync()
+    durable = desk.writer.ring.durable_position
+    desk.files.fail(call, number)
+    desk.write(30)
+    desk.agent.step(force=True)
+    assert desk.writer.ring.durable_position == durable
+    assert journal_refusal(desk.writer.address) == reason.REASON_JOURNAL_UNAVAILABLE
+    assert os.strerror(number) in desk.agent.error
+    desk.write(5)
+    assert desk.agent.step(force=True) == 0
+    desk.files.failing = ""
+    assert desk.agent.step(force=True) > 0
+    desk.sync()
+    assert journal_refusal(desk.writer.address) == 0
+    assert check_chain(desk.folder) == desk.writer.place
+    # A file whose sync failed is trusted up to what was synced before, and no further.
+    assert len(list_segments(desk.folder)) == (1 if call == "begin" else 2)
+
+
+def test_a_removed_open_segment_comes_back(desk: Desk) -> None:
+    desk.write(10)
+    desk.sync()
+    (segment,) = list_segments(desk.folder)
+    segment.path.unlink()
+    desk.write(10)
+    desk.agent.step(force=True)
+    assert desk.writer.ring.load(OFFSET_REFUSAL) == reason.REASON_JOURNAL_UNAVAILABLE
+    desk.agent.step(force=True)
+    assert desk.writer.ring.load(OFFSET_REFUSAL) == 0
+    assert check_chain(desk.folder) == desk.writer.place
+
+
+def test_a_last_record_cut_at_any_byte_is_dropped_and_reported(desk: Desk) -> None:
+    desk.write(40)
+    desk.sync()
+    (segment,) = list_segments(desk.folder)
+    segment.index_path.unlink()
+    whole = segment.path.read_bytes()
+    end = SEGMENT_HEADER_BYTES + 40 * CONTROL_FRAME_BYTES
+    for kept in range(1, CONTROL_FRAME_BYTES):
+        segment.path.write_bytes(whole[: end - CONTROL_FRAME_BYTES + kept])
+        checked = last_checked(desk)
+        assert checked.end.sequence == 39
+        assert checked.torn_bytes >= min(kept, 1)
+    cut_torn_tail(checked)
+    assert last_checked(desk).torn_bytes == 0
+
+
+def test_the_index_tells_a_torn_record_from_a_synced_one(desk: Desk) -> None:
+    desk.write(40)
+    desk.sync()
+    (segment,) = list_segments(desk.folder)
+    whole = segment.path.read_bytes()
+    segment.path.write_bytes(whole[: SEGMENT_HEADER_BYTES + 40 * CONTROL_FRAME_BYTES - 1])
+    with pytest.raises(JournalDamaged) as damaged:
+        last_checked(desk)
+    assert damaged.value.sequence == 40
+
+
+def _flip_bits(desk: Desk, rounds: int) -> None:
+    """Flip random bits of the segments; every one must be found, and the record named."""
+    random = np.random.default_rng(17)
+    segments = list_segments(desk.folder)
+    contents = [segment.path.read_bytes() for segment in segments]
+    used = [
+        SEGMENT_HEADER_BYTES + checked.end.position - checked.segment.start.position
+        for checked in (
+            check_segment(segment, is_last=segment is segments[-1]) for segment in segments
+        )
+    ]
+    for _ in range(rounds):
+        choice = int(random.integers(len(segments)))
+        bit = int(random.integers(8 * used[choice]))
+        hurt = bytearray(contents[choice])
+        hurt[bit >> 3] ^= 1 << (bit & 7)
+        path = segments[choice].path
+        path.write_bytes(hurt)
+        with pytest.raises(JournalDamaged):
+            check_chain(desk.folder)
+        path.write_bytes(contents[choice])
+
+
+def test_every_flipped_bit_is_found(desk: Desk) -> None:
+    desk.write(300)
+    desk.sync()
+    desk.write(60)
+    desk.sync()
+    _flip_bits(desk, 300)
+
+
+@pytest.mark.full
+def test_every_flipped_bit_is_found_in_many_rounds(desk: Desk) -> None:
+    desk.write(300)
+    desk.sync()
+    desk.write(60)
+    desk.sync()
+    _flip_bits(desk, 100_000)
+
+
+def test_a_missing_segment_is_named(desk: Desk) -> None:
+    for _ in range(20):
+        desk.write(50)
+        desk.sync()
+    segments = list_segments(desk.folder)
+    segments[1].path.rename(segments[1].path.with_suffix(".away"))
+    with pytest.raises(JournalDamaged) as damaged:
+        check_chain(desk.folder)
+    assert damaged.value.sequence == segments[1].start.sequence + 1
+    assert check_chain(desk.folder, from_sequence=segments[2].start.sequence + 1)
+
+
+def test_damage_in_the_ring_is_not_written_to_files(desk: Desk) -> None:
+    desk.write(20)
+    desk.writer.ring.frames[5 * CONTROL_FRAME_BYTES + 40] ^= 1
+    desk.agent.step(force=True)
+    desk.agent.step(force=True)
+    assert desk.agent.damage is not None
+    assert desk.agent.damage.sequence == 6
+    assert journal_refusal(desk.writer.address) == reason.REASON_JOURNAL_DAMAGED
+    assert last_checked(desk).end.sequence == 5
+
+
+def test_retention_keeps_what_a_restore_needs(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, replace(SETTINGS, compress=True, keep_days=7, keep_bytes=1 << 40))
+    for _ in range(20):
+        desk.write(50)
+        desk.sync()
+    desk.agent.tidy()
+    segments = list_segments(desk.folder)
+    late_ns = desk.clock.now_ns() + 8 * 86_400_000_000_000
+    assert expired(segments, SETTINGS, late_ns, needed_from=0) == []
+    assert expired(segments, SETTINGS, late_ns, needed_from=1_000) == segments[:3]
+    second = segments[2].start.sequence
+    assert expired(segments, SETTINGS, late_ns, needed_from=second) == segments[:1]
+    assert expired(segments, SETTINGS, desk.clock.now_ns(), needed_from=1_000) == []
+    small = replace(SETTINGS, keep_bytes=1)
+    assert expired(segments, small, desk.clock.now_ns(), needed_from=1_000) == segments[:3]
+    desk.close()
