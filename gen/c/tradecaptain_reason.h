@@ -39,6 +39,26 @@ enum tradecaptain_reason {
     TRADECAPTAIN_REASON_REPLACE_BELOW_FILLED = 115,
     /* A replace belongs to another instrument or side than its order. */
     TRADECAPTAIN_REASON_REPLACE_MISMATCH = 116,
+    /* A stop order without a stop price in range, or another order with one. */
+    TRADECAPTAIN_REASON_INVALID_STOP_PRICE = 117,
+    /* The visible part of an iceberg order doesn't go with its quantity. */
+    TRADECAPTAIN_REASON_INVALID_DISPLAY_QUANTITY = 118,
+    /* The minimum quantity doesn't go with the order. */
+    TRADECAPTAIN_REASON_INVALID_MINIMUM_QUANTITY = 119,
+    /* A good-till-date order without a future expire time, or another order with one. */
+    TRADECAPTAIN_REASON_INVALID_EXPIRE_TIME = 120,
+    /* A pegged order without a reference, or another order with one. */
+    TRADECAPTAIN_REASON_INVALID_PEG = 121,
+    /* A trailing stop without a distance, or another order with one. */
+    TRADECAPTAIN_REASON_INVALID_TRAIL = 122,
+    /* The order doesn't fit its group. */
+    TRADECAPTAIN_REASON_INVALID_GROUP = 123,
+    /* The self-trade prevention isn't known. */
+    TRADECAPTAIN_REASON_INVALID_SELF_TRADE_PREVENTION = 124,
+    /* The instrument exists already. */
+    TRADECAPTAIN_REASON_DUPLICATE_INSTRUMENT = 125,
+    /* The rules of a new instrument, its bands or its phase contradict each other. */
+    TRADECAPTAIN_REASON_INVALID_INSTRUMENT_RULES = 126,
     /* A limit that must be set isn't set for this order: the gate fails closed. */
     TRADECAPTAIN_REASON_LIMIT_UNSET = 200,
     /* The order's quantity exceeds the limit. */
@@ -75,6 +95,20 @@ enum tradecaptain_reason {
     TRADECAPTAIN_REASON_SELF_TRADE_PREVENTED = 307,
     /* A post-only order would have traded. */
     TRADECAPTAIN_REASON_POST_ONLY_WOULD_TRADE = 308,
+    /* The price lies outside of the instrument's static band. */
+    TRADECAPTAIN_REASON_PRICE_BAND = 309,
+    /* The trading phase doesn't take the order. */
+    TRADECAPTAIN_REASON_PHASE_REFUSES = 310,
+    /* Another order of the group traded. */
+    TRADECAPTAIN_REASON_CANCELLED_BY_GROUP = 311,
+    /* The order's time has come. */
+    TRADECAPTAIN_REASON_EXPIRE_TIME_REACHED = 312,
+    /* Less than the minimum quantity was to be had at once. */
+    TRADECAPTAIN_REASON_MINIMUM_QUANTITY_UNFILLED = 313,
+    /* What the auction left of an order that is for this auction only. */
+    TRADECAPTAIN_REASON_AUCTION_UNFILLED = 314,
+    /* A trade would have left the dynamic price band. */
+    TRADECAPTAIN_REASON_DYNAMIC_BAND = 315,
     /* The caller presented no credentials, or wrong ones. */
     TRADECAPTAIN_REASON_UNAUTHENTICATED = 400,
     /* The principal may not act for this account, or may not do this at all. */

@@ -138,16 +138,26 @@ enum Reason {
   # A replace would leave nothing open.
   replaceMismatch @116;
   # A replace belongs to another instrument or side than its order.
-  reserved117 @117;
-  reserved118 @118;
-  reserved119 @119;
-  reserved120 @120;
-  reserved121 @121;
-  reserved122 @122;
-  reserved123 @123;
-  reserved124 @124;
-  reserved125 @125;
-  reserved126 @126;
+  invalidStopPrice @117;
+  # A stop order without a stop price in range, or another order with one.
+  invalidDisplayQuantity @118;
+  # The visible part of an iceberg order doesn't go with its quantity.
+  invalidMinimumQuantity @119;
+  # The minimum quantity doesn't go with the order.
+  invalidExpireTime @120;
+  # A good-till-date order without a future expire time, or another order with one.
+  invalidPeg @121;
+  # A pegged order without a reference, or another order with one.
+  invalidTrail @122;
+  # A trailing stop without a distance, or another order with one.
+  invalidGroup @123;
+  # The order doesn't fit its group.
+  invalidSelfTradePrevention @124;
+  # The self-trade prevention isn't known.
+  duplicateInstrument @125;
+  # The instrument exists already.
+  invalidInstrumentRules @126;
+  # The rules of a new instrument, its bands or its phase contradict each other.
   reserved127 @127;
   reserved128 @128;
   reserved129 @129;
@@ -348,13 +358,20 @@ enum Reason {
   # The order would have traded with one of the same self-trade group.
   postOnlyWouldTrade @308;
   # A post-only order would have traded.
-  reserved309 @309;
-  reserved310 @310;
-  reserved311 @311;
-  reserved312 @312;
-  reserved313 @313;
-  reserved314 @314;
-  reserved315 @315;
+  priceBand @309;
+  # The price lies outside of the instrument's static band.
+  phaseRefuses @310;
+  # The trading phase doesn't take the order.
+  cancelledByGroup @311;
+  # Another order of the group traded.
+  expireTimeReached @312;
+  # The order's time has come.
+  minimumQuantityUnfilled @313;
+  # Less than the minimum quantity was to be had at once.
+  auctionUnfilled @314;
+  # What the auction left of an order that is for this auction only.
+  dynamicBand @315;
+  # A trade would have left the dynamic price band.
   reserved316 @316;
   reserved317 @317;
   reserved318 @318;

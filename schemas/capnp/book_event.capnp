@@ -10,9 +10,16 @@ enum BookAction {
   # The order keeps its priority; quantityUnits is what is left of it.
   remove @3;
   trade @4;
-  # A resting order traded; quantityUnits is the traded size, the level is after the trade.
+  # A resting order traded; quantityUnits is the traded size, the level is after the trade. orderId is
+  # zero where a hidden order traded.
   clear @5;
   # The book is empty from here on (a new epoch).
+  indicative @6;
+  # What an auction would do now: priceUnits and quantityUnits of the uncrossing, and in
+  # levelQuantityUnits what would be left over at that price on `side`. quantityUnits zero: nothing.
+  phase @7;
+  # The instrument's trading phase is quantityUnits (Common.TradingPhase) from here on; an auction
+  # that ends by the clock tells its end in levelQuantityUnits, ns UTC.
 }
 
 struct BookEvent {

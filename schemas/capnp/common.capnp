@@ -28,6 +28,10 @@ enum OrderType {
   market @2;
   stop @3;
   stopLimit @4;
+  trailingStop @5;
+  # A market order once the price has come back by a distance from its best since entry.
+  pegged @6;
+  # A limit order whose price follows the book's best prices.
 }
 
 enum TimeInForce {
@@ -37,6 +41,65 @@ enum TimeInForce {
   immediateOrCancel @3;
   fillOrKill @4;
   goodTillDate @5;
+  atOpen @6;
+  # For the next opening auction only.
+  atClose @7;
+  # For the next closing auction only.
+}
+
+enum SelfTradePrevention {
+  unset @0;
+  # As cancelNewest, between orders of one self-trade group.
+  cancelNewest @1;
+  cancelOldest @2;
+  cancelBoth @3;
+  decrement @4;
+  # Both lose the smaller of their open quantities; what is at zero then is cancelled.
+}
+
+enum PegReference {
+  unset @0;
+  sameSide @1;
+  # The best price of the order's own side.
+  otherSide @2;
+  # The best price of the side it trades against.
+  midpoint @3;
+}
+
+enum GroupRole {
+  unset @0;
+  oneCancelsOther @1;
+  # A trade of one member cancels the others.
+  bracketEntry @2;
+  # Once it is done, what it filled calls the exits into being.
+  bracketExit @3;
+  # Sleeps until the entry is done; then one cancels the other.
+}
+
+enum TradingPhase {
+  unset @0;
+  continuous @1;
+  closed @2;
+  # Only cancels are taken.
+  halted @3;
+  # Only cancels are taken, until a resume.
+  openingAuction @4;
+  closingAuction @5;
+  volatilityAuction @6;
+  intradayAuction @7;
+  # Auctions collect orders that don't match until the uncrossing.
+}
+
+enum Allocation {
+  unset @0;
+  # As priceTime.
+  priceTime @1;
+  proRata @2;
+  # Shares of at least the minimum, rounded down; the rest by time.
+  proRataTop @3;
+  # The same after the order that holds the TOP priority of its price.
+  batchAuction @4;
+  # Orders only match in auctions at fixed intervals.
 }
 
 enum Capacity {

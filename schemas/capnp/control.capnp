@@ -2,6 +2,8 @@
 # Limits, kill switches, reference prices, sessions: everything that changes how orders are treated.
 # Sent to the sequencer on control_commands; comes back sequenced, with its outcome, on control_events.
 
+using Common = import "common.capnp";
+
 enum ControlAction {
   unset @0;
   setLimit @1;
@@ -18,6 +20,20 @@ enum ControlAction {
   clearLimit @10;
   epochStart @11;
   # Written by the sequencer when it opens an epoch.
+  createInstrument @12;
+  # Opens an empty book, with the rules in this record.
+  setPhase @13;
+  # Trading phase of an instrument; one that ends an auction uncrosses it first.
+  setBands @14;
+  # Price bands of an instrument: lowUnits and highUnits (static), value (dynamic, distance from the
+  # last price; zero for none), durationNs of the volatility auction (zero: halts instead).
+  setFee @15;
+  # Fee of a tier (scopeId): value maker, lowUnits taker, highUnits auction, in millionths of the
+  # traded price times quantity; negative is a rebate.
+  setFeeTier @16;
+  # Fee tier (value) of an account (scopeId).
+  timer @17;
+  # Written by the sequencer when something of the engine is due: expiries, ends of auctions.
 }
 
 enum ControlScope {
@@ -45,7 +61,7 @@ enum LimitKind {
 }
 
 struct Control {
-  const currentVersion :UInt16 = 1;
+  const currentVersion :UInt16 = 2;
   # Grows with every field that is added.
 
   kind @0 :UInt16;
@@ -77,4 +93,19 @@ struct Control {
   sendTimeNs @16 :Int64;
   affectedCount @17 :UInt64;
   # Orders cancelled by it, in the answer.
+
+  lowUnits @18 :Int64;
+  # createInstrument: lowest price; setBands: lowest price that may be entered.
+  highUnits @19 :Int64;
+  lotUnits @20 :Int64;
+  # createInstrument: order quantities are multiples of it.
+  tickUnits @21 :Int64;
+  # createInstrument: the price increment that sliding orders move by.
+  maximumQuantityUnits @22 :Int64;
+  durationNs @23 :Int64;
+  # setBands, setPhase: how long an auction collects; createInstrument: interval of batch auctions.
+  minimumShareUnits @24 :Int64;
+  # createInstrument: the smallest pro-rata share that is given.
+  phase @25 :Common.TradingPhase;
+  allocation @26 :Common.Allocation;
 }

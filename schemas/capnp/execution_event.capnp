@@ -17,6 +17,11 @@ enum ExecutionType {
   tradeCorrection @10;
   orderStatus @11;
   massCancelDone @12;
+  restated @13;
+  # The venue changed the order by its own rules: a pegged price moved (priceUnits), a display was
+  # filled up, self-trade prevention took lastQuantityUnits off what was open.
+  triggered @14;
+  # A stop was elected, or an order's waiting is over; it enters the book now.
 }
 
 enum OrderStatus {
@@ -33,6 +38,7 @@ enum Liquidity {
   unset @0;
   maker @1;
   taker @2;
+  auction @3;
 }
 
 enum Durability {

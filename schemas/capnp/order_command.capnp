@@ -14,13 +14,13 @@ enum CommandAction {
 }
 
 struct OrderCommand {
-  const currentVersion :UInt16 = 1;
+  const currentVersion :UInt16 = 2;
   # Grows with every field that is added.
 
   kind @0 :UInt16;
   # Always RecordKind.orderCommand.
   schemaVersion @1 :UInt16;
-  # Version of this struct that the writer knew; 1 today.
+  # Version of this struct that the writer knew; 2 today.
   epoch @2 :UInt32;
   # Epoch of the sequencer that stamped it; the author's own epoch before that.
   sequence @3 :UInt64;
@@ -59,7 +59,9 @@ struct OrderCommand {
   positionEffect @24 :Common.PositionEffect;
   shortSale @25 :Common.ShortSale;
   instructions @26 :UInt16;
-  # Bit 0 post-only, bit 1 reduce-only, bit 2 hidden, bit 3 all-or-none.
+  # Bit 0 post-only, bit 1 reduce-only, bit 2 hidden, bit 3 all-or-none, bit 4 a cancel insists on a
+  # part, bit 5 post-only slides to the next price instead of a refusal, bit 6 TOP priority of its
+  # price, bit 7 priceUnits bounds a pegged order.
   tag @27 :UInt32;
   # The author's own correlation number, returned in every resulting event.
 
@@ -74,4 +76,18 @@ struct OrderCommand {
   # Last market tick that the author had seen when it decided.
   sendTimeNs @34 :Int64;
   # When the author sent it, ns UTC or the author's monotonic clock; echoed in the report.
+
+  selfTradePrevention @35 :Common.SelfTradePrevention;
+  # What happens when this order would trade with one of its own group; with a value set and no
+  # group, with one of its own account.
+  pegReference @36 :Common.PegReference;
+  groupRole @37 :Common.GroupRole;
+  offsetBasisPoints @38 :UInt16;
+  # Trailing stop: its distance in hundredths of a percent of the price, if offsetUnits is zero.
+  offsetUnits @39 :Int64;
+  # Pegged order: added to the reference price. Trailing stop: its distance in price units.
+  minimumVisibleUnits @40 :Int64;
+  # Iceberg: it shows its display quantity again once less than this is visible; zero: once nothing is.
+  groupId @41 :UInt64;
+  # The author's number of an order group, unique within the account while its orders work.
 }

@@ -28,6 +28,9 @@ PAIRS = [
     (order_records.ExecutionType, "EXECUTION_TYPE", execution_event),
     (order_records.OrderStatus, "ORDER_STATUS", execution_event),
     (order_records.Liquidity, "LIQUIDITY", execution_event),
+    (order_records.SelfTradePrevention, "SELF_TRADE_PREVENTION", common),
+    (order_records.PegReference, "PEG_REFERENCE", common),
+    (order_records.GroupRole, "GROUP_ROLE", common),
     (order_records.Durability, "DURABILITY", execution_event),
 ]
 

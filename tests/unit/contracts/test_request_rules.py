@@ -94,7 +94,7 @@ def test_sound_requests_pass(request_message: Message) -> None:
         (submit(side=0), "order.side", "enum.not_in"),
         (submit(side=3), "order.side", "enum.defined_only"),
         (submit(type=0), "order.type", "enum.not_in"),
-        (submit(time_in_force=6), "order.time_in_force", "enum.defined_only"),
+        (submit(time_in_force=8), "order.time_in_force", "enum.defined_only"),
         (submit(quantity=""), "order.quantity", "string.min_len"),
         (submit(quantity="1" * 41), "order.quantity", "string.max_len"),
         (submit(price=""), "order.price", "string.min_len"),

@@ -29,6 +29,8 @@ BOOK_ACTION_REDUCE: Final = 2
 BOOK_ACTION_REMOVE: Final = 3
 BOOK_ACTION_TRADE: Final = 4
 BOOK_ACTION_CLEAR: Final = 5
+BOOK_ACTION_INDICATIVE: Final = 6
+BOOK_ACTION_PHASE: Final = 7
 BOOK_ACTION_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "add",
@@ -36,6 +38,8 @@ BOOK_ACTION_NAMES: Final[tuple[str, ...]] = (
     "remove",
     "trade",
     "clear",
+    "indicative",
+    "phase",
 )
 
 KIND: Final = 3

@@ -40,12 +40,16 @@ ORDER_TYPE_LIMIT: Final = 1
 ORDER_TYPE_MARKET: Final = 2
 ORDER_TYPE_STOP: Final = 3
 ORDER_TYPE_STOP_LIMIT: Final = 4
+ORDER_TYPE_TRAILING_STOP: Final = 5
+ORDER_TYPE_PEGGED: Final = 6
 ORDER_TYPE_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "limit",
     "market",
     "stop",
     "stop_limit",
+    "trailing_stop",
+    "pegged",
 )
 
 TIME_IN_FORCE_UNSET: Final = 0
@@ -54,6 +58,8 @@ TIME_IN_FORCE_GOOD_TILL_CANCEL: Final = 2
 TIME_IN_FORCE_IMMEDIATE_OR_CANCEL: Final = 3
 TIME_IN_FORCE_FILL_OR_KILL: Final = 4
 TIME_IN_FORCE_GOOD_TILL_DATE: Final = 5
+TIME_IN_FORCE_AT_OPEN: Final = 6
+TIME_IN_FORCE_AT_CLOSE: Final = 7
 TIME_IN_FORCE_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "day",
@@ -61,6 +67,75 @@ TIME_IN_FORCE_NAMES: Final[tuple[str, ...]] = (
     "immediate_or_cancel",
     "fill_or_kill",
     "good_till_date",
+    "at_open",
+    "at_close",
+)
+
+SELF_TRADE_PREVENTION_UNSET: Final = 0
+SELF_TRADE_PREVENTION_CANCEL_NEWEST: Final = 1
+SELF_TRADE_PREVENTION_CANCEL_OLDEST: Final = 2
+SELF_TRADE_PREVENTION_CANCEL_BOTH: Final = 3
+SELF_TRADE_PREVENTION_DECREMENT: Final = 4
+SELF_TRADE_PREVENTION_NAMES: Final[tuple[str, ...]] = (
+    "unset",
+    "cancel_newest",
+    "cancel_oldest",
+    "cancel_both",
+    "decrement",
+)
+
+PEG_REFERENCE_UNSET: Final = 0
+PEG_REFERENCE_SAME_SIDE: Final = 1
+PEG_REFERENCE_OTHER_SIDE: Final = 2
+PEG_REFERENCE_MIDPOINT: Final = 3
+PEG_REFERENCE_NAMES: Final[tuple[str, ...]] = (
+    "unset",
+    "same_side",
+    "other_side",
+    "midpoint",
+)
+
+GROUP_ROLE_UNSET: Final = 0
+GROUP_ROLE_ONE_CANCELS_OTHER: Final = 1
+GROUP_ROLE_BRACKET_ENTRY: Final = 2
+GROUP_ROLE_BRACKET_EXIT: Final = 3
+GROUP_ROLE_NAMES: Final[tuple[str, ...]] = (
+    "unset",
+    "one_cancels_other",
+    "bracket_entry",
+    "bracket_exit",
+)
+
+TRADING_PHASE_UNSET: Final = 0
+TRADING_PHASE_CONTINUOUS: Final = 1
+TRADING_PHASE_CLOSED: Final = 2
+TRADING_PHASE_HALTED: Final = 3
+TRADING_PHASE_OPENING_AUCTION: Final = 4
+TRADING_PHASE_CLOSING_AUCTION: Final = 5
+TRADING_PHASE_VOLATILITY_AUCTION: Final = 6
+TRADING_PHASE_INTRADAY_AUCTION: Final = 7
+TRADING_PHASE_NAMES: Final[tuple[str, ...]] = (
+    "unset",
+    "continuous",
+    "closed",
+    "halted",
+    "opening_auction",
+    "closing_auction",
+    "volatility_auction",
+    "intraday_auction",
+)
+
+ALLOCATION_UNSET: Final = 0
+ALLOCATION_PRICE_TIME: Final = 1
+ALLOCATION_PRO_RATA: Final = 2
+ALLOCATION_PRO_RATA_TOP: Final = 3
+ALLOCATION_BATCH_AUCTION: Final = 4
+ALLOCATION_NAMES: Final[tuple[str, ...]] = (
+    "unset",
+    "price_time",
+    "pro_rata",
+    "pro_rata_top",
+    "batch_auction",
 )
 
 CAPACITY_UNSET: Final = 0

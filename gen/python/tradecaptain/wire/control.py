@@ -35,6 +35,12 @@ CONTROL_ACTION_MASS_CANCEL: Final = 8
 CONTROL_ACTION_REQUEST_STATUS: Final = 9
 CONTROL_ACTION_CLEAR_LIMIT: Final = 10
 CONTROL_ACTION_EPOCH_START: Final = 11
+CONTROL_ACTION_CREATE_INSTRUMENT: Final = 12
+CONTROL_ACTION_SET_PHASE: Final = 13
+CONTROL_ACTION_SET_BANDS: Final = 14
+CONTROL_ACTION_SET_FEE: Final = 15
+CONTROL_ACTION_SET_FEE_TIER: Final = 16
+CONTROL_ACTION_TIMER: Final = 17
 CONTROL_ACTION_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "set_limit",
@@ -48,6 +54,12 @@ CONTROL_ACTION_NAMES: Final[tuple[str, ...]] = (
     "request_status",
     "clear_limit",
     "epoch_start",
+    "create_instrument",
+    "set_phase",
+    "set_bands",
+    "set_fee",
+    "set_fee_tier",
+    "timer",
 )
 
 CONTROL_SCOPE_UNSET: Final = 0
@@ -85,13 +97,13 @@ LIMIT_KIND_NAMES: Final[tuple[str, ...]] = (
 )
 
 KIND: Final = 5
-SCHEMA_VERSION: Final = 1
-DATA_WORDS: Final = 10
-RECORD_BYTES: Final = 96
+SCHEMA_VERSION: Final = 2
+DATA_WORDS: Final = 18
+RECORD_BYTES: Final = 160
 
 # One segment of so many words; its root is a struct right behind its pointer.
-SEGMENT_TABLE: Final = 0xb00000000
-ROOT_POINTER: Final = 0xa00000000
+SEGMENT_TABLE: Final = 0x1300000000
+ROOT_POINTER: Final = 0x1200000000
 
 # Bytes from the start of the message.
 OFFSET_KIND: Final = 16
@@ -112,6 +124,15 @@ OFFSET_OUTCOME: Final = 70
 OFFSET_REQUEST_ID: Final = 72
 OFFSET_SEND_TIME_NS: Final = 80
 OFFSET_AFFECTED_COUNT: Final = 88
+OFFSET_LOW_UNITS: Final = 96
+OFFSET_HIGH_UNITS: Final = 104
+OFFSET_LOT_UNITS: Final = 112
+OFFSET_TICK_UNITS: Final = 120
+OFFSET_MAXIMUM_QUANTITY_UNITS: Final = 128
+OFFSET_DURATION_NS: Final = 136
+OFFSET_MINIMUM_SHARE_UNITS: Final = 144
+OFFSET_PHASE: Final = 152
+OFFSET_ALLOCATION: Final = 154
 
 DTYPE: Final[np.dtype[Any]] = np.dtype(
     {
@@ -136,6 +157,15 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "request_id",
             "send_time_ns",
             "affected_count",
+            "low_units",
+            "high_units",
+            "lot_units",
+            "tick_units",
+            "maximum_quantity_units",
+            "duration_ns",
+            "minimum_share_units",
+            "phase",
+            "allocation",
         ],
         "formats": [
             "<i8",
@@ -158,6 +188,15 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "<i8",
             "<i8",
             "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<u2",
+            "<u2",
         ],
         "offsets": [
             0,
@@ -180,6 +219,15 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             72,
             80,
             88,
+            96,
+            104,
+            112,
+            120,
+            128,
+            136,
+            144,
+            152,
+            154,
         ],
         "itemsize": RECORD_BYTES,
     },
@@ -192,7 +240,7 @@ def initialise(address: int) -> None:
     """Write an empty Control of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x10005)
+    store_i64(address + 16, 0x20005)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)
@@ -202,6 +250,14 @@ def initialise(address: int) -> None:
     store_i64(address + 72, 0)
     store_i64(address + 80, 0)
     store_i64(address + 88, 0)
+    store_i64(address + 96, 0)
+    store_i64(address + 104, 0)
+    store_i64(address + 112, 0)
+    store_i64(address + 120, 0)
+    store_i64(address + 128, 0)
+    store_i64(address + 136, 0)
+    store_i64(address + 144, 0)
+    store_i64(address + 152, 0)
 
 
 @inline
@@ -444,3 +500,111 @@ def get_affected_count(address: int) -> int:
 def set_affected_count(address: int, value: int) -> None:
     """Write ``affected_count`` (uint64)."""
     store_i64(address + OFFSET_AFFECTED_COUNT, value)
+
+
+@getter("int64", OFFSET_LOW_UNITS)
+def get_low_units(address: int) -> int:
+    """Read ``low_units`` (int64)."""
+    return load_i64(address + OFFSET_LOW_UNITS)
+
+
+@setter("int64", OFFSET_LOW_UNITS)
+def set_low_units(address: int, value: int) -> None:
+    """Write ``low_units`` (int64)."""
+    store_i64(address + OFFSET_LOW_UNITS, value)
+
+
+@getter("int64", OFFSET_HIGH_UNITS)
+def get_high_units(address: int) -> int:
+    """Read ``high_units`` (int64)."""
+    return load_i64(address + OFFSET_HIGH_UNITS)
+
+
+@setter("int64", OFFSET_HIGH_UNITS)
+def set_high_units(address: int, value: int) -> None:
+    """Write ``high_units`` (int64)."""
+    store_i64(address + OFFSET_HIGH_UNITS, value)
+
+
+@getter("int64", OFFSET_LOT_UNITS)
+def get_lot_units(address: int) -> int:
+    """Read ``lot_units`` (int64)."""
+    return load_i64(address + OFFSET_LOT_UNITS)
+
+
+@setter("int64", OFFSET_LOT_UNITS)
+def set_lot_units(address: int, value: int) -> None:
+    """Write ``lot_units`` (int64)."""
+    store_i64(address + OFFSET_LOT_UNITS, value)
+
+
+@getter("int64", OFFSET_TICK_UNITS)
+def get_tick_units(address: int) -> int:
+    """Read ``tick_units`` (int64)."""
+    return load_i64(address + OFFSET_TICK_UNITS)
+
+
+@setter("int64", OFFSET_TICK_UNITS)
+def set_tick_units(address: int, value: int) -> None:
+    """Write ``tick_units`` (int64)."""
+    store_i64(address + OFFSET_TICK_UNITS, value)
+
+
+@getter("int64", OFFSET_MAXIMUM_QUANTITY_UNITS)
+def get_maximum_quantity_units(address: int) -> int:
+    """Read ``maximum_quantity_units`` (int64)."""
+    return load_i64(address + OFFSET_MAXIMUM_QUANTITY_UNITS)
+
+
+@setter("int64", OFFSET_MAXIMUM_QUANTITY_UNITS)
+def set_maximum_quantity_units(address: int, value: int) -> None:
+    """Write ``maximum_quantity_units`` (int64)."""
+    store_i64(address + OFFSET_MAXIMUM_QUANTITY_UNITS, value)
+
+
+@getter("int64", OFFSET_DURATION_NS)
+def get_duration_ns(address: int) -> int:
+    """Read ``duration_ns`` (int64)."""
+    return load_i64(address + OFFSET_DURATION_NS)
+
+
+@setter("int64", OFFSET_DURATION_NS)
+def set_duration_ns(address: int, value: int) -> None:
+    """Write ``duration_ns`` (int64)."""
+    store_i64(address + OFFSET_DURATION_NS, value)
+
+
+@getter("int64", OFFSET_MINIMUM_SHARE_UNITS)
+def get_minimum_share_units(address: int) -> int:
+    """Read ``minimum_share_units`` (int64)."""
+    return load_i64(address + OFFSET_MINIMUM_SHARE_UNITS)
+
+
+@setter("int64", OFFSET_MINIMUM_SHARE_UNITS)
+def set_minimum_share_units(address: int, value: int) -> None:
+    """Write ``minimum_share_units`` (int64)."""
+    store_i64(address + OFFSET_MINIMUM_SHARE_UNITS, value)
+
+
+@getter("uint16", OFFSET_PHASE)
+def get_phase(address: int) -> int:
+    """Read ``phase`` (enum)."""
+    return load_u16(address + OFFSET_PHASE)
+
+
+@setter("uint16", OFFSET_PHASE)
+def set_phase(address: int, value: int) -> None:
+    """Write ``phase`` (enum)."""
+    store_u16(address + OFFSET_PHASE, value)
+
+
+@getter("uint16", OFFSET_ALLOCATION)
+def get_allocation(address: int) -> int:
+    """Read ``allocation`` (enum)."""
+    return load_u16(address + OFFSET_ALLOCATION)
+
+
+@setter("uint16", OFFSET_ALLOCATION)
+def set_allocation(address: int, value: int) -> None:
+    """Write ``allocation`` (enum)."""
+    store_u16(address + OFFSET_ALLOCATION, value)

@@ -36,6 +36,8 @@ EXECUTION_TYPE_TRADE_BUST: Final = 9
 EXECUTION_TYPE_TRADE_CORRECTION: Final = 10
 EXECUTION_TYPE_ORDER_STATUS: Final = 11
 EXECUTION_TYPE_MASS_CANCEL_DONE: Final = 12
+EXECUTION_TYPE_RESTATED: Final = 13
+EXECUTION_TYPE_TRIGGERED: Final = 14
 EXECUTION_TYPE_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "accepted",
@@ -50,6 +52,8 @@ EXECUTION_TYPE_NAMES: Final[tuple[str, ...]] = (
     "trade_correction",
     "order_status",
     "mass_cancel_done",
+    "restated",
+    "triggered",
 )
 
 ORDER_STATUS_UNSET: Final = 0
@@ -72,10 +76,12 @@ ORDER_STATUS_NAMES: Final[tuple[str, ...]] = (
 LIQUIDITY_UNSET: Final = 0
 LIQUIDITY_MAKER: Final = 1
 LIQUIDITY_TAKER: Final = 2
+LIQUIDITY_AUCTION: Final = 3
 LIQUIDITY_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "maker",
     "taker",
+    "auction",
 )
 
 DURABILITY_UNSET: Final = 0

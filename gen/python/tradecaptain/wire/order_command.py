@@ -37,13 +37,13 @@ COMMAND_ACTION_NAMES: Final[tuple[str, ...]] = (
 )
 
 KIND: Final = 1
-SCHEMA_VERSION: Final = 1
-DATA_WORDS: Final = 23
-RECORD_BYTES: Final = 200
+SCHEMA_VERSION: Final = 2
+DATA_WORDS: Final = 27
+RECORD_BYTES: Final = 232
 
 # One segment of so many words; its root is a struct right behind its pointer.
-SEGMENT_TABLE: Final = 0x1800000000
-ROOT_POINTER: Final = 0x1700000000
+SEGMENT_TABLE: Final = 0x1c00000000
+ROOT_POINTER: Final = 0x1b00000000
 
 # Bytes from the start of the message.
 OFFSET_KIND: Final = 16
@@ -81,6 +81,13 @@ OFFSET_EXPIRE_TIME_NS: Final = 168
 OFFSET_SEEN_EXECUTION_SEQUENCE: Final = 176
 OFFSET_SEEN_PRICE_SEQUENCE: Final = 184
 OFFSET_SEND_TIME_NS: Final = 192
+OFFSET_SELF_TRADE_PREVENTION: Final = 200
+OFFSET_PEG_REFERENCE: Final = 202
+OFFSET_GROUP_ROLE: Final = 204
+OFFSET_OFFSET_BASIS_POINTS: Final = 206
+OFFSET_OFFSET_UNITS: Final = 208
+OFFSET_MINIMUM_VISIBLE_UNITS: Final = 216
+OFFSET_GROUP_ID: Final = 224
 
 DTYPE: Final[np.dtype[Any]] = np.dtype(
     {
@@ -122,6 +129,13 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "seen_execution_sequence",
             "seen_price_sequence",
             "send_time_ns",
+            "self_trade_prevention",
+            "peg_reference",
+            "group_role",
+            "offset_basis_points",
+            "offset_units",
+            "minimum_visible_units",
+            "group_id",
         ],
         "formats": [
             "<i8",
@@ -158,6 +172,13 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "<i8",
             "<i8",
             "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<u2",
+            "<u2",
+            "<u2",
+            "<u2",
             "<i8",
             "<i8",
             "<i8",
@@ -200,6 +221,13 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             176,
             184,
             192,
+            200,
+            202,
+            204,
+            206,
+            208,
+            216,
+            224,
         ],
         "itemsize": RECORD_BYTES,
     },
@@ -212,7 +240,7 @@ def initialise(address: int) -> None:
     """Write an empty OrderCommand of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x10001)
+    store_i64(address + 16, 0x20001)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)
@@ -235,6 +263,10 @@ def initialise(address: int) -> None:
     store_i64(address + 176, 0)
     store_i64(address + 184, 0)
     store_i64(address + 192, 0)
+    store_i64(address + 200, 0)
+    store_i64(address + 208, 0)
+    store_i64(address + 216, 0)
+    store_i64(address + 224, 0)
 
 
 @inline
@@ -681,3 +713,87 @@ def get_send_time_ns(address: int) -> int:
 def set_send_time_ns(address: int, value: int) -> None:
     """Write ``send_time_ns`` (int64)."""
     store_i64(address + OFFSET_SEND_TIME_NS, value)
+
+
+@getter("uint16", OFFSET_SELF_TRADE_PREVENTION)
+def get_self_trade_prevention(address: int) -> int:
+    """Read ``self_trade_prevention`` (enum)."""
+    return load_u16(address + OFFSET_SELF_TRADE_PREVENTION)
+
+
+@setter("uint16", OFFSET_SELF_TRADE_PREVENTION)
+def set_self_trade_prevention(address: int, value: int) -> None:
+    """Write ``self_trade_prevention`` (enum)."""
+    store_u16(address + OFFSET_SELF_TRADE_PREVENTION, value)
+
+
+@getter("uint16", OFFSET_PEG_REFERENCE)
+def get_peg_reference(address: int) -> int:
+    """Read ``peg_reference`` (enum)."""
+    return load_u16(address + OFFSET_PEG_REFERENCE)
+
+
+@setter("uint16", OFFSET_PEG_REFERENCE)
+def set_peg_reference(address: int, value: int) -> None:
+    """Write ``peg_reference`` (enum)."""
+    store_u16(address + OFFSET_PEG_REFERENCE, value)
+
+
+@getter("uint16", OFFSET_GROUP_ROLE)
+def get_group_role(address: int) -> int:
+    """Read ``group_role`` (enum)."""
+    return load_u16(address + OFFSET_GROUP_ROLE)
+
+
+@setter("uint16", OFFSET_GROUP_ROLE)
+def set_group_role(address: int, value: int) -> None:
+    """Write ``group_role`` (enum)."""
+    store_u16(address + OFFSET_GROUP_ROLE, value)
+
+
+@getter("uint16", OFFSET_OFFSET_BASIS_POINTS)
+def get_offset_basis_points(address: int) -> int:
+    """Read ``offset_basis_points`` (uint16)."""
+    return load_u16(address + OFFSET_OFFSET_BASIS_POINTS)
+
+
+@setter("uint16", OFFSET_OFFSET_BASIS_POINTS)
+def set_offset_basis_points(address: int, value: int) -> None:
+    """Write ``offset_basis_points`` (uint16)."""
+    store_u16(address + OFFSET_OFFSET_BASIS_POINTS, value)
+
+
+@getter("int64", OFFSET_OFFSET_UNITS)
+def get_offset_units(address: int) -> int:
+    """Read ``offset_units`` (int64)."""
+    return load_i64(address + OFFSET_OFFSET_UNITS)
+
+
+@setter("int64", OFFSET_OFFSET_UNITS)
+def set_offset_units(address: int, value: int) -> None:
+    """Write ``offset_units`` (int64)."""
+    store_i64(address + OFFSET_OFFSET_UNITS, value)
+
+
+@getter("int64", OFFSET_MINIMUM_VISIBLE_UNITS)
+def get_minimum_visible_units(address: int) -> int:
+    """Read ``minimum_visible_units`` (int64)."""
+    return load_i64(address + OFFSET_MINIMUM_VISIBLE_UNITS)
+
+
+@setter("int64", OFFSET_MINIMUM_VISIBLE_UNITS)
+def set_minimum_visible_units(address: int, value: int) -> None:
+    """Write ``minimum_visible_units`` (int64)."""
+    store_i64(address + OFFSET_MINIMUM_VISIBLE_UNITS, value)
+
+
+@getter("int64", OFFSET_GROUP_ID)
+def get_group_id(address: int) -> int:
+    """Read ``group_id`` (uint64)."""
+    return load_i64(address + OFFSET_GROUP_ID)
+
+
+@setter("int64", OFFSET_GROUP_ID)
+def set_group_id(address: int, value: int) -> None:
+    """Write ``group_id`` (uint64)."""
+    store_i64(address + OFFSET_GROUP_ID, value)

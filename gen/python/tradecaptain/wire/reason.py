@@ -32,6 +32,16 @@ REASON_MALFORMED_RECORD: Final = 113
 REASON_INVALID_INSTRUCTION: Final = 114
 REASON_REPLACE_BELOW_FILLED: Final = 115
 REASON_REPLACE_MISMATCH: Final = 116
+REASON_INVALID_STOP_PRICE: Final = 117
+REASON_INVALID_DISPLAY_QUANTITY: Final = 118
+REASON_INVALID_MINIMUM_QUANTITY: Final = 119
+REASON_INVALID_EXPIRE_TIME: Final = 120
+REASON_INVALID_PEG: Final = 121
+REASON_INVALID_TRAIL: Final = 122
+REASON_INVALID_GROUP: Final = 123
+REASON_INVALID_SELF_TRADE_PREVENTION: Final = 124
+REASON_DUPLICATE_INSTRUMENT: Final = 125
+REASON_INVALID_INSTRUMENT_RULES: Final = 126
 REASON_LIMIT_UNSET: Final = 200
 REASON_ORDER_QUANTITY_LIMIT: Final = 201
 REASON_ORDER_NOTIONAL_LIMIT: Final = 202
@@ -50,6 +60,13 @@ REASON_CANCELLED_ON_DISCONNECT: Final = 305
 REASON_CANCELLED_BY_VENUE_RESTART: Final = 306
 REASON_SELF_TRADE_PREVENTED: Final = 307
 REASON_POST_ONLY_WOULD_TRADE: Final = 308
+REASON_PRICE_BAND: Final = 309
+REASON_PHASE_REFUSES: Final = 310
+REASON_CANCELLED_BY_GROUP: Final = 311
+REASON_EXPIRE_TIME_REACHED: Final = 312
+REASON_MINIMUM_QUANTITY_UNFILLED: Final = 313
+REASON_AUCTION_UNFILLED: Final = 314
+REASON_DYNAMIC_BAND: Final = 315
 REASON_UNAUTHENTICATED: Final = 400
 REASON_PERMISSION_DENIED: Final = 401
 REASON_OVERLOADED: Final = 500
@@ -86,6 +103,16 @@ NAMES: Final[dict[int, str]] = {
     REASON_INVALID_INSTRUCTION: "REASON_INVALID_INSTRUCTION",
     REASON_REPLACE_BELOW_FILLED: "REASON_REPLACE_BELOW_FILLED",
     REASON_REPLACE_MISMATCH: "REASON_REPLACE_MISMATCH",
+    REASON_INVALID_STOP_PRICE: "REASON_INVALID_STOP_PRICE",
+    REASON_INVALID_DISPLAY_QUANTITY: "REASON_INVALID_DISPLAY_QUANTITY",
+    REASON_INVALID_MINIMUM_QUANTITY: "REASON_INVALID_MINIMUM_QUANTITY",
+    REASON_INVALID_EXPIRE_TIME: "REASON_INVALID_EXPIRE_TIME",
+    REASON_INVALID_PEG: "REASON_INVALID_PEG",
+    REASON_INVALID_TRAIL: "REASON_INVALID_TRAIL",
+    REASON_INVALID_GROUP: "REASON_INVALID_GROUP",
+    REASON_INVALID_SELF_TRADE_PREVENTION: "REASON_INVALID_SELF_TRADE_PREVENTION",
+    REASON_DUPLICATE_INSTRUMENT: "REASON_DUPLICATE_INSTRUMENT",
+    REASON_INVALID_INSTRUMENT_RULES: "REASON_INVALID_INSTRUMENT_RULES",
     REASON_LIMIT_UNSET: "REASON_LIMIT_UNSET",
     REASON_ORDER_QUANTITY_LIMIT: "REASON_ORDER_QUANTITY_LIMIT",
     REASON_ORDER_NOTIONAL_LIMIT: "REASON_ORDER_NOTIONAL_LIMIT",
@@ -104,6 +131,13 @@ NAMES: Final[dict[int, str]] = {
     REASON_CANCELLED_BY_VENUE_RESTART: "REASON_CANCELLED_BY_VENUE_RESTART",
     REASON_SELF_TRADE_PREVENTED: "REASON_SELF_TRADE_PREVENTED",
     REASON_POST_ONLY_WOULD_TRADE: "REASON_POST_ONLY_WOULD_TRADE",
+    REASON_PRICE_BAND: "REASON_PRICE_BAND",
+    REASON_PHASE_REFUSES: "REASON_PHASE_REFUSES",
+    REASON_CANCELLED_BY_GROUP: "REASON_CANCELLED_BY_GROUP",
+    REASON_EXPIRE_TIME_REACHED: "REASON_EXPIRE_TIME_REACHED",
+    REASON_MINIMUM_QUANTITY_UNFILLED: "REASON_MINIMUM_QUANTITY_UNFILLED",
+    REASON_AUCTION_UNFILLED: "REASON_AUCTION_UNFILLED",
+    REASON_DYNAMIC_BAND: "REASON_DYNAMIC_BAND",
     REASON_UNAUTHENTICATED: "REASON_UNAUTHENTICATED",
     REASON_PERMISSION_DENIED: "REASON_PERMISSION_DENIED",
     REASON_OVERLOADED: "REASON_OVERLOADED",
@@ -249,6 +283,76 @@ RULES: Final[dict[int, ReasonRule]] = {
         grpc_code=3,
         clause="",
     ),
+    REASON_INVALID_STOP_PRICE: ReasonRule(
+        rule="a stop order, and no other, has a stop price within the instrument's range",
+        field="stop_price",
+        retryable=False,
+        grpc_code=3,
+        clause="",
+    ),
+    REASON_INVALID_DISPLAY_QUANTITY: ReasonRule(
+        rule="display quantity must be a positive multiple of the lot, below the quantity, on a displayed limit order",
+        field="display_quantity",
+        retryable=False,
+        grpc_code=3,
+        clause="",
+    ),
+    REASON_INVALID_MINIMUM_QUANTITY: ReasonRule(
+        rule="minimum quantity must be positive and not exceed the quantity",
+        field="minimum_quantity",
+        retryable=False,
+        grpc_code=3,
+        clause="",
+    ),
+    REASON_INVALID_EXPIRE_TIME: ReasonRule(
+        rule="a good-till-date order, and no other, has an expire time in the future",
+        field="expire_time_ns",
+        retryable=False,
+        grpc_code=3,
+        clause="",
+    ),
+    REASON_INVALID_PEG: ReasonRule(
+        rule="a pegged order, and no other, names the price that it follows",
+        field="peg_reference",
+        retryable=False,
+        grpc_code=3,
+        clause="",
+    ),
+    REASON_INVALID_TRAIL: ReasonRule(
+        rule="a trailing stop, and no other, has one positive distance",
+        field="trailing_distance",
+        retryable=False,
+        grpc_code=3,
+        clause="",
+    ),
+    REASON_INVALID_GROUP: ReasonRule(
+        rule="a group has at most eight working orders of one account and instrument; a bracket has one entry, and its exits come before it is done",
+        field="group_id",
+        retryable=False,
+        grpc_code=3,
+        clause="",
+    ),
+    REASON_INVALID_SELF_TRADE_PREVENTION: ReasonRule(
+        rule="self-trade prevention must be one of the offered ones",
+        field="self_trade_prevention",
+        retryable=False,
+        grpc_code=3,
+        clause="",
+    ),
+    REASON_DUPLICATE_INSTRUMENT: ReasonRule(
+        rule="an instrument id is never reused",
+        field="instrument",
+        retryable=False,
+        grpc_code=6,
+        clause="",
+    ),
+    REASON_INVALID_INSTRUMENT_RULES: ReasonRule(
+        rule="an instrument's rules must be consistent",
+        field="instrument",
+        retryable=False,
+        grpc_code=3,
+        clause="",
+    ),
     REASON_LIMIT_UNSET: ReasonRule(
         rule="every required limit must be set",
         field="",
@@ -370,6 +474,55 @@ RULES: Final[dict[int, ReasonRule]] = {
     ),
     REASON_POST_ONLY_WOULD_TRADE: ReasonRule(
         rule="post-only must not take liquidity",
+        field="price",
+        retryable=False,
+        grpc_code=9,
+        clause="",
+    ),
+    REASON_PRICE_BAND: ReasonRule(
+        rule="price must lie within the instrument's static price band",
+        field="price",
+        retryable=False,
+        grpc_code=9,
+        clause="",
+    ),
+    REASON_PHASE_REFUSES: ReasonRule(
+        rule="the instrument's trading phase must take the order",
+        field="",
+        retryable=True,
+        grpc_code=9,
+        clause="",
+    ),
+    REASON_CANCELLED_BY_GROUP: ReasonRule(
+        rule="a trade of one order of the group cancels the others",
+        field="",
+        retryable=False,
+        grpc_code=1,
+        clause="",
+    ),
+    REASON_EXPIRE_TIME_REACHED: ReasonRule(
+        rule="an order ends at its expire time",
+        field="",
+        retryable=False,
+        grpc_code=1,
+        clause="",
+    ),
+    REASON_MINIMUM_QUANTITY_UNFILLED: ReasonRule(
+        rule="a minimum quantity must trade at once",
+        field="minimum_quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="",
+    ),
+    REASON_AUCTION_UNFILLED: ReasonRule(
+        rule="an order for an auction ends with it",
+        field="",
+        retryable=False,
+        grpc_code=9,
+        clause="",
+    ),
+    REASON_DYNAMIC_BAND: ReasonRule(
+        rule="a trade must lie within the dynamic price band",
         field="price",
         retryable=False,
         grpc_code=9,

@@ -32,7 +32,7 @@ STREAMS: Final[dict[str, Stream]] = {
         name="order_commands",
         stream_id=ORDER_COMMANDS,
         record="order_command",
-        record_bytes=200,
+        record_bytes=232,
         owner="gateway and co-located strategies",
         readers=(
             "orderbook",
@@ -44,7 +44,7 @@ STREAMS: Final[dict[str, Stream]] = {
         name="replay_commands",
         stream_id=REPLAY_COMMANDS,
         record="order_command",
-        record_bytes=200,
+        record_bytes=232,
         owner="collector",
         readers=(
             "orderbook",
@@ -56,7 +56,7 @@ STREAMS: Final[dict[str, Stream]] = {
         name="control_commands",
         stream_id=CONTROL_COMMANDS,
         record="control",
-        record_bytes=96,
+        record_bytes=160,
         owner="risk, gateway and collector",
         readers=(
             "orderbook",
@@ -95,7 +95,7 @@ STREAMS: Final[dict[str, Stream]] = {
         name="control_events",
         stream_id=CONTROL_EVENTS,
         record="control",
-        record_bytes=96,
+        record_bytes=160,
         owner="orderbook",
         readers=(
             "risk",

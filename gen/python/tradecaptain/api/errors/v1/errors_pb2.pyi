@@ -68,6 +68,26 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A replace would leave nothing open."""
     REASON_REPLACE_MISMATCH: _Reason.ValueType  # 116
     """A replace belongs to another instrument or side than its order."""
+    REASON_INVALID_STOP_PRICE: _Reason.ValueType  # 117
+    """A stop order without a stop price in range, or another order with one."""
+    REASON_INVALID_DISPLAY_QUANTITY: _Reason.ValueType  # 118
+    """The visible part of an iceberg order doesn't go with its quantity."""
+    REASON_INVALID_MINIMUM_QUANTITY: _Reason.ValueType  # 119
+    """The minimum quantity doesn't go with the order."""
+    REASON_INVALID_EXPIRE_TIME: _Reason.ValueType  # 120
+    """A good-till-date order without a future expire time, or another order with one."""
+    REASON_INVALID_PEG: _Reason.ValueType  # 121
+    """A pegged order without a reference, or another order with one."""
+    REASON_INVALID_TRAIL: _Reason.ValueType  # 122
+    """A trailing stop without a distance, or another order with one."""
+    REASON_INVALID_GROUP: _Reason.ValueType  # 123
+    """The order doesn't fit its group."""
+    REASON_INVALID_SELF_TRADE_PREVENTION: _Reason.ValueType  # 124
+    """The self-trade prevention isn't known."""
+    REASON_DUPLICATE_INSTRUMENT: _Reason.ValueType  # 125
+    """The instrument exists already."""
+    REASON_INVALID_INSTRUMENT_RULES: _Reason.ValueType  # 126
+    """The rules of a new instrument, its bands or its phase contradict each other."""
     REASON_LIMIT_UNSET: _Reason.ValueType  # 200
     """A limit that must be set isn't set for this order: the gate fails closed."""
     REASON_ORDER_QUANTITY_LIMIT: _Reason.ValueType  # 201
@@ -104,6 +124,20 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The order would have traded with one of the same self-trade group."""
     REASON_POST_ONLY_WOULD_TRADE: _Reason.ValueType  # 308
     """A post-only order would have traded."""
+    REASON_PRICE_BAND: _Reason.ValueType  # 309
+    """The price lies outside of the instrument's static band."""
+    REASON_PHASE_REFUSES: _Reason.ValueType  # 310
+    """The trading phase doesn't take the order."""
+    REASON_CANCELLED_BY_GROUP: _Reason.ValueType  # 311
+    """Another order of the group traded."""
+    REASON_EXPIRE_TIME_REACHED: _Reason.ValueType  # 312
+    """The order's time has come."""
+    REASON_MINIMUM_QUANTITY_UNFILLED: _Reason.ValueType  # 313
+    """Less than the minimum quantity was to be had at once."""
+    REASON_AUCTION_UNFILLED: _Reason.ValueType  # 314
+    """What the auction left of an order that is for this auction only."""
+    REASON_DYNAMIC_BAND: _Reason.ValueType  # 315
+    """A trade would have left the dynamic price band."""
     REASON_UNAUTHENTICATED: _Reason.ValueType  # 400
     """The caller presented no credentials, or wrong ones."""
     REASON_PERMISSION_DENIED: _Reason.ValueType  # 401
@@ -176,6 +210,26 @@ REASON_REPLACE_BELOW_FILLED: Reason.ValueType  # 115
 """A replace would leave nothing open."""
 REASON_REPLACE_MISMATCH: Reason.ValueType  # 116
 """A replace belongs to another instrument or side than its order."""
+REASON_INVALID_STOP_PRICE: Reason.ValueType  # 117
+"""A stop order without a stop price in range, or another order with one."""
+REASON_INVALID_DISPLAY_QUANTITY: Reason.ValueType  # 118
+"""The visible part of an iceberg order doesn't go with its quantity."""
+REASON_INVALID_MINIMUM_QUANTITY: Reason.ValueType  # 119
+"""The minimum quantity doesn't go with the order."""
+REASON_INVALID_EXPIRE_TIME: Reason.ValueType  # 120
+"""A good-till-date order without a future expire time, or another order with one."""
+REASON_INVALID_PEG: Reason.ValueType  # 121
+"""A pegged order without a reference, or another order with one."""
+REASON_INVALID_TRAIL: Reason.ValueType  # 122
+"""A trailing stop without a distance, or another order with one."""
+REASON_INVALID_GROUP: Reason.ValueType  # 123
+"""The order doesn't fit its group."""
+REASON_INVALID_SELF_TRADE_PREVENTION: Reason.ValueType  # 124
+"""The self-trade prevention isn't known."""
+REASON_DUPLICATE_INSTRUMENT: Reason.ValueType  # 125
+"""The instrument exists already."""
+REASON_INVALID_INSTRUMENT_RULES: Reason.ValueType  # 126
+"""The rules of a new instrument, its bands or its phase contradict each other."""
 REASON_LIMIT_UNSET: Reason.ValueType  # 200
 """A limit that must be set isn't set for this order: the gate fails closed."""
 REASON_ORDER_QUANTITY_LIMIT: Reason.ValueType  # 201
@@ -212,6 +266,20 @@ REASON_SELF_TRADE_PREVENTED: Reason.ValueType  # 307
 """The order would have traded with one of the same self-trade group."""
 REASON_POST_ONLY_WOULD_TRADE: Reason.ValueType  # 308
 """A post-only order would have traded."""
+REASON_PRICE_BAND: Reason.ValueType  # 309
+"""The price lies outside of the instrument's static band."""
+REASON_PHASE_REFUSES: Reason.ValueType  # 310
+"""The trading phase doesn't take the order."""
+REASON_CANCELLED_BY_GROUP: Reason.ValueType  # 311
+"""Another order of the group traded."""
+REASON_EXPIRE_TIME_REACHED: Reason.ValueType  # 312
+"""The order's time has come."""
+REASON_MINIMUM_QUANTITY_UNFILLED: Reason.ValueType  # 313
+"""Less than the minimum quantity was to be had at once."""
+REASON_AUCTION_UNFILLED: Reason.ValueType  # 314
+"""What the auction left of an order that is for this auction only."""
+REASON_DYNAMIC_BAND: Reason.ValueType  # 315
+"""A trade would have left the dynamic price band."""
 REASON_UNAUTHENTICATED: Reason.ValueType  # 400
 """The caller presented no credentials, or wrong ones."""
 REASON_PERMISSION_DENIED: Reason.ValueType  # 401

@@ -40,6 +40,10 @@ class _OrderTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OrderType.V
     """A market order once the stop price has traded."""
     ORDER_TYPE_STOP_LIMIT: _OrderType.ValueType  # 4
     """A limit order once the stop price has traded."""
+    ORDER_TYPE_TRAILING_STOP: _OrderType.ValueType  # 5
+    """A market order once the price has come back from its best since entry by the trailing distance."""
+    ORDER_TYPE_PEGGED: _OrderType.ValueType  # 6
+    """A limit order whose price follows the best prices of the book."""
 
 class OrderType(_OrderType, metaclass=_OrderTypeEnumTypeWrapper):
     """How an order is priced."""
@@ -54,6 +58,10 @@ ORDER_TYPE_STOP: OrderType.ValueType  # 3
 """A market order once the stop price has traded."""
 ORDER_TYPE_STOP_LIMIT: OrderType.ValueType  # 4
 """A limit order once the stop price has traded."""
+ORDER_TYPE_TRAILING_STOP: OrderType.ValueType  # 5
+"""A market order once the price has come back from its best since entry by the trailing distance."""
+ORDER_TYPE_PEGGED: OrderType.ValueType  # 6
+"""A limit order whose price follows the best prices of the book."""
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
 class _TimeInForce:
@@ -74,6 +82,10 @@ class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInFor
     """All of it trades at once, or none."""
     TIME_IN_FORCE_GOOD_TILL_DATE: _TimeInForce.ValueType  # 5
     """Until its expire time."""
+    TIME_IN_FORCE_AT_OPEN: _TimeInForce.ValueType  # 6
+    """For the next opening auction only."""
+    TIME_IN_FORCE_AT_CLOSE: _TimeInForce.ValueType  # 7
+    """For the next closing auction only."""
 
 class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order lives."""
@@ -90,7 +102,99 @@ TIME_IN_FORCE_FILL_OR_KILL: TimeInForce.ValueType  # 4
 """All of it trades at once, or none."""
 TIME_IN_FORCE_GOOD_TILL_DATE: TimeInForce.ValueType  # 5
 """Until its expire time."""
+TIME_IN_FORCE_AT_OPEN: TimeInForce.ValueType  # 6
+"""For the next opening auction only."""
+TIME_IN_FORCE_AT_CLOSE: TimeInForce.ValueType  # 7
+"""For the next closing auction only."""
 Global___TimeInForce: _TypeAlias = TimeInForce  # noqa: Y015
+
+class _SelfTradePrevention:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SelfTradePreventionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SelfTradePrevention.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SELF_TRADE_PREVENTION_UNSPECIFIED: _SelfTradePrevention.ValueType  # 0
+    """Not given: cancel newest, between orders of one self-trade group."""
+    SELF_TRADE_PREVENTION_CANCEL_NEWEST: _SelfTradePrevention.ValueType  # 1
+    """The incoming order ends."""
+    SELF_TRADE_PREVENTION_CANCEL_OLDEST: _SelfTradePrevention.ValueType  # 2
+    """The resting order ends."""
+    SELF_TRADE_PREVENTION_CANCEL_BOTH: _SelfTradePrevention.ValueType  # 3
+    """Both end."""
+    SELF_TRADE_PREVENTION_DECREMENT: _SelfTradePrevention.ValueType  # 4
+    """Both lose the smaller of their open quantities; what is at zero then ends."""
+
+class SelfTradePrevention(_SelfTradePrevention, metaclass=_SelfTradePreventionEnumTypeWrapper):
+    """What happens when an order would trade with one of its own group."""
+
+SELF_TRADE_PREVENTION_UNSPECIFIED: SelfTradePrevention.ValueType  # 0
+"""Not given: cancel newest, between orders of one self-trade group."""
+SELF_TRADE_PREVENTION_CANCEL_NEWEST: SelfTradePrevention.ValueType  # 1
+"""The incoming order ends."""
+SELF_TRADE_PREVENTION_CANCEL_OLDEST: SelfTradePrevention.ValueType  # 2
+"""The resting order ends."""
+SELF_TRADE_PREVENTION_CANCEL_BOTH: SelfTradePrevention.ValueType  # 3
+"""Both end."""
+SELF_TRADE_PREVENTION_DECREMENT: SelfTradePrevention.ValueType  # 4
+"""Both lose the smaller of their open quantities; what is at zero then ends."""
+Global___SelfTradePrevention: _TypeAlias = SelfTradePrevention  # noqa: Y015
+
+class _PegReference:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PegReferenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PegReference.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PEG_REFERENCE_UNSPECIFIED: _PegReference.ValueType  # 0
+    """Not pegged."""
+    PEG_REFERENCE_SAME_SIDE: _PegReference.ValueType  # 1
+    """The best price of its own side."""
+    PEG_REFERENCE_OTHER_SIDE: _PegReference.ValueType  # 2
+    """The best price of the other side."""
+    PEG_REFERENCE_MIDPOINT: _PegReference.ValueType  # 3
+    """The middle of both, rounded down to a price unit."""
+
+class PegReference(_PegReference, metaclass=_PegReferenceEnumTypeWrapper):
+    """Which price a pegged order follows."""
+
+PEG_REFERENCE_UNSPECIFIED: PegReference.ValueType  # 0
+"""Not pegged."""
+PEG_REFERENCE_SAME_SIDE: PegReference.ValueType  # 1
+"""The best price of its own side."""
+PEG_REFERENCE_OTHER_SIDE: PegReference.ValueType  # 2
+"""The best price of the other side."""
+PEG_REFERENCE_MIDPOINT: PegReference.ValueType  # 3
+"""The middle of both, rounded down to a price unit."""
+Global___PegReference: _TypeAlias = PegReference  # noqa: Y015
+
+class _GroupRole:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _GroupRoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_GroupRole.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    GROUP_ROLE_UNSPECIFIED: _GroupRole.ValueType  # 0
+    """In no group."""
+    GROUP_ROLE_ONE_CANCELS_OTHER: _GroupRole.ValueType  # 1
+    """A trade of one member cancels the others."""
+    GROUP_ROLE_BRACKET_ENTRY: _GroupRole.ValueType  # 2
+    """The entry of a bracket; its exits may be sent before it."""
+    GROUP_ROLE_BRACKET_EXIT: _GroupRole.ValueType  # 3
+    """An exit of a bracket: it sleeps until the entry is done; then one cancels the other."""
+
+class GroupRole(_GroupRole, metaclass=_GroupRoleEnumTypeWrapper):
+    """Part of an order in its group."""
+
+GROUP_ROLE_UNSPECIFIED: GroupRole.ValueType  # 0
+"""In no group."""
+GROUP_ROLE_ONE_CANCELS_OTHER: GroupRole.ValueType  # 1
+"""A trade of one member cancels the others."""
+GROUP_ROLE_BRACKET_ENTRY: GroupRole.ValueType  # 2
+"""The entry of a bracket; its exits may be sent before it."""
+GROUP_ROLE_BRACKET_EXIT: GroupRole.ValueType  # 3
+"""An exit of a bracket: it sleeps until the entry is done; then one cancels the other."""
+Global___GroupRole: _TypeAlias = GroupRole  # noqa: Y015
 
 class _Capacity:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -204,6 +308,12 @@ class _ExecutionTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Executi
     """The state of the order, on request."""
     EXECUTION_TYPE_MASS_CANCEL_DONE: _ExecutionType.ValueType  # 12
     """A mass cancel is done."""
+    EXECUTION_TYPE_RESTATED: _ExecutionType.ValueType  # 13
+    """The venue changed the order by its own rules: a pegged price moved, or self-trade prevention took
+    something off what was open.
+    """
+    EXECUTION_TYPE_TRIGGERED: _ExecutionType.ValueType  # 14
+    """A stop was elected, or the order's waiting is over; it enters the book now."""
 
 class ExecutionType(_ExecutionType, metaclass=_ExecutionTypeEnumTypeWrapper):
     """What an execution report tells."""
@@ -234,6 +344,12 @@ EXECUTION_TYPE_ORDER_STATUS: ExecutionType.ValueType  # 11
 """The state of the order, on request."""
 EXECUTION_TYPE_MASS_CANCEL_DONE: ExecutionType.ValueType  # 12
 """A mass cancel is done."""
+EXECUTION_TYPE_RESTATED: ExecutionType.ValueType  # 13
+"""The venue changed the order by its own rules: a pegged price moved, or self-trade prevention took
+something off what was open.
+"""
+EXECUTION_TYPE_TRIGGERED: ExecutionType.ValueType  # 14
+"""A stop was elected, or the order's waiting is over; it enters the book now."""
 Global___ExecutionType: _TypeAlias = ExecutionType  # noqa: Y015
 
 class _OrderStatus:
@@ -288,6 +404,8 @@ class _LiquidityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Liquidity.V
     """The order rested in the book."""
     LIQUIDITY_TAKER: _Liquidity.ValueType  # 2
     """The order came in."""
+    LIQUIDITY_AUCTION: _Liquidity.ValueType  # 3
+    """The trade was made by an auction."""
 
 class Liquidity(_Liquidity, metaclass=_LiquidityEnumTypeWrapper):
     """Whether an execution gave or took liquidity."""
@@ -298,6 +416,8 @@ LIQUIDITY_MAKER: Liquidity.ValueType  # 1
 """The order rested in the book."""
 LIQUIDITY_TAKER: Liquidity.ValueType  # 2
 """The order came in."""
+LIQUIDITY_AUCTION: Liquidity.ValueType  # 3
+"""The trade was made by an auction."""
 Global___Liquidity: _TypeAlias = Liquidity  # noqa: Y015
 
 class _Durability:
@@ -362,6 +482,16 @@ class NewOrder(_message.Message):
     SHORT_SALE_FIELD_NUMBER: _builtins.int
     SEEN_EXECUTION_SEQUENCE_FIELD_NUMBER: _builtins.int
     SEEN_PRICE_SEQUENCE_FIELD_NUMBER: _builtins.int
+    SLIDE_FIELD_NUMBER: _builtins.int
+    SELF_TRADE_PREVENTION_FIELD_NUMBER: _builtins.int
+    PEG_REFERENCE_FIELD_NUMBER: _builtins.int
+    PEG_OFFSET_FIELD_NUMBER: _builtins.int
+    TRAILING_DISTANCE_FIELD_NUMBER: _builtins.int
+    TRAILING_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ROLE_FIELD_NUMBER: _builtins.int
+    MINIMUM_VISIBLE_FIELD_NUMBER: _builtins.int
+    TOP_PRIORITY_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account: its name, or its numeric id. Empty: the caller's only account."""
     instrument: _builtins.str
@@ -412,6 +542,28 @@ class NewOrder(_message.Message):
     """Number of the last execution report that the author had seen when it decided; zero for none."""
     seen_price_sequence: _builtins.int
     """Number of the last market record that the author had seen when it decided; zero for none."""
+    slide: _builtins.bool
+    """With post_only: move to the nearest price at which it wouldn't trade, instead of a refusal."""
+    self_trade_prevention: Global___SelfTradePrevention.ValueType
+    """What happens when it would trade with an order of its own group."""
+    peg_reference: Global___PegReference.ValueType
+    """Which price a pegged order follows; pegged orders only."""
+    peg_offset: _builtins.str
+    """Added to the price that a pegged order follows, exact decimal text; may be negative."""
+    trailing_distance: _builtins.str
+    """Distance of a trailing stop, exact decimal text in price terms."""
+    trailing_basis_points: _builtins.int
+    """Distance of a trailing stop in hundredths of a percent of the best price; instead of the above."""
+    group_id: _builtins.int
+    """The author's number of the order's group; zero for none."""
+    group_role: Global___GroupRole.ValueType
+    """Part of the order in its group."""
+    minimum_visible: _builtins.str
+    """Iceberg: show the display quantity again once less than this is visible, exact decimal text; once
+    nothing is visible if absent.
+    """
+    top_priority: _builtins.bool
+    """Hold the TOP priority of its price, where the instrument allocates pro rata with one."""
     def __init__(
         self,
         *,
@@ -439,10 +591,20 @@ class NewOrder(_message.Message):
         short_sale: Global___ShortSale.ValueType = ...,
         seen_execution_sequence: _builtins.int = ...,
         seen_price_sequence: _builtins.int = ...,
+        slide: _builtins.bool = ...,
+        self_trade_prevention: Global___SelfTradePrevention.ValueType = ...,
+        peg_reference: Global___PegReference.ValueType = ...,
+        peg_offset: _builtins.str | None = ...,
+        trailing_distance: _builtins.str | None = ...,
+        trailing_basis_points: _builtins.int | None = ...,
+        group_id: _builtins.int = ...,
+        group_role: Global___GroupRole.ValueType = ...,
+        minimum_visible: _builtins.str | None = ...,
+        top_priority: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity", "_expire_time_ns", b"_expire_time_ns", "_minimum_quantity", b"_minimum_quantity", "_price", b"_price", "_self_trade_group", b"_self_trade_group", "_stop_price", b"_stop_price", "display_quantity", b"display_quantity", "expire_time_ns", b"expire_time_ns", "minimum_quantity", b"minimum_quantity", "price", b"price", "self_trade_group", b"self_trade_group", "stop_price", b"stop_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity", "_expire_time_ns", b"_expire_time_ns", "_minimum_quantity", b"_minimum_quantity", "_minimum_visible", b"_minimum_visible", "_peg_offset", b"_peg_offset", "_price", b"_price", "_self_trade_group", b"_self_trade_group", "_stop_price", b"_stop_price", "_trailing_basis_points", b"_trailing_basis_points", "_trailing_distance", b"_trailing_distance", "display_quantity", b"display_quantity", "expire_time_ns", b"expire_time_ns", "minimum_quantity", b"minimum_quantity", "minimum_visible", b"minimum_visible", "peg_offset", b"peg_offset", "price", b"price", "self_trade_group", b"self_trade_group", "stop_price", b"stop_price", "trailing_basis_points", b"trailing_basis_points", "trailing_distance", b"trailing_distance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity", "_expire_time_ns", b"_expire_time_ns", "_minimum_quantity", b"_minimum_quantity", "_price", b"_price", "_self_trade_group", b"_self_trade_group", "_stop_price", b"_stop_price", "account", b"account", "all_or_none", b"all_or_none", "capacity", b"capacity", "client_order_id", b"client_order_id", "display_quantity", b"display_quantity", "expire_time_ns", b"expire_time_ns", "hidden", b"hidden", "instrument", b"instrument", "minimum_quantity", b"minimum_quantity", "position_effect", b"position_effect", "post_only", b"post_only", "price", b"price", "quantity", b"quantity", "reduce_only", b"reduce_only", "seen_execution_sequence", b"seen_execution_sequence", "seen_price_sequence", b"seen_price_sequence", "self_trade_group", b"self_trade_group", "short_sale", b"short_sale", "side", b"side", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "trader_id", b"trader_id", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity", "_expire_time_ns", b"_expire_time_ns", "_minimum_quantity", b"_minimum_quantity", "_minimum_visible", b"_minimum_visible", "_peg_offset", b"_peg_offset", "_price", b"_price", "_self_trade_group", b"_self_trade_group", "_stop_price", b"_stop_price", "_trailing_basis_points", b"_trailing_basis_points", "_trailing_distance", b"_trailing_distance", "account", b"account", "all_or_none", b"all_or_none", "capacity", b"capacity", "client_order_id", b"client_order_id", "display_quantity", b"display_quantity", "expire_time_ns", b"expire_time_ns", "group_id", b"group_id", "group_role", b"group_role", "hidden", b"hidden", "instrument", b"instrument", "minimum_quantity", b"minimum_quantity", "minimum_visible", b"minimum_visible", "peg_offset", b"peg_offset", "peg_reference", b"peg_reference", "position_effect", b"position_effect", "post_only", b"post_only", "price", b"price", "quantity", b"quantity", "reduce_only", b"reduce_only", "seen_execution_sequence", b"seen_execution_sequence", "seen_price_sequence", b"seen_price_sequence", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "short_sale", b"short_sale", "side", b"side", "slide", b"slide", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "top_priority", b"top_priority", "trader_id", b"trader_id", "trailing_basis_points", b"trailing_basis_points", "trailing_distance", b"trailing_distance", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__display_quantity: _TypeAlias = _typing.Literal["display_quantity"]  # noqa: Y015
     _WhichOneofArgType__display_quantity: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity"]  # noqa: Y015
@@ -450,12 +612,20 @@ class NewOrder(_message.Message):
     _WhichOneofArgType__expire_time_ns: _TypeAlias = _typing.Literal["_expire_time_ns", b"_expire_time_ns"]  # noqa: Y015
     _WhichOneofReturnType__minimum_quantity: _TypeAlias = _typing.Literal["minimum_quantity"]  # noqa: Y015
     _WhichOneofArgType__minimum_quantity: _TypeAlias = _typing.Literal["_minimum_quantity", b"_minimum_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__minimum_visible: _TypeAlias = _typing.Literal["minimum_visible"]  # noqa: Y015
+    _WhichOneofArgType__minimum_visible: _TypeAlias = _typing.Literal["_minimum_visible", b"_minimum_visible"]  # noqa: Y015
+    _WhichOneofReturnType__peg_offset: _TypeAlias = _typing.Literal["peg_offset"]  # noqa: Y015
+    _WhichOneofArgType__peg_offset: _TypeAlias = _typing.Literal["_peg_offset", b"_peg_offset"]  # noqa: Y015
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
     _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
     _WhichOneofReturnType__self_trade_group: _TypeAlias = _typing.Literal["self_trade_group"]  # noqa: Y015
     _WhichOneofArgType__self_trade_group: _TypeAlias = _typing.Literal["_self_trade_group", b"_self_trade_group"]  # noqa: Y015
     _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
     _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
+    _WhichOneofReturnType__trailing_basis_points: _TypeAlias = _typing.Literal["trailing_basis_points"]  # noqa: Y015
+    _WhichOneofArgType__trailing_basis_points: _TypeAlias = _typing.Literal["_trailing_basis_points", b"_trailing_basis_points"]  # noqa: Y015
+    _WhichOneofReturnType__trailing_distance: _TypeAlias = _typing.Literal["trailing_distance"]  # noqa: Y015
+    _WhichOneofArgType__trailing_distance: _TypeAlias = _typing.Literal["_trailing_distance", b"_trailing_distance"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__display_quantity) -> _WhichOneofReturnType__display_quantity | None: ...
     @_typing.overload
@@ -463,11 +633,19 @@ class NewOrder(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum_quantity) -> _WhichOneofReturnType__minimum_quantity | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum_visible) -> _WhichOneofReturnType__minimum_visible | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__peg_offset) -> _WhichOneofReturnType__peg_offset | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__self_trade_group) -> _WhichOneofReturnType__self_trade_group | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trailing_basis_points) -> _WhichOneofReturnType__trailing_basis_points | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trailing_distance) -> _WhichOneofReturnType__trailing_distance | None: ...
 
 Global___NewOrder: _TypeAlias = NewOrder  # noqa: Y015
 
@@ -661,6 +839,7 @@ class MassCancel(_message.Message):
     INSTRUMENT_FIELD_NUMBER: _builtins.int
     SIDE_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    STRATEGY_ID_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account: its name, or its numeric id. Empty: the caller's only account."""
     instrument: _builtins.str
@@ -669,6 +848,8 @@ class MassCancel(_message.Message):
     """Only this side; both if unspecified."""
     session_id: _builtins.int
     """Only orders of this session; of all sessions if zero."""
+    strategy_id: _builtins.int
+    """Only orders of this strategy, the author's tag; of all if zero."""
     def __init__(
         self,
         *,
@@ -676,10 +857,11 @@ class MassCancel(_message.Message):
         instrument: _builtins.str = ...,
         side: _common_pb2.Side.ValueType = ...,
         session_id: _builtins.int = ...,
+        strategy_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "instrument", b"instrument", "session_id", b"session_id", "side", b"side"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "instrument", b"instrument", "session_id", b"session_id", "side", b"side", "strategy_id", b"strategy_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
