@@ -13,7 +13,7 @@ from typing import Any
 from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.kernel_clock import monotonic_ns_kernel
-from tradecaptain.base.memory import copy_bytes, load_i32, load_i64
+from tradecaptain.base.memory import copy_bytes, load_i16, load_i32, load_i64
 from tradecaptain.base.records import records_at
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.checks import check_new, check_replace, find_target
@@ -112,7 +112,7 @@ def sequence_replace(header: Any, engine: int, command: int, slot: int) -> int:
     refusal = gate_check_replace(
         header[0]["gate"],
         command,
-        load_i32(order + at.ORDER_SIDE) + 0,
+        load_i16(order + at.ORDER_SIDE) + 0,
         leaves_units,
         load_i64(order + at.ORDER_PRICE_UNITS),
         load_i64(order + at.ORDER_QUANTITY_UNITS) - leaves_units,
@@ -133,7 +133,7 @@ def sequence_cancel(header: Any, engine: int, command: int, slot: int) -> int:
             header[0]["gate"],
             load_i32(order + at.ORDER_ACCOUNT_ID) + 0,
             order_command.get_instrument_id(command),
-            load_i32(order + at.ORDER_SIDE) + 0,
+            load_i16(order + at.ORDER_SIDE) + 0,
             quantity_units,
             0,
         )

@@ -7,7 +7,7 @@ risk gate may reserve for it right after.
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.identity import find_order_id, find_vendor_id
 from tradecaptain.kernels.matching.layout import INT64_MAXIMUM, UNKNOWN_LEVEL
@@ -179,7 +179,7 @@ def check_replace(engine: int, command: int, slot: int) -> int:
     book = load_i32(order + at.ORDER_BOOK) + 0
     instrument_id = order_command.get_instrument_id(command)
     side = order_command.get_side(command)
-    own_side = load_i32(order + at.ORDER_SIDE) + 0
+    own_side = load_i16(order + at.ORDER_SIDE) + 0
     if instrument_id != load_i64(book_at(engine, book) + at.BOOK_INSTRUMENT_ID) or (
         side != own_side and side != common.SIDE_UNSET
     ):

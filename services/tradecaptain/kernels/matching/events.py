@@ -7,7 +7,7 @@ provides room for a whole bounded step (`layout.execution_room`, `book_room`), s
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import NANOSECONDS_A_DAY
 from tradecaptain.kernels.matching.reports import (
@@ -129,7 +129,7 @@ def write_execution(engine: int, slot: int, execution_type: int, status: int, is
     event = next_execution(engine, load_i32(order + at.ORDER_ACCOUNT_ID) + 0)
     execution_event.set_execution_type(event, execution_type)
     execution_event.set_order_status(event, status)
-    execution_event.set_side(event, load_i32(order + at.ORDER_SIDE))
+    execution_event.set_side(event, load_i16(order + at.ORDER_SIDE))
     book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
     execution_event.set_instrument_id(event, load_i64(book + at.BOOK_INSTRUMENT_ID))
     execution_event.set_order_id(event, load_i64(order + at.ORDER_ORDER_ID))
@@ -272,7 +272,7 @@ def write_book(
     book_event.set_sequence(event, sequence)
     book_event.set_time_ns(event, load_i64(engine + at.HEADER_TIME_NS))
     book_event.set_action(event, action)
-    book_event.set_side(event, load_i32(order + at.ORDER_SIDE))
+    book_event.set_side(event, load_i16(order + at.ORDER_SIDE))
     book_event.set_instrument_id(event, load_i64(book + at.BOOK_INSTRUMENT_ID))
     book_event.set_level_order_count(event, load_i32(level_address + at.LEVEL_ORDER_COUNT))
     book_event.set_instrument_sequence(event, instrument_sequence)

@@ -104,6 +104,24 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("report_address", I8),
         ("report_mask", I8),
         ("report_count", I8),
+        # Tables of what isn't plain, and what is under way there.
+        ("terms_offset", I8),
+        ("group_buckets_offset", I8),
+        ("account_tiers_offset", I8),
+        ("fee_tiers_offset", I8),
+        ("group_bucket_mask", I8),
+        ("watch_count", I8),
+        ("work_book", I8),
+        ("has_fees", I8),
+        ("has_band_reference", I8),
+        ("band_reference_units", I8),
+        ("expiries", I8),
+        ("next_timer_ns", I8),
+        ("auction_price_units", I8),
+        ("auction_left_units", I8),
+        ("following_phase", I8),
+        ("following_end_ns", I8),
+        ("stop_reason", I8),
     ],
     align=True,
 )
@@ -139,8 +157,48 @@ ORDER: Final[np.dtype[Any]] = np.dtype(
         ("chain", I4),
         ("account_id", I4),
         ("book", I4),
-        ("side", I4),
+        ("side", "<i2"),
+        # FLAG_…; zero for a plain order.
+        ("flags", "<u2"),
         ("self_trade_group", I4),
+    ],
+    align=True,
+)
+
+# What an order that isn't plain says beyond price and quantity; for a plain one it is never read.
+TERMS: Final[np.dtype[Any]] = np.dtype(
+    [
+        # Iceberg: what is shown now, what it shows afresh, and when.
+        ("visible_units", I8),
+        ("display_units", I8),
+        ("minimum_visible_units", I8),
+        ("minimum_units", I8),
+        ("stop_units", I8),
+        # Distance of a trailing stop, or what is added to the reference of a peg.
+        ("offset_units", I8),
+        ("limit_units", I8),
+        ("expire_time_ns", I8),
+        ("group_id", I8),
+        # What an allocation has given it.
+        ("share_units", I8),
+        ("has_stop", I4),
+        ("basis_points", I4),
+        ("peg_reference", I4),
+        ("self_trade_prevention", I4),
+        ("group_role", I4),
+        ("instructions", I4),
+        ("group_chain", I4),
+        # Places in the heaps of triggers and of expiries.
+        ("trigger_child", I4),
+        ("trigger_next", I4),
+        ("trigger_previous", I4),
+        ("expiry_child", I4),
+        ("expiry_next", I4),
+        ("expiry_previous", I4),
+        # Place among the pegged orders or the trailing stops of the instrument.
+        ("list_next", I4),
+        ("list_previous", I4),
+        ("reserved", I4),
     ],
     align=True,
 )
@@ -175,7 +233,11 @@ LEVEL: Final[np.dtype[Any]] = np.dtype(
         ("better", I4),
         ("worse", I4),
         ("side_key", I4),
-        ("reserved", I4, (6,)),
+        # What the public doesn't see of the totals above.
+        ("hidden_count", I4),
+        ("reserved", I4),
+        ("hidden_units", I8),
+        ("reserved_units", I8),
     ],
     align=True,
 )
@@ -210,7 +272,39 @@ BOOK: Final[np.dtype[Any]] = np.dtype(
         ("last_price_units", I8),
         ("trade_count", I8),
         ("divergence_count", I8),
-        ("reserved", I8, (3,)),
+        # Number of orders in the ladder that plain matching can't treat, plus SPECIAL_BOOK if the
+        # instrument itself isn't plain: any other phase or allocation, or a dynamic band.
+        ("special", I8),
+        # Number of orders that a change of the book may set off.
+        ("watch_count", I8),
+        ("tick_units", I8),
+        ("allocation", I8),
+        ("minimum_share_units", I8),
+        ("batch_interval_ns", I8),
+        ("phase", I8),
+        ("auction_end_ns", I8),
+        ("low_band_units", I8),
+        ("high_band_units", I8),
+        ("dynamic_band_units", I8),
+        ("pause_ns", I8),
+        ("has_last", I8),
+        # What the auction would do now, as it was published.
+        ("indicated_price_units", I8),
+        ("indicated_volume_units", I8),
+        ("indicated_surplus_units", I8),
+        # Orders that wait outside of the ladder, in order of entry.
+        ("parked_first", I4),
+        ("parked_last", I4),
+        ("parked_count", I4),
+        ("ready_count", I4),
+        ("conditional_count", I4),
+        ("buy_triggers", I4),
+        ("sell_triggers", I4),
+        ("first_peg", I4),
+        ("last_peg", I4),
+        ("first_trail", I4),
+        ("last_trail", I4),
+        ("reserved", I4),
     ],
     align=True,
 )
@@ -227,6 +321,7 @@ def offset_of(dtype: np.dtype[Any], field: str) -> int:
 HEADER_BYTES: Final = HEADER.itemsize
 ORDER_BYTES: Final = ORDER.itemsize
 PARTY_BYTES: Final = PARTY.itemsize
+TERMS_BYTES: Final = TERMS.itemsize
 LEVEL_BYTES: Final = LEVEL.itemsize
 NODE_BYTES: Final = NODE.itemsize
 BOOK_BYTES: Final = BOOK.itemsize
@@ -242,6 +337,38 @@ PHASE_FILL_OR_KILL: Final = 1
 PHASE_MATCH: Final = 2
 PHASE_MASS_CANCEL: Final = 3
 PHASE_STATUS: Final = 4
+PHASE_SPECIAL: Final = 5
+PHASE_SHARE: Final = 6
+PHASE_WORK: Final = 7
+PHASE_UNCROSS: Final = 8
+PHASE_CLOSE_AUCTION: Final = 9
+PHASE_END_OF_DAY: Final = 10
+PHASE_TIMER: Final = 11
+
+# An order's flags.
+FLAG_HIDDEN: Final = 1
+FLAG_ICEBERG: Final = 2
+FLAG_CONDITIONAL: Final = 4
+FLAG_GROUPED: Final = 8
+FLAG_PEGGED: Final = 16
+FLAG_TIMED: Final = 32
+FLAG_STOP: Final = 64
+FLAG_TRAILING: Final = 128
+FLAG_PARKED: Final = 256
+FLAG_PRICELESS: Final = 512
+FLAG_READY: Final = 1_024
+FLAG_ASLEEP: Final = 2_048
+FLAG_DOOMED: Final = 4_096
+FLAG_POST_ONLY: Final = 8_192
+FLAG_AUCTION_ONLY: Final = 16_384
+FLAG_OWN_RULES: Final = 32_768
+"""Self-trade prevention other than by group and newest, or another rule in its terms."""
+SPECIAL_FLAGS: Final = FLAG_HIDDEN | FLAG_ICEBERG | FLAG_CONDITIONAL | FLAG_GROUPED
+"""What plain matching can't treat where it rests."""
+SPECIAL_BOOK: Final = 1 << 40
+
+FEE_TIERS: Final = 16
+FEE_TIER_BYTES: Final = 24
 
 UNKNOWN_LEVEL: Final = -1
 

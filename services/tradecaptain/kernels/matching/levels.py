@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import RECENT_LEVELS, UNKNOWN_LEVEL
 from tradecaptain.kernels.matching.prices import find_level, insert_price, remove_price
@@ -172,7 +172,7 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
 def join_level(engine: int, slot: int) -> int:
     """Put an order that was checked at the end of the queue of its price; returns the level."""
     order = order_at(engine, slot)
-    side = load_i32(order + at.ORDER_SIDE) + 0
+    side = load_i16(order + at.ORDER_SIDE) + 0
     side_book = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, side)
     price_units = load_i64(order + at.ORDER_PRICE_UNITS)
     level = load_i64(engine + at.HEADER_FOUND_LEVEL)
@@ -235,7 +235,7 @@ def close_if_empty(engine: int, slot: int, level: int) -> None:
     """Count an order that has left ``level`` out of its side; close the level if none is left."""
     order = order_at(engine, slot)
     side_book = side_at(
-        engine, load_i32(order + at.ORDER_BOOK) + 0, load_i32(order + at.ORDER_SIDE) + 0
+        engine, load_i32(order + at.ORDER_BOOK) + 0, load_i16(order + at.ORDER_SIDE) + 0
     )
     store_i32(
         side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) - 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.events import (
     mark_last_book,
@@ -147,7 +147,7 @@ def match_step(engine: int) -> int:
     taker = load_i64(engine + at.HEADER_TAKER)
     limit_units = load_i64(engine + at.HEADER_CURSOR_UNITS)
     taker_order = order_at(engine, taker)
-    side = load_i32(taker_order + at.ORDER_SIDE) + 0
+    side = load_i16(taker_order + at.ORDER_SIDE) + 0
     other_side = side_at(engine, load_i32(taker_order + at.ORDER_BOOK) + 0, opposite(side))
     remaining_steps = load_i64(engine + at.HEADER_STEP_LIMIT)
     while load_i64(taker_order + at.ORDER_LEAVES_UNITS) > 0:
@@ -189,7 +189,7 @@ def fill_or_kill_step(engine: int) -> int:
     taker = load_i64(engine + at.HEADER_TAKER)
     limit_units = load_i64(engine + at.HEADER_CURSOR_UNITS)
     taker_order = order_at(engine, taker)
-    side = load_i32(taker_order + at.ORDER_SIDE) + 0
+    side = load_i16(taker_order + at.ORDER_SIDE) + 0
     is_grouped = load_i32(taker_order + at.ORDER_SELF_TRADE_GROUP) != 0
     missing_units = load_i64(engine + at.HEADER_MISSING_UNITS)
     slot = load_i64(engine + at.HEADER_CURSOR_ORDER)
@@ -235,7 +235,7 @@ def begin_match(engine: int, taker: int, limit_units: int) -> int:
     if load_i32(party + at.PARTY_TIME_IN_FORCE) != common.TIME_IN_FORCE_FILL_OR_KILL:
         return match_step(engine)
     order = order_at(engine, taker)
-    side = load_i32(order + at.ORDER_SIDE) + 0
+    side = load_i16(order + at.ORDER_SIDE) + 0
     other_side = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, opposite(side))
     store_i64(engine + at.HEADER_MISSING_UNITS, load_i64(order + at.ORDER_LEAVES_UNITS))
     store_i64(engine + at.HEADER_CURSOR_ORDER, 0)

@@ -8,7 +8,7 @@ state is the same in either form.
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import REPORT, REPORT_BYTES, REPORT_FORM_WIRE, offset_of
 from tradecaptain.kernels.matching.tables import book_at, order_at
@@ -62,7 +62,7 @@ def report_order(engine: int, slot: int, execution_type: int, status: int, why: 
     A reason means that the order has ended, so nothing is left.
     """
     order = order_at(engine, slot)
-    side = load_i32(order + at.ORDER_SIDE) + 0
+    side = load_i16(order + at.ORDER_SIDE) + 0
     leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS) if why == 0 else 0
     report = next_report(engine, report_word(execution_type, side, status, why), 1)
     store_i64(report + AT_ORDER_ID, load_i64(order + at.ORDER_ORDER_ID))
@@ -79,7 +79,7 @@ def report_trade(
     """Report a trade: price and quantity, and what is left of the taker."""
     order = order_at(engine, taker)
     leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
-    side = load_i32(order + at.ORDER_SIDE) + 0
+    side = load_i16(order + at.ORDER_SIDE) + 0
     status = (
         execution_event.ORDER_STATUS_FILLED
         if leaves_units == 0

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from tradecaptain.kernels.matching.layout import (
     BOOK,
+    FEE_TIER_BYTES,
+    FEE_TIERS,
     FIRST_ORDER_BUCKETS,
     HEADER,
     IDENTITY_BITS,
@@ -19,10 +21,14 @@ from tradecaptain.kernels.matching.layout import (
     ORDER,
     PARTY,
     RECENT_LEVELS,
+    SPECIAL_BOOK,
+    TERMS,
 )
-from tradecaptain.wire import execution_event
+from tradecaptain.wire import common, execution_event
 
 ALIGNMENT_BYTES = 64
+GROUP_ROOM = 20
+"""Events that one trade may write on top: two groups cancelled, two icebergs shown again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,12 @@ class MatchingCapacity:
     @property
     def execution_room(self) -> int:
         """Execution events that one step may write at most."""
-        return 2 * self.step_limit + 2
+        return 2 * self.step_limit + 2 + GROUP_ROOM
 
     @property
     def book_room(self) -> int:
         """Book events that one step may write at most."""
-        return self.step_limit + 2
+        return self.step_limit + 2 + GROUP_ROOM
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,10 @@ class InstrumentRules:
     maximum_price_units: int = INT64_MAXIMUM
     maximum_quantity_units: int = INT64_MAXIMUM
     lot_units: int = 1
+    tick_units: int = 1
+    allocation: int = common.ALLOCATION_PRICE_TIME
+    minimum_share_units: int = 0
+    batch_interval_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,10 @@ def _table_sizes(capacity: MatchingCapacity) -> dict[str, int]:
         "books": (capacity.instruments + 1) * BOOK.itemsize,
         "orders": (capacity.orders + 1) * ORDER.itemsize,
         "parties": (capacity.orders + 1) * PARTY.itemsize,
+        "terms": (capacity.orders + 1) * TERMS.itemsize,
+        "group_buckets": order_buckets * 4,
+        "account_tiers": capacity.account_ids * 4,
+        "fee_tiers": FEE_TIERS * FEE_TIER_BYTES,
         "levels": (capacity.levels + 1) * LEVEL.itemsize,
         "nodes": (capacity.levels + 1) * NODE.itemsize,
     }
@@ -153,6 +167,8 @@ def allocate_engine(
     header[0]["order_bucket_capacity"] = buckets
     header[0]["order_bucket_mask"] = min(buckets, FIRST_ORDER_BUCKETS) - 1
     header[0]["vendor_bucket_mask"] = buckets - 1
+    header[0]["group_bucket_mask"] = buckets - 1
+    header[0]["next_timer_ns"] = INT64_MAXIMUM
     header[0]["step_limit"] = capacity.step_limit
     header[0]["replay_account_id"] = replay_account_id
     header[0]["epoch"] = epoch
@@ -186,6 +202,15 @@ def add_instrument(engine: Engine, rules: InstrumentRules) -> int:
     book["maximum_price_units"] = rules.maximum_price_units
     book["maximum_quantity_units"] = rules.maximum_quantity_units
     book["lot_units"] = rules.lot_units
+    book["tick_units"] = rules.tick_units
+    book["allocation"] = rules.allocation
+    book["minimum_share_units"] = rules.minimum_share_units
+    book["batch_interval_ns"] = rules.batch_interval_ns
+    book["low_band_units"] = INT64_MINIMUM
+    book["high_band_units"] = INT64_MAXIMUM
+    book["phase"] = common.TRADING_PHASE_CONTINUOUS
+    if rules.allocation != common.ALLOCATION_PRICE_TIME:
+        book["special"] = SPECIAL_BOOK
     index_table[rules.instrument_id] = index
     header[0]["instrument_count"] = index
     return index

@@ -10,6 +10,7 @@ from tradecaptain.kernels.matching.layout import (
     LEVEL_BYTES,
     ORDER_BYTES,
     PARTY_BYTES,
+    TERMS_BYTES,
 )
 
 
@@ -23,6 +24,12 @@ def order_at(engine: int, slot: int) -> int:
 def party_at(engine: int, slot: int) -> int:
     """Address of the party record of order ``slot``."""
     return engine + load_i64(engine + at.HEADER_PARTIES_OFFSET) + slot * PARTY_BYTES
+
+
+@inline
+def terms_at(engine: int, slot: int) -> int:
+    """Address of what order ``slot`` says beyond price and quantity; only if it has flags."""
+    return engine + load_i64(engine + at.HEADER_TERMS_OFFSET) + slot * TERMS_BYTES
 
 
 @inline
