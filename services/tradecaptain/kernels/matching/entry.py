@@ -22,7 +22,12 @@ from tradecaptain.kernels.matching.events import (
     write_execution,
     write_refusal,
 )
-from tradecaptain.kernels.matching.layout import DONE, INT64_MAXIMUM, INT64_MINIMUM
+from tradecaptain.kernels.matching.layout import (
+    DONE,
+    INT64_MAXIMUM,
+    INT64_MINIMUM,
+    ORDER_IDS_CLIENT,
+)
 from tradecaptain.kernels.matching.levels import close_if_empty, leave_level, level_reduce
 from tradecaptain.kernels.matching.match import (
     begin_match,
@@ -70,7 +75,10 @@ def fill_order(engine: int, slot: int, command: int) -> None:
     order_type = order_command.get_order_type(command)
     is_limit = order_type == common.ORDER_TYPE_LIMIT
     price_units = order_command.get_price_units(command) if is_limit else 0
-    store_i64(order + at.ORDER_ORDER_ID, load_i64(engine + at.HEADER_IDENTITY_BASE) + number)
+    order_id = load_i64(engine + at.HEADER_IDENTITY_BASE) + number
+    if load_i64(engine + at.HEADER_ORDER_IDS) == ORDER_IDS_CLIENT:
+        order_id = order_command.get_client_order_id0(command)
+    store_i64(order + at.ORDER_ORDER_ID, order_id)
     store_i64(order + at.ORDER_PRICE_UNITS, price_units)
     store_i64(order + at.ORDER_LEAVES_UNITS, quantity_units)
     store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
