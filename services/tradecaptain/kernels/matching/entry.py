@@ -6,7 +6,7 @@ Each function leaves the engine in a bounded step: DONE, or MORE when `resume_st
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.base.memory import copy_bytes, load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.checks import (
     INSTRUCTION_REDUCE,
@@ -27,6 +27,7 @@ from tradecaptain.kernels.matching.layout import (
     INT64_MAXIMUM,
     INT64_MINIMUM,
     ORDER_IDS_CLIENT,
+    PARTY_NAMES_BYTES,
 )
 from tradecaptain.kernels.matching.levels import close_if_empty, leave_level, level_reduce
 from tradecaptain.kernels.matching.match import (
@@ -88,11 +89,9 @@ def fill_order(engine: int, slot: int, command: int) -> None:
     store_i32(order + at.ORDER_BOOK, book)
     store_i32(order + at.ORDER_SIDE, order_command.get_side(command))
     store_i32(order + at.ORDER_SELF_TRADE_GROUP, order_command.get_self_trade_group(command))
-    set_client_order_id(party, command)
-    store_i32(party + at.PARTY_FIRM_ID, order_command.get_firm_id(command))
-    store_i32(party + at.PARTY_SESSION_ID, order_command.get_session_id(command))
-    store_i32(party + at.PARTY_TRADER_ID, order_command.get_trader_id(command))
-    store_i32(party + at.PARTY_STRATEGY_ID, order_command.get_strategy_id(command))
+    # Client order id, firm, session, trader and strategy, in one piece: see PARTY.
+    copy_bytes(party, command + order_command.OFFSET_CLIENT_ORDER_ID0, PARTY_NAMES_BYTES)
+    store_i32(party + at.PARTY_TAG, order_command.get_tag(command))
     store_i32(party + at.PARTY_ORDER_TYPE, order_type)
     store_i32(party + at.PARTY_TIME_IN_FORCE, order_command.get_time_in_force(command))
 

@@ -241,6 +241,8 @@ TERMS: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
+# Its first fields, down to strategy_id, lie as in commands and execution events, so that they are
+# copied in one piece.
 PARTY: Final[np.dtype[Any]] = np.dtype(
     [
         ("client_order_id0", I8),
@@ -359,6 +361,7 @@ def offset_of(dtype: np.dtype[Any], field: str) -> int:
 HEADER_BYTES: Final = HEADER.itemsize
 ORDER_BYTES: Final = ORDER.itemsize
 PARTY_BYTES: Final = PARTY.itemsize
+PARTY_NAMES_BYTES: Final = offset_of(PARTY, "tag")
 TERMS_BYTES: Final = TERMS.itemsize
 LEVEL_BYTES: Final = LEVEL.itemsize
 NODE_BYTES: Final = NODE.itemsize
