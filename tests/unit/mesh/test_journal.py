@@ -157,8 +157,11 @@ def test_follower_reads_the_tail_and_is_told_when_lapped(writer: JournalWriter) 
             follower.read()
         assert follower.position < lapped.value.first_position <= writer.ring.tail
     with JournalFollower(writer.ring.path) as fresh:
+        assert fresh.position == lapped.value.first_position
         frames = fresh.read()
         assert len(frames) > CAPACITY // 2
+        # Its last frame is the writer's.
+        assert fresh.position == writer.ring.tail
 
 
 def _follow(path: Path, count: int, answer: multiprocessing.connection.Connection) -> None:

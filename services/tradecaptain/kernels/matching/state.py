@@ -158,3 +158,19 @@ def add_instrument(engine: Engine, rules: InstrumentRules) -> int:
     if index < 0:
         raise ValueError(f"instrument {rules.instrument_id} exists already, or its lot is below 1")
     return index
+
+
+def define_instrument(engine: Engine, rules: InstrumentRules) -> int:
+    """As :func:`add_instrument`, or change the rules of one that exists, but for its allocation;
+    returns its index."""
+    index_table = engine.table("instrument_index", np.dtype("<i4"), engine.capacity.instrument_ids)
+    known = 0 < rules.instrument_id < engine.capacity.instrument_ids
+    index = int(index_table[rules.instrument_id]) if known else 0
+    if index == 0:
+        return add_instrument(engine, rules)
+    book = engine.books[index]
+    if int(book["allocation"]) != rules.allocation:
+        raise ValueError(f"the allocation of instrument {rules.instrument_id} can't change")
+    for name, value in asdict(rules).items():
+        book[name] = value
+    return index
