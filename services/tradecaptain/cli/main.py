@@ -30,7 +30,6 @@ VERBS = {
     "order": "order",
     "watch": "watch",
     "token": "token",
-    "engine": "engine",
     "perf": "perf",
     "test": "test",
     "gen": "generate",

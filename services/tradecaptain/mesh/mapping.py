@@ -22,9 +22,7 @@ class MappedFile:
         self.path = path
         descriptor = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
         try:
-            status = os.fstat(descriptor)
-            self.length = status.st_size
-            self.inode = status.st_ino
+            self.length = os.fstat(descriptor).st_size
             self._map = mmap.mmap(
                 descriptor,
                 self.length,

@@ -1,1 +1,0 @@
-"""Fixed income: calendars, schedules, bonds, curves and credit default swaps."""
