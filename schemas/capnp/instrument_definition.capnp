@@ -1,6 +1,8 @@
 @0xb1f0c7a2d4e86a19;
 # What orders in an instrument are held against from here on; journaled before its first order.
 
+using Common = import "common.capnp";
+
 struct InstrumentDefinition {
   const currentVersion :UInt16 = 1;
 
@@ -18,4 +20,10 @@ struct InstrumentDefinition {
   lotUnits @9 :Int64;
   notionalNumerator @10 :Int64;
   notionalDenominator @11 :Int64;
+  durability @12 :UInt16;
+  # ExecutionEvent's Durability that its events are given.
+  allocation @13 :Common.Allocation;
+  tickUnits @14 :Int64;
+  minimumShareUnits @15 :Int64;
+  batchIntervalNs @16 :Int64;
 }

@@ -59,20 +59,20 @@ class JournalWriter:
         record = np.frombuffer(data, np.uint8).copy()
         return int(append(self.address, address_of(record), len(data), flags))
 
-    def append_controls(self, count: int, first: int = 1) -> None:
-        """Controls with sequences and times that count up; the log must have room."""
+    def append_records(self, count: int, first: int = 1) -> None:
+        """Records with sequences and times that count up; the log must have room."""
         for number in range(first, first + count):
-            assert self.append(control_bytes(number)) > 0
+            assert self.append(record_bytes(number)) > 0
 
     def close(self) -> None:
         self.ring.close()
 
 
-def control_bytes(number: int) -> bytes:
-    """A control as a wire message, sequenced as ``number`` at that many microseconds."""
-    message = np.zeros(1, control.DTYPE)
-    control.initialise(address_of(message))
-    message[0]["sequence"] = number
-    message[0]["time_ns"] = number * 1_000
-    message[0]["request_id"] = number * 7
-    return message.tobytes()
+def record_bytes(number: int) -> bytes:
+    """A record of 96 bytes with the common prefix, sequenced as ``number`` at that many µs."""
+    words = np.zeros(12, np.int64)
+    words[2] = control.KIND
+    words[3] = number
+    words[4] = number * 1_000
+    words[5:] = number * 7
+    return words.tobytes()

@@ -19,7 +19,12 @@ from tradecaptain.mesh.layout import IMAGE_TYPE, PUBLICATION_TYPE
 from tradecaptain.mesh.publication import publication_offer
 from tradecaptain.mesh.simulated import SimulatedMesh
 from tradecaptain.orderbook.sequencer import sequencer_do_work
-from tradecaptain.orderbook.venue_core import VenueSettings, allocate_core, open_streams
+from tradecaptain.orderbook.venue_core import (
+    VenueCore,
+    VenueSettings,
+    allocate_core,
+    open_streams,
+)
 from tradecaptain.wire import book_event, control, execution_event, order_command, streams
 
 START_NS = 1_750_000_000_000_000_000
@@ -77,8 +82,8 @@ class VenueDriver:
         epoch: int = 3,
     ) -> None:
         self.mesh = SimulatedMesh(seed)
-        instruments = default_reference().own_venue()
-        self.core = allocate_core(settings, instruments, epoch, folder / "history")
+        self.settings = settings
+        self.core = self.make_core(folder, epoch)
         self.streams = open_streams(self.mesh, settings)
         self.core.attach(self.streams)
         self.resources: list[Any] = list(self.streams.resources)
@@ -91,6 +96,11 @@ class VenueDriver:
             self.listen()
         self.request_id = 0
         self.crank()
+
+    def make_core(self, folder: Path, epoch: int) -> VenueCore:
+        """The venue's memory; here without a log."""
+        instruments = default_reference().own_venue()
+        return allocate_core(self.settings, instruments, epoch, folder / "history")
 
     def _publication(self, stream_id: int) -> Any:
         publication = self.mesh.add_publication(stream_id, term_bytes=SETTINGS.term_bytes)

@@ -167,6 +167,16 @@ class RunPaths:
         return self.shared_memory_parent / f"tradecaptain-{os.getuid()}-{self.name}"
 
     @property
+    def journal(self) -> Path:
+        """Folder of the execution log's segment files."""
+        return self.folder / "journal"
+
+    @property
+    def journal_ring(self) -> Path:
+        """The newest part of the execution log; stays when the mesh is killed."""
+        return self.shared_memory_parent / f"{self.shared_memory.name}.journal"
+
+    @property
     def aeron(self) -> Path:
         """Folder of the media driver."""
         return self.shared_memory / "aeron"

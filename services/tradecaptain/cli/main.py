@@ -30,6 +30,7 @@ VERBS = {
     "order": "order",
     "watch": "watch",
     "token": "token",
+    "engine": "engine",
     "perf": "perf",
     "test": "test",
     "gen": "generate",

@@ -8,8 +8,9 @@ so a case with one is not applicable rather than passed.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,9 +86,16 @@ class Case:
             raise MalformedError(f"field {name} must be a text, not {value!r}")
         return value
 
-    def choice[Chosen](self, name: str, choices: Mapping[str, Chosen]) -> Chosen:
-        """What a text stands for; one that stands for nothing here is not applicable."""
+    def choice[Chosen](
+        self, name: str, choices: Mapping[str, Chosen], *, fold: bool = False
+    ) -> Chosen:
+        """What a text stands for; one that stands for nothing here is not applicable.
+
+        ``fold`` makes MinBasket and min_basket the same.
+        """
         text = self.text(name)
+        if fold:
+            text = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text).lower()
         if text not in choices:
             raise NotApplicableError(f"{name} {text!r} is none of {', '.join(choices)}")
         return choices[text]
@@ -119,6 +127,12 @@ class Case:
     def expect(self, found: float, published_tolerance: float | None = None) -> None:
         """Hold an answer against the field ``value``."""
         expect(found, self.number("value"), self.tolerance(published_tolerance))
+
+    def expect_one(self, found: Sequence[float]) -> None:
+        """Hold answers by several definitions against the field ``value``; one must be right."""
+        tolerance, due = self.tolerance(), self.number("value")
+        if all(abs(answer - due) > tolerance for answer in found):
+            expect(found[0], due, tolerance)
 
     def unread(self) -> list[str]:
         """Names of fields that nobody looked at."""

@@ -126,6 +126,7 @@ class OrderDesk:
         self._expiries: deque[tuple[int, Answer]] = deque()
         self._listeners: dict[int, list[Callable[[], None]]] = {}
         self.on_new_epoch: list[Callable[[int], None]] = []
+        self.on_resumed: list[Callable[[], None]] = []
         self.on_lost_events: list[Callable[[], None]] = []
         self._unsettled = dict.fromkeys(self._pending_requests(), False)
 
@@ -222,8 +223,10 @@ class OrderDesk:
             newest = HistoryReader.open(self._history_path)
         except OSError:
             return
-        if self._history is None or newest.epoch != self._history.epoch:
+        resumed = False
+        if self._history is None or newest.inode != self._history.inode:
             if self._history is not None:
+                resumed = newest.epoch == self._history.epoch
                 self._history.close()
             self._history = newest
         else:
@@ -231,6 +234,17 @@ class OrderDesk:
         if self._history.epoch > self.store.epoch:
             self.begin_epoch(self._history.epoch)
         self._drain(self._history)
+        if resumed:
+            self._note_resumed()
+
+    def _note_resumed(self) -> None:
+        """The venue came back from its log, in the same epoch: orders go on. What was on the way
+        when it ended was never sequenced, and is known by never being mentioned."""
+        pending = self._pending_requests()
+        self._unsettled |= dict.fromkeys(pending, False)
+        _LOG.warning("the venue came back from its log", pending=len(pending))
+        for callback in self.on_resumed:
+            callback()
 
     def _drain(self, history: HistoryReader) -> None:
         while history.epoch == self.store.epoch:

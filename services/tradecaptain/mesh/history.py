@@ -98,7 +98,10 @@ def history_append(history: int, record: int) -> int:
 class HistoryWriter:
     """Makes the file of an epoch; kernels append to ``address``."""
 
-    def __init__(self, path: Path, *, record_bytes: int, capacity: int, epoch: int) -> None:
+    def __init__(
+        self, path: Path, *, record_bytes: int, capacity: int, epoch: int, is_shown: bool = True
+    ) -> None:
+        """Unless ``is_shown``, readers find the file only after :meth:`show`."""
         if capacity < 1 or capacity & (capacity - 1):
             raise ValueError(f"capacity must be a power of two, not {capacity}")
         if record_bytes < LINE_BYTES or record_bytes % LINE_BYTES:
@@ -112,8 +115,16 @@ class HistoryWriter:
         header[OFFSET_EPOCH // 8] = epoch
         # Touch every page now, so that no event waits for the kernel to make one.
         self._file.array(np.uint8, capacity * record_bytes, HEADER_BYTES)[::PAGE_BYTES] = 0
-        self._file.publish()
         self.address = self._file.address
+        self._is_shown = False
+        if is_shown:
+            self.show()
+
+    def show(self) -> None:
+        """Put the file in the place of an earlier one."""
+        if not self._is_shown:
+            self._file.publish()
+            self._is_shown = True
 
     def close(self) -> None:
         """Unmap the file; it stays for readers until the next epoch replaces it."""
@@ -139,6 +150,7 @@ class HistoryReader:
         if path.stat().st_size < HEADER_BYTES:
             raise TradeCaptainError(reason.REASON_TRUNCATED_FILE, f"{path} is cut short")
         self._file = MappedFile(path, writable=False)
+        self.inode = self._file.inode
         self.address = self._file.address
         if self._load(OFFSET_MAGIC) != MAGIC:
             self._file.close()
@@ -161,13 +173,11 @@ class HistoryReader:
         return int(load_acquire_i64(self.address + offset))
 
     def is_current(self) -> bool:
-        """Whether the file at the path is still the one that is open (no newer epoch)."""
+        """Whether the file at the path is still the one that is open: no restart since."""
         try:
-            newer = HistoryReader(self.path)
+            return self.path.stat().st_ino == self.inode
         except OSError:
             return False
-        with newer:
-            return newer.epoch == self.epoch
 
     def last_sequence(self) -> int:
         """Sequence of the newest record, 0 while there is none."""

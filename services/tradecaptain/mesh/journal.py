@@ -63,6 +63,9 @@ OFFSET_DURABLE_COMMAND: Final = 224
 OFFSET_SYNC_COUNT: Final = 256
 OFFSET_SYNC_NS: Final = 264
 OFFSET_AGENT_NS: Final = 272
+OFFSET_MARKS: Final = 512
+MARK_COUNT: Final = 32
+"""Positions at which frames begin, one for each announcement, for readers that begin in between."""
 
 # A frame's header.
 FRAME_HEADER_BYTES: Final = 16
@@ -77,7 +80,7 @@ FLAG_REFUSED: Final = 2
 """The sequencer refused the command because the log couldn't take more at that moment."""
 FLAG_PADDING: Final = 128
 """Nothing: fills the ring up to its end. Has the number and checksum of the frame before."""
-LARGEST_FRAME_BYTES: Final = 2_048
+LARGEST_FRAME_BYTES: Final = 1_040
 ANNOUNCE_SHIFT: Final = 4
 
 CHECKSUM_MASK: Final = 0xFFFF_FFFF
@@ -134,6 +137,9 @@ def journal_has_room(journal: int, byte_count: int) -> bool:
 @inline
 def journal_announce(state: Any, position: int) -> None:
     """Tell readers what will be overwritten, some way ahead, before any of it is."""
+    begins = state[0]["position"]
+    place = (begins // (state[0]["capacity"] >> ANNOUNCE_SHIFT)) & (MARK_COUNT - 1)
+    store_release_i64(state[0]["header"] + OFFSET_MARKS + 8 * place, begins)
     ahead = position + (state[0]["capacity"] >> ANNOUNCE_SHIFT)
     state[0]["announced"] = ahead
     store_release_i64(state[0]["header"] + OFFSET_ANNOUNCED, ahead)
@@ -327,6 +333,13 @@ class JournalRing(Closing):
     def first_position(self) -> int:
         """Oldest position that is certainly intact."""
         return max(self.load(OFFSET_START_POSITION), self.load(OFFSET_ANNOUNCED) - self.capacity)
+
+    def first_frame(self) -> int:
+        """Oldest position known to begin a frame that is certainly intact."""
+        first = self.first_position()
+        marks = [self.load(OFFSET_MARKS + 8 * place) for place in range(MARK_COUNT)]
+        starts = [self.load(OFFSET_START_POSITION), self.tail, *marks]
+        return min(start for start in starts if start >= first)
 
     def frame_address(self, position: int) -> int:
         """Where the frame at a position lies."""

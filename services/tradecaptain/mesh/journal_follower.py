@@ -105,7 +105,7 @@ class JournalFollower(Closing):
     """Reads a ring from a position on: kernels through ``address``, Python by :meth:`read`."""
 
     def __init__(self, path: Path, position: int | None = None) -> None:
-        """``position`` is the ring's oldest if it isn't given."""
+        """``position`` begins a frame; without it reading begins at the oldest that is known."""
         self.ring = JournalRing(path)
         self._state = aligned_zeros(1, FOLLOWER)
         record: Any = self._state[0]
@@ -113,7 +113,7 @@ class JournalFollower(Closing):
         record["frames"] = self.ring.address + HEADER_BYTES
         record["mask"] = self.ring.capacity - 1
         record["capacity"] = self.ring.capacity
-        record["position"] = self.ring.first_position() if position is None else position
+        record["position"] = self.ring.first_frame() if position is None else position
 
     @property
     def address(self) -> int:
@@ -133,7 +133,7 @@ class JournalFollower(Closing):
         target = np.empty(room, np.uint8)
         count = int(copy_frames(self.address, address_of(target), room))
         if count == LAPPED:
-            raise JournalLapped(self.position, self.ring.first_position())
+            raise JournalLapped(self.position, self.ring.first_frame())
         return target[:count]
 
     def close(self) -> None:

@@ -22,7 +22,9 @@ class MappedFile:
         self.path = path
         descriptor = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
         try:
-            self.length = os.fstat(descriptor).st_size
+            status = os.fstat(descriptor)
+            self.length = status.st_size
+            self.inode = status.st_ino
             self._map = mmap.mmap(
                 descriptor,
                 self.length,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import asdict
 from typing import Final
 
 import structlog
@@ -19,7 +20,7 @@ from tradecaptain.mesh.stream_reader import StreamReader
 from tradecaptain.mesh.timeouts import MILLISECOND_NS
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.agent import Venue
-from tradecaptain.orderbook.config import OrderBookConfig, power_of_two
+from tradecaptain.orderbook.config import JournalConfig, OrderBookConfig, power_of_two
 from tradecaptain.orderbook.follower import BookFollower
 from tradecaptain.orderbook.service import OrderBook, StepHub
 from tradecaptain.orderbook.venue_core import VenueSettings
@@ -39,7 +40,12 @@ class BookProcess:
     """The venue, the views that follow it, and the service over the views."""
 
     def __init__(
-        self, mesh: Mesh, paths: RunPaths, reference: Reference, config: OrderBookConfig
+        self,
+        mesh: Mesh,
+        paths: RunPaths,
+        reference: Reference,
+        config: OrderBookConfig,
+        journal: JournalConfig,
     ) -> None:
         own = reference.own_venue()
         instrument_ids = [instrument.instrument_id for instrument in own]
@@ -58,7 +64,9 @@ class BookProcess:
                 park_ns_max=config.view_interval_ms * MILLISECOND_NS,
             ),
         )
-        self.venue = Venue(mesh, paths, own, _venue_settings(config))
+        self.venue = Venue(
+            mesh, paths, own, _venue_settings(config), journal.settings(), journal.levels
+        )
         hub = StepHub(config.stream_queue)
         self.views = BookViews(
             instrument_ids, self.venue.epoch, config.view_capacity(instrument_ids), hub
@@ -77,7 +85,9 @@ class BookProcess:
             is_urgent=lambda: self.views.is_watched,
         )
         self._runner.start()
-        _LOG.info("venue open", epoch=self.venue.epoch)
+        recovery = self.venue.recovery
+        found = asdict(recovery) if recovery else {"epoch": self.venue.epoch}
+        _LOG.info("venue open", **found)
 
     async def watch(self) -> str:
         """Return only if a thread has died: the process must then end and be started anew."""
@@ -116,7 +126,7 @@ async def main() -> None:
     config = OrderBookConfig.load(paths)
     reference = load_reference(paths.reference)
     with AeronMesh(aeron_directory=paths.aeron, client_name="orderbook") as mesh:
-        process = BookProcess(mesh, paths, reference, config)
+        process = BookProcess(mesh, paths, reference, config, JournalConfig.load(paths))
         process.start()
         server = EdgeServer(
             EdgeSettings(

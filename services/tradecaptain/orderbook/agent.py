@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Self
@@ -20,9 +20,17 @@ from tradecaptain.mesh.agent import FRAME_ENTRY_BYTES, Agent, whole_duty_cycle
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.doorbell import Doorbells, doorbell_ring
 from tradecaptain.mesh.histogram import HistogramTable
+from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.mesh.runner import AgentRunner
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.epoch import next_epoch
+from tradecaptain.orderbook.execution_log import (
+    HISTORY_FILE,
+    ExecutionLog,
+    LogPaths,
+    Recovery,
+    open_log,
+)
 from tradecaptain.orderbook.reporting import COUNTER_NAMES, HISTOGRAM_NAMES, report
 from tradecaptain.orderbook.sequencer import sequencer_do_work
 from tradecaptain.orderbook.sequencer_state import SEQUENCER
@@ -77,10 +85,10 @@ def orderbook_do_work(frame: int, now_ns: int) -> int:
 
 
 class Venue:
-    """The orderbook of one epoch: made, started on a thread of its own, stopped.
+    """The orderbook: recovered from its log, started on a thread of its own, stopped.
 
-    Making it opens the epoch; its streams exist from then on, and nothing is taken from them before
-    `start`.
+    Making it recovers what the log holds, or opens an epoch if there is no log; its streams exist
+    from then on, and nothing is taken from them before `start`.
     """
 
     def __init__(
@@ -89,12 +97,22 @@ class Venue:
         paths: RunPaths,
         instruments: Sequence[Instrument],
         settings: VenueSettings,
+        journal: JournalSettings | None = None,
+        levels: Mapping[str, str] | None = None,
     ) -> None:
+        """Without ``journal`` nothing is logged, and each start is a new epoch. ``levels`` are
+        levels of durability by instrument, see `execution_log.level_of`."""
         self.settings = settings
-        self.epoch = next_epoch(paths.epochs / "orderbook")
-        self.core = allocate_core(
-            settings, instruments, self.epoch, paths.shared_memory / "execution_history"
-        )
+        self.log: ExecutionLog | None = None
+        if journal is None:
+            epoch = next_epoch(paths.epochs / "orderbook")
+            history = paths.shared_memory / HISTORY_FILE
+            self.core = allocate_core(settings, instruments, epoch, history)
+        else:
+            self.core, self.log = open_log(
+                LogPaths.of(paths), settings, instruments, journal, levels=levels
+            )
+        self.epoch = self.core.epoch
         self.streams = open_streams(mesh, settings)
         self.core.attach(self.streams)
         self._counters = CounterTable.create(
@@ -122,6 +140,8 @@ class Venue:
 
     def start(self) -> None:
         """Take commands on a thread of its own."""
+        if self.log is not None:
+            self.log.agent.start()
         self._runner.start()
 
     def stop(self) -> None:
@@ -131,6 +151,8 @@ class Venue:
         finally:
             for resource in self.streams.resources:
                 resource.close()
+            if self.log is not None:
+                self.log.close()
             self.core.history.close()
             self._counters.close()
             self._histograms.close()
@@ -140,6 +162,11 @@ class Venue:
     def running(self) -> bool:
         """Whether the thread takes commands."""
         return self._runner.is_running
+
+    @property
+    def recovery(self) -> Recovery | None:
+        """What the start found in the log; None without one."""
+        return None if self.log is None else self.log.recovery
 
     @property
     def error(self) -> BaseException | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from tradecaptain.base.config import ServiceConfig
+from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.orderbook.view_layout import ViewCapacity
 
 _IDLE = "^(spin|yield|backoff|sleep)$"
@@ -68,4 +69,43 @@ class OrderBookConfig(ServiceConfig):
             levels=self.levels,
             rows=power_of_two(self.view_changes),
             instrument_limit=max(instrument_ids, default=0) + 1,
+        )
+
+
+class JournalConfig(ServiceConfig):
+    """The execution log: its sizes, its times, and how durable an acknowledgement is."""
+
+    section: ClassVar[str] = "journal"
+
+    ring_bytes: int = Field(default=1 << 26, ge=1 << 20, le=1 << 34)
+    """Shared memory for the newest part of the log; rounded up to a power of two. New orders are
+    refused when three quarters of it wait for the disk."""
+    segment_bytes: int = Field(default=1 << 26, ge=1 << 20, le=1 << 34)
+    """Length of a segment file, reserved when it is begun."""
+    group_bytes: int = Field(default=1 << 22, ge=1 << 12, le=1 << 28)
+    """So much is synced at once without waiting any longer."""
+    group_interval_us: int = Field(default=0, ge=0, le=1_000_000)
+    """How long a group gathers at the level `group`; 0 syncs as soon as the sync before is done."""
+    lazy_interval_ms: int = Field(default=20, ge=1, le=60_000)
+    """How often is synced when no instrument has the level `group`: what a loss of power costs."""
+    compress: bool = True
+    """Whether closed segments are compressed."""
+    keep_bytes: int = Field(default=1 << 34, ge=1 << 20)
+    """Segments beyond this are dropped, the oldest first, unless a restore needs them."""
+    keep_days: int = Field(default=7, ge=1)
+    """Segments older than this are dropped, unless a restore needs them."""
+    levels: dict[str, Literal["process", "group", "async"]] = Field(default_factory=dict)
+    """Level of durability by symbol or key of an instrument; `default` for all others."""
+
+    def settings(self) -> JournalSettings:
+        """As the mesh takes them."""
+        return JournalSettings(
+            ring_bytes=power_of_two(self.ring_bytes),
+            segment_bytes=self.segment_bytes,
+            group_bytes=self.group_bytes,
+            group_interval_us=self.group_interval_us,
+            lazy_interval_ms=self.lazy_interval_ms,
+            compress=self.compress,
+            keep_bytes=self.keep_bytes,
+            keep_days=self.keep_days,
         )

@@ -18,17 +18,29 @@ def next_epoch(path: Path) -> int:
     happens between. A file that holds something else stops the start: beginning again at 1 would
     give out the same order ids twice.
     """
-    try:
-        text = path.read_text(encoding="ascii").strip()
-        last = int(text)
-    except FileNotFoundError:
-        last = 0
-    except (ValueError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} doesn't hold an epoch number: {error}") from error
-    if not 0 <= last < EPOCH_MAXIMUM:
+    last = _last_epoch(path)
+    if last == EPOCH_MAXIMUM:
         raise ConfigurationError(f"{path} holds {last}, which has no next epoch")
     _write_durably(path, f"{last + 1}\n")
     return last + 1
+
+
+def not_before(path: Path, epoch: int) -> None:
+    """Make sure that a later start without a log begins behind an epoch that a log told of."""
+    if _last_epoch(path) < epoch:
+        _write_durably(path, f"{epoch}\n")
+
+
+def _last_epoch(path: Path) -> int:
+    try:
+        last = int(path.read_text(encoding="ascii").strip())
+    except FileNotFoundError:
+        return 0
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} doesn't hold an epoch number: {error}") from error
+    if not 0 <= last <= EPOCH_MAXIMUM:
+        raise ConfigurationError(f"{path} holds {last}, which has no next epoch")
+    return last
 
 
 def _write_durably(path: Path, text: str) -> None:

@@ -104,5 +104,5 @@ def show_journal(header: Any) -> None:
 def mark_durability(header: Any, event: int) -> None:
     """Say in an event which level of durability its instrument has."""
     instrument_id = execution_event.get_instrument_id(event)
-    if header[0]["durability"] != 0 and instrument_id < header[0]["instrument_id_limit"]:
+    if instrument_id < header[0]["instrument_id_limit"]:
         execution_event.set_durability(event, int(load_u8(header[0]["durability"] + instrument_id)))

@@ -111,6 +111,7 @@ class SequencerMemory:
     """The header and everything it points to; keep it as long as the addresses are used."""
 
     header: npt.NDArray[Any]
+    durability: npt.NDArray[np.uint8]
     owned: tuple[npt.NDArray[Any], ...]
 
 
@@ -126,6 +127,7 @@ def allocate_sequencer(
     book_room: int,
     book_stride: int,
     session_capacity: int,
+    instrument_id_limit: int,
 ) -> SequencerMemory:
     """Allocate a sequencer over an engine, a gate and a history, given by their addresses."""
     slots = 1 << max(1, 2 * session_capacity - 1).bit_length()
@@ -136,6 +138,7 @@ def allocate_sequencer(
     control = aligned_zeros(LARGEST_RECORD_BYTES, np.uint8)
     executions = aligned_zeros((execution_room + shared_events) * execution_stride, np.uint8)
     books = aligned_zeros((book_room + shared_events) * book_stride, np.uint8)
+    durability = aligned_zeros(instrument_id_limit, np.uint8)
     record = header[0]
     record["own_address"] = address_of(header)
     record["engine"] = engine
@@ -151,4 +154,6 @@ def allocate_sequencer(
     record["execution_room"] = execution_room
     record["book_room"] = book_room
     record["epoch"] = epoch
-    return SequencerMemory(header, (sessions, raw, spare, control, executions, books))
+    record["durability"] = address_of(durability)
+    record["instrument_id_limit"] = instrument_id_limit
+    return SequencerMemory(header, durability, (sessions, raw, spare, control, executions, books))

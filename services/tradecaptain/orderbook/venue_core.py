@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +12,20 @@ import numpy.typing as npt
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
-from tradecaptain.kernels.matching import (
-    Engine,
-    InstrumentRules,
-    MatchingCapacity,
-    allocate_engine,
-)
+from tradecaptain.kernels.matching import Engine, MatchingCapacity, allocate_engine
+from tradecaptain.kernels.matching.state import define_instrument
 from tradecaptain.kernels.risk_gate import (
     GateCapacities,
     RiskGate,
     allocate_gate,
     gate_add_instrument,
-    notional_ratio,
 )
 from tradecaptain.mesh.history import HistoryWriter
 from tradecaptain.mesh.layout import BATCH_FRACTION
 from tradecaptain.mesh.publication import publication_stride
 from tradecaptain.mesh.runner import Placement
 from tradecaptain.mesh.transport import Mesh, Publication, Subscription
+from tradecaptain.orderbook.instrument_rules import VenueInstrument
 from tradecaptain.orderbook.reporting import COUNTER_NAMES
 from tradecaptain.orderbook.sequencer_state import SequencerMemory, allocate_sequencer
 from tradecaptain.wire import book_event, execution_event, streams
@@ -138,6 +134,24 @@ class VenueCore:
     gate: RiskGate
     history: HistoryWriter
     memory: SequencerMemory
+    instruments: dict[int, VenueInstrument] = field(default_factory=dict)
+
+    def define(self, instrument: VenueInstrument) -> None:
+        """Make an instrument tradable, or hold its orders against other rules from now on."""
+        define_instrument(self.engine, instrument.rules)
+        outcome = gate_add_instrument(
+            self.gate.address,
+            instrument.rules.instrument_id,
+            instrument.notional_numerator,
+            instrument.notional_denominator,
+        )
+        if outcome < 0:
+            raise ConfigurationError(
+                f"the risk gate refuses instrument {instrument.rules.instrument_id}:"
+                f" reason {-outcome}"
+            )
+        self.instruments[instrument.rules.instrument_id] = instrument
+        self.memory.durability[instrument.rules.instrument_id] = instrument.durability
 
     @property
     def header(self) -> npt.NDArray[Any]:
@@ -199,6 +213,7 @@ class VenueCore:
             "malformed": int(sequencer["malformed"]),
             "refused_by_risk": int(sequencer["refused_by_risk"]),
             "refused_by_rules": int(sequencer["refused_by_rules"]),
+            "refused_by_journal": int(sequencer["refused_by_journal"]),
             "execution_events": int(sequencer["execution_events"]),
             "book_events": int(sequencer["book_events"]),
             "trades": int(engine["last_match_number"]),
@@ -238,46 +253,30 @@ def _publish(mesh: Mesh, stream: str, settings: VenueSettings) -> Publication:
     )
 
 
-def instrument_rules(instrument: Instrument) -> InstrumentRules:
-    """What the engine holds orders against, from reference data."""
-    return InstrumentRules(
-        instrument_id=instrument.instrument_id,
-        minimum_price_units=instrument.minimum_price_units,
-        maximum_price_units=instrument.maximum_price_units,
-        maximum_quantity_units=instrument.maximum_order_units,
-        lot_units=instrument.lot_units,
-    )
-
-
 def allocate_core(
-    settings: VenueSettings, instruments: Sequence[Instrument], epoch: int, history_path: Path
+    settings: VenueSettings,
+    instruments: Sequence[Instrument],
+    epoch: int,
+    history_path: Path,
+    *,
+    is_shown: bool = True,
 ) -> VenueCore:
-    """Allocate the venue's memory for an epoch; the gate starts closed, without any limit."""
+    """Allocate the venue's memory for an epoch; the gate starts closed, without any limit.
+
+    Unless ``is_shown``, readers find the history of its events only after ``history.show()``.
+    """
     capacity = settings.matching
     check_room(settings)
     engine = allocate_engine(
-        capacity,
-        [instrument_rules(instrument) for instrument in instruments],
-        epoch=epoch,
-        replay_account_id=settings.replay_account_id,
+        capacity, [], epoch=epoch, replay_account_id=settings.replay_account_id
     )
     gate = allocate_gate(settings.gate)
-    for instrument in instruments:
-        numerator, denominator = notional_ratio(
-            instrument.price_unit, instrument.quantity_unit, instrument.multiplier
-        )
-        outcome = gate_add_instrument(
-            gate.address, instrument.instrument_id, numerator, denominator
-        )
-        if outcome < 0:
-            raise ConfigurationError(
-                f"the risk gate refuses instrument {instrument.key}: reason {-outcome}"
-            )
     history = HistoryWriter(
         history_path,
         record_bytes=execution_event.RECORD_BYTES,
         capacity=settings.history_events,
         epoch=epoch,
+        is_shown=is_shown,
     )
     memory = allocate_sequencer(
         engine=engine.address,
@@ -290,9 +289,12 @@ def allocate_core(
         book_room=capacity.book_room,
         book_stride=publication_stride(book_event.RECORD_BYTES),
         session_capacity=settings.sessions,
+        instrument_id_limit=settings.instrument_ids,
     )
     core = VenueCore(epoch, engine, gate, history, memory)
     core.size_claims(settings)
+    for instrument in instruments:
+        core.define(VenueInstrument.from_reference(instrument))
     return core
 
 

@@ -66,7 +66,7 @@ class ExecutionHistory:
 
     def _reader_of(self, epoch: int) -> HistoryReader | None:
         reader = self._open()
-        if reader is not None and reader.epoch != epoch:
+        if reader is not None and (reader.epoch != epoch or not reader.is_current()):
             self.close()
             reader = self._open()
         return reader if reader is not None and reader.epoch == epoch else None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.journal_driver import JournalWriter, control_bytes
+from support.journal_driver import JournalWriter, record_bytes
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
 from tradecaptain.mesh.journal import (
@@ -82,19 +82,19 @@ def test_frames_are_those_of_the_twin(writer: JournalWriter) -> None:
 
 def test_ring_is_not_overwritten_before_it_is_synced(writer: JournalWriter) -> None:
     count = 0
-    while writer.append(control_bytes(count + 1)):
+    while writer.append(record_bytes(count + 1)):
         count += 1
     assert writer.place.position <= CAPACITY
     assert count > 500
     writer.ring.store(OFFSET_DURABLE_POSITION, 8_192)
-    assert writer.append(control_bytes(count + 1)) == count + 1
+    assert writer.append(record_bytes(count + 1)) == count + 1
 
 
 def test_new_risk_is_refused_before_the_ring_is_full(writer: JournalWriter) -> None:
     count = 0
     while journal_refusal(writer.address) == 0:
         count += 1
-        assert writer.append(control_bytes(count))
+        assert writer.append(record_bytes(count))
     assert CAPACITY // 2 < writer.place.position <= CAPACITY * 3 // 4 + 128
     assert journal_refusal(writer.address) == reason.REASON_JOURNAL_UNAVAILABLE
     writer.ring.store(OFFSET_DURABLE_POSITION, writer.place.position)
@@ -130,7 +130,7 @@ def test_scan_follows_the_chain_and_names_what_breaks_it(writer: JournalWriter) 
 
 
 def test_a_later_frame_tells_damage_from_a_torn_tail(writer: JournalWriter) -> None:
-    writer.append_controls(50)
+    writer.append_records(50)
     tail = writer.ring.tail
     data = np.frombuffer(bytes(writer.ring.chunk(0, tail)), np.uint8).copy()
     data[200] ^= 1
@@ -145,20 +145,23 @@ def test_a_later_frame_tells_damage_from_a_torn_tail(writer: JournalWriter) -> N
 def test_follower_reads_the_tail_and_is_told_when_lapped(writer: JournalWriter) -> None:
     with JournalFollower(writer.ring.path) as follower:
         assert len(follower.read()) == 0
-        writer.append_controls(10)
+        writer.append_records(10)
         frames = follower.read()
         scan = Scan(Place())
         assert scan.take(frames) == len(frames)
         assert scan.place.sequence == 10
         for number in range(11, 2_000):
             writer.ring.store(OFFSET_DURABLE_POSITION, writer.place.position)
-            writer.append_controls(1, number)
+            writer.append_records(1, number)
         with pytest.raises(JournalLapped) as lapped:
             follower.read()
         assert follower.position < lapped.value.first_position <= writer.ring.tail
     with JournalFollower(writer.ring.path) as fresh:
+        assert fresh.position == lapped.value.first_position
         frames = fresh.read()
         assert len(frames) > CAPACITY // 2
+        # Its last frame is the writer's.
+        assert fresh.position == writer.ring.tail
 
 
 def _follow(path: Path, count: int, answer: multiprocessing.connection.Connection) -> None:
@@ -179,7 +182,7 @@ def test_follower_in_another_process_sees_every_frame(writer: JournalWriter) -> 
     child.start()
     assert ours.poll(60)
     assert ours.recv() == "ready"
-    writer.append_controls(500)
+    writer.append_records(500)
     assert ours.poll(60)
     place, seen = ours.recv()
     child.join(30)

@@ -32,7 +32,7 @@ from tradecaptain.mesh.journal_scan import Place
 from tradecaptain.wire import reason
 
 SETTINGS = JournalSettings(segment_bytes=1 << 15, compress=False)
-CONTROL_FRAME_BYTES = 112
+RECORD_FRAME_BYTES = 112
 
 
 class FailingFiles(RealFiles):
@@ -84,7 +84,7 @@ class Desk:
         )
 
     def write(self, count: int) -> None:
-        self.writer.append_controls(count, self.writer.place.sequence + 1)
+        self.writer.append_records(count, self.writer.place.sequence + 1)
 
     def sync(self) -> None:
         while self.writer.ring.tail > self.agent.place.position and not self.agent.error:
@@ -123,16 +123,16 @@ def test_what_is_synced_can_be_read_again(desk: Desk) -> None:
 
 
 def test_groups_gather_until_their_time_unless_they_are_large(tmp_path: Path) -> None:
-    settings = replace(SETTINGS, group_interval_us=500, group_bytes=100 * CONTROL_FRAME_BYTES)
+    settings = replace(SETTINGS, group_interval_us=500, group_bytes=100 * RECORD_FRAME_BYTES)
     desk = Desk(tmp_path, settings)
     desk.write(1)
     assert desk.agent.step() == 0
     desk.clock.advance(500_000)
-    assert desk.agent.step() == CONTROL_FRAME_BYTES
+    assert desk.agent.step() == RECORD_FRAME_BYTES
     desk.write(99)
     assert desk.agent.step() == 0
     desk.write(1)
-    assert desk.agent.step() == 100 * CONTROL_FRAME_BYTES
+    assert desk.agent.step() == 100 * RECORD_FRAME_BYTES
     assert desk.files.synced_count == 2
     desk.close()
 
@@ -195,9 +195,9 @@ def test_a_last_record_cut_at_any_byte_is_dropped_and_reported(desk: Desk) -> No
     (segment,) = list_segments(desk.folder)
     segment.index_path.unlink()
     whole = segment.path.read_bytes()
-    end = SEGMENT_HEADER_BYTES + 40 * CONTROL_FRAME_BYTES
-    for kept in range(1, CONTROL_FRAME_BYTES):
-        segment.path.write_bytes(whole[: end - CONTROL_FRAME_BYTES + kept])
+    end = SEGMENT_HEADER_BYTES + 40 * RECORD_FRAME_BYTES
+    for kept in range(1, RECORD_FRAME_BYTES):
+        segment.path.write_bytes(whole[: end - RECORD_FRAME_BYTES + kept])
         checked = last_checked(desk)
         assert checked.end.sequence == 39
         assert checked.torn_bytes >= min(kept, 1)
@@ -210,7 +210,7 @@ def test_the_index_tells_a_torn_record_from_a_synced_one(desk: Desk) -> None:
     desk.sync()
     (segment,) = list_segments(desk.folder)
     whole = segment.path.read_bytes()
-    segment.path.write_bytes(whole[: SEGMENT_HEADER_BYTES + 40 * CONTROL_FRAME_BYTES - 1])
+    segment.path.write_bytes(whole[: SEGMENT_HEADER_BYTES + 40 * RECORD_FRAME_BYTES - 1])
     with pytest.raises(JournalDamaged) as damaged:
         last_checked(desk)
     assert damaged.value.sequence == 40
@@ -270,7 +270,7 @@ def test_a_missing_segment_is_named(desk: Desk) -> None:
 
 def test_damage_in_the_ring_is_not_written_to_files(desk: Desk) -> None:
     desk.write(20)
-    desk.writer.ring.frames[5 * CONTROL_FRAME_BYTES + 40] ^= 1
+    desk.writer.ring.frames[5 * RECORD_FRAME_BYTES + 40] ^= 1
     desk.agent.step(force=True)
     desk.agent.step(force=True)
     assert desk.agent.damage is not None

@@ -9,7 +9,7 @@ from tradecaptain.base.reference import default_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.mesh.simulated import SimulatedMesh
 from tradecaptain.orderbook.__main__ import BookProcess, _venue_settings
-from tradecaptain.orderbook.config import OrderBookConfig
+from tradecaptain.orderbook.config import JournalConfig, OrderBookConfig
 
 LONGER_THAN_A_LOOK_SECONDS = 0.5
 
@@ -19,7 +19,8 @@ def process(run: RunPaths) -> BookProcess:
     run.create()
     # The simulated logs are small: a bounded step must fit into a claim.
     config = OrderBookConfig(step_limit=1)
-    return BookProcess(SimulatedMesh(), run, default_reference(), config)
+    journal = JournalConfig(ring_bytes=1 << 20, segment_bytes=1 << 20)
+    return BookProcess(SimulatedMesh(), run, default_reference(), config, journal)
 
 
 def test_the_gate_is_as_large_as_configured(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:

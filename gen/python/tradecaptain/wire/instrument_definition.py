@@ -25,12 +25,12 @@ from tradecaptain.wire.status import WRONG_KIND
 
 KIND: Final = 8
 SCHEMA_VERSION: Final = 1
-DATA_WORDS: Final = 10
-RECORD_BYTES: Final = 96
+DATA_WORDS: Final = 13
+RECORD_BYTES: Final = 120
 
 # One segment of so many words; its root is a struct right behind its pointer.
-SEGMENT_TABLE: Final = 0xb00000000
-ROOT_POINTER: Final = 0xa00000000
+SEGMENT_TABLE: Final = 0xe00000000
+ROOT_POINTER: Final = 0xd00000000
 
 # Bytes from the start of the message.
 OFFSET_KIND: Final = 16
@@ -45,6 +45,11 @@ OFFSET_MAXIMUM_QUANTITY_UNITS: Final = 64
 OFFSET_LOT_UNITS: Final = 72
 OFFSET_NOTIONAL_NUMERATOR: Final = 80
 OFFSET_NOTIONAL_DENOMINATOR: Final = 88
+OFFSET_DURABILITY: Final = 44
+OFFSET_ALLOCATION: Final = 46
+OFFSET_TICK_UNITS: Final = 96
+OFFSET_MINIMUM_SHARE_UNITS: Final = 104
+OFFSET_BATCH_INTERVAL_NS: Final = 112
 
 DTYPE: Final[np.dtype[Any]] = np.dtype(
     {
@@ -63,6 +68,11 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "lot_units",
             "notional_numerator",
             "notional_denominator",
+            "durability",
+            "allocation",
+            "tick_units",
+            "minimum_share_units",
+            "batch_interval_ns",
         ],
         "formats": [
             "<i8",
@@ -76,6 +86,11 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "<i8",
             "<i8",
             "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<u2",
+            "<u2",
             "<i8",
             "<i8",
             "<i8",
@@ -95,6 +110,11 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             72,
             80,
             88,
+            44,
+            46,
+            96,
+            104,
+            112,
         ],
         "itemsize": RECORD_BYTES,
     },
@@ -117,6 +137,9 @@ def initialise(address: int) -> None:
     store_i64(address + 72, 0)
     store_i64(address + 80, 0)
     store_i64(address + 88, 0)
+    store_i64(address + 96, 0)
+    store_i64(address + 104, 0)
+    store_i64(address + 112, 0)
 
 
 @inline
@@ -287,3 +310,63 @@ def get_notional_denominator(address: int) -> int:
 def set_notional_denominator(address: int, value: int) -> None:
     """Write ``notional_denominator`` (int64)."""
     store_i64(address + OFFSET_NOTIONAL_DENOMINATOR, value)
+
+
+@getter("uint16", OFFSET_DURABILITY)
+def get_durability(address: int) -> int:
+    """Read ``durability`` (uint16)."""
+    return load_u16(address + OFFSET_DURABILITY)
+
+
+@setter("uint16", OFFSET_DURABILITY)
+def set_durability(address: int, value: int) -> None:
+    """Write ``durability`` (uint16)."""
+    store_u16(address + OFFSET_DURABILITY, value)
+
+
+@getter("uint16", OFFSET_ALLOCATION)
+def get_allocation(address: int) -> int:
+    """Read ``allocation`` (enum)."""
+    return load_u16(address + OFFSET_ALLOCATION)
+
+
+@setter("uint16", OFFSET_ALLOCATION)
+def set_allocation(address: int, value: int) -> None:
+    """Write ``allocation`` (enum)."""
+    store_u16(address + OFFSET_ALLOCATION, value)
+
+
+@getter("int64", OFFSET_TICK_UNITS)
+def get_tick_units(address: int) -> int:
+    """Read ``tick_units`` (int64)."""
+    return load_i64(address + OFFSET_TICK_UNITS)
+
+
+@setter("int64", OFFSET_TICK_UNITS)
+def set_tick_units(address: int, value: int) -> None:
+    """Write ``tick_units`` (int64)."""
+    store_i64(address + OFFSET_TICK_UNITS, value)
+
+
+@getter("int64", OFFSET_MINIMUM_SHARE_UNITS)
+def get_minimum_share_units(address: int) -> int:
+    """Read ``minimum_share_units`` (int64)."""
+    return load_i64(address + OFFSET_MINIMUM_SHARE_UNITS)
+
+
+@setter("int64", OFFSET_MINIMUM_SHARE_UNITS)
+def set_minimum_share_units(address: int, value: int) -> None:
+    """Write ``minimum_share_units`` (int64)."""
+    store_i64(address + OFFSET_MINIMUM_SHARE_UNITS, value)
+
+
+@getter("int64", OFFSET_BATCH_INTERVAL_NS)
+def get_batch_interval_ns(address: int) -> int:
+    """Read ``batch_interval_ns`` (int64)."""
+    return load_i64(address + OFFSET_BATCH_INTERVAL_NS)
+
+
+@setter("int64", OFFSET_BATCH_INTERVAL_NS)
+def set_batch_interval_ns(address: int, value: int) -> None:
+    """Write ``batch_interval_ns`` (int64)."""
+    store_i64(address + OFFSET_BATCH_INTERVAL_NS, value)

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from tradecaptain.cli.verify.option_families import (
+    asian,
     barrier,
     digital,
     european,
     implied_volatility,
+    lookback,
+    on_options,
     tree,
+    two_asset,
 )
 from tradecaptain.cli.verify_case import Judge, judge_families, merge_families
 from tradecaptain.cli.verify_result import VerifyResult
@@ -24,11 +28,15 @@ HELP = "Option prices, greeks and implied volatilities by published families of 
 
 JUDGES: Final[dict[str, Judge]] = merge_families(
     (
+        asian.FAMILIES,
         barrier.FAMILIES,
         digital.FAMILIES,
         european.FAMILIES,
         implied_volatility.FAMILIES,
+        lookback.FAMILIES,
+        on_options.FAMILIES,
         tree.FAMILIES,
+        two_asset.FAMILIES,
     )
 )
 

@@ -10,7 +10,7 @@ from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.identity import find_order_id, find_vendor_id
-from tradecaptain.kernels.matching.layout import INT64_MAXIMUM, UNKNOWN_LEVEL
+from tradecaptain.kernels.matching.layout import INT64_MAXIMUM, ORDER_IDS_CLIENT, UNKNOWN_LEVEL
 from tradecaptain.kernels.matching.levels import crosses, level_of_price, opposite
 from tradecaptain.kernels.matching.tables import (
     account_known,
@@ -131,6 +131,10 @@ def check_new(engine: int, command: int) -> int:
         return refusal
     if not has_free_order(engine):
         return reason.REASON_CAPACITY_EXHAUSTED
+    if load_i64(engine + at.HEADER_ORDER_IDS) == ORDER_IDS_CLIENT:
+        order_id = order_command.get_client_order_id0(command)
+        if order_id == 0 or find_order_id(engine, order_id) != 0:
+            return reason.REASON_DUPLICATE_CLIENT_ORDER_ID
     side = order_command.get_side(command)
     if (
         is_limit != 0

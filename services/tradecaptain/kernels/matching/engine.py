@@ -60,15 +60,21 @@ def engine_claim(
     claim_events(engine, execution_address, execution_stride, book_address, book_stride)
 
 
+@inline
+def submit_command(engine: int, command: int) -> int:
+    """Carry out the first step of a sequenced order command: DONE or MORE."""
+    if order_command.get_action(command) == order_command.COMMAND_ACTION_MASS_CANCEL:
+        return submit_mass_cancel(engine, command)
+    return submit_order_command(engine, command)
+
+
 @kernel("int64(int64, int64)")
 def engine_submit(engine: int, command: int) -> int:
     """Carry out one sequenced order command: DONE, or MORE (then go on with `engine_resume`).
 
     Events are counted in the header since `engine_claim`. A refusal is an event, not a result.
     """
-    if order_command.get_action(command) == order_command.COMMAND_ACTION_MASS_CANCEL:
-        return submit_mass_cancel(engine, command)
-    return submit_order_command(engine, command)
+    return submit_command(engine, command)
 
 
 @kernel("int64(int64)")
@@ -77,9 +83,9 @@ def engine_resume(engine: int) -> int:
     return resume_step(engine)
 
 
-@kernel("int64(int64, int64)")
-def engine_control(engine: int, record: int) -> int:
-    """Carry out a mass cancel or status request of a control: DONE, MORE, or minus a reason."""
+@inline
+def submit_control(engine: int, record: int) -> int:
+    """Carry out the first step of a control: DONE, MORE, or minus a reason."""
     action = control.get_action(record)
     refusal = set_scope(engine, record)
     if refusal != 0:
@@ -91,3 +97,9 @@ def engine_control(engine: int, record: int) -> int:
     if action == control.CONTROL_ACTION_SESSION_CLOSE:
         return submit_control_sweep(engine, record, False, reason.REASON_CANCELLED_ON_DISCONNECT)
     return -reason.REASON_INVALID_REQUEST
+
+
+@kernel("int64(int64, int64)")
+def engine_control(engine: int, record: int) -> int:
+    """Carry out a mass cancel or status request of a control: DONE, MORE, or minus a reason."""
+    return submit_control(engine, record)

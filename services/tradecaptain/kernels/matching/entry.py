@@ -6,7 +6,7 @@ Each function leaves the engine in a bounded step: DONE, or MORE when `resume_st
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.base.memory import copy_bytes, load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.checks import (
     INSTRUCTION_REDUCE,
@@ -22,7 +22,13 @@ from tradecaptain.kernels.matching.events import (
     write_execution,
     write_refusal,
 )
-from tradecaptain.kernels.matching.layout import DONE, INT64_MAXIMUM, INT64_MINIMUM
+from tradecaptain.kernels.matching.layout import (
+    DONE,
+    INT64_MAXIMUM,
+    INT64_MINIMUM,
+    ORDER_IDS_CLIENT,
+    PARTY_NAMES_BYTES,
+)
 from tradecaptain.kernels.matching.levels import close_if_empty, leave_level, level_reduce
 from tradecaptain.kernels.matching.match import (
     begin_match,
@@ -70,7 +76,10 @@ def fill_order(engine: int, slot: int, command: int) -> None:
     order_type = order_command.get_order_type(command)
     is_limit = order_type == common.ORDER_TYPE_LIMIT
     price_units = order_command.get_price_units(command) if is_limit else 0
-    store_i64(order + at.ORDER_ORDER_ID, load_i64(engine + at.HEADER_IDENTITY_BASE) + number)
+    order_id = load_i64(engine + at.HEADER_IDENTITY_BASE) + number
+    if load_i64(engine + at.HEADER_ORDER_IDS) == ORDER_IDS_CLIENT:
+        order_id = order_command.get_client_order_id0(command)
+    store_i64(order + at.ORDER_ORDER_ID, order_id)
     store_i64(order + at.ORDER_PRICE_UNITS, price_units)
     store_i64(order + at.ORDER_LEAVES_UNITS, quantity_units)
     store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
@@ -80,11 +89,9 @@ def fill_order(engine: int, slot: int, command: int) -> None:
     store_i32(order + at.ORDER_BOOK, book)
     store_i32(order + at.ORDER_SIDE, order_command.get_side(command))
     store_i32(order + at.ORDER_SELF_TRADE_GROUP, order_command.get_self_trade_group(command))
-    set_client_order_id(party, command)
-    store_i32(party + at.PARTY_FIRM_ID, order_command.get_firm_id(command))
-    store_i32(party + at.PARTY_SESSION_ID, order_command.get_session_id(command))
-    store_i32(party + at.PARTY_TRADER_ID, order_command.get_trader_id(command))
-    store_i32(party + at.PARTY_STRATEGY_ID, order_command.get_strategy_id(command))
+    # Client order id, firm, session, trader and strategy, in one piece: see PARTY.
+    copy_bytes(party, command + order_command.OFFSET_CLIENT_ORDER_ID0, PARTY_NAMES_BYTES)
+    store_i32(party + at.PARTY_TAG, order_command.get_tag(command))
     store_i32(party + at.PARTY_ORDER_TYPE, order_type)
     store_i32(party + at.PARTY_TIME_IN_FORCE, order_command.get_time_in_force(command))
 

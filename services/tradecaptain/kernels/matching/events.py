@@ -7,9 +7,9 @@ provides room for a whole bounded step (`layout.execution_room`, `book_room`), s
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
+from tradecaptain.base.memory import copy_bytes, load_i16, load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.layout import NANOSECONDS_A_DAY
+from tradecaptain.kernels.matching.layout import NANOSECONDS_A_DAY, PARTY_NAMES_BYTES
 from tradecaptain.kernels.matching.reports import (
     count_book_event,
     report_mass_cancel,
@@ -102,14 +102,7 @@ def spare_event(engine: int) -> int:
 @inline
 def set_party(event: int, party: int) -> None:
     """Who an order belongs to and how it was entered."""
-    execution_event.set_client_order_id0(event, load_i64(party + at.PARTY_CLIENT_ORDER_ID0))
-    execution_event.set_client_order_id1(event, load_i64(party + at.PARTY_CLIENT_ORDER_ID1))
-    execution_event.set_client_order_id2(event, load_i64(party + at.PARTY_CLIENT_ORDER_ID2))
-    execution_event.set_client_order_id3(event, load_i64(party + at.PARTY_CLIENT_ORDER_ID3))
-    execution_event.set_firm_id(event, load_i32(party + at.PARTY_FIRM_ID))
-    execution_event.set_session_id(event, load_i32(party + at.PARTY_SESSION_ID))
-    execution_event.set_trader_id(event, load_i32(party + at.PARTY_TRADER_ID))
-    execution_event.set_strategy_id(event, load_i32(party + at.PARTY_STRATEGY_ID))
+    copy_bytes(event + execution_event.OFFSET_CLIENT_ORDER_ID0, party, PARTY_NAMES_BYTES)
     execution_event.set_order_type(event, load_i32(party + at.PARTY_ORDER_TYPE))
     execution_event.set_time_in_force(event, load_i32(party + at.PARTY_TIME_IN_FORCE))
 

@@ -2,7 +2,7 @@
 
 Both tables are chained; the chain lies in the slots. The table of order ids begins small, so that
 it stays in the nearest cache while few orders live, and grows by one bucket an order, never at
-once (linear hashing: W. Litwin, VLDB 1980). Order ids count up, so their low bits spread them.
+once (linear hashing: W. Litwin, VLDB 1980). Ids that count up are neighbours in the table.
 """
 
 from __future__ import annotations
@@ -20,11 +20,18 @@ def bucket_at(engine: int, bucket: int) -> int:
 
 
 @inline
+def spread(order_id: int) -> int:
+    """An order id whose high bits count as well: a client may choose ids as it likes."""
+    return order_id ^ (order_id >> 20) ^ (order_id >> 40)
+
+
+@inline
 def order_bucket(engine: int, order_id: int) -> int:
     """Address of the bucket of an order id; buckets below the split use one bit more."""
     mask = load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
-    narrow = order_id & mask
-    wide = order_id & (2 * mask + 1)
+    hashed = spread(order_id)
+    narrow = hashed & mask
+    wide = hashed & (2 * mask + 1)
     is_split = narrow < load_i64(engine + at.HEADER_ORDER_BUCKETS_SPLIT)
     return bucket_at(engine, wide if is_split else narrow)
 
@@ -41,7 +48,7 @@ def split_bucket(engine: int) -> None:
     while slot != 0:
         order = order_at(engine, slot)
         following = load_i32(order + at.ORDER_CHAIN) + 0
-        if load_i64(order + at.ORDER_ORDER_ID) & (2 * mask + 1) == split:
+        if spread(load_i64(order + at.ORDER_ORDER_ID)) & (2 * mask + 1) == split:
             link = order + at.ORDER_CHAIN
         else:
             store_i32(link, following)

@@ -122,6 +122,44 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("following_phase", I8),
         ("following_end_ns", I8),
         ("stop_reason", I8),
+        # The ring's own words (see rings.py), and how far its reader was when last looked at.
+        ("report_ring", I8),
+        ("report_read", I8),
+        # Where an order's id comes from (ORDER_IDS_…).
+        ("order_ids", I8),
+    ],
+    align=True,
+)
+
+# What an engine is made from: see state.MatchingCapacity for the meaning of each.
+ENGINE_CONFIG: Final[np.dtype[Any]] = np.dtype(
+    [
+        ("orders", I8),
+        ("levels", I8),
+        ("instruments", I8),
+        ("instrument_ids", I8),
+        ("account_ids", I8),
+        ("step_limit", I8),
+        ("epoch", I8),
+        ("replay_account_id", I8),
+        ("report_form", I8),
+        ("order_ids", I8),
+    ],
+    align=True,
+)
+
+# What an instrument's orders are held against: see state.InstrumentRules.
+INSTRUMENT_RULES: Final[np.dtype[Any]] = np.dtype(
+    [
+        ("instrument_id", I8),
+        ("minimum_price_units", I8),
+        ("maximum_price_units", I8),
+        ("maximum_quantity_units", I8),
+        ("lot_units", I8),
+        ("tick_units", I8),
+        ("allocation", I8),
+        ("minimum_share_units", I8),
+        ("batch_interval_ns", I8),
     ],
     align=True,
 )
@@ -203,6 +241,8 @@ TERMS: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
+# Its first fields, down to strategy_id, lie as in commands and execution events, so that they are
+# copied in one piece.
 PARTY: Final[np.dtype[Any]] = np.dtype(
     [
         ("client_order_id0", I8),
@@ -321,6 +361,7 @@ def offset_of(dtype: np.dtype[Any], field: str) -> int:
 HEADER_BYTES: Final = HEADER.itemsize
 ORDER_BYTES: Final = ORDER.itemsize
 PARTY_BYTES: Final = PARTY.itemsize
+PARTY_NAMES_BYTES: Final = offset_of(PARTY, "tag")
 TERMS_BYTES: Final = TERMS.itemsize
 LEVEL_BYTES: Final = LEVEL.itemsize
 NODE_BYTES: Final = NODE.itemsize
@@ -330,6 +371,11 @@ REPORT_BYTES: Final = REPORT.itemsize
 # Wire records of both streams, or compact reports of executions alone.
 REPORT_FORM_WIRE: Final = 0
 REPORT_FORM_COMPACT: Final = 1
+
+# The engine gives order ids out; or a new order's client_order_id0 is its id, unique among those
+# that work.
+ORDER_IDS_ENGINE: Final = 0
+ORDER_IDS_CLIENT: Final = 1
 
 # Phases of what is under way between two calls.
 PHASE_IDLE: Final = 0
@@ -371,6 +417,10 @@ FEE_TIERS: Final = 16
 FEE_TIER_BYTES: Final = 24
 
 UNKNOWN_LEVEL: Final = -1
+
+# Events that a step may write beyond those of its trades or cancels: its own answers, two groups
+# cancelled, two icebergs shown again.
+EXTRA_EVENTS: Final = 22
 
 # Levels looked up of late, by price: see levels.py. A power of two.
 RECENT_LEVELS: Final = 4_096

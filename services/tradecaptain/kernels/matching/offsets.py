@@ -6,7 +6,9 @@ from typing import Final
 
 from tradecaptain.kernels.matching.layout import (
     BOOK,
+    ENGINE_CONFIG,
     HEADER,
+    INSTRUMENT_RULES,
     LEVEL,
     NODE,
     ORDER,
@@ -90,6 +92,9 @@ HEADER_REPORT_FORM: Final = offset_of(HEADER, "report_form")
 HEADER_REPORT_ADDRESS: Final = offset_of(HEADER, "report_address")
 HEADER_REPORT_MASK: Final = offset_of(HEADER, "report_mask")
 HEADER_REPORT_COUNT: Final = offset_of(HEADER, "report_count")
+HEADER_REPORT_RING: Final = offset_of(HEADER, "report_ring")
+HEADER_REPORT_READ: Final = offset_of(HEADER, "report_read")
+HEADER_ORDER_IDS: Final = offset_of(HEADER, "order_ids")
 
 ORDER_ORDER_ID: Final = offset_of(ORDER, "order_id")
 ORDER_PRICE_UNITS: Final = offset_of(ORDER, "price_units")
@@ -226,3 +231,23 @@ BOOK_FIRST_PEG: Final = offset_of(BOOK, "first_peg")
 BOOK_LAST_PEG: Final = offset_of(BOOK, "last_peg")
 BOOK_FIRST_TRAIL: Final = offset_of(BOOK, "first_trail")
 BOOK_LAST_TRAIL: Final = offset_of(BOOK, "last_trail")
+CONFIG_ORDERS: Final = offset_of(ENGINE_CONFIG, "orders")
+CONFIG_LEVELS: Final = offset_of(ENGINE_CONFIG, "levels")
+CONFIG_INSTRUMENTS: Final = offset_of(ENGINE_CONFIG, "instruments")
+CONFIG_INSTRUMENT_IDS: Final = offset_of(ENGINE_CONFIG, "instrument_ids")
+CONFIG_ACCOUNT_IDS: Final = offset_of(ENGINE_CONFIG, "account_ids")
+CONFIG_STEP_LIMIT: Final = offset_of(ENGINE_CONFIG, "step_limit")
+CONFIG_EPOCH: Final = offset_of(ENGINE_CONFIG, "epoch")
+CONFIG_REPLAY_ACCOUNT_ID: Final = offset_of(ENGINE_CONFIG, "replay_account_id")
+CONFIG_REPORT_FORM: Final = offset_of(ENGINE_CONFIG, "report_form")
+CONFIG_ORDER_IDS: Final = offset_of(ENGINE_CONFIG, "order_ids")
+
+RULES_INSTRUMENT_ID: Final = offset_of(INSTRUMENT_RULES, "instrument_id")
+RULES_MINIMUM_PRICE_UNITS: Final = offset_of(INSTRUMENT_RULES, "minimum_price_units")
+RULES_MAXIMUM_PRICE_UNITS: Final = offset_of(INSTRUMENT_RULES, "maximum_price_units")
+RULES_MAXIMUM_QUANTITY_UNITS: Final = offset_of(INSTRUMENT_RULES, "maximum_quantity_units")
+RULES_LOT_UNITS: Final = offset_of(INSTRUMENT_RULES, "lot_units")
+RULES_TICK_UNITS: Final = offset_of(INSTRUMENT_RULES, "tick_units")
+RULES_ALLOCATION: Final = offset_of(INSTRUMENT_RULES, "allocation")
+RULES_MINIMUM_SHARE_UNITS: Final = offset_of(INSTRUMENT_RULES, "minimum_share_units")
+RULES_BATCH_INTERVAL_NS: Final = offset_of(INSTRUMENT_RULES, "batch_interval_ns")

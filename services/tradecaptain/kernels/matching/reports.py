@@ -59,11 +59,11 @@ def next_report(engine: int, word: int, event_count: int) -> int:
 def report_order(engine: int, slot: int, execution_type: int, status: int, why: int) -> None:
     """Report what happened to an order: its price, total quantity and what is left open.
 
-    A reason means that the order has ended, so nothing is left.
+    Of an order that has ended, what was left is what it ended with.
     """
     order = order_at(engine, slot)
     side = load_i16(order + at.ORDER_SIDE) + 0
-    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS) if why == 0 else 0
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
     report = next_report(engine, report_word(execution_type, side, status, why), 1)
     store_i64(report + AT_ORDER_ID, load_i64(order + at.ORDER_ORDER_ID))
     store_i64(report + AT_CONTRA_ORDER_ID, 0)

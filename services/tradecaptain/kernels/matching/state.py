@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from tradecaptain.base.memory import aligned_zeros
+from tradecaptain.kernels.matching.creation import (
+    LARGEST_CAPACITY,
+    LARGEST_EPOCH,
+    LARGEST_STEP_LIMIT,
+    add_book,
+    create_engine,
+    invalid_field,
+    place_tables,
+)
 from tradecaptain.kernels.matching.layout import (
     BOOK,
-    FEE_TIER_BYTES,
-    FEE_TIERS,
-    FIRST_ORDER_BUCKETS,
+    ENGINE_CONFIG,
+    EXTRA_EVENTS,
     HEADER,
-    IDENTITY_BITS,
+    INSTRUMENT_RULES,
     INT64_MAXIMUM,
     INT64_MINIMUM,
-    LEVEL,
-    NODE,
-    ORDER,
-    PARTY,
-    RECENT_LEVELS,
-    SPECIAL_BOOK,
-    TERMS,
+    ORDER_IDS_ENGINE,
+    REPORT_FORM_WIRE,
 )
-from tradecaptain.wire import common, execution_event
-
-ALIGNMENT_BYTES = 64
-GROUP_ROOM = 20
-"""Events that one trade may write on top: two groups cancelled, two icebergs shown again."""
+from tradecaptain.wire import common, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,20 @@ class MatchingCapacity:
     def __post_init__(self) -> None:
         for name in ("orders", "levels", "instruments", "instrument_ids", "account_ids"):
             value = getattr(self, name)
-            if not 1 <= value <= 1 << 27:
+            if not 1 <= value <= LARGEST_CAPACITY:
                 raise ValueError(f"{name} must lie between 1 and 2^27, not {value}")
-        if not 1 <= self.step_limit <= 1_024:
+        if not 1 <= self.step_limit <= LARGEST_STEP_LIMIT:
             raise ValueError(f"step_limit must lie between 1 and 1024, not {self.step_limit}")
 
     @property
     def execution_room(self) -> int:
         """Execution events that one step may write at most."""
-        return 2 * self.step_limit + 2 + GROUP_ROOM
+        return 2 * self.step_limit + EXTRA_EVENTS
 
     @property
     def book_room(self) -> int:
         """Book events that one step may write at most."""
-        return self.step_limit + 2 + GROUP_ROOM
+        return self.step_limit + EXTRA_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,31 +103,11 @@ class Engine:
         return self.table("books", BOOK, self.capacity.instruments + 1)
 
 
-def power_of_two(at_least: int) -> int:
-    """The smallest power of two that is not less."""
-    return 1 << max(at_least - 1, 0).bit_length()
-
-
-def _table_sizes(capacity: MatchingCapacity) -> dict[str, int]:
-    """Bytes of each table, in the order in which they lie in the block."""
-    order_buckets = power_of_two(capacity.orders)
-    return {
-        "spare_event": execution_event.RECORD_BYTES,
-        "recent_levels": RECENT_LEVELS * 4,
-        "order_buckets": order_buckets * 4,
-        "vendor_buckets": order_buckets * 4,
-        "instrument_index": capacity.instrument_ids * 4,
-        "account_sequences": capacity.account_ids * 8,
-        "books": (capacity.instruments + 1) * BOOK.itemsize,
-        "orders": (capacity.orders + 1) * ORDER.itemsize,
-        "parties": (capacity.orders + 1) * PARTY.itemsize,
-        "terms": (capacity.orders + 1) * TERMS.itemsize,
-        "group_buckets": order_buckets * 4,
-        "account_tiers": capacity.account_ids * 4,
-        "fee_tiers": FEE_TIERS * FEE_TIER_BYTES,
-        "levels": (capacity.levels + 1) * LEVEL.itemsize,
-        "nodes": (capacity.levels + 1) * NODE.itemsize,
-    }
+def _record(dtype: np.dtype[Any], values: Mapping[str, int]) -> np.ndarray[Any, Any]:
+    record = np.zeros(1, dtype)
+    for name, value in values.items():
+        record[0][name] = value
+    return record
 
 
 def allocate_engine(
@@ -136,81 +116,61 @@ def allocate_engine(
     *,
     epoch: int = 1,
     replay_account_id: int = 1,
+    report_form: int = REPORT_FORM_WIRE,
+    order_ids: int = ORDER_IDS_ENGINE,
 ) -> Engine:
     """Allocate an empty engine for instruments whose ids are unique and fit the capacity."""
     if len(instruments) > capacity.instruments:
         raise ValueError(
             f"{len(instruments)} instruments exceed the capacity of {capacity.instruments}"
         )
-    if not 0 < epoch < 1 << (63 - IDENTITY_BITS):
-        raise ValueError(f"epoch must lie between 1 and {(1 << (63 - IDENTITY_BITS)) - 1}")
-    offsets: dict[str, int] = {}
-    end = _aligned(HEADER.itemsize)
-    for name, size in _table_sizes(capacity).items():
-        offsets[name] = end
-        end = _aligned(end + size)
-    raw = np.zeros(end + ALIGNMENT_BYTES, np.uint8)
-    skipped = -raw.ctypes.data % ALIGNMENT_BYTES
-    block = raw[skipped : skipped + end]
+    if not 0 < epoch <= LARGEST_EPOCH:
+        raise ValueError(f"epoch must lie between 1 and {LARGEST_EPOCH}")
+    settings = {
+        "epoch": epoch,
+        "replay_account_id": replay_account_id,
+        "report_form": report_form,
+        "order_ids": order_ids,
+    }
+    config = _record(ENGINE_CONFIG, asdict(capacity) | settings)
+    config_address = int(config.ctypes.data)
+    if invalid_field(config_address):
+        raise ValueError(f"invalid {settings}")
+    block = aligned_zeros(place_tables(0, config_address), np.uint8)
     engine = Engine(block, int(block.ctypes.data), capacity)
-    header = engine.header
-    for name, offset in offsets.items():
-        header[0][f"{name}_offset"] = offset
-    buckets = power_of_two(capacity.orders)
-    header[0]["block_bytes"] = end
-    header[0]["order_capacity"] = capacity.orders
-    header[0]["level_capacity"] = capacity.levels
-    header[0]["node_capacity"] = capacity.levels
-    header[0]["instrument_capacity"] = capacity.instruments
-    header[0]["instrument_id_limit"] = capacity.instrument_ids
-    header[0]["account_id_limit"] = capacity.account_ids
-    header[0]["order_bucket_capacity"] = buckets
-    header[0]["order_bucket_mask"] = min(buckets, FIRST_ORDER_BUCKETS) - 1
-    header[0]["vendor_bucket_mask"] = buckets - 1
-    header[0]["group_bucket_mask"] = buckets - 1
-    header[0]["next_timer_ns"] = INT64_MAXIMUM
-    header[0]["step_limit"] = capacity.step_limit
-    header[0]["replay_account_id"] = replay_account_id
-    header[0]["epoch"] = epoch
-    header[0]["identity_base"] = epoch << IDENTITY_BITS
+    create_engine(engine.address, config_address)
     for rules in instruments:
         add_instrument(engine, rules)
     return engine
 
 
-def _aligned(offset: int) -> int:
-    return -(-offset // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
-
-
 def add_instrument(engine: Engine, rules: InstrumentRules) -> int:
     """Open an empty book for an instrument; returns its index."""
-    header = engine.header
-    index = int(header[0]["instrument_count"]) + 1
-    if index > engine.capacity.instruments:
+    record = _record(INSTRUMENT_RULES, asdict(rules))
+    index = add_book(engine.address, int(record.ctypes.data))
+    if index == -reason.REASON_CAPACITY_EXHAUSTED:
         raise ValueError(f"no room for instrument {rules.instrument_id}")
-    if not 0 < rules.instrument_id < engine.capacity.instrument_ids:
+    if index == -reason.REASON_UNKNOWN_INSTRUMENT:
         raise ValueError(
             f"instrument id {rules.instrument_id} must lie between 1 and "
             f"{engine.capacity.instrument_ids - 1}"
         )
+    if index < 0:
+        raise ValueError(f"instrument {rules.instrument_id} exists already, or its lot is below 1")
+    return index
+
+
+def define_instrument(engine: Engine, rules: InstrumentRules) -> int:
+    """As :func:`add_instrument`, or change the rules of one that exists, but for its allocation;
+    returns its index."""
     index_table = engine.table("instrument_index", np.dtype("<i4"), engine.capacity.instrument_ids)
-    if index_table[rules.instrument_id]:
-        raise ValueError(f"instrument {rules.instrument_id} exists already")
+    known = 0 < rules.instrument_id < engine.capacity.instrument_ids
+    index = int(index_table[rules.instrument_id]) if known else 0
+    if index == 0:
+        return add_instrument(engine, rules)
     book = engine.books[index]
-    book["instrument_id"] = rules.instrument_id
-    book["minimum_price_units"] = rules.minimum_price_units
-    book["maximum_price_units"] = rules.maximum_price_units
-    book["maximum_quantity_units"] = rules.maximum_quantity_units
-    book["lot_units"] = rules.lot_units
-    book["tick_units"] = rules.tick_units
-    book["allocation"] = rules.allocation
-    book["minimum_share_units"] = rules.minimum_share_units
-    book["batch_interval_ns"] = rules.batch_interval_ns
-    book["low_band_units"] = INT64_MINIMUM
-    book["high_band_units"] = INT64_MAXIMUM
-    book["phase"] = common.TRADING_PHASE_CONTINUOUS
-    if rules.allocation != common.ALLOCATION_PRICE_TIME:
-        book["special"] = SPECIAL_BOOK
-    index_table[rules.instrument_id] = index
-    header[0]["instrument_count"] = index
+    if int(book["allocation"]) != rules.allocation:
+        raise ValueError(f"the allocation of instrument {rules.instrument_id} can't change")
+    for name, value in asdict(rules).items():
+        book[name] = value
     return index

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.levels import best_level, worse_level
 from tradecaptain.kernels.matching.sweep import first_order, following_order
 from tradecaptain.kernels.matching.tables import book_at, book_index, level_at, order_at, side_at
 
@@ -13,6 +14,34 @@ ORDER_ENTRY_BYTES = 32
 HASH_MODULUS = (1 << 31) - 1
 HASH_FACTOR_LOW = 1_103_515_245
 HASH_FACTOR_HIGH = 1_299_709_121
+
+
+@inline
+def visible_quantity(level: int) -> int:
+    """Open quantity that a level (by its address) shows."""
+    return load_i64(level + at.LEVEL_QUANTITY_UNITS)
+
+
+@inline
+def visible_order_count(level: int) -> int:
+    """How many orders a level (by its address) shows."""
+    return load_i32(level + at.LEVEL_ORDER_COUNT) + 0
+
+
+@inline
+def write_depth(engine: int, book: int, side: int, target: int, limit: int) -> int:
+    """Write a side's levels as `engine_depth` does; returns how many."""
+    level = best_level(side_at(engine, book, side))
+    count = 0
+    while level != 0 and count < limit:
+        address = level_at(engine, level)
+        entry = target + count * DEPTH_ENTRY_BYTES
+        store_i64(entry, load_i64(address + at.LEVEL_PRICE_UNITS))
+        store_i64(entry + 8, visible_quantity(address))
+        store_i64(entry + 16, visible_order_count(address))
+        level = worse_level(engine, level)
+        count += 1
+    return count
 
 
 @kernel("int64(int64, int64, int64, int64, int64)")
@@ -24,17 +53,7 @@ def engine_depth(engine: int, instrument_id: int, side: int, target: int, limit:
     book = book_index(engine, instrument_id)
     if book == 0 or side < 1 or side > 2:
         return -1
-    level = load_i32(side_at(engine, book, side) + at.SIDE_BOOK_BEST) + 0
-    count = 0
-    while level != 0 and count < limit:
-        address = level_at(engine, level)
-        entry = target + count * DEPTH_ENTRY_BYTES
-        store_i64(entry, load_i64(address + at.LEVEL_PRICE_UNITS))
-        store_i64(entry + 8, load_i64(address + at.LEVEL_QUANTITY_UNITS))
-        store_i64(entry + 16, load_i32(address + at.LEVEL_ORDER_COUNT))
-        level = load_i32(address + at.LEVEL_WORSE) + 0
-        count += 1
-    return count
+    return write_depth(engine, book, side, target, limit)
 
 
 @inline
@@ -70,8 +89,8 @@ def hash_side(engine: int, state: int, book: int, side: int) -> int:
     return state
 
 
-@kernel("int64(int64)")
-def engine_state_hash(engine: int) -> int:
+@inline
+def hash_state(engine: int) -> int:
     """Hash of the logical state: counters, and each book's orders in priority.
 
     It doesn't depend on where records lie, so a restored engine or another implementation gives
@@ -92,6 +111,12 @@ def engine_state_hash(engine: int) -> int:
         state = hash_side(engine, state, book, 1)
         state = hash_side(engine, state, book, 2)
     return state
+
+
+@kernel("int64(int64)")
+def engine_state_hash(engine: int) -> int:
+    """`hash_state` for callers outside of kernels."""
+    return hash_state(engine)
 
 
 @kernel("int64(int64, int64, int64, int64)")

@@ -167,7 +167,7 @@ def knocked_value(
     """Value of a segment's payoff under a barrier of any of the four kinds."""
     plain = segment_value(spot, market, segment[0], segment[1], payoff[0], payoff[1])
     if _is_touched(spot, barrier, kind):
-        return plain if _is_knock_in(kind) else 0.0
+        return max(plain, 0.0) if _is_knock_in(kind) else 0.0
     alive = survival_value(spot, barrier, market, segment, payoff)
     return max(plain - alive if _is_knock_in(kind) else alive, 0.0)
 

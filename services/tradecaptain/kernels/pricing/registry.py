@@ -8,10 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.kernels.pricing import (
@@ -25,44 +21,17 @@ from tradecaptain.kernels.pricing import (
     validity,
 )
 from tradecaptain.kernels.pricing.columns import ALL_GREEK_ROWS, GREEK_ROWS, VALUE
+from tradecaptain.kernels.pricing.exotic_families import EXOTIC_FAMILIES
+from tradecaptain.kernels.pricing.family import (
+    BARRIER_INPUTS,
+    FORWARD_INPUTS,
+    LOGNORMAL_INPUTS,
+    Family,
+    Outcome,
+)
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-BlockKernel = Callable[[Any, Any], Any]
-
-LOGNORMAL_INPUTS = ("right", "spot", "strike", "time_years", "volatility", "interest_rate")
-FORWARD_INPUTS = ("right", "forward", "strike", "time_years", "volatility", "interest_rate")
-BARRIER_INPUTS = (*LOGNORMAL_INPUTS, "dividend_yield", "amount", "barrier", "barrier_kind")
-
-
-@dataclass(frozen=True)
-class Family:
-    """One family: names of its input rows in order, its check, and its kernels by depth."""
-
-    name: str
-    inputs: tuple[str, ...]
-    check: BlockKernel
-    values: BlockKernel | None = None
-    greeks: BlockKernel | None = None
-    higher_greeks: BlockKernel | None = None
-    # In place of the kernels, for a family that chooses its method option by option.
-    solve: Callable[[FloatArray, int], Outcome] | None = None
-
-    @property
-    def depth(self) -> int:
-        """How many rows of outputs there are at most."""
-        if self.greeks is None and self.solve is None:
-            return 1
-        return GREEK_ROWS if self.higher_greeks is None else ALL_GREEK_ROWS
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Outputs by row and option, and the status of each option."""
-
-    outputs: FloatArray
-    status: IntArray
-    invalid_count: int
 
 
 def _solve_american(inputs: FloatArray, rows: int) -> Outcome:
@@ -139,6 +108,7 @@ FAMILIES: dict[str, Family] = {
             check=validity.check_touch,
             values=barrier.touch_cash_values,
         ),
+        *EXOTIC_FAMILIES,
         Family(
             name="american",
             inputs=(*LOGNORMAL_INPUTS, "dividend_yield"),

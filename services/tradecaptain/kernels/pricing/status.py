@@ -26,6 +26,20 @@ GREEKS_UNDEFINED: Final = -20
 PRICE_BELOW_INTRINSIC: Final = -30
 PRICE_ABOVE_MAXIMUM: Final = -31
 PRICE_CARRIES_NO_VOLATILITY: Final = -32
+INVALID_CORRELATION: Final = -40
+INVALID_EXTREME: Final = -41
+INVALID_EARLIER_TIME: Final = -42
+INVALID_LATER_TIME: Final = -43
+INVALID_OTHER_SPOT: Final = -44
+INVALID_OTHER_STRIKE: Final = -45
+INVALID_OTHER_VOLATILITY: Final = -46
+INVALID_OTHER_RATE: Final = -47
+INVALID_QUANTITY: Final = -48
+INVALID_HIGH_BARRIER: Final = -49
+INVALID_FRACTION: Final = -50
+INVALID_COUNT: Final = -51
+INVALID_KIND: Final = -52
+INVALID_AVERAGE: Final = -53
 NOT_CONVERGED: Final = -60
 INVALID_DIVIDEND: Final = -61
 
@@ -51,6 +65,32 @@ RULES: Final[dict[int, tuple[str, str]]] = {
     PRICE_BELOW_INTRINSIC: ("price", "price must not lie below the intrinsic value"),
     PRICE_ABOVE_MAXIMUM: ("price", "price must lie below the value at infinite volatility"),
     PRICE_CARRIES_NO_VOLATILITY: ("price", "price must exceed the intrinsic value"),
+    INVALID_CORRELATION: ("correlation", "correlation must lie from -1 to 1"),
+    INVALID_EXTREME: ("extreme", "the extreme so far must lie from 1e-50 to 1e50"),
+    INVALID_EARLIER_TIME: (
+        "earlier_time_years",
+        "the earlier time must lie from 0 to the time of expiry",
+    ),
+    INVALID_LATER_TIME: (
+        "later_time_years",
+        "the later time must lie from the earlier one to 1000 years",
+    ),
+    INVALID_OTHER_SPOT: ("other_spot", "the other spot must lie from 1e-50 to 1e50"),
+    INVALID_OTHER_STRIKE: ("other_strike", "the other strike must lie from 1e-50 to 1e50"),
+    INVALID_OTHER_VOLATILITY: (
+        "other_volatility",
+        "the other volatility must lie from 1e-4 to 100, times the root of time within 8",
+    ),
+    INVALID_OTHER_RATE: (
+        "other_rate",
+        "the other rate or yield must lie within 100, times time within 500",
+    ),
+    INVALID_QUANTITY: ("quantity", "quantity must lie from 1e-50 to 1e50"),
+    INVALID_HIGH_BARRIER: ("high_barrier", "the high barrier must not lie below the low one"),
+    INVALID_FRACTION: ("fraction", "the strike's share of the extreme must lie from 1e-50 to 1e50"),
+    INVALID_COUNT: ("fixing_count", "the count of fixings must be a whole number up to 10000"),
+    INVALID_KIND: ("kind", "kind must be one of the family's numbers"),
+    INVALID_AVERAGE: ("average", "the average so far must lie within 1e50"),
     NOT_CONVERGED: ("", "the early-exercise boundary was not found to the accuracy asked for"),
     INVALID_DIVIDEND: (
         "dividends",

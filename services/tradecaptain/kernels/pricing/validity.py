@@ -214,5 +214,5 @@ def erase_invalid(status: Any, outputs: Any) -> None:
     """Set every output of an option that must not be priced to NaN."""
     for row in range(outputs.shape[0]):
         for index in range(outputs.shape[1]):
-            if GREEKS_UNDEFINED < status[index] < OK:
+            if status[index] != OK and status[index] != GREEKS_UNDEFINED:
                 outputs[row, index] = math.nan

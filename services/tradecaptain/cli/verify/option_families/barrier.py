@@ -1,4 +1,4 @@
-"""Options with one barrier, watched continuously."""
+"""Options with barriers, watched continuously: one, two, soft ones, one on another asset."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from tradecaptain.cli.verify.option_families.kernel import spot_inputs, value
 from tradecaptain.cli.verify_case import Case, Judge, missing
-from tradecaptain.kernels.pricing import columns
+from tradecaptain.kernels.pricing import columns, double_barrier
 
 KINDS: Final = {
     "down_in": columns.DOWN_IN,
@@ -14,6 +14,22 @@ KINDS: Final = {
     "up_in": columns.UP_IN,
     "up_out": columns.UP_OUT,
 }
+DOUBLE_KINDS: Final = {
+    "knock_in": double_barrier.KNOCK_IN,
+    "knockin": double_barrier.KNOCK_IN,
+    "in": double_barrier.KNOCK_IN,
+    "knock_out": double_barrier.KNOCK_OUT,
+    "knockout": double_barrier.KNOCK_OUT,
+    "out": double_barrier.KNOCK_OUT,
+}
+BINARY_KINDS: Final = {
+    **DOUBLE_KINDS,
+    "kiko": double_barrier.LOW_FIRST,
+    "koki": double_barrier.HIGH_FIRST,
+}
+TWO_ASSET_YEARS: Final = 0.5
+TWO_ASSET_TOLERANCE: Final = 0.004
+UNUSED: Final = 1.0
 
 
 def require_european(case: Case) -> None:
@@ -32,10 +48,46 @@ def _single(family: str, amount_name: str | None) -> Judge:
     return judge
 
 
+def _double(case: Case) -> None:
+    require_european(case)
+    kind = case.choice("barrier_type", DOUBLE_KINDS, fold=True)
+    barriers = case.numbers("barrier_lo", "barrier_hi")
+    case.expect(value("double_barrier", *spot_inputs(case), 0.0, *barriers, kind))
+
+
+def _double_binary(case: Case) -> None:
+    """KIKO pays when the low barrier is touched before the high one, KOKI the other way round."""
+    kind = case.choice("barrier_type", BINARY_KINDS, fold=True)
+    spot, cash = case.numbers("spot", "cash")
+    inputs = (UNUSED, spot, UNUSED, *case.numbers("t", "vol", "r", "q"), cash)
+    case.expect(value("double_binary", *inputs, *case.numbers("barrier_lo", "barrier_hi"), kind))
+
+
+def _soft(case: Case) -> None:
+    kind = case.choice("barrier_type", KINDS)
+    low, high = case.numbers("L", "U")
+    case.expect(value("soft_barrier", *spot_inputs(case), 0.0, low, kind, high))
+
+
+def _two_asset(case: Case) -> None:
+    """A call or put on the first asset with a barrier on the second; half a year."""
+    kind = case.choice("barrier_type", KINDS)
+    time, rate = case.number("t", TWO_ASSET_YEARS), case.number("r")
+    spot, strike, volatility = case.numbers("s1", "strike", "v1")
+    inputs = (case.right(), spot, strike, time, volatility, rate, case.number("q1"))
+    other = case.numbers("s2", "v2", "q2", "corr")
+    found = value("two_asset_barrier", *inputs, 0.0, case.number("barrier"), kind, *other)
+    case.expect(found, TWO_ASSET_TOLERANCE)
+
+
 FAMILIES: Final[dict[str, Judge]] = {
     "barrier_haug": _single("barrier_option", "rebate"),
     "barrier_babsiri": _single("barrier_option", "rebate"),
     "barrier_beaglehole": _single("barrier_option", "rebate"),
     "binary_barrier_cash_haug": _single("barrier_cash", "cash"),
     "binary_barrier_asset_haug": _single("barrier_asset", None),
+    "double_barrier_haug": _double,
+    "double_binary_haug": _double_binary,
+    "soft_barrier_haug": _soft,
+    "two_asset_barrier": _two_asset,
 }

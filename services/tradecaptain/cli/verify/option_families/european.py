@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 from tradecaptain.cli.verify.option_families.kernel import outputs, spot_inputs, value
-from tradecaptain.cli.verify_case import Case, Judge, WrongError, expect, missing
+from tradecaptain.cli.verify_case import Case, Judge, MalformedError, WrongError, expect, missing
 from tradecaptain.kernels.pricing import columns
 
 GREEK_ROWS: Final = {
@@ -91,6 +91,32 @@ def _hull_black76(case: Case) -> None:
     case.expect(undiscounted * numeraire)
 
 
+def _dividend(entry: Any) -> tuple[float, float]:
+    """Time and amount of a cash dividend, given as a pair or as an object."""
+    if isinstance(entry, dict):
+        entry = (entry.get("t", entry.get("time")), entry.get("amount", entry.get("cash")))
+    if not isinstance(entry, list | tuple) or len(entry) != 2:
+        raise MalformedError("field dividends must be pairs of time and amount")
+    if any(isinstance(part, bool) or not isinstance(part, int | float) for part in entry):
+        raise MalformedError("field dividends must be pairs of numbers")
+    return float(entry[0]), float(entry[1])
+
+
+def _discrete_dividends(case: Case) -> None:
+    """Cash dividends as escrow: the spot less their present value is what is lognormal."""
+    right, spot, strike, time, volatility, rate, dividend_yield = spot_inputs(case)
+    entries = case.raw("dividends")
+    if not isinstance(entries, list):
+        raise MalformedError(f"field dividends must be a list, not {entries!r}")
+    paid = sum(
+        amount * math.exp(-rate * moment)
+        for moment, amount in map(_dividend, entries)
+        if 0.0 < moment <= time
+    )
+    market = (time, volatility, rate, dividend_yield)
+    case.expect(value("black_scholes", right, spot - paid, strike, *market))
+
+
 FAMILIES: Final[dict[str, Judge]] = {
     "european_haug": _value,
     "european_greeks_haug": _greek,
@@ -99,4 +125,5 @@ FAMILIES: Final[dict[str, Judge]] = {
     "hull_greeks": _greek,
     "hull_black76": _hull_black76,
     "black76_values": _black76,
+    "european_discrete_dividends": _discrete_dividends,
 }

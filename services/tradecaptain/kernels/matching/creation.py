@@ -1,0 +1,189 @@
+"""An engine's block from its configuration: how long it must be, and its first state.
+
+Plain numbers in, plain numbers out, so that a C program makes an engine in the same way.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.layout import (
+    BOOK_BYTES,
+    FEE_TIER_BYTES,
+    FEE_TIERS,
+    FIRST_ORDER_BUCKETS,
+    HEADER_BYTES,
+    IDENTITY_BITS,
+    INT64_MAXIMUM,
+    INT64_MINIMUM,
+    LEVEL_BYTES,
+    NODE_BYTES,
+    ORDER_BYTES,
+    ORDER_IDS_CLIENT,
+    PARTY_BYTES,
+    RECENT_LEVELS,
+    REPORT_FORM_COMPACT,
+    SPECIAL_BOOK,
+    TERMS_BYTES,
+)
+from tradecaptain.kernels.matching.tables import book_at
+from tradecaptain.wire import common, execution_event, reason
+
+LARGEST_CAPACITY = 1 << 27
+LARGEST_STEP_LIMIT = 1_024
+LARGEST_EPOCH = (1 << (63 - IDENTITY_BITS)) - 1
+LINE_BYTES = 64
+
+
+@inline
+def power_of_two(at_least: int) -> int:
+    """The smallest power of two that is not less than a number of at most 2^62."""
+    power = 1
+    while power < at_least:
+        power = power * 2
+    return power
+
+
+@inline
+def is_within(config: int, field: int, lowest: int, highest: int) -> bool:
+    """Whether a field of a configuration (by its addresses) lies in a range."""
+    value = load_i64(config + field)
+    return lowest <= value <= highest
+
+
+@inline
+def invalid_field(config: int) -> int:
+    """Number of the first field of a configuration that can't be, counted from 1; or 0."""
+    for index in range(at.CONFIG_ACCOUNT_IDS // 8 + 1):
+        if not is_within(config, index * 8, 1, LARGEST_CAPACITY):
+            return index + 1
+    if not is_within(config, at.CONFIG_STEP_LIMIT, 1, LARGEST_STEP_LIMIT):
+        return at.CONFIG_STEP_LIMIT // 8 + 1
+    if not is_within(config, at.CONFIG_EPOCH, 1, LARGEST_EPOCH):
+        return at.CONFIG_EPOCH // 8 + 1
+    if not is_within(config, at.CONFIG_REPORT_FORM, 0, REPORT_FORM_COMPACT):
+        return at.CONFIG_REPORT_FORM // 8 + 1
+    if not is_within(config, at.CONFIG_ORDER_IDS, 0, ORDER_IDS_CLIENT):
+        return at.CONFIG_ORDER_IDS // 8 + 1
+    return 0
+
+
+@inline
+def place_table(engine: int, field: int, start: int, size: int) -> int:
+    """Note where a table begins (unless ``engine`` is 0); returns where the next one may."""
+    if engine != 0:
+        store_i64(engine + field, start)
+    return (start + size + LINE_BYTES - 1) // LINE_BYTES * LINE_BYTES
+
+
+@inline
+def place_tables(engine: int, config: int) -> int:
+    """Lay out the tables of an engine, or only measure them if ``engine`` is 0: bytes in all."""
+    orders = load_i64(config + at.CONFIG_ORDERS) + 1
+    levels = load_i64(config + at.CONFIG_LEVELS) + 1
+    books = load_i64(config + at.CONFIG_INSTRUMENTS) + 1
+    buckets = power_of_two(orders - 1)
+    end = place_table(0, 0, 0, HEADER_BYTES)
+    end = place_table(engine, at.HEADER_SPARE_EVENT_OFFSET, end, execution_event.RECORD_BYTES)
+    end = place_table(engine, at.HEADER_RECENT_LEVELS_OFFSET, end, RECENT_LEVELS * 4)
+    end = place_table(engine, at.HEADER_ORDER_BUCKETS_OFFSET, end, buckets * 4)
+    end = place_table(engine, at.HEADER_VENDOR_BUCKETS_OFFSET, end, buckets * 4)
+    end = place_table(
+        engine,
+        at.HEADER_INSTRUMENT_INDEX_OFFSET,
+        end,
+        load_i64(config + at.CONFIG_INSTRUMENT_IDS) * 4,
+    )
+    end = place_table(
+        engine,
+        at.HEADER_ACCOUNT_SEQUENCES_OFFSET,
+        end,
+        load_i64(config + at.CONFIG_ACCOUNT_IDS) * 8,
+    )
+    end = place_table(engine, at.HEADER_BOOKS_OFFSET, end, books * BOOK_BYTES)
+    end = place_table(engine, at.HEADER_ORDERS_OFFSET, end, orders * ORDER_BYTES)
+    end = place_table(engine, at.HEADER_PARTIES_OFFSET, end, orders * PARTY_BYTES)
+    end = place_table(engine, at.HEADER_TERMS_OFFSET, end, orders * TERMS_BYTES)
+    end = place_table(engine, at.HEADER_GROUP_BUCKETS_OFFSET, end, buckets * 4)
+    end = place_table(
+        engine,
+        at.HEADER_ACCOUNT_TIERS_OFFSET,
+        end,
+        load_i64(config + at.CONFIG_ACCOUNT_IDS) * 4,
+    )
+    end = place_table(engine, at.HEADER_FEE_TIERS_OFFSET, end, FEE_TIERS * FEE_TIER_BYTES)
+    end = place_table(engine, at.HEADER_LEVELS_OFFSET, end, levels * LEVEL_BYTES)
+    return place_table(engine, at.HEADER_NODES_OFFSET, end, levels * NODE_BYTES)
+
+
+@inline
+def create_engine(engine: int, config: int) -> None:
+    """Make an empty engine in zeroed memory of `place_tables` bytes, from a valid configuration."""
+    store_i64(engine + at.HEADER_BLOCK_BYTES, place_tables(engine, config))
+    orders = load_i64(config + at.CONFIG_ORDERS)
+    levels = load_i64(config + at.CONFIG_LEVELS)
+    epoch = load_i64(config + at.CONFIG_EPOCH)
+    buckets = power_of_two(orders)
+    store_i64(engine + at.HEADER_ORDER_CAPACITY, orders)
+    store_i64(engine + at.HEADER_LEVEL_CAPACITY, levels)
+    store_i64(engine + at.HEADER_NODE_CAPACITY, levels)
+    store_i64(engine + at.HEADER_INSTRUMENT_CAPACITY, load_i64(config + at.CONFIG_INSTRUMENTS))
+    store_i64(engine + at.HEADER_INSTRUMENT_ID_LIMIT, load_i64(config + at.CONFIG_INSTRUMENT_IDS))
+    store_i64(engine + at.HEADER_ACCOUNT_ID_LIMIT, load_i64(config + at.CONFIG_ACCOUNT_IDS))
+    store_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY, buckets)
+    store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, min(buckets, FIRST_ORDER_BUCKETS) - 1)
+    store_i64(engine + at.HEADER_VENDOR_BUCKET_MASK, buckets - 1)
+    store_i64(engine + at.HEADER_GROUP_BUCKET_MASK, buckets - 1)
+    store_i64(engine + at.HEADER_NEXT_TIMER_NS, INT64_MAXIMUM)
+    store_i64(engine + at.HEADER_STEP_LIMIT, load_i64(config + at.CONFIG_STEP_LIMIT))
+    store_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID, load_i64(config + at.CONFIG_REPLAY_ACCOUNT_ID))
+    store_i64(engine + at.HEADER_EPOCH, epoch)
+    store_i64(engine + at.HEADER_IDENTITY_BASE, epoch << IDENTITY_BITS)
+    store_i64(engine + at.HEADER_REPORT_FORM, load_i64(config + at.CONFIG_REPORT_FORM))
+    store_i64(engine + at.HEADER_ORDER_IDS, load_i64(config + at.CONFIG_ORDER_IDS))
+
+
+@inline
+def set_trading(book: int, rules: int) -> None:
+    """How a new book (by its address) trades; a book that isn't plain is marked as special."""
+    allocation = load_i64(rules + at.RULES_ALLOCATION)
+    store_i64(book + at.BOOK_TICK_UNITS, load_i64(rules + at.RULES_TICK_UNITS))
+    store_i64(book + at.BOOK_ALLOCATION, allocation)
+    store_i64(book + at.BOOK_MINIMUM_SHARE_UNITS, load_i64(rules + at.RULES_MINIMUM_SHARE_UNITS))
+    store_i64(book + at.BOOK_BATCH_INTERVAL_NS, load_i64(rules + at.RULES_BATCH_INTERVAL_NS))
+    store_i64(book + at.BOOK_LOW_BAND_UNITS, INT64_MINIMUM)
+    store_i64(book + at.BOOK_HIGH_BAND_UNITS, INT64_MAXIMUM)
+    store_i64(book + at.BOOK_PHASE, common.TRADING_PHASE_CONTINUOUS)
+    if allocation != common.ALLOCATION_PRICE_TIME:
+        store_i64(book + at.BOOK_SPECIAL, SPECIAL_BOOK)
+
+
+@inline
+def add_book(engine: int, rules: int) -> int:
+    """Open an empty book for an instrument; returns its index, or minus the reason why not."""
+    instrument_id = load_i64(rules + at.RULES_INSTRUMENT_ID)
+    index = load_i64(engine + at.HEADER_INSTRUMENT_COUNT) + 1
+    if index > load_i64(engine + at.HEADER_INSTRUMENT_CAPACITY):
+        return -reason.REASON_CAPACITY_EXHAUSTED
+    if instrument_id < 1 or instrument_id >= load_i64(engine + at.HEADER_INSTRUMENT_ID_LIMIT):
+        return -reason.REASON_UNKNOWN_INSTRUMENT
+    entry = engine + load_i64(engine + at.HEADER_INSTRUMENT_INDEX_OFFSET) + instrument_id * 4
+    if (
+        load_i32(entry) != 0
+        or load_i64(rules + at.RULES_LOT_UNITS) < 1
+        or load_i64(rules + at.RULES_TICK_UNITS) < 1
+    ):
+        return -reason.REASON_INVALID_REQUEST
+    book = book_at(engine, index)
+    store_i64(book + at.BOOK_INSTRUMENT_ID, instrument_id)
+    store_i64(book + at.BOOK_MINIMUM_PRICE_UNITS, load_i64(rules + at.RULES_MINIMUM_PRICE_UNITS))
+    store_i64(book + at.BOOK_MAXIMUM_PRICE_UNITS, load_i64(rules + at.RULES_MAXIMUM_PRICE_UNITS))
+    store_i64(
+        book + at.BOOK_MAXIMUM_QUANTITY_UNITS, load_i64(rules + at.RULES_MAXIMUM_QUANTITY_UNITS)
+    )
+    store_i64(book + at.BOOK_LOT_UNITS, load_i64(rules + at.RULES_LOT_UNITS))
+    set_trading(book, rules)
+    store_i32(entry, index)
+    store_i64(engine + at.HEADER_INSTRUMENT_COUNT, index)
+    return index

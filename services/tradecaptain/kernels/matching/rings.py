@@ -1,0 +1,78 @@
+"""The ring that compact reports go into: one writer, the engine, and one reader on any thread.
+
+The ring is memory of the caller: two counters, each on a line of its own, then a power of two of
+reports. The writer publishes with a release store and the reader gives room back with one, so the
+reader needs no lock; its own function is `ring_drain`.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import (
+    copy_bytes,
+    load_acquire_i64,
+    load_i64,
+    store_i64,
+    store_release_i64,
+)
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.layout import EXTRA_EVENTS, REPORT_BYTES
+
+WRITTEN = 0
+READ = 64
+CAPACITY = 128
+FIRST_REPORT = 192
+LARGEST_RING = 1 << 32
+
+
+@inline
+def attach_ring(engine: int, ring: int, capacity: int) -> bool:
+    """Let the engine report into a ring of ``capacity`` reports; False if that can't be.
+
+    The capacity is a power of two, and at least what one bounded step may report.
+    """
+    least = 2 * load_i64(engine + at.HEADER_STEP_LIMIT) + EXTRA_EVENTS
+    if capacity < least or capacity > LARGEST_RING or capacity & (capacity - 1) != 0:
+        return False
+    store_i64(ring + WRITTEN, 0)
+    store_i64(ring + READ, 0)
+    store_i64(ring + CAPACITY, capacity)
+    store_i64(engine + at.HEADER_REPORT_RING, ring)
+    store_i64(engine + at.HEADER_REPORT_ADDRESS, ring + FIRST_REPORT)
+    store_i64(engine + at.HEADER_REPORT_MASK, capacity - 1)
+    store_i64(engine + at.HEADER_REPORT_COUNT, 0)
+    store_i64(engine + at.HEADER_REPORT_READ, 0)
+    return True
+
+
+@inline
+def ring_has_room(engine: int) -> bool:
+    """Whether a bounded step's reports fit behind those that wait to be read."""
+    room = 2 * load_i64(engine + at.HEADER_STEP_LIMIT) + EXTRA_EVENTS
+    last = load_i64(engine + at.HEADER_REPORT_COUNT) + room
+    capacity = load_i64(engine + at.HEADER_REPORT_MASK) + 1
+    if last <= load_i64(engine + at.HEADER_REPORT_READ) + capacity:
+        return True
+    read = load_acquire_i64(load_i64(engine + at.HEADER_REPORT_RING) + READ)
+    store_i64(engine + at.HEADER_REPORT_READ, read)
+    return last <= read + capacity
+
+
+@inline
+def publish_ring(engine: int) -> None:
+    """Show the reader everything that was reported so far."""
+    ring = load_i64(engine + at.HEADER_REPORT_RING)
+    store_release_i64(ring + WRITTEN, load_i64(engine + at.HEADER_REPORT_COUNT))
+
+
+@inline
+def ring_drain(ring: int, target: int, limit: int) -> int:
+    """Take up to ``limit`` reports out of a ring, oldest first; returns how many."""
+    read = load_i64(ring + READ)
+    capacity = load_i64(ring + CAPACITY)
+    count = min(load_acquire_i64(ring + WRITTEN) - read, limit)
+    for index in range(count):
+        report = ring + FIRST_REPORT + ((read + index) & (capacity - 1)) * REPORT_BYTES
+        copy_bytes(target + index * REPORT_BYTES, report, REPORT_BYTES)
+    store_release_i64(ring + READ, read + count)
+    return count

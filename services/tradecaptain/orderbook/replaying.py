@@ -1,0 +1,196 @@
+"""Replay: the sequencer's own code over the frames of a log, instead of over the streams.
+
+Commands and controls are carried out as they were stamped; the events that come of them are held
+against those that the log has. Nothing is published or logged again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numba import types
+from tradecaptain.base.crc32c import crc32c_run
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.memory import copy_bytes, load_u16
+from tradecaptain.base.records import records_at
+from tradecaptain.mesh.journal import (
+    FLAG_PADDING,
+    FLAG_REFUSED,
+    FLAG_RESULT,
+    FRAME_HEADER_BYTES,
+    frame_bytes,
+    frame_flags,
+    frame_length,
+)
+from tradecaptain.mesh.layout import PUBLICATION
+from tradecaptain.orderbook.controls import advance_control, begin_control, stamp
+from tradecaptain.orderbook.events import close_claim
+from tradecaptain.orderbook.sequencer import run_command
+from tradecaptain.orderbook.sequencer_state import SEQUENCER
+from tradecaptain.wire import (
+    control,
+    execution_event,
+    instrument_definition,
+    order_command,
+    reason,
+)
+
+OFFSET_KIND: Final = order_command.OFFSET_KIND
+
+REPLAYED_ALL: Final = 0
+"""Every frame was taken."""
+AT_INSTRUMENT: Final = 1
+"""An instrument's definition comes next: the caller applies it and skips the frame."""
+AT_LIMIT: Final = 2
+"""The next command lies beyond the place to which replay was asked to go."""
+DIVERGED: Final = 3
+"""The events made differ from those of the log, or a command's stamp doesn't continue it."""
+UNKNOWN_RECORD: Final = 4
+"""A record of a kind that this version doesn't know."""
+
+REPLAY: Final = np.dtype(
+    [
+        ("header", "<i8"),
+        # Stop before the first command whose sequence or time is greater.
+        ("until_sequence", "<i8"),
+        ("until_time_ns", "<i8"),
+        # How the last call ended, and how many bytes of frames it took.
+        ("verdict", "<i8"),
+        ("consumed", "<i8"),
+        ("command_count", "<i8"),
+        # Events of the log so far, and their running checksum.
+        ("logged_events", "<i8"),
+        ("logged_checksum", "<i8"),
+        ("checks_events", "<i8"),
+    ],
+    align=True,
+)
+"""Where a replay stands."""
+
+
+@inline
+def has_diverged(replay: Any, header: Any) -> bool:
+    """Whether events made and events logged can't be the same.
+
+    A turn logs its commands first and their events after, so the log may be behind, never ahead.
+    """
+    if replay[0]["checks_events"] == 0:
+        return False
+    if replay[0]["logged_events"] > header[0]["replayed_events"]:
+        return True
+    return (
+        replay[0]["logged_events"] == header[0]["replayed_events"]
+        and replay[0]["logged_checksum"] != header[0]["replayed_checksum"]
+    )
+
+
+@inline
+def take_result(replay: Any, record: int, length: int) -> None:
+    """Sum up an event of the log. One of another version's layout can't be held against ours."""
+    if load_u16(record + OFFSET_KIND) == execution_event.KIND:
+        if length != execution_event.RECORD_BYTES:
+            replay[0]["checks_events"] = 0
+            return
+        replay[0]["logged_events"] += 1
+        replay[0]["logged_checksum"] = crc32c_run(
+            replay[0]["logged_checksum"], record, execution_event.RECORD_BYTES
+        )
+
+
+@inline
+def replay_command(header: Any, executions: Any, books: Any, frame: int) -> bool:
+    """Carry out a logged order command; False if its stamp doesn't continue the log."""
+    length, flags = frame_length(frame), frame_flags(frame)
+    copy_bytes(header[0]["raw_record"], frame + FRAME_HEADER_BYTES, length)
+    record = order_command.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
+    if record < 0 or order_command.get_sequence(record) != header[0]["sequence"] + 1:
+        return False
+    refused = flags & FLAG_REFUSED != 0
+    header[0]["journal_refusal"] = reason.REASON_JOURNAL_UNAVAILABLE if refused else 0
+    header[0]["pending_command"] = record
+    run_command(header, executions, books, order_command.get_time_ns(record))
+    return True
+
+
+@inline
+def replay_control(header: Any, executions: Any, books: Any, controls: Any, frame: int) -> bool:
+    """Carry out a logged control; False if its stamp doesn't continue the log."""
+    length = frame_length(frame)
+    copy_bytes(header[0]["raw_record"], frame + FRAME_HEADER_BYTES, length)
+    record = control.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
+    if record < 0 or control.get_sequence(record) != header[0]["sequence"] + 1:
+        return False
+    stamp(header, control.get_time_ns(record))
+    if control.get_action(record) != control.CONTROL_ACTION_EPOCH_START:
+        copy_bytes(header[0]["control_record"], record, control.RECORD_BYTES)
+        begin_control(header)
+        advance_control(header, executions, books, controls)
+    return True
+
+
+@inline
+def lies_beyond(replay: Any, record: int) -> bool:
+    """Whether a command or control lies beyond the place to which replay goes."""
+    return (
+        order_command.get_sequence(record) > replay[0]["until_sequence"]
+        or order_command.get_time_ns(record) > replay[0]["until_time_ns"]
+    )
+
+
+@inline
+def replay_input(replay: Any, header: Any, frame: int) -> int:
+    """Carry out one logged input: ``REPLAYED_ALL``, or why replay stops before it."""
+    record = frame + FRAME_HEADER_BYTES
+    executions = records_at(header[0]["execution_publication"], 1, PUBLICATION)
+    books = records_at(header[0]["book_publication"], 1, PUBLICATION)
+    controls = records_at(header[0]["control_publication"], 1, PUBLICATION)
+    if has_diverged(replay, header):
+        return DIVERGED
+    if lies_beyond(replay, record):
+        return AT_LIMIT
+    kind = load_u16(record + OFFSET_KIND)
+    if kind == instrument_definition.KIND:
+        return AT_INSTRUMENT
+    if kind == order_command.KIND:
+        continues = replay_command(header, executions, books, frame)
+    elif kind == control.KIND:
+        continues = replay_control(header, executions, books, controls, frame)
+    else:
+        return UNKNOWN_RECORD
+    if not continues:
+        return DIVERGED
+    close_claim(header, executions, books)
+    replay[0]["command_count"] += 1
+    return REPLAYED_ALL
+
+
+@kernel(types.int64(types.int64, types.int64, types.int64))
+def replay_frames(replay_address: int, address: int, length: int) -> int:
+    """Replay checked frames from ``address`` on; the verdict, which the replay's record has too.
+
+    ``consumed`` tells how many bytes were taken; the frame behind them is the one that stopped it.
+    """
+    replay = records_at(replay_address, 1, REPLAY)
+    header = records_at(replay[0]["header"], 1, SEQUENCER)
+    consumed = 0
+    verdict = REPLAYED_ALL
+    while consumed < length:
+        frame = address + consumed
+        size = frame_length(frame)
+        flags = frame_flags(frame)
+        if flags & FLAG_PADDING != 0:
+            consumed += FRAME_HEADER_BYTES + size
+            continue
+        if flags & FLAG_RESULT != 0:
+            take_result(replay, frame + FRAME_HEADER_BYTES, size)
+        else:
+            verdict = replay_input(replay, header, frame)
+            if verdict != REPLAYED_ALL:
+                break
+        consumed += frame_bytes(size)
+    if verdict == REPLAYED_ALL and has_diverged(replay, header):
+        verdict = DIVERGED
+    replay[0]["consumed"] = consumed
+    replay[0]["verdict"] = verdict
+    return verdict

@@ -1,0 +1,1 @@
+"""Fixed income: calendars, schedules, bonds, curves and credit default swaps."""

@@ -1,0 +1,339 @@
+"""The venue's log: what a venue that starts anew finds in it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.venue_driver import ALPHA, BETA, INSTRUMENT, SETTINGS, VenueDriver
+from tradecaptain.base.memory import address_of
+from tradecaptain.base.reference import default_reference
+from tradecaptain.kernels.matching import InstrumentRules, engine_state_hash
+from tradecaptain.mesh.history import HistoryReader
+from tradecaptain.mesh.journal import (
+    FLAG_RESULT,
+    FRAME_HEADER_BYTES,
+    frame_bytes,
+    frame_flags,
+    frame_length,
+)
+from tradecaptain.mesh.journal_agent import JournalSettings
+from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
+from tradecaptain.orderbook.execution_log import ExecutionLog, LogPaths, open_log
+from tradecaptain.orderbook.instrument_rules import VenueInstrument
+from tradecaptain.orderbook.venue_core import VenueCore
+from tradecaptain.wire import control, execution_event, order_command, reason
+
+JOURNAL = JournalSettings(ring_bytes=1 << 20, segment_bytes=1 << 18, compress=False)
+INSTRUMENTS = default_reference().own_venue()
+
+
+def log_paths(folder: Path) -> LogPaths:
+    return LogPaths(
+        folder / "ring", folder / "segments", folder / "history", folder / "epochs" / "orderbook"
+    )
+
+
+class LoggedVenue(VenueDriver):
+    """A venue over the simulated mesh, with a log in a folder."""
+
+    def __init__(self, folder: Path, journal: JournalSettings = JOURNAL, **options: Any) -> None:
+        self.log: ExecutionLog
+        self.folder = folder
+        self.journal_settings = journal
+        super().__init__(folder, **options)
+
+    def make_core(self, folder: Path, epoch: int) -> VenueCore:
+        core, self.log = open_log(log_paths(folder), SETTINGS, INSTRUMENTS, self.journal_settings)
+        return core
+
+    def sync(self) -> None:
+        while self.log.ring.tail > self.log.agent.place.position:
+            self.log.agent.step(force=True)
+
+    @property
+    def state_hash(self) -> int:
+        return int(engine_state_hash(self.core.engine.address))
+
+    def gate_rows(self) -> list[Any]:
+        gate = self.core.gate
+        return [
+            table[table["key"] != 0].tolist() for table in (gate.accounts, gate.pairs, gate.firms)
+        ]
+
+    def kill(self) -> None:
+        """End without a word: nothing is synced, the ring stays."""
+        self.mesh.close()
+        self.core.history.close()
+        self.log.ring.close()
+
+    def stop(self) -> None:
+        """End in order."""
+        self.mesh.close()
+        self.core.history.close()
+        self.log.close()
+
+
+def trade_for_a_while(venue: LoggedVenue, seed: int, count: int = 120) -> list[dict[str, int]]:
+    """Random orders, cancels, replaces and controls; the events that came of them."""
+    random = np.random.default_rng(seed)
+    events: list[dict[str, int]] = []
+    working: list[tuple[int, int]] = []
+    for _ in range(count):
+        kind = random.integers(0, 10)
+        if kind < 6 or not working:
+            venue.order(
+                account_id=int(random.choice([ALPHA, BETA])),
+                side=int(random.integers(1, 3)),
+                price_units=10_000 + 100 * int(random.integers(-4, 5)),
+                quantity_units=int(random.integers(1, 30)) * 10,
+                time_in_force=int(random.choice([1, 1, 1, 3, 4])),
+                seen_execution_sequence=len(events),
+            )
+        elif kind < 8:
+            account, order_id = working.pop(int(random.integers(len(working))))
+            venue.order(
+                action=order_command.COMMAND_ACTION_CANCEL_ORDER,
+                account_id=account,
+                order_id=order_id,
+                quantity_units=0,
+            )
+        elif kind < 9:
+            account, order_id = working[int(random.integers(len(working)))]
+            venue.order(
+                action=order_command.COMMAND_ACTION_REPLACE_ORDER,
+                account_id=account,
+                order_id=order_id,
+                price_units=10_000 + 100 * int(random.integers(-4, 5)),
+                quantity_units=int(random.integers(1, 40)) * 10,
+            )
+        else:
+            venue.control(
+                action=control.CONTROL_ACTION_MASS_CANCEL,
+                scope=control.CONTROL_SCOPE_ACCOUNT,
+                scope_id=int(random.choice([ALPHA, BETA])),
+            )
+        for event in venue.events():
+            events.append(event)
+            if event["execution_type"] == execution_event.EXECUTION_TYPE_ACCEPTED:
+                working.append((event["account_id"], event["order_id"]))
+    return events
+
+
+def opened(folder: Path) -> LoggedVenue:
+    venue = LoggedVenue(folder)
+    venue.open_all()
+    return venue
+
+
+def without_file_system(venue: LoggedVenue) -> list[tuple[int, int]]:
+    orders = venue.core.engine.header[0]
+    return [(int(orders["order_count"]), int(orders["last_order_number"]))]
+
+
+@pytest.mark.twin
+@pytest.mark.parametrize("synced", ["nothing", "some", "everything"])
+def test_a_killed_venue_goes_on_where_it_ended(tmp_path: Path, synced: str) -> None:
+    venue = opened(tmp_path)
+    trade_for_a_while(venue, 1)
+    if synced != "nothing":
+        venue.sync()
+    if synced == "some":
+        trade_for_a_while(venue, 2, 40)
+    before = (venue.state_hash, venue.gate_rows(), without_file_system(venue))
+    sequence, epoch = int(venue.core.header[0]["sequence"]), venue.core.epoch
+    assert before[2][0][0] > 0
+    venue.kill()
+    if synced == "everything":
+        # As after a loss of power.
+        (tmp_path / "ring").unlink()
+    again = LoggedVenue(tmp_path)
+    assert again.core.epoch == epoch
+    assert (again.state_hash, again.gate_rows(), without_file_system(again)) == before
+    # The epoch's start is told again, once somebody listens.
+    assert int(again.core.header[0]["sequence"]) == sequence + 1
+    assert again.log.recovery.command_count > 0
+    assert (again.log.recovery.from_ring_bytes == 0) == (synced == "everything")
+    again.stop()
+
+
+@pytest.mark.twin
+def test_a_recovered_venue_runs_on_like_one_that_never_ended(tmp_path: Path) -> None:
+    one, other = opened(tmp_path / "one"), opened(tmp_path / "other")
+    for venue in (one, other):
+        trade_for_a_while(venue, 3)
+    one.kill()
+    one = LoggedVenue(tmp_path / "one")
+    one.read("control")
+    one.now_ns = other.now_ns
+    left, right = trade_for_a_while(one, 4), trade_for_a_while(other, 4)
+    for event in (*left, *right):
+        # The start was told again, which took a place in the log and some time.
+        for name in ("time_ns", "command_sequence", "send_time_ns"):
+            event.pop(name, None)
+    assert left == right
+    assert one.state_hash == other.state_hash
+    one.stop()
+    other.stop()
+
+
+def test_a_stopped_venue_leaves_no_ring_and_comes_back_from_its_files(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    trade_for_a_while(venue, 5, 30)
+    state, rows = venue.state_hash, venue.gate_rows()
+    venue.stop()
+    assert not (tmp_path / "ring").exists()
+    again = LoggedVenue(tmp_path)
+    assert (again.state_hash, again.gate_rows()) == (state, rows)
+    again.stop()
+
+
+def test_history_goes_on_in_the_same_epoch(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    events = trade_for_a_while(venue, 6, 40)
+    with HistoryReader.open(tmp_path / "history") as reader:
+        held = reader.read_array(1, len(events), execution_event.DTYPE).copy()
+        assert len(held) == len(events)
+        venue.kill()
+        again = LoggedVenue(tmp_path)
+        assert not reader.is_current()
+        with HistoryReader.open(tmp_path / "history") as newer:
+            assert newer.epoch == reader.epoch
+            assert newer.last_sequence() == len(events)
+            restored = newer.read_array(1, len(events), execution_event.DTYPE)
+            np.testing.assert_array_equal(restored, held)
+    again.stop()
+
+
+def test_without_a_log_a_new_epoch_begins(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    epoch = venue.core.epoch
+    venue.stop()
+    shutil.rmtree(tmp_path / "segments")
+    again = LoggedVenue(tmp_path)
+    assert again.core.epoch == epoch + 1
+    assert again.log.recovery.command_count == 0
+    again.stop()
+
+
+def test_every_command_is_logged_with_what_its_author_had_seen(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    venue.order(seen_execution_sequence=17, seen_price_sequence=23, tag=99)
+    venue.crank()
+    found = []
+    address, end = venue.log.ring.frame_address(0), venue.log.ring.frame_address(0)
+    end += venue.log.ring.tail
+    while address < end:
+        record = address + FRAME_HEADER_BYTES
+        if order_command.get_kind(record) == order_command.KIND:
+            found.append(
+                (
+                    order_command.get_tag(record),
+                    order_command.get_seen_execution_sequence(record),
+                    order_command.get_seen_price_sequence(record),
+                    frame_flags(address),
+                )
+            )
+        elif order_command.get_kind(record) == execution_event.KIND:
+            assert frame_flags(address) == FLAG_RESULT
+            assert execution_event.get_durability(record) == execution_event.DURABILITY_PROCESS
+        address += frame_bytes(frame_length(address))
+    assert found == [(99, 17, 23, 0)]
+    venue.stop()
+
+
+def test_damage_in_the_middle_stops_the_start_and_names_the_record(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    trade_for_a_while(venue, 7, 40)
+    venue.stop()
+    (segment,) = list_segments(tmp_path / "segments")
+    content = bytearray(segment.path.read_bytes())
+    content[len(content) // 2] ^= 4
+    segment.path.write_bytes(content)
+    with pytest.raises(JournalDamaged) as damaged:
+        LoggedVenue(tmp_path)
+    assert damaged.value.sequence > 10
+    assert str(damaged.value.sequence) in damaged.value.message
+
+
+def test_a_full_log_refuses_new_orders_and_takes_cancels(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    venue.order(price_units=9_000)
+    (accepted,) = venue.events()
+    count = 0
+    while True:
+        venue.order(price_units=20_000 + 100 * count, side=2, quantity_units=10)
+        (event,) = venue.events()
+        count += 1
+        if event["execution_type"] == execution_event.EXECUTION_TYPE_REJECTED:
+            break
+        venue.order(
+            action=order_command.COMMAND_ACTION_CANCEL_ORDER,
+            order_id=event["order_id"],
+            quantity_units=0,
+        )
+        assert [item["execution_type"] for item in venue.events()] == [
+            execution_event.EXECUTION_TYPE_CANCELLED
+        ]
+        assert count < 5_000
+    assert event["reason"] == reason.REASON_JOURNAL_UNAVAILABLE
+    venue.order(
+        action=order_command.COMMAND_ACTION_CANCEL_ORDER,
+        order_id=accepted["order_id"],
+        quantity_units=0,
+    )
+    (cancelled,) = venue.events()
+    assert cancelled["execution_type"] == execution_event.EXECUTION_TYPE_CANCELLED
+    # Once the disk takes it, orders are taken again; and a restart refuses the same ones.
+    venue.sync()
+    venue.order(price_units=9_000)
+    (event,) = venue.events()
+    assert event["execution_type"] == execution_event.EXECUTION_TYPE_ACCEPTED
+    state = venue.state_hash
+    venue.kill()
+    again = LoggedVenue(tmp_path)
+    assert again.state_hash == state
+    again.stop()
+
+
+def test_another_ring_length_takes_effect_at_a_start(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    trade_for_a_while(venue, 8, 40)
+    state = venue.state_hash
+    venue.kill()
+    again = LoggedVenue(tmp_path, replace(JOURNAL, ring_bytes=1 << 21))
+    assert again.state_hash == state
+    assert again.log.ring.capacity == 1 << 21
+    again.stop()
+
+
+def test_definitions_carry_every_rule_of_an_instrument() -> None:
+    for instrument in INSTRUMENTS:
+        wanted = VenueInstrument.from_reference(instrument)
+        record = wanted.record(3, 5, 7)
+        assert VenueInstrument.from_record(address_of(record)) == wanted
+    names = set(record.dtype.names or ())
+    assert {item.name for item in fields(InstrumentRules)} <= names
+
+
+def test_changed_rules_are_logged_once(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    sequence = int(venue.core.header[0]["sequence"])
+    changed = [
+        replace(item, lot_units=item.lot_units * 2) if item.instrument_id == INSTRUMENT else item
+        for item in INSTRUMENTS
+    ]
+    assert venue.log.define(venue.core, INSTRUMENTS, 0) == 0
+    assert venue.log.define(venue.core, changed, 0) == 1
+    assert int(venue.core.header[0]["sequence"]) == sequence + 1
+    state = venue.state_hash
+    venue.kill()
+    again = LoggedVenue(tmp_path)
+    # Reference data says the old rules again.
+    assert again.state_hash == state
+    assert int(again.core.header[0]["sequence"]) == sequence + 3
+    again.stop()

@@ -1,0 +1,94 @@
+"""Published values of exotic options, in the schema of the files that are judged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tradecaptain.cli.verify import options
+
+FILE = Path(__file__).parent / "exotic_options.json"
+FAMILIES: dict[str, dict[str, Any]] = json.loads(FILE.read_text())
+GREEKS = ("delta", "gamma", "vega", "theta", "delta1", "delta2", "gamma1", "gamma2", "rho_greek")
+
+
+def judge(folder: Path, family: str, *cases: dict[str, Any]) -> Any:
+    path = folder / "cases.json"
+    path.write_text(json.dumps({family: {**FAMILIES[family], "cases": cases}}))
+    return options.judge([path])
+
+
+def tolerance(family: str, case: dict[str, Any]) -> float:
+    return float(case.get("tol", FAMILIES[family]["tolerance"]))
+
+
+def test_every_published_value_is_met() -> None:
+    result = options.judge([FILE])
+    assert list(result.failures) == []
+    assert dict(result.not_applicable) == {}
+    assert result.passed == sum(len(family["cases"]) for family in FAMILIES.values())
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_changed_value_fails(family: str, tmp_path: Path) -> None:
+    case = dict(FAMILIES[family]["cases"][0])
+    case["value"] += 3 * tolerance(family, case)
+    result = judge(tmp_path, family, case)
+    assert (result.passed, result.failed_count) == (0, 1)
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_each_missing_or_mistyped_field_is_named_or_not_needed(family: str, tmp_path: Path) -> None:
+    for case in FAMILIES[family]["cases"][:2]:
+        for name in case:
+            without = {key: value for key, value in case.items() if key != name}
+            for changed in (without, {**case, name: {}}):
+                result = judge(tmp_path, family, changed)
+                assert len(result.failures) + sum(result.not_applicable.values()) <= 1
+                for failure in result.failures:
+                    assert failure.why.startswith("malformed case: field ")
+                    assert name in failure.why
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_field_that_nobody_knows_makes_the_case_not_applicable(
+    family: str, tmp_path: Path
+) -> None:
+    case = {**FAMILIES[family]["cases"][0], "jump_intensity": 0.1}
+    result = judge(tmp_path, family, case)
+    assert (result.passed, result.failed_count) == (0, 0)
+    assert [*result.not_applicable] == [f"{family}: fields without a meaning here: jump_intensity"]
+
+
+@pytest.mark.parametrize("family", ["compound", "margrabe_european"])
+def test_a_changed_greek_fails_and_is_named(family: str, tmp_path: Path) -> None:
+    case = FAMILIES[family]["cases"][0]
+    for name in GREEKS:
+        if name not in case:
+            continue
+        result = judge(tmp_path, family, {**case, name: case[name] + 3 * case["tol"]})
+        assert result.passed == 0
+        assert result.failures[0].why.startswith(f"{name}:")
+
+
+def test_early_exercise_of_two_barriers_is_not_applicable(tmp_path: Path) -> None:
+    case = {**FAMILIES["double_barrier_haug"]["cases"][0], "exercise": "american"}
+    result = judge(tmp_path, "double_barrier_haug", case)
+    assert (result.passed, result.failed_count) == (0, 0)
+
+
+def test_values_outside_a_domain_fail_with_the_rule(tmp_path: Path) -> None:
+    case = {**FAMILIES["two_asset_min_max_spread"]["cases"][0], "rho": 1.5}
+    result = judge(tmp_path, "two_asset_min_max_spread", case)
+    assert result.failures[0].why == "refused: correlation: correlation must lie from -1 to 1"
+
+
+@pytest.mark.parametrize(
+    "dividends", [{"t": 0.2}, [0.5], [[0.2]], [["0.2", 0.5]], [{"t": 0.2}], [[0.2, True]]]
+)
+def test_dividends_of_another_shape_are_malformed(dividends: Any, tmp_path: Path) -> None:
+    case = {**FAMILIES["european_discrete_dividends"]["cases"][0], "dividends": dividends}
+    result = judge(tmp_path, "european_discrete_dividends", case)
+    assert result.failures[0].why.startswith("malformed case: field dividends")
