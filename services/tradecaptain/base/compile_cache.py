@@ -45,7 +45,9 @@ _KEPT_FOLDERS = 4
 _KEPT_SECONDS = 7 * 24 * 3600
 _PACKAGE = "tradecaptain"
 _NEVER_COMPILED = ("api", "cli", "client", "edge", "launch")
-_KERNEL_MARK = re.compile(r"^@(?:jit\.)?(?:kernel|entry|(?:whole_)?duty_cycle)\b", re.MULTILINE)
+_KERNEL_MARK = re.compile(
+    r"^@(?:jit\.)?(?:kernel|entry|block|(?:whole_)?duty_cycle)\b", re.MULTILINE
+)
 
 type Progress = Callable[[int, int, str], None]
 

@@ -1,0 +1,1 @@
+"""Building blocks: compiled functions of a node and a range of bars (see ``node``)."""

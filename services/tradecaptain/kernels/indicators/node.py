@@ -1,0 +1,104 @@
+"""A node: one building block at work inside an indicator, with its parameters and its state.
+
+A node is a run of 64-bit words. A block (see ``blocks``) is a compiled function of the node's
+address and a range of bars: it reads its columns, writes its result columns and keeps in the node
+what it must remember for the next range. So one block serves whole arrays, where the range is
+thousands of bars, and ticks, where it is one.
+
+Layout in words: the fixed part as the constants say, then ``state_count`` words of state.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from numba import types
+from tradecaptain.base.jit import CompiledEntry, entry, inline_always
+from tradecaptain.base.memory import load_f64, load_i64, store_f64, store_i64
+from tradecaptain.kernels.indicators.series import series_at
+
+WORD_BYTES: Final = 8
+FUNCTION: Final = 0
+"""Address of the block's machine code; with the JIT off its number in the list of blocks."""
+BEGIN: Final = 1
+"""First bar that the block takes in."""
+SEEN: Final = 2
+"""How many bars it has taken in."""
+INPUT_COUNT: Final = 3
+COLUMN_COUNT: Final = 4
+WORDS: Final = 5
+"""Length of this node."""
+INTEGERS: Final = 6
+INTEGERS_MAX: Final = 4
+REALS: Final = 10
+REALS_MAX: Final = 10
+COLUMN_IDS: Final = 20
+"""Which columns of the program: inputs first, then results."""
+COLUMNS_MAX: Final = 18
+COLUMNS: Final = 38
+"""Addresses of element 0 of each."""
+STATE: Final = 56
+
+Block = CompiledEntry
+
+
+def block(function: Any) -> CompiledEntry:
+    """Compile a building block ``function(node, first, end)``: take in bars ``first … end - 1``.
+
+    ``first`` and ``end`` are indices into the columns; ``SEEN`` tells how many bars came before.
+    """
+    return entry(types.void(types.int64, types.int64, types.int64))(function)
+
+
+@inline_always
+def seen(node: int) -> int:
+    """How many bars the block took in before this range."""
+    return load_i64(node + SEEN * WORD_BYTES)
+
+
+@inline_always
+def integer(node: int, index: int) -> int:
+    """Integer parameter number ``index``."""
+    return load_i64(node + (INTEGERS + index) * WORD_BYTES)
+
+
+@inline_always
+def real(node: int, index: int) -> float:
+    """Real parameter number ``index``."""
+    return load_f64(node + (REALS + index) * WORD_BYTES)
+
+
+@inline_always
+def column(node: int, index: int) -> Any:
+    """Column number ``index`` of the node: its inputs come first, then its results."""
+    return series_at(load_i64(node + (COLUMNS + index) * WORD_BYTES))
+
+
+@inline_always
+def state(node: int, index: int) -> float:
+    """Number ``index`` of what the block remembers; zero at first."""
+    return load_f64(node + (STATE + index) * WORD_BYTES)
+
+
+@inline_always
+def set_state(node: int, index: int, value: float) -> None:
+    """Remember a number."""
+    store_f64(node + (STATE + index) * WORD_BYTES, value)
+
+
+@inline_always
+def state_integer(node: int, index: int) -> int:
+    """Word ``index`` of the state as an integer."""
+    return load_i64(node + (STATE + index) * WORD_BYTES)
+
+
+@inline_always
+def set_state_integer(node: int, index: int, value: int) -> None:
+    """Remember an integer."""
+    store_i64(node + (STATE + index) * WORD_BYTES, value)
+
+
+@inline_always
+def state_series(node: int, index: int) -> Any:
+    """The state from word ``index`` on as a series."""
+    return series_at(node + (STATE + index) * WORD_BYTES)
