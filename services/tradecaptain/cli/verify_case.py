@@ -159,8 +159,8 @@ def merge_families(groups: Iterable[Mapping[str, Judge]]) -> dict[str, Judge]:
     return merged
 
 
-def read_families(path: Path) -> dict[str, Mapping[str, Any]]:
-    """Families by name; raises ``TradeCaptainError`` if the file is of another shape."""
+def read_document(path: Path) -> dict[str, Any]:
+    """A file's one JSON object, empty for JSON that is none; refuses what isn't JSON."""
     try:
         document = orjson.loads(path.read_bytes())
     except OSError as error:
@@ -171,10 +171,14 @@ def read_families(path: Path) -> dict[str, Mapping[str, Any]]:
         raise TradeCaptainError(
             reasons.REASON_UNRECOGNISED_FILE, f"{path} is not JSON: {error}", field=str(path)
         ) from error
-    entries = document.items() if isinstance(document, dict) else ()
+    return document if isinstance(document, dict) else {}
+
+
+def read_families(path: Path) -> dict[str, Mapping[str, Any]]:
+    """Families by name; raises ``TradeCaptainError`` if the file is of another shape."""
     families: dict[str, Mapping[str, Any]] = {
         name: family
-        for name, family in entries
+        for name, family in read_document(path).items()
         if isinstance(family, dict) and isinstance(family.get("cases"), list)
     }
     if not families or any(
@@ -195,14 +199,23 @@ def _judge_case(judge: Judge, case: Case) -> None:
         raise NotApplicableError(f"fields without a meaning here: {', '.join(unread)}")
 
 
-def judge_families(files: list[Path], judges: Mapping[str, Judge], priced: str) -> VerifyResult:
-    """Judge every case of the files; ``priced`` says what is missing for an unknown family."""
+def judge_families(
+    files: list[Path],
+    judges: Mapping[str, Judge],
+    priced: str,
+    *,
+    read: Callable[[Path], Mapping[str, Mapping[str, Any]]] = read_families,
+) -> VerifyResult:
+    """Judge every case of the files; ``priced`` says what is missing for an unknown family.
+
+    ``read`` makes families of a file whose cases don't stand in lists of their own.
+    """
     passed = 0
     failures: list[Failure] = []
     not_applicable: Counter[str] = Counter()
     for path in files:
         try:
-            families = read_families(path)
+            families = read(path)
         except TradeCaptainError as error:
             failures.append(unreadable(path, error))
             continue
@@ -220,6 +233,9 @@ def judge_families(files: list[Path], judges: Mapping[str, Judge], priced: str) 
                     failures.append(Failure(f"{name}[{index}]", str(error)))
                 except MalformedError as error:
                     failures.append(Failure(f"{name}[{index}]", f"malformed case: {error}"))
+                except TradeCaptainError as error:
+                    why = f"{error.name}: {error.field}: {error.message}"
+                    failures.append(Failure(f"{name}[{index}]", why))
                 else:
                     passed += 1
     return VerifyResult(passed, failures, dict(not_applicable))

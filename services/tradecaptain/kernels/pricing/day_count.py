@@ -93,7 +93,7 @@ def thirty_360_days(convention: int, start: int, end: int, termination: int) -> 
         if end_day == 31 and start_day >= 30:
             end_day = 30
         start_day = min(start_day, 30)
-    elif convention == THIRTY_360_BOND_BASIS:
+    elif convention in (THIRTY_360_BOND_BASIS, THIRTY_365):
         start_day = min(start_day, 30)
         if end_day == 31 and start_day == 30:
             end_day = 30
@@ -102,7 +102,7 @@ def thirty_360_days(convention: int, start: int, end: int, termination: int) -> 
         if end_day == 31:
             end_day = 1
             end_month += 1
-    elif convention != THIRTY_365:
+    else:
         start_day = min(start_day, 30)
         end_day = min(end_day, 30)
         if convention != THIRTY_E_360:

@@ -57,6 +57,10 @@ class Curve:
         """Discount factor of one date."""
         return float(self.discounts([day])[0])
 
+    def zero_rate(self, day: int) -> float:
+        """Continuous zero rate to a date after the reference date."""
+        return -float(np.log(self.discount(day))) * DAYS_A_YEAR / (day - self.reference)
+
     @property
     def zero_rates(self) -> FloatArray:
         """Continuous zero rates at the nodes."""

@@ -1,7 +1,7 @@
 """Floating rate notes: coupons projected from a forecast curve, or fixed already.
 
-A par coupon projects the rate over its own accrual period; an indexed coupon projects the index as
-it fixes, over the index's own period from its value date. The difference is a few days' shift.
+A par coupon projects the rate up to where the next coupon's begins; an indexed coupon projects the
+index as it fixes, over the index's own period from its value date. They differ by a few days.
 Source: Hull, Options, Futures, and Other Derivatives, chapter 7; 2006 ISDA Definitions 6.2.
 """
 
@@ -59,12 +59,15 @@ def _index_rate(terms: FloatingTerms, period: Period, forecast: Curve) -> float:
         return terms.fixings[fixing]
     if fixing < forecast.reference:
         raise refuse("fixings", f"the index's fixing of {day_text(fixing)} is needed")
-    start, end = period.start, period.end
+    start = index.calendar.add_business_days(fixing, index.settlement_days)
     if terms.is_indexed:
-        start = index.calendar.add_business_days(fixing, index.settlement_days)
         end = index.calendar.add_months(
             start, index.period_months, index.convention, end_of_month=index.end_of_month
         )
+    else:
+        # The next coupon's rate begins where this one's ends.
+        next_fixing = index.calendar.add_business_days(period.end, -terms.fixing_days)
+        end = index.calendar.add_business_days(next_fixing, index.settlement_days)
     years = DayCounter(index.day_count, index.period_months).years(start, end, period)
     return _projected(index, start, end, forecast, years)
 

@@ -245,6 +245,20 @@ def notional_dates(
     return dates
 
 
+def _stub_dates(
+    start: int, end: int, months: int, *, is_last: bool, to_month_end: bool
+) -> list[int]:
+    """Notional coupon dates of a stub, each one period from its neighbour.
+
+    The last period's go on from its start, any other's go back from its end.
+    """
+    dates = [start] if is_last else [end]
+    while (dates[-1] < end) if is_last else (dates[-1] > start):
+        step = months if is_last else -months
+        dates.append(_step(dates[-1], step, to_month_end=to_month_end))
+    return dates if is_last else dates[::-1]
+
+
 def _seed(terms: ScheduleTerms, dates: list[int]) -> int:
     """A date that lies on the regular grid."""
     if terms.rule == DateRule.BACKWARD:
@@ -269,6 +283,10 @@ def build(terms: ScheduleTerms) -> list[Period]:
             notional = notional_dates(
                 start, end, seed, terms.period_months, to_month_end=to_month_end
             )
+            if notional != [start, end]:
+                notional = _stub_dates(
+                    start, end, terms.period_months, is_last=index > 0, to_month_end=to_month_end
+                )
         is_regular = notional == [start, end]
         if is_regular:
             # A regular period is its own reference, wherever holidays have moved its ends.
