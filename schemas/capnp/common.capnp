@@ -14,6 +14,11 @@ enum RecordKind {
   journalBlock @7;
   instrumentDefinition @8;
   snapshotHeader @9;
+  engineSnapshot @10;
+  feeTierSnapshot @11;
+  accountSnapshot @12;
+  instrumentSnapshot @13;
+  orderSnapshot @14;
 }
 
 enum Side {

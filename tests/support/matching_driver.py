@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,19 @@ class EngineDriver:
             self.command[0][name] = value
         self._claim()
         return self._collect(engine_submit(self.engine.address, self.command.ctypes.data))
+
+    def raw_events(self, command: np.ndarray[Any, Any]) -> Iterator[tuple[bytes, bytes]]:
+        """Carry a wire record out; the bytes of both streams, step by step."""
+        self._claim()
+        answer = engine_submit(self.engine.address, int(command.ctypes.data))
+        while True:
+            header = self.engine.header[0]
+            executions = self.executions[: header["execution_count"]].tobytes()
+            yield executions, self.book_events[: header["book_count"]].tobytes()
+            if answer != MORE:
+                return
+            self._claim()
+            answer = engine_resume(self.engine.address)
 
     def control(self, record: dict[str, int]) -> tuple[list[Event], list[Event], int]:
         """Carry a mass cancel or status request out; the number is what it affected, or -reason."""

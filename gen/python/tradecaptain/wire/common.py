@@ -13,6 +13,11 @@ RECORD_KIND_JOURNAL_SEGMENT: Final = 6
 RECORD_KIND_JOURNAL_BLOCK: Final = 7
 RECORD_KIND_INSTRUMENT_DEFINITION: Final = 8
 RECORD_KIND_SNAPSHOT_HEADER: Final = 9
+RECORD_KIND_ENGINE_SNAPSHOT: Final = 10
+RECORD_KIND_FEE_TIER_SNAPSHOT: Final = 11
+RECORD_KIND_ACCOUNT_SNAPSHOT: Final = 12
+RECORD_KIND_INSTRUMENT_SNAPSHOT: Final = 13
+RECORD_KIND_ORDER_SNAPSHOT: Final = 14
 RECORD_KIND_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "order_command",
@@ -24,6 +29,11 @@ RECORD_KIND_NAMES: Final[tuple[str, ...]] = (
     "journal_block",
     "instrument_definition",
     "snapshot_header",
+    "engine_snapshot",
+    "fee_tier_snapshot",
+    "account_snapshot",
+    "instrument_snapshot",
+    "order_snapshot",
 )
 
 SIDE_UNSET: Final = 0

@@ -34,6 +34,8 @@ LARGEST_CAPACITY = 1 << 27
 LARGEST_STEP_LIMIT = 1_024
 LARGEST_EPOCH = (1 << (63 - IDENTITY_BITS)) - 1
 LINE_BYTES = 64
+SPARE_BYTES = 2 * execution_event.RECORD_BYTES
+"""Room for an event that nobody reads, or for two records of a snapshot."""
 
 
 @inline
@@ -85,7 +87,7 @@ def place_tables(engine: int, config: int) -> int:
     books = load_i64(config + at.CONFIG_INSTRUMENTS) + 1
     buckets = power_of_two(orders - 1)
     end = place_table(0, 0, 0, HEADER_BYTES)
-    end = place_table(engine, at.HEADER_SPARE_EVENT_OFFSET, end, execution_event.RECORD_BYTES)
+    end = place_table(engine, at.HEADER_SPARE_EVENT_OFFSET, end, SPARE_BYTES)
     end = place_table(engine, at.HEADER_RECENT_LEVELS_OFFSET, end, RECENT_LEVELS * 4)
     end = place_table(engine, at.HEADER_ORDER_BUCKETS_OFFSET, end, buckets * 4)
     end = place_table(engine, at.HEADER_VENDOR_BUCKETS_OFFSET, end, buckets * 4)
@@ -160,23 +162,31 @@ def set_trading(book: int, rules: int) -> None:
 
 
 @inline
-def add_book(engine: int, rules: int) -> int:
-    """Open an empty book for an instrument; returns its index, or minus the reason why not."""
-    instrument_id = load_i64(rules + at.RULES_INSTRUMENT_ID)
+def open_book(engine: int, instrument_id: int) -> int:
+    """Give an instrument the next book; returns its index, or minus the reason why not."""
     index = load_i64(engine + at.HEADER_INSTRUMENT_COUNT) + 1
     if index > load_i64(engine + at.HEADER_INSTRUMENT_CAPACITY):
         return -reason.REASON_CAPACITY_EXHAUSTED
     if instrument_id < 1 or instrument_id >= load_i64(engine + at.HEADER_INSTRUMENT_ID_LIMIT):
         return -reason.REASON_UNKNOWN_INSTRUMENT
     entry = engine + load_i64(engine + at.HEADER_INSTRUMENT_INDEX_OFFSET) + instrument_id * 4
-    if (
-        load_i32(entry) != 0
-        or load_i64(rules + at.RULES_LOT_UNITS) < 1
-        or load_i64(rules + at.RULES_TICK_UNITS) < 1
-    ):
+    if load_i32(entry) != 0:
         return -reason.REASON_INVALID_REQUEST
+    store_i64(book_at(engine, index) + at.BOOK_INSTRUMENT_ID, instrument_id)
+    store_i32(entry, index)
+    store_i64(engine + at.HEADER_INSTRUMENT_COUNT, index)
+    return index
+
+
+@inline
+def add_book(engine: int, rules: int) -> int:
+    """Open an empty book for an instrument; returns its index, or minus the reason why not."""
+    if load_i64(rules + at.RULES_LOT_UNITS) < 1 or load_i64(rules + at.RULES_TICK_UNITS) < 1:
+        return -reason.REASON_INVALID_REQUEST
+    index = open_book(engine, load_i64(rules + at.RULES_INSTRUMENT_ID))
+    if index < 0:
+        return index
     book = book_at(engine, index)
-    store_i64(book + at.BOOK_INSTRUMENT_ID, instrument_id)
     store_i64(book + at.BOOK_MINIMUM_PRICE_UNITS, load_i64(rules + at.RULES_MINIMUM_PRICE_UNITS))
     store_i64(book + at.BOOK_MAXIMUM_PRICE_UNITS, load_i64(rules + at.RULES_MAXIMUM_PRICE_UNITS))
     store_i64(
@@ -184,6 +194,4 @@ def add_book(engine: int, rules: int) -> int:
     )
     store_i64(book + at.BOOK_LOT_UNITS, load_i64(rules + at.RULES_LOT_UNITS))
     set_trading(book, rules)
-    store_i32(entry, index)
-    store_i64(engine + at.HEADER_INSTRUMENT_COUNT, index)
     return index

@@ -27,12 +27,14 @@ from tradecaptain.kernels.matching.identity import find_order_id
 from tradecaptain.kernels.matching.layout import EXTRA_EVENTS, PHASE_IDLE
 from tradecaptain.kernels.matching.levels import best_level, level_of_price
 from tradecaptain.kernels.matching.reports import reports_wire
+from tradecaptain.kernels.matching.restore import restore_snapshot
 from tradecaptain.kernels.matching.rings import (
     attach_ring,
     publish_ring,
     ring_drain,
     ring_has_room,
 )
+from tradecaptain.kernels.matching.snapshot import snapshot_bytes, write_snapshot
 from tradecaptain.kernels.matching.tables import book_index, level_at, order_at, side_at
 from tradecaptain.kernels.matching.views import (
     hash_state,
@@ -254,6 +256,35 @@ def tc_engine_find_order(engine: int, order_id: int, order: int) -> int:
     return 1
 
 
+def tc_engine_snapshot_bytes(engine: int) -> int:
+    """Bytes that a snapshot takes now, or minus a reason; only while the engine is idle."""
+    return snapshot_bytes(engine) if is_engine(engine) else NOT_AN_ENGINE
+
+
+def tc_engine_snapshot(engine: int, snapshot: int, size: int) -> int:
+    """Write a snapshot into ``size`` bytes. Returns its length, or minus a reason."""
+    if not is_engine(engine):
+        return NOT_AN_ENGINE
+    needed = snapshot_bytes(engine)
+    if needed < 0:
+        return needed
+    if size < needed:
+        return -reason.REASON_CAPACITY_EXHAUSTED
+    return write_snapshot(engine, snapshot)
+
+
+def tc_engine_restore(engine: int, snapshot: int, size: int) -> int:
+    """Make a new engine without instruments what a snapshot says. Returns 0, or minus a reason;
+    the engine is destroyed then."""
+    if not is_engine(engine):
+        return NOT_AN_ENGINE
+    scratch = engine + load_i64(engine + at.HEADER_SPARE_EVENT_OFFSET)
+    result = restore_snapshot(engine, snapshot, size, scratch)
+    if result != 0:
+        store_i64(engine + at.HEADER_BLOCK_BYTES, 0)
+    return result
+
+
 def tc_engine_state_hash(engine: int) -> int:
     """Hash of the canonical logical state, or NOT_AN_ENGINE."""
     return hash_state(engine) if is_engine(engine) else NOT_AN_ENGINE
@@ -301,5 +332,8 @@ ENTRIES: tuple[tuple[Callable[..., int], tuple[str, ...]], ...] = (
         ("tc_engine *engine", "int64_t instrument_id", "int64_t side", "int64_t price_units"),
     ),
     (tc_engine_find_order, ("tc_engine *engine", "int64_t order_id", "tc_order *order")),
+    (tc_engine_snapshot_bytes, ("tc_engine *engine",)),
+    (tc_engine_snapshot, ("tc_engine *engine", "void *snapshot", "int64_t size")),
+    (tc_engine_restore, ("tc_engine *engine", "const void *snapshot", "int64_t size")),
     (tc_engine_state_hash, ("tc_engine *engine",)),
 )

@@ -148,6 +148,8 @@ def _all_constants() -> str:
         *_constants("", common, "SIDE_"),
         *_constants("", common, "ORDER_TYPE_"),
         *_constants("", common, "TIME_IN_FORCE_"),
+        *_constants("", common, "ALLOCATION_"),
+        *_constants("", common, "TRADING_PHASE_"),
         *_constants("", order_command, "COMMAND_ACTION_"),
         *_constants("", control, "CONTROL_ACTION_"),
         *_constants("", control, "CONTROL_SCOPE_"),
