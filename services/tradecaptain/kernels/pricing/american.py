@@ -98,7 +98,8 @@ _HARD_PULL: Final = 10.0
 
 _FAST_EASY: Final = Scheme(8, 3, 7, 24)
 _STANDARD_EASY: Final = Scheme(12, 4, 9, 32)
-_HARD: Final = Scheme(24, 8, 14, 40, EQUATION_B)
+_FAST_HARD: Final = Scheme(12, 6, 10, 32, EQUATION_B)
+_STANDARD_HARD: Final = Scheme(24, 8, 14, 40, EQUATION_B)
 _ACCURATE_EASY: Final = Scheme(64, 14, 32, 96, start_steps=10)
 
 # Below these an option has no volatility, or no rate worth exercising for. The second is the span
@@ -180,8 +181,10 @@ def _routes(puts: FloatArray, accuracy: Accuracy) -> list[tuple[Scheme | None, B
     is_hard = is_single & ~is_easy & (pull < _HARD_PULL)
     if accuracy is Accuracy.ACCURATE:
         return [(_ACCURATE_EASY, is_easy), (None, ~is_easy)]
-    easy = _FAST_EASY if accuracy is Accuracy.FAST else _STANDARD_EASY
-    return [(easy, is_easy), (_HARD, is_hard), (None, ~is_easy & ~is_hard)]
+    is_fast = accuracy is Accuracy.FAST
+    easy = _FAST_EASY if is_fast else _STANDARD_EASY
+    hard = _FAST_HARD if is_fast else _STANDARD_HARD
+    return [(easy, is_easy), (hard, is_hard), (None, ~is_easy & ~is_hard)]
 
 
 def check(inputs: FloatArray) -> IntArray:
