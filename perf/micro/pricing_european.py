@@ -11,7 +11,7 @@ from tradecaptain.kernels.pricing import columns, registry
 from perf.support.kernel_timing import seconds_per_call
 from perf.support.result import Result
 
-OPTIONS = 4_096
+OPTIONS = 4_000
 VALUES_GOAL = 240e6
 GREEKS_GOAL = 180e6
 

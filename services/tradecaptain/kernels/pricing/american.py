@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 from tradecaptain.kernels.pricing import american_lanes as lanes
 from tradecaptain.kernels.pricing import american_precise as precise
-from tradecaptain.kernels.pricing import black_scholes, validity
+from tradecaptain.kernels.pricing import validity
 from tradecaptain.kernels.pricing.american_boundary import LANES, NODE_ROWS
 from tradecaptain.kernels.pricing.american_lanes import (
     PUT_DELTA,
@@ -60,6 +60,7 @@ from tradecaptain.kernels.pricing.columns import (
     VOLATILITY,
     YIELD,
 )
+from tradecaptain.kernels.pricing.lognormal_block import lognormal_greeks, lognormal_values
 from tradecaptain.kernels.pricing.status import GREEKS_UNDEFINED, NOT_CONVERGED, OK, RULES
 
 FloatArray = npt.NDArray[np.float64]
@@ -246,10 +247,8 @@ def _fill_nearly_certain(inputs: FloatArray, outputs: FloatArray) -> None:
 
 
 def _fill_european(inputs: FloatArray, outputs: FloatArray) -> None:
-    if outputs.shape[0] == 1:
-        black_scholes.black_scholes_values(inputs, outputs)
-    else:
-        black_scholes.black_scholes_greek_columns(inputs, outputs)
+    form = lognormal_values if outputs.shape[0] == 1 else lognormal_greeks
+    form(inputs, outputs, np.empty(inputs.shape[1], np.int64))
 
 
 def _bumped(puts: FloatArray, row: IntArray, size: FloatArray) -> FloatArray:

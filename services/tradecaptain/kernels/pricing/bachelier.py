@@ -32,6 +32,7 @@ from tradecaptain.kernels.pricing.columns import (
     RIGHT,
     SPEED,
     SPOT,
+    STATUS_TYPE,
     STRIKE,
     THETA,
     TIME,
@@ -47,6 +48,7 @@ from tradecaptain.kernels.pricing.elementary import (
     gaussian,
     normal_distribution_from,
 )
+from tradecaptain.kernels.pricing.validity import check_normal, erase_invalid
 
 
 @inline_always
@@ -156,3 +158,27 @@ def bachelier_higher_greek_columns(inputs: Any, outputs: Any) -> None:
         outputs[SPEED, index] = speed
         outputs[COLOR, index] = color
         outputs[DUAL_DELTA, index] = dual_delta
+
+
+@kernel(numba.int64(BLOCK_TYPE, BLOCK_TYPE, BLOCK_TYPE, STATUS_TYPE))
+def bachelier_pairs(inputs: Any, calls: Any, puts: Any, status: Any) -> int:
+    """The first six rows for the call and for the put of every contract, whatever its right.
+
+    Fills the status; returns how many contracts are invalid.
+    """
+    invalid_count = check_normal(inputs, status)
+    for index in range(inputs.shape[1]):
+        forward, strike = inputs[SPOT, index], inputs[STRIKE, index]
+        time, volatility, rate = inputs[TIME, index], inputs[VOLATILITY, index], inputs[RATE, index]
+        call = bachelier_greeks(1.0, forward, strike, time, volatility, rate)
+        put = bachelier_greeks(-1.0, forward, strike, time, volatility, rate)
+        calls[VALUE, index], puts[VALUE, index] = call[0], put[0]
+        calls[DELTA, index], puts[DELTA, index] = call[1], put[1]
+        calls[GAMMA, index], puts[GAMMA, index] = call[2], put[2]
+        calls[VEGA, index], puts[VEGA, index] = call[3], put[3]
+        calls[THETA, index], puts[THETA, index] = call[4], put[4]
+        calls[RHO, index], puts[RHO, index] = call[5], put[5]
+    if invalid_count > 0:
+        erase_invalid(status, calls)
+        erase_invalid(status, puts)
+    return invalid_count

@@ -12,6 +12,8 @@ Domain and errors: see ``status``. With no time or volatility left the value is 
 intrinsic value. Error of the value: below 1e-15 * max(S e^(-q T), K e^(-r T)); deep out of the
 money a result below zero by rounding is lifted to zero.
 
+These are the scalar forms, for kernels of any kind; ``lognormal_block`` has the array forms.
+
 Source: Merton, Theory of Rational Option Pricing (1973); greeks as in Haug, The Complete Guide to
 Option Pricing Formulas (2007), chapter 2, with derivatives by time taken for time that passes.
 """
@@ -19,32 +21,8 @@ Option Pricing Formulas (2007), chapter 2, with derivatives by time taken for ti
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numba
-from tradecaptain.base.jit import inline_always, kernel
-from tradecaptain.kernels.pricing.columns import (
-    BLOCK_TYPE,
-    CHARM,
-    COLOR,
-    DELTA,
-    DUAL_DELTA,
-    GAMMA,
-    RATE,
-    RHO,
-    RIGHT,
-    SPEED,
-    SPOT,
-    STRIKE,
-    THETA,
-    TIME,
-    VALUE,
-    VANNA,
-    VEGA,
-    VOLATILITY,
-    VOLGA,
-    YIELD,
-)
+from tradecaptain.base.jit import inline_always
 from tradecaptain.kernels.pricing.elementary import (
     INVERSE_ROOT_TWO_PI,
     NORMAL_TAIL_END,
@@ -205,60 +183,3 @@ def black_scholes_higher_greeks(
         gamma * (dividend_yield + d1 * d1_slope + 0.5 / some_time),
         dual_delta,
     )
-
-
-@kernel(numba.void(BLOCK_TYPE, BLOCK_TYPE))
-def black_scholes_values(inputs: Any, outputs: Any) -> None:
-    """Row ``VALUE`` of ``outputs`` for every option of ``inputs`` (7 rows)."""
-    for index in range(inputs.shape[1]):
-        outputs[VALUE, index] = black_scholes_value(
-            inputs[RIGHT, index],
-            inputs[SPOT, index],
-            inputs[STRIKE, index],
-            inputs[TIME, index],
-            inputs[VOLATILITY, index],
-            inputs[RATE, index],
-            inputs[YIELD, index],
-        )
-
-
-@kernel(numba.void(BLOCK_TYPE, BLOCK_TYPE))
-def black_scholes_greek_columns(inputs: Any, outputs: Any) -> None:
-    """The first six rows of ``outputs`` for every option of ``inputs`` (7 rows)."""
-    for index in range(inputs.shape[1]):
-        value, delta, gamma, vega, theta, rho = black_scholes_greeks(
-            inputs[RIGHT, index],
-            inputs[SPOT, index],
-            inputs[STRIKE, index],
-            inputs[TIME, index],
-            inputs[VOLATILITY, index],
-            inputs[RATE, index],
-            inputs[YIELD, index],
-        )
-        outputs[VALUE, index] = value
-        outputs[DELTA, index] = delta
-        outputs[GAMMA, index] = gamma
-        outputs[VEGA, index] = vega
-        outputs[THETA, index] = theta
-        outputs[RHO, index] = rho
-
-
-@kernel(numba.void(BLOCK_TYPE, BLOCK_TYPE))
-def black_scholes_higher_greek_columns(inputs: Any, outputs: Any) -> None:
-    """Rows ``VANNA`` to ``DUAL_DELTA`` of ``outputs`` for every option of ``inputs`` (7 rows)."""
-    for index in range(inputs.shape[1]):
-        vanna, volga, charm, speed, color, dual_delta = black_scholes_higher_greeks(
-            inputs[RIGHT, index],
-            inputs[SPOT, index],
-            inputs[STRIKE, index],
-            inputs[TIME, index],
-            inputs[VOLATILITY, index],
-            inputs[RATE, index],
-            inputs[YIELD, index],
-        )
-        outputs[VANNA, index] = vanna
-        outputs[VOLGA, index] = volga
-        outputs[CHARM, index] = charm
-        outputs[SPEED, index] = speed
-        outputs[COLOR, index] = color
-        outputs[DUAL_DELTA, index] = dual_delta

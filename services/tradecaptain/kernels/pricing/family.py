@@ -12,7 +12,7 @@ from tradecaptain.kernels.pricing.columns import ALL_GREEK_ROWS, GREEK_ROWS
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-BlockKernel = Callable[[Any, Any], Any]
+BlockKernel = Callable[..., Any]
 
 LOGNORMAL_INPUTS = ("right", "spot", "strike", "time_years", "volatility", "interest_rate")
 FORWARD_INPUTS = ("right", "forward", "strike", "time_years", "volatility", "interest_rate")
@@ -34,17 +34,20 @@ class Family:
     """One family: names of its input rows in order, its check, and its kernels by depth.
 
     ``time_rows`` are the rows that shrink as time passes. ``solve`` stands in place of the kernels
-    where a family chooses its method option by option.
+    where a family chooses its method option by option. A family without a check has kernels of
+    values and greeks that check as they price: they take the status as a third argument and return
+    how many options are invalid. ``pairs`` does so for the call and the put at once.
     """
 
     name: str
     inputs: tuple[str, ...]
-    check: BlockKernel
+    check: BlockKernel | None
     values: BlockKernel | None = None
     greeks: BlockKernel | None = None
     higher_greeks: BlockKernel | None = None
     time_rows: tuple[int, ...] = (3,)
     solve: Callable[[FloatArray, int], Outcome] | None = None
+    pairs: BlockKernel | None = None
 
     @property
     def depth(self) -> int:

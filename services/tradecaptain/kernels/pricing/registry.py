@@ -14,13 +14,12 @@ from tradecaptain.kernels.pricing import (
     american,
     bachelier,
     barrier,
-    black76,
-    black_scholes,
     digital,
     implied_volatility,
+    lognormal_block,
     validity,
 )
-from tradecaptain.kernels.pricing.columns import ALL_GREEK_ROWS, GREEK_ROWS, VALUE
+from tradecaptain.kernels.pricing.columns import ALL_GREEK_ROWS, GREEK_ROWS, RIGHT, VALUE
 from tradecaptain.kernels.pricing.exotic_families import EXOTIC_FAMILIES
 from tradecaptain.kernels.pricing.family import (
     BARRIER_INPUTS,
@@ -45,18 +44,20 @@ FAMILIES: dict[str, Family] = {
         Family(
             name="black_scholes",
             inputs=(*LOGNORMAL_INPUTS, "dividend_yield"),
-            check=validity.check_lognormal,
-            values=black_scholes.black_scholes_values,
-            greeks=black_scholes.black_scholes_greek_columns,
-            higher_greeks=black_scholes.black_scholes_higher_greek_columns,
+            check=None,
+            values=lognormal_block.lognormal_values,
+            greeks=lognormal_block.lognormal_greeks,
+            higher_greeks=lognormal_block.lognormal_higher_greeks,
+            pairs=lognormal_block.lognormal_pairs,
         ),
         Family(
             name="black76",
             inputs=FORWARD_INPUTS,
-            check=validity.check_lognormal,
-            values=black76.black76_values,
-            greeks=black76.black76_greek_columns,
-            higher_greeks=black76.black76_higher_greek_columns,
+            check=None,
+            values=lognormal_block.lognormal_values,
+            greeks=lognormal_block.lognormal_greeks,
+            higher_greeks=lognormal_block.lognormal_higher_greeks,
+            pairs=lognormal_block.lognormal_pairs,
         ),
         Family(
             name="bachelier",
@@ -65,6 +66,7 @@ FAMILIES: dict[str, Family] = {
             values=bachelier.bachelier_values,
             greeks=bachelier.bachelier_greek_columns,
             higher_greeks=bachelier.bachelier_higher_greek_columns,
+            pairs=bachelier.bachelier_pairs,
         ),
         Family(
             name="cash_or_nothing",
@@ -146,18 +148,59 @@ def evaluate(family_name: str, inputs: FloatArray, rows: int = GREEK_ROWS) -> Ou
     count = inputs.shape[1]
     outputs = np.empty((rows if family.values is not None else max(rows, GREEK_ROWS), count))
     status = np.empty(count, dtype=np.int64)
-    invalid_count = int(family.check(inputs, status))
     # Inputs outside the domain may overflow on their way to being erased.
     with np.errstate(all="ignore"):
-        if rows == 1 and family.values is not None:
-            family.values(inputs, outputs)
-        elif family.greeks is not None:
-            family.greeks(inputs, outputs)
-        if rows == ALL_GREEK_ROWS and family.higher_greeks is not None:
-            family.higher_greeks(inputs, outputs)
+        invalid_count = _price(family, inputs, outputs, status, rows)
+    return Outcome(outputs[VALUE:rows], status, invalid_count)
+
+
+def _price(
+    family: Family, inputs: FloatArray, outputs: FloatArray, status: IntArray, rows: int
+) -> int:
+    """Run a family's kernels; returns how many options are invalid."""
+    first = family.values if rows == 1 and family.values is not None else family.greeks
+    if family.check is not None:
+        invalid_count = int(family.check(inputs, status))
+        if first is not None:
+            first(inputs, outputs)
+    else:
+        assert first is not None
+        invalid_count = int(first(inputs, outputs, status))
+    if rows == ALL_GREEK_ROWS and family.higher_greeks is not None:
+        family.higher_greeks(inputs, outputs)
     if invalid_count:
         validity.erase_invalid(status, outputs)
-    return Outcome(outputs[VALUE:rows], status, invalid_count)
+    return invalid_count
+
+
+def evaluate_pairs(
+    family_name: str, inputs: FloatArray, rows: int = GREEK_ROWS
+) -> tuple[Outcome, Outcome]:
+    """The call and the put of every contract of a block in one pass, whatever its right.
+
+    For ``black_scholes``, ``black76`` and ``bachelier``; ``rows`` is 6 or 12. Raises as
+    ``evaluate`` does.
+    """
+    family = FAMILIES.get(family_name)
+    if family is None or family.pairs is None:
+        raise ValueError(f"there are no pairs of {family_name!r}")
+    if inputs.ndim != 2 or inputs.shape[0] != len(family.inputs):
+        raise ValueError(f"{family_name} takes {len(family.inputs)} rows of inputs")
+    if rows not in (GREEK_ROWS, ALL_GREEK_ROWS):
+        raise ValueError("rows must be 6 or 12")
+    calls, puts = np.empty((2, rows, inputs.shape[1]))
+    status = np.empty(inputs.shape[1], dtype=np.int64)
+    with np.errstate(all="ignore"):
+        invalid_count = int(family.pairs(inputs, calls, puts, status))
+        if rows == ALL_GREEK_ROWS and family.higher_greeks is not None:
+            for right, outputs in ((1.0, calls), (-1.0, puts)):
+                one_sided = inputs.copy()
+                one_sided[RIGHT] = right
+                family.higher_greeks(one_sided, outputs)
+    if invalid_count:
+        validity.erase_invalid(status, calls)
+        validity.erase_invalid(status, puts)
+    return Outcome(calls, status, invalid_count), Outcome(puts, status, invalid_count)
 
 
 def implied_volatilities(family_name: str, inputs: FloatArray) -> Outcome:

@@ -106,6 +106,31 @@ def normal_status(
     return contract_status(right, time, rate)
 
 
+@inline
+def lognormal_option_status(inputs: Any, index: int) -> int:
+    """Status of one option of a block of 6 rows, 7 (with yields) or 8 (with amounts)."""
+    rows = inputs.shape[0]
+    spot = inputs[SPOT, index]
+    strike = inputs[STRIKE, index]
+    time = inputs[TIME, index]
+    volatility = inputs[VOLATILITY, index]
+    rate = inputs[RATE, index]
+    result = lognormal_status(inputs[RIGHT, index], spot, strike, time, volatility, rate)
+    # Without a row of yields the underlying is a future, whose cost of carry is zero.
+    dividend_yield = inputs[YIELD, index] if rows > YIELD else rate
+    if result == OK and not is_rate(dividend_yield, time):
+        result = INVALID_YIELD
+    if result == OK and rows > AMOUNT and not abs(inputs[AMOUNT, index]) <= PRICE_MAX:
+        result = INVALID_AMOUNT
+    if (
+        result == OK
+        and volatility * math.sqrt(time) <= DEVIATION_MIN
+        and log_ratio(spot, strike) + (rate - dividend_yield) * time == 0.0
+    ):
+        result = GREEKS_UNDEFINED
+    return result
+
+
 @kernel(numba.int64(BLOCK_TYPE, STATUS_TYPE))
 def check_lognormal(inputs: Any, status: Any) -> int:
     """Fill ``status`` for a block of 6 rows, 7 (with yields) or 8 (with amounts).
@@ -113,28 +138,28 @@ def check_lognormal(inputs: Any, status: Any) -> int:
     Returns how many options must not be priced.
     """
     invalid_count = 0
-    rows = inputs.shape[0]
     for index in range(inputs.shape[1]):
-        spot = inputs[SPOT, index]
-        strike = inputs[STRIKE, index]
-        time = inputs[TIME, index]
-        volatility = inputs[VOLATILITY, index]
-        rate = inputs[RATE, index]
-        result = lognormal_status(inputs[RIGHT, index], spot, strike, time, volatility, rate)
-        # Without a row of yields the underlying is a future, whose cost of carry is zero.
-        dividend_yield = inputs[YIELD, index] if rows > YIELD else rate
-        if result == OK and not is_rate(dividend_yield, time):
-            result = INVALID_YIELD
-        if result == OK and rows > AMOUNT and not abs(inputs[AMOUNT, index]) <= PRICE_MAX:
-            result = INVALID_AMOUNT
-        if result != OK:
+        result = lognormal_option_status(inputs, index)
+        if result != OK and result != GREEKS_UNDEFINED:
             invalid_count += 1
-        elif (
-            volatility * math.sqrt(time) <= DEVIATION_MIN
-            and log_ratio(spot, strike) + (rate - dividend_yield) * time == 0.0
-        ):
-            result = GREEKS_UNDEFINED
         status[index] = result
+    return invalid_count
+
+
+@kernel(numba.int64(BLOCK_TYPE, BLOCK_TYPE, STATUS_TYPE, numba.int64, numba.int64))
+def settle_chunk(inputs: Any, outputs: Any, status: Any, start: int, count: int) -> int:
+    """Status of some options of a lognormal block; outputs of the invalid ones become NaN.
+
+    Returns how many are invalid.
+    """
+    invalid_count = 0
+    for index in range(start, start + count):
+        result = lognormal_option_status(inputs, index)
+        status[index] = result
+        if result != OK and result != GREEKS_UNDEFINED:
+            invalid_count += 1
+            for row in range(outputs.shape[0]):
+                outputs[row, index] = math.nan
     return invalid_count
 
 
