@@ -7,6 +7,7 @@ import sys
 from typing import Final
 
 import structlog
+from tradecaptain.api.pricing.v1.bonds_pb2_grpc import add_BondServiceServicer_to_server
 from tradecaptain.api.pricing.v1.pricing_pb2_grpc import add_PricingServiceServicer_to_server
 from tradecaptain.base.reference import Reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
@@ -17,10 +18,12 @@ from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.pricing.agent import QuoteFeed
 from tradecaptain.pricing.config import PricingConfig
+from tradecaptain.pricing.fixed_income.service import Bonds
 from tradecaptain.pricing.service import Pricing
 from tradecaptain.pricing.volatility import VolatilityBook
 
 ACCESS: Final = {"SetVolatility": Role.OPERATE, "*": Role.READ}
+BOND_ACCESS: Final = {"*": Role.READ}
 """Which role each method asks for."""
 VOLATILITY_FILE: Final = "volatilities.json"
 _WATCH_SECONDS: Final = 0.1
@@ -104,6 +107,9 @@ async def main() -> None:
             )
         )
         server.add(add_PricingServiceServicer_to_server, process.service, access=ACCESS)
+        server.add(
+            add_BondServiceServicer_to_server, Bonds(process.service.pool), access=BOND_ACCESS
+        )
         server.on_drain(process.close)
         await server.start()
         await serve_while(server, process.watch())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, override
 
@@ -27,6 +26,7 @@ from tradecaptain.pricing.batch import (
 from tradecaptain.pricing.chain import ChainSnapshot, OptionChain
 from tradecaptain.pricing.config import PricingConfig
 from tradecaptain.pricing.volatility import Resolved, VolatilityBook
+from tradecaptain.pricing.worker_pool import WorkerPool
 from tradecaptain.wire import reason as reasons
 
 _RIGHTS: Final = {
@@ -88,9 +88,8 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         self._clock = clock
         self._inline_options = config.inline_options
         self._stale_after_ns = config.stale_after_ms * _MILLISECOND_NS
-        self._pool = ThreadPoolExecutor(config.batch_workers, thread_name_prefix="pricing")
-        self._batch_count = 0
-        self._batch_queue = config.batch_queue
+        self.pool = WorkerPool(config.batch_workers, config.batch_queue)
+        """Where large batches run."""
         self.chains: dict[int, OptionChain] = {}
         """Every chain by the id of its underlying."""
         self.follower_count = 0
@@ -113,7 +112,7 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
 
     def close(self) -> None:
         """Stop the batch threads after what they are doing."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.pool.close()
 
     @override
     async def PriceOption(
@@ -134,25 +133,7 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
             count, answer = len(request.options), _price_rows
         if count <= self._inline_options:
             return answer(request)
-        return await self._beside(answer, request)
-
-    async def _beside(
-        self,
-        answer: Callable[[pricing_pb2.PriceOptionsRequest], pricing_pb2.PriceOptionsResponse],
-        request: pricing_pb2.PriceOptionsRequest,
-    ) -> pricing_pb2.PriceOptionsResponse:
-        """Run a large batch on a thread; refused when too many wait already."""
-        if self._batch_count >= self._batch_queue:
-            raise TradeCaptainError(
-                reasons.REASON_OVERLOADED,
-                f"{self._batch_count} large batches wait already; try again or send smaller ones",
-                limit=self._batch_queue,
-            )
-        self._batch_count += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, answer, request)
-        finally:
-            self._batch_count -= 1
+        return await self.pool.run(answer, request)
 
     @override
     async def StreamOptionChain(

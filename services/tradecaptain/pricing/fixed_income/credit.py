@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.kernels.pricing import credit_default_swap as kernels
+from tradecaptain.kernels.pricing.discount_curve import LOG_LINEAR_DISCOUNT
 from tradecaptain.pricing.fixed_income.calendars import (
     BusinessDayConvention,
     Calendar,
@@ -155,6 +156,9 @@ def _check(contract: CreditContract, curve: Curve) -> None:
         raise refuse("recovery_rate", "recovery must lie from 0 up to 1", contract.recovery)
     if not 0.0 <= contract.coupon <= 10.0:
         raise refuse("coupon", "the coupon must lie from 0 to 10", contract.coupon)
+    if curve.interpolation != LOG_LINEAR_DISCOUNT:
+        message = "the standard model's curve has flat forward rates: log-linear discount factors"
+        raise refuse("curve.interpolation", message, curve.interpolation)
     if curve.reference != contract.trade:
         message = "the curve must start on the trade date"
         raise refuse("curve.reference_date", message, day_text(curve.reference))
