@@ -26,6 +26,7 @@ from tradecaptain.kernels.matching.engine import (
 from tradecaptain.kernels.matching.identity import find_order_id
 from tradecaptain.kernels.matching.layout import EXTRA_EVENTS, PHASE_IDLE
 from tradecaptain.kernels.matching.levels import best_level, level_of_price
+from tradecaptain.kernels.matching.lookahead import look_ahead
 from tradecaptain.kernels.matching.reports import reports_wire
 from tradecaptain.kernels.matching.restore import restore_snapshot
 from tradecaptain.kernels.matching.rings import (
@@ -161,7 +162,9 @@ def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int
         return NOT_AN_ENGINE
     done = 0
     if finish_command(engine, buffer):
+        ids = commands + order_command.OFFSET_ORDER_ID
         while done < count and claim_room(engine, buffer):
+            look_ahead(engine, ids, order_command.RECORD_BYTES, done, count)
             submit_command(engine, commands + done * order_command.RECORD_BYTES)
             note_events(engine, buffer)
             done += 1

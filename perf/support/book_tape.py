@@ -1,0 +1,116 @@
+"""Tapes for benchmarks of the book: commands of one cache line each."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import types
+from tradecaptain.base.jit import entry, inline
+from tradecaptain.base.kernel_clock import monotonic_ns_kernel
+from tradecaptain.base.memory import address_of, aligned_zeros, load_i64, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.engine import resume_step, submit_command
+from tradecaptain.kernels.matching.layout import REPORT, REPORT_FORM_COMPACT
+from tradecaptain.kernels.matching.lookahead import look_ahead
+from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring
+from tradecaptain.kernels.matching.state import Engine
+from tradecaptain.wire import order_command
+
+FIRST_BYTE = order_command.OFFSET_SEQUENCE
+COMMAND_BYTES = 64
+"""From the sequence to the first word of the client order id: all that these flows say."""
+ORDER_ID = order_command.OFFSET_ORDER_ID - FIRST_BYTE
+RING_REPORTS = 4_096
+
+_I64 = types.int64
+
+
+@inline
+def take_command(source: int, target: int) -> None:
+    """Complete a command of a tape to the record that the engine reads."""
+    for word in range(COMMAND_BYTES // 8):
+        store_i64(target + FIRST_BYTE + word * 8, load_i64(source + word * 8))
+
+
+@inline
+def carry_out(engine: int, tape: int, index: int, count: int, scratch: int) -> None:
+    """Carry out one command of a tape to its end."""
+    look_ahead(engine, tape + ORDER_ID, COMMAND_BYTES, index, count)
+    take_command(tape + index * COMMAND_BYTES, scratch)
+    answer = submit_command(engine, scratch)
+    while answer != 0:
+        answer = resume_step(engine)
+
+
+@entry(_I64(_I64, _I64, _I64, _I64, _I64), whole_program=True)
+def play_commands(engine: int, tape: int, count: int, scratch: int, times: int) -> int:
+    """Carry out a run of commands; with ``times``, nanoseconds of each go there."""
+    for index in range(count):
+        if times != 0:
+            before_ns = monotonic_ns_kernel()
+            carry_out(engine, tape, index, count, scratch)
+            store_i64(times + index * 8, monotonic_ns_kernel() - before_ns)
+        else:
+            carry_out(engine, tape, index, count, scratch)
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class BookTape:
+    """Commands in a flow's own order: the first ones fill the book and aren't measured."""
+
+    commands: npt.NDArray[np.uint8]
+    warm_count: int
+    scratch: npt.NDArray[Any]
+    state_hash: int
+
+    @property
+    def measured_count(self) -> int:
+        """How many commands are measured."""
+        return len(self.commands) - self.warm_count
+
+
+def book_tape(records: npt.NDArray[Any], warm_count: int, state_hash: int) -> BookTape:
+    """A tape of wire commands that say nothing beyond its line, one firm apart."""
+    raw = records.view(np.uint8).reshape(len(records), order_command.RECORD_BYTES)
+    lines = aligned_zeros(len(records) * COMMAND_BYTES, np.uint8).reshape(-1, COMMAND_BYTES)
+    lines[:] = raw[:, FIRST_BYTE : FIRST_BYTE + COMMAND_BYTES]
+    scratch = records[:1].copy()
+    scratch["tag"] = 0
+    return BookTape(lines, warm_count, scratch, state_hash)
+
+
+def report_compactly(engine: Engine) -> npt.NDArray[np.uint8]:
+    """Let an engine write compact reports into a ring, over and over; the ring must be kept."""
+    ring = aligned_zeros(FIRST_REPORT + RING_REPORTS * REPORT.itemsize, np.uint8)
+    engine.header[0]["report_form"] = REPORT_FORM_COMPACT
+    if not attach_ring(engine.address, address_of(ring), RING_REPORTS):
+        raise RuntimeError("the ring is too small")
+    return ring
+
+
+def play(engine: Engine, tape: BookTape, times: npt.NDArray[np.int64] | None = None) -> float:
+    """Nanoseconds of processor time a command of the measured part, on an engine that has seen
+    nothing yet."""
+    ring = report_compactly(engine)
+    start = address_of(tape.commands)
+    scratch = address_of(tape.scratch)
+    play_commands(engine.address, start, tape.warm_count, scratch, 0)
+    count = tape.measured_count
+    start_ns = time.thread_time_ns()
+    play_commands(
+        engine.address,
+        start + tape.warm_count * COMMAND_BYTES,
+        count,
+        scratch,
+        0 if times is None else address_of(times),
+    )
+    elapsed_ns = time.thread_time_ns() - start_ns
+    if load_i64(engine.address + at.HEADER_REPORT_COUNT) < count:
+        raise RuntimeError("a command was not reported")
+    del ring
+    return float(elapsed_ns) / count

@@ -1,0 +1,52 @@
+"""Asking for memory ahead of the commands of a run.
+
+In a book of many orders a cancel waits for its order, and that for its neighbours in the queue; all
+of them lie anywhere. A run of commands tells early which ones will be needed. Nothing that is done
+here changes what a command does.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, prefetch_read, prefetch_write
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.identity import order_bucket
+from tradecaptain.kernels.matching.tables import order_at, party_at
+
+BUCKET_AHEAD = 12
+ORDER_AHEAD = 8
+NEIGHBOURS_AHEAD = 4
+MANY_ORDERS = 8_192
+"""With fewer orders everything lies near, and asking ahead costs more than it saves."""
+
+
+@inline
+def ask_for_order(engine: int, order_id: int) -> None:
+    """Ask for the first order of an id's bucket, which most often is the one meant."""
+    prefetch_write(order_at(engine, load_i32(order_bucket(engine, order_id)) + 0))
+
+
+@inline
+def ask_for_neighbours(engine: int, order_id: int) -> None:
+    """Ask for the orders ahead of and behind one."""
+    order = order_at(engine, load_i32(order_bucket(engine, order_id)) + 0)
+    prefetch_write(order_at(engine, load_i32(order + at.ORDER_PREVIOUS) + 0))
+    prefetch_write(order_at(engine, load_i32(order + at.ORDER_NEXT) + 0))
+
+
+@inline
+def look_ahead(engine: int, ids: int, stride: int, index: int, count: int) -> None:
+    """Ask for what the commands behind number ``index`` of a run will need.
+
+    ``ids`` is the address of the first command's order id, ``stride`` the bytes between two.
+    """
+    if load_i64(engine + at.HEADER_ORDER_COUNT) < MANY_ORDERS:
+        return
+    if index + BUCKET_AHEAD < count:
+        order_id = load_i64(ids + (index + BUCKET_AHEAD) * stride)
+        prefetch_read(order_bucket(engine, order_id))
+    if index + ORDER_AHEAD < count:
+        ask_for_order(engine, load_i64(ids + (index + ORDER_AHEAD) * stride))
+    if index + NEIGHBOURS_AHEAD < count:
+        ask_for_neighbours(engine, load_i64(ids + (index + NEIGHBOURS_AHEAD) * stride))
+    prefetch_write(party_at(engine, load_i64(engine + at.HEADER_FREE_ORDER)))
