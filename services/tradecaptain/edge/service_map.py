@@ -10,6 +10,7 @@ PROCESS_OF_SERVICE: Final[Mapping[str, str]] = {
     "tradecaptain.api.marketdata.v1.MarketDataService": "collector",
     "tradecaptain.api.orderbook.v1.OrderBookService": "orderbook",
     "tradecaptain.api.orders.v1.OrderService": "gateway",
+    "tradecaptain.api.pricing.v1.BondService": "pricing",
     "tradecaptain.api.pricing.v1.PricingService": "pricing",
     "tradecaptain.api.risk.v1.RiskService": "risk",
 }
