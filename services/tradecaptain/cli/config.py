@@ -18,6 +18,7 @@ SECTIONS = {
     "envoy": "tradecaptain.launch.envoy_config",
     "collector": "tradecaptain.collector.config",
     "orderbook": "tradecaptain.orderbook.config",
+    "journal": "tradecaptain.orderbook.config",
     "risk": "tradecaptain.risk.config",
     "gateway": "tradecaptain.gateway.config",
     "pricing": "tradecaptain.pricing.config",

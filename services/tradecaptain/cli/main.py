@@ -29,6 +29,7 @@ VERBS = {
     "verify": "verify.command",
     "order": "order",
     "watch": "watch",
+    "journal": "journal",
     "token": "token",
     "engine": "engine",
     "perf": "perf",

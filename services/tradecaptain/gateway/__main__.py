@@ -20,6 +20,7 @@ from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.commands import Directory
 from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.gateway.control_desk import ControlDesk
+from tradecaptain.gateway.durable import DurablePlace
 from tradecaptain.gateway.event_reader import EventReader
 from tradecaptain.gateway.prefault import prefault_agent
 from tradecaptain.gateway.service import OrderService
@@ -86,6 +87,7 @@ class Gateway:
         self.controls = ControlDesk(
             self._publishers[1], SYSTEM_CLOCK, config.answer_timeout_seconds
         )
+        self._durable = DurablePlace(paths.journal_ring)
         self.desk = OrderDesk(
             self._store,
             commands,
@@ -93,10 +95,16 @@ class Gateway:
             SYSTEM_CLOCK,
             config.answer_timeout_seconds,
             bell=venue,
+            durable=self._durable,
         )
         self.sessions = SessionTable(self._store, self.controls.send, config.sessions_max)
         self._readers = [
-            EventReader(mesh, self._store.accounts, capacity=_ring_size(config.reader_capacity)),
+            EventReader(
+                mesh,
+                self._store.accounts,
+                self._durable,
+                capacity=_ring_size(config.reader_capacity),
+            ),
             StreamReader(mesh, streams.CONTROL_EVENTS, control.DTYPE, capacity=1024),
         ]
         self._runner = AgentRunner(
@@ -165,6 +173,8 @@ class Gateway:
         for tick in itertools.count():
             await asyncio.sleep(_TEND_SECONDS)
             self.desk.expire()
+            if self._durable.is_awaited:
+                self._durable.refresh()
             if self._store.needs_room():
                 await asyncio.to_thread(self._store.reserve, 2 * POPULATED_MAX)
             if tick % ticks_a_second == 0:

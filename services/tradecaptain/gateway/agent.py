@@ -19,6 +19,7 @@ import structlog
 from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
+from tradecaptain.gateway.durable import DurablePlace
 from tradecaptain.gateway.entry import enter_commands
 from tradecaptain.gateway.events import EVENT_BYTES, apply_events
 from tradecaptain.gateway.frame import AT_PUBLICATION
@@ -110,13 +111,16 @@ class OrderDesk:
         clock: Clock,
         answer_timeout_seconds: float,
         bell: int = NO_BELL,
+        durable: DurablePlace | None = None,
     ) -> None:
-        """``bell`` is rung for the venue after each entry."""
+        """``bell`` is rung for the venue after each entry. ``durable`` holds back events of the
+        history whose commands must be on disk first."""
         self.store = store
         store.frame.set(AT_PUBLICATION, publication.state)
         store.work["bell_address"] = bell
         self._frame = store.frame.address
         self._history_path = history_path
+        self._durable = durable
         self._history: HistoryReader | None = None
         self._clock = clock
         self._timeout_ns = int(answer_timeout_seconds * 1e9)
@@ -217,6 +221,8 @@ class OrderDesk:
     def catch_up(self) -> None:
         """Take what the venue's history holds beyond the newest event: first of the epoch that is
         known, then of a newer one if the venue has started anew."""
+        if self._durable is not None:
+            self._durable.refresh()
         if self._history is not None:
             self._drain(self._history)
         try:
@@ -256,6 +262,10 @@ class OrderDesk:
             if count == 0:
                 return
             records = np.frombuffer(data, dtype=execution_event.DTYPE, count=count)
+            if self._durable is not None:
+                count = self._durable.released(records)
+                if count == 0:
+                    return
             before = self.store.last_sequence
             self._apply(address_of(records), EVENT_BYTES, 0, count)
             if self.store.last_sequence == before:

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import types
 from tradecaptain.base.jit import inline, kernel
-from tradecaptain.base.memory import aligned_zeros
+from tradecaptain.base.memory import aligned_zeros, load_acquire_i64
+from tradecaptain.gateway.durable import DurablePlace
 from tradecaptain.gateway.layout import ACCOUNT, ACCOUNT_TYPE
 from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
 from tradecaptain.mesh.handover import (
@@ -23,7 +24,7 @@ from tradecaptain.mesh.handover import (
     handover_signal,
     handover_waiting,
 )
-from tradecaptain.mesh.image import image_length, image_next, image_release
+from tradecaptain.mesh.image import image_length, image_next, image_put_back, image_release
 from tradecaptain.mesh.layout import IMAGE, IMAGE_TYPE
 from tradecaptain.mesh.stream_reader import (
     READER,
@@ -42,10 +43,18 @@ QUIET_NS: Final = 50_000_000
 _BATCH_RECORDS: Final = 256
 
 QUIET: Final = np.dtype(
-    [(name, "<i8") for name in ("client_command_sequence", "is_pending", "signalled_ns")],
+    [
+        ("client_command_sequence", "<i8"),
+        ("is_pending", "<i8"),
+        ("signalled_ns", "<i8"),
+        # Where the sequence of the last command on disk is told, and whether an event waits for it.
+        ("durable_address", "<i8"),
+        ("is_holding", "<i8"),
+    ],
     align=True,
 )
-"""What the reader remembers between turns: the newest command of a client, and its last signal."""
+"""What the reader remembers between turns: the newest command of a client, its last signal, and
+what it holds back."""
 QUIET_TYPE: Final[Any] = numba.from_dtype(QUIET)[::1]
 
 
@@ -60,6 +69,17 @@ def _matters(quiet: Any, accounts: Any, event: int, length: int) -> bool:
         quiet[0]["client_command_sequence"] = command_sequence
         return True
     return command_sequence == quiet[0]["client_command_sequence"]
+
+
+@inline
+def _waits_for_disk(quiet: Any, event: int, length: int) -> bool:
+    """Whether an event may not be told yet: of the level *group*, and its command isn't synced."""
+    return (
+        length >= execution_event.RECORD_BYTES
+        and execution_event.get_durability(event) == execution_event.DURABILITY_GROUP
+        and execution_event.get_command_sequence(event)
+        > load_acquire_i64(quiet[0]["durable_address"])
+    )
 
 
 @kernel(
@@ -84,6 +104,11 @@ def take_events(
             address = image_next(images, index)
             if address == 0:
                 break
+            if _waits_for_disk(quiet, address, image_length(images, index)):
+                image_put_back(images, index)
+                quiet[0]["is_holding"] = 1
+                break
+            quiet[0]["is_holding"] = 0
             if _matters(quiet, accounts, address, image_length(images, index)):
                 matters += 1
             if take_record(reader, images, tracks, ring, index, address) == 0:
@@ -121,10 +146,13 @@ def event_reader_do_work(frame: int, now_ns: int) -> int:
 class EventReader(StreamReader):
     """A reader of execution events for the accounts of a store."""
 
-    def __init__(self, mesh: Mesh, accounts: npt.NDArray[Any], *, capacity: int) -> None:
+    def __init__(
+        self, mesh: Mesh, accounts: npt.NDArray[Any], durable: DurablePlace, *, capacity: int
+    ) -> None:
         super().__init__(mesh, streams.EXECUTION_EVENTS, execution_event.DTYPE, capacity=capacity)
         quiet = aligned_zeros(1, QUIET)
         quiet["client_command_sequence"] = -1
+        durable.tell(quiet)
         self.agent = Agent(
             "reader of execution events",
             event_reader_do_work,

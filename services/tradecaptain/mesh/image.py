@@ -78,6 +78,15 @@ def image_peek(images: Any, index: int) -> int:
 
 
 @inline
+def image_put_back(images: Any, index: int) -> None:
+    """Have the next ``image_next`` give the record of the last one again."""
+    length = images[index]["payload_length"] + FRAME_HEADER_LENGTH
+    taken = (length + FRAME_ALIGNMENT - 1) & -FRAME_ALIGNMENT
+    image_seek(images, index, images[index]["position"] - taken)
+    images[index]["record_count"] -= 1
+
+
+@inline
 def image_length(images: Any, index: int) -> int:
     """Bytes of the payload that the last ``image_next`` gave."""
     return images[index]["payload_length"]

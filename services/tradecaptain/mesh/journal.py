@@ -244,6 +244,7 @@ class JournalRing(Closing):
         self.path = path
         self._file = MappedFile(path, writable=writable)
         self.address = self._file.address
+        self.inode = self._file.inode
         if self._file.length < HEADER_BYTES or self.load(OFFSET_MAGIC) != MAGIC:
             self._file.close()
             raise TradeCaptainError(

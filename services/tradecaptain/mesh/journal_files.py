@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -235,12 +235,14 @@ def check_chain(
     folder: Path,
     *,
     from_sequence: int = 1,
+    until: Segment | None = None,
     check_hashes: bool = True,
     on_segment: Callable[[Checked], None] | None = None,
 ) -> Place:
     """Check the segments that hold records from ``from_sequence`` on; the place behind the last.
 
-    Each is handed to ``on_segment`` once it is known to be good. A segment that is missing between
+    Each is handed to ``on_segment`` once it is known to be good; ``until`` is the last one that is
+    looked at. A segment that is missing between
     two others, or before the first one needed, raises :class:`JournalDamaged`.
     """
     segments = list_segments(folder)
@@ -261,6 +263,8 @@ def check_chain(
         if on_segment is not None:
             on_segment(checked)
         place = checked.end
+        if until is not None and segment.start == until.start:
+            break
     return place
 
 
@@ -307,10 +311,3 @@ def compress_segment(segment: Segment, level: int = 3) -> Segment:
     sync_folder(target.parent)
     segment.path.unlink()
     return replace(segment, path=target)
-
-
-def iterate_blocks(segments: list[Segment]) -> Iterator[tuple[Segment, Any]]:
-    """Every block of the index, in the order of the log."""
-    for segment in segments:
-        for block in segment.blocks():
-            yield segment, block

@@ -160,7 +160,7 @@ def find_later_frame(address: int, length: int, sequence: int) -> int:
     return -1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """A place between two frames of the log."""
 

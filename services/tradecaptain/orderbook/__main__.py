@@ -20,10 +20,14 @@ from tradecaptain.mesh.stream_reader import StreamReader
 from tradecaptain.mesh.timeouts import MILLISECOND_NS
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.agent import Venue
-from tradecaptain.orderbook.config import JournalConfig, OrderBookConfig, power_of_two
+from tradecaptain.orderbook.config import (
+    JournalConfig,
+    OrderBookConfig,
+    power_of_two,
+    venue_settings,
+)
 from tradecaptain.orderbook.follower import BookFollower
 from tradecaptain.orderbook.service import OrderBook, StepHub
-from tradecaptain.orderbook.venue_core import VenueSettings
 from tradecaptain.orderbook.views import BookViews
 from tradecaptain.wire import book_event, streams
 
@@ -65,7 +69,7 @@ class BookProcess:
             ),
         )
         self.venue = Venue(
-            mesh, paths, own, _venue_settings(config), journal.settings(), journal.levels
+            mesh, paths, own, venue_settings(config), journal.settings(), journal.levels
         )
         hub = StepHub(config.stream_queue)
         self.views = BookViews(
@@ -101,22 +105,6 @@ class BookProcess:
         self._runner.close()
         self._reader.close()
         self.venue.stop()
-
-
-def _venue_settings(config: OrderBookConfig) -> VenueSettings:
-    return VenueSettings(
-        orders=config.orders,
-        levels=config.levels,
-        step_limit=config.step_limit,
-        sessions=config.sessions,
-        history_events=power_of_two(config.history_events),
-        gate_accounts=config.gate_accounts,
-        gate_pairs=config.gate_pairs,
-        gate_overrides=config.gate_overrides,
-        core=config.core,
-        idle=config.idle,
-        spin_us=config.spin_us,
-    )
 
 
 async def main() -> None:

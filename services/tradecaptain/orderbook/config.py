@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 from tradecaptain.base.config import ServiceConfig
 from tradecaptain.mesh.journal_agent import JournalSettings
+from tradecaptain.orderbook.venue_core import VenueSettings
 from tradecaptain.orderbook.view_layout import ViewCapacity
 
 _IDLE = "^(spin|yield|backoff|sleep)$"
@@ -70,6 +71,23 @@ class OrderBookConfig(ServiceConfig):
             rows=power_of_two(self.view_changes),
             instrument_limit=max(instrument_ids, default=0) + 1,
         )
+
+
+def venue_settings(config: OrderBookConfig) -> VenueSettings:
+    """Capacities of the venue as its kernels take them."""
+    return VenueSettings(
+        orders=config.orders,
+        levels=config.levels,
+        step_limit=config.step_limit,
+        sessions=config.sessions,
+        history_events=power_of_two(config.history_events),
+        gate_accounts=config.gate_accounts,
+        gate_pairs=config.gate_pairs,
+        gate_overrides=config.gate_overrides,
+        core=config.core,
+        idle=config.idle,
+        spin_us=config.spin_us,
+    )
 
 
 class JournalConfig(ServiceConfig):

@@ -87,18 +87,27 @@ class LogPaths:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A log as it was found: the replica (None without a log), where the files end, where the log
+    ends, the ring if one survived, bytes of a torn record, and the last command in the files."""
+
+    replica: Replica | None
+    synced: Place
+    end: Place
+    ring: JournalRing | None
+    torn_bytes: int
+    last_command: int
+
+
 def read_log(
     paths: LogPaths, replica_of: Callable[[int], Replica], *, check_hashes: bool = False
-) -> tuple[Replica | None, Place, Place, JournalRing | None, int]:
-    """Check files and ring and carry out what they hold.
-
-    Returns the replica (None without a log), where the files end, where the log ends, the ring if
-    one survived, and the bytes of a torn record that were found behind the files' end.
-    """
+) -> Found:
+    """Check files and ring and carry out what they hold."""
     ring = JournalRing(paths.ring, writable=True) if paths.ring.exists() else None
     segments = list_segments(paths.segments) if paths.segments.is_dir() else []
     if ring is None and not segments:
-        return None, Place(), Place(), None, 0
+        return Found(None, Place(), Place(), None, 0, 0)
     replica = replica_of(ring.epoch if ring is not None else segments[-1].epoch)
     last: list[Checked] = []
 
@@ -110,10 +119,10 @@ def read_log(
     torn = last[0].torn_bytes if last else 0
     if torn:
         cut_torn_tail(last[0])
-    end = synced
+    end, last_command = synced, replica.sequence
     if ring is not None:
         end = _apply_ring(ring, synced, replica)
-    return replica, synced, end, ring, torn
+    return Found(replica, synced, end, ring, torn, last_command)
 
 
 def _apply_ring(ring: JournalRing, start: Place, replica: Replica) -> Place:
@@ -222,9 +231,9 @@ def open_log(
     Raises :class:`JournalDamaged` if a record but a torn last one is damaged or missing.
     """
     began_ns = clock.monotonic_ns()
-    replica, synced, end, ring, torn = read_log(
-        paths, lambda epoch: Replica(settings, epoch, paths.history)
-    )
+    found = read_log(paths, lambda epoch: Replica(settings, epoch, paths.history))
+    replica, synced, end, ring = found.replica, found.synced, found.end, found.ring
+    last_command = found.last_command
     if replica is None:
         core = allocate_core(settings, [], next_epoch(paths.epoch), paths.history, is_shown=False)
     else:
@@ -233,7 +242,7 @@ def open_log(
     from_ring = end.position - synced.position
     if ring is not None and ring.capacity != journal.ring_bytes:
         _move_to_files(ring, paths, journal, synced, core.epoch, clock)
-        ring = None
+        ring, last_command = None, int(core.header[0]["sequence"])
         synced = end
     if ring is None:
         ring = JournalRing.create(
@@ -252,6 +261,7 @@ def open_log(
         journal,
         synced,
         epoch=core.epoch,
+        last_command=last_command,
         clock=clock,
         files=files,
         is_group=any(level_of(instrument, levels) == group for instrument in instruments),
@@ -260,7 +270,7 @@ def open_log(
         core.epoch,
         replica.command_count if replica else 0,
         replica.event_count if replica else 0,
-        torn,
+        found.torn_bytes,
         from_ring,
         (clock.monotonic_ns() - began_ns) / 1e9,
     )

@@ -163,10 +163,14 @@ class Replica:
         header["time_ns"] = max(int(header["time_ns"]), instrument_definition.get_time_ns(record))
         self.core.define(VenueInstrument.from_record(record))
 
+    def show_events(self) -> None:
+        """Let readers of the history see the events so far."""
+        history_publish(self.core.history.address)
+
     def finish(self) -> VenueCore:
         """Turn the replica into the core of a live venue: its counts begin anew."""
         header = self.core.header[0]
-        history_publish(self.core.history.address)
+        self.show_events()
         header["is_replaying"] = 0
         header["journal_refusal"] = 0
         for name in _COUNTED:

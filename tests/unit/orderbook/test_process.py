@@ -8,8 +8,8 @@ import pytest
 from tradecaptain.base.reference import default_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.mesh.simulated import SimulatedMesh
-from tradecaptain.orderbook.__main__ import BookProcess, _venue_settings
-from tradecaptain.orderbook.config import JournalConfig, OrderBookConfig
+from tradecaptain.orderbook.__main__ import BookProcess
+from tradecaptain.orderbook.config import JournalConfig, OrderBookConfig, venue_settings
 
 LONGER_THAN_A_LOOK_SECONDS = 0.5
 
@@ -26,7 +26,7 @@ def process(run: RunPaths) -> BookProcess:
 def test_the_gate_is_as_large_as_configured(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     run.config.write_text("[orderbook]\ngate_accounts = 32\ngate_overrides = 70000\n")
     monkeypatch.setenv("TRADECAPTAIN_ORDERBOOK__GATE_PAIRS", "1000")
-    gate = _venue_settings(OrderBookConfig.load(run)).gate
+    gate = venue_settings(OrderBookConfig.load(run)).gate
     assert (gate.accounts, gate.pairs, gate.overrides) == (32, 1000, 70_000)
 
 

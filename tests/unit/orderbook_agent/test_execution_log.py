@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from support.venue_driver import ALPHA, BETA, INSTRUMENT, SETTINGS, VenueDriver
+from support.logged_venue import INSTRUMENTS, JOURNAL, LoggedVenue, opened, trade_for_a_while
+from support.venue_driver import INSTRUMENT
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.reference import default_reference
-from tradecaptain.kernels.matching import InstrumentRules, engine_state_hash
+from tradecaptain.kernels.matching import InstrumentRules
 from tradecaptain.mesh.history import HistoryReader
 from tradecaptain.mesh.journal import (
     FLAG_RESULT,
@@ -21,116 +20,12 @@ from tradecaptain.mesh.journal import (
     frame_flags,
     frame_length,
 )
-from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
-from tradecaptain.orderbook.execution_log import ExecutionLog, LogPaths, open_log
 from tradecaptain.orderbook.instrument_rules import VenueInstrument
-from tradecaptain.orderbook.venue_core import VenueCore
-from tradecaptain.wire import control, execution_event, order_command, reason
-
-JOURNAL = JournalSettings(ring_bytes=1 << 20, segment_bytes=1 << 18, compress=False)
-INSTRUMENTS = default_reference().own_venue()
+from tradecaptain.wire import execution_event, order_command, reason
 
 
-def log_paths(folder: Path) -> LogPaths:
-    return LogPaths(
-        folder / "ring", folder / "segments", folder / "history", folder / "epochs" / "orderbook"
-    )
-
-
-class LoggedVenue(VenueDriver):
-    """A venue over the simulated mesh, with a log in a folder."""
-
-    def __init__(self, folder: Path, journal: JournalSettings = JOURNAL, **options: Any) -> None:
-        self.log: ExecutionLog
-        self.folder = folder
-        self.journal_settings = journal
-        super().__init__(folder, **options)
-
-    def make_core(self, folder: Path, epoch: int) -> VenueCore:
-        core, self.log = open_log(log_paths(folder), SETTINGS, INSTRUMENTS, self.journal_settings)
-        return core
-
-    def sync(self) -> None:
-        while self.log.ring.tail > self.log.agent.place.position:
-            self.log.agent.step(force=True)
-
-    @property
-    def state_hash(self) -> int:
-        return int(engine_state_hash(self.core.engine.address))
-
-    def gate_rows(self) -> list[Any]:
-        gate = self.core.gate
-        return [
-            table[table["key"] != 0].tolist() for table in (gate.accounts, gate.pairs, gate.firms)
-        ]
-
-    def kill(self) -> None:
-        """End without a word: nothing is synced, the ring stays."""
-        self.mesh.close()
-        self.core.history.close()
-        self.log.ring.close()
-
-    def stop(self) -> None:
-        """End in order."""
-        self.mesh.close()
-        self.core.history.close()
-        self.log.close()
-
-
-def trade_for_a_while(venue: LoggedVenue, seed: int, count: int = 120) -> list[dict[str, int]]:
-    """Random orders, cancels, replaces and controls; the events that came of them."""
-    random = np.random.default_rng(seed)
-    events: list[dict[str, int]] = []
-    working: list[tuple[int, int]] = []
-    for _ in range(count):
-        kind = random.integers(0, 10)
-        if kind < 6 or not working:
-            venue.order(
-                account_id=int(random.choice([ALPHA, BETA])),
-                side=int(random.integers(1, 3)),
-                price_units=10_000 + 100 * int(random.integers(-4, 5)),
-                quantity_units=int(random.integers(1, 30)) * 10,
-                time_in_force=int(random.choice([1, 1, 1, 3, 4])),
-                seen_execution_sequence=len(events),
-            )
-        elif kind < 8:
-            account, order_id = working.pop(int(random.integers(len(working))))
-            venue.order(
-                action=order_command.COMMAND_ACTION_CANCEL_ORDER,
-                account_id=account,
-                order_id=order_id,
-                quantity_units=0,
-            )
-        elif kind < 9:
-            account, order_id = working[int(random.integers(len(working)))]
-            venue.order(
-                action=order_command.COMMAND_ACTION_REPLACE_ORDER,
-                account_id=account,
-                order_id=order_id,
-                price_units=10_000 + 100 * int(random.integers(-4, 5)),
-                quantity_units=int(random.integers(1, 40)) * 10,
-            )
-        else:
-            venue.control(
-                action=control.CONTROL_ACTION_MASS_CANCEL,
-                scope=control.CONTROL_SCOPE_ACCOUNT,
-                scope_id=int(random.choice([ALPHA, BETA])),
-            )
-        for event in venue.events():
-            events.append(event)
-            if event["execution_type"] == execution_event.EXECUTION_TYPE_ACCEPTED:
-                working.append((event["account_id"], event["order_id"]))
-    return events
-
-
-def opened(folder: Path) -> LoggedVenue:
-    venue = LoggedVenue(folder)
-    venue.open_all()
-    return venue
-
-
-def without_file_system(venue: LoggedVenue) -> list[tuple[int, int]]:
+def order_counts(venue: LoggedVenue) -> list[tuple[int, int]]:
     orders = venue.core.engine.header[0]
     return [(int(orders["order_count"]), int(orders["last_order_number"]))]
 
@@ -144,7 +39,7 @@ def test_a_killed_venue_goes_on_where_it_ended(tmp_path: Path, synced: str) -> N
         venue.sync()
     if synced == "some":
         trade_for_a_while(venue, 2, 40)
-    before = (venue.state_hash, venue.gate_rows(), without_file_system(venue))
+    before = (venue.state_hash, venue.gate_rows(), order_counts(venue))
     sequence, epoch = int(venue.core.header[0]["sequence"]), venue.core.epoch
     assert before[2][0][0] > 0
     venue.kill()
@@ -153,7 +48,7 @@ def test_a_killed_venue_goes_on_where_it_ended(tmp_path: Path, synced: str) -> N
         (tmp_path / "ring").unlink()
     again = LoggedVenue(tmp_path)
     assert again.core.epoch == epoch
-    assert (again.state_hash, again.gate_rows(), without_file_system(again)) == before
+    assert (again.state_hash, again.gate_rows(), order_counts(again)) == before
     # The epoch's start is told again, once somebody listens.
     assert int(again.core.header[0]["sequence"]) == sequence + 1
     assert again.log.recovery.command_count > 0

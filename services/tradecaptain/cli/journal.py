@@ -1,0 +1,206 @@
+"""``tradecaptain journal``: the execution log, looked at, checked, exported and replayed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.cli.failure import CommandError
+from tradecaptain.cli.journal_records import ExportFormat, export_records, print_records
+from tradecaptain.cli.journal_replay import replay_log
+from tradecaptain.cli.journal_source import FOLDER, RING, LogSource, open_source
+from tradecaptain.cli.output import emit_json, show
+from tradecaptain.launch.run_state import running_supervisor
+from tradecaptain.mesh.journal import (
+    OFFSET_AGENT_NS,
+    OFFSET_DURABLE_SEQUENCE,
+    OFFSET_REFUSAL,
+    OFFSET_SYNC_COUNT,
+    OFFSET_SYNC_NS,
+    JournalRing,
+)
+from tradecaptain.mesh.journal_files import Checked, check_chain, cut_torn_tail
+from tradecaptain.mesh.journal_scan import FULL, Scan
+from tradecaptain.wire import reason
+
+_JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
+_NS = 1_000_000_000
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb and the verbs below it."""
+    group = typer.Typer(
+        help="Look at the execution log, check it, export it, replay it.", no_args_is_help=True
+    )
+    group.command("info")(info)
+    group.command("verify")(verify)
+    group.command("cat")(print_records)
+    group.command("export")(export)
+    group.command("repair")(repair)
+    group.command("replay")(replay_log)
+    app.add_typer(group, name="journal")
+
+
+def info(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None:
+    """Where the log stands: segments, ring, what is on disk."""
+    with open_source(folder, ring) as source:
+        segments = [
+            {
+                "file": segment.path.name,
+                "first_sequence": segment.start.sequence + 1,
+                "position": segment.start.position,
+                "epoch": segment.epoch,
+                "begun": _time_text(segment.begun_ns),
+                "bytes": segment.path.stat().st_size,
+                "compressed": segment.is_compressed,
+                "blocks": len(segment.blocks()),
+            }
+            for segment in source.segments
+        ]
+        result: dict[str, Any] = {"folder": str(source.folder), "segments": segments}
+        result["ring"] = _ring_info(source.ring) if source.ring is not None else None
+    if json:
+        emit_json(result)
+        return
+    show(f"log in {result['folder']}")
+    for row in segments:
+        packed = "compressed" if row["compressed"] else "plain"
+        show(
+            f"  {row['file']}  epoch {row['epoch']}  from record {row['first_sequence']}"
+            f"  {row['bytes']:,} bytes {packed}  {row['begun']}"
+        )
+    if result["ring"] is None:
+        show("no ring: the venue isn't running, and everything is in the files")
+        return
+    for name, value in result["ring"].items():
+        show(f"  {name.replace('_', ' ')}: {value}")
+
+
+def _ring_info(ring: JournalRing) -> dict[str, Any]:
+    refusal = ring.load(OFFSET_REFUSAL)
+    return {
+        "ring": str(ring.path),
+        "capacity_bytes": ring.capacity,
+        "epoch": ring.epoch,
+        "tail_position": ring.tail,
+        "durable_position": ring.durable_position,
+        "durable_sequence": ring.load(OFFSET_DURABLE_SEQUENCE),
+        "unsynced_bytes": ring.tail - ring.durable_position,
+        "sync_count": ring.load(OFFSET_SYNC_COUNT),
+        "last_sync_us": ring.load(OFFSET_SYNC_NS) // 1_000,
+        "last_sync": _time_text(ring.load(OFFSET_AGENT_NS)),
+        "refuses_new_orders": reason.NAMES[refusal] if refusal else "no",
+    }
+
+
+def verify(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None:
+    """Check every record, every block's hash, and that nothing is missing.
+
+    Ends with status 1 and names the record if one but a torn last one is damaged.
+    """
+    began_ns = SYSTEM_CLOCK.monotonic_ns()
+    with open_source(folder, ring) as source:
+        counts = {"segments": 0, "blocks": 0, "records": 0, "torn_bytes": 0}
+
+        def take(checked: Checked) -> None:
+            counts["segments"] += 1
+            counts["blocks"] += checked.block_count
+            counts["records"] += checked.frame_count
+            counts["torn_bytes"] += checked.torn_bytes
+
+        first = source.first_sequence
+        place = check_chain(source.folder, from_sequence=first, on_segment=take)
+        scan = Scan(place)
+        for frames in source.ring_frames(place):
+            scan.take(frames)
+            if scan.verdict != FULL:
+                raise CommandError(
+                    f"record {scan.place.sequence + 1} in the ring is damaged",
+                    next_step="`tradecaptain journal info` tells what is on disk",
+                )
+    counts["records"] += scan.frame_count
+    seconds = (SYSTEM_CLOCK.monotonic_ns() - began_ns) / _NS
+    result = {
+        **counts,
+        "first_sequence": first,
+        "last_sequence": scan.place.sequence,
+        "records_in_ring": scan.frame_count,
+        "seconds": round(seconds, 3),
+    }
+    if json:
+        emit_json(result)
+        return
+    show(
+        f"{counts['records']:,} records in {counts['segments']} segments are whole"
+        f" ({scan.frame_count:,} of them in the ring), {first} to {scan.place.sequence}"
+    )
+    if counts["torn_bytes"]:
+        show(f"a torn record of {counts['torn_bytes']} bytes follows; the next start cuts it off")
+
+
+def export(
+    target: Path = typer.Argument(help="Folder for one file a kind of record."),
+    form: ExportFormat = typer.Option(ExportFormat.NDJSON, "--format", help="ndjson or parquet."),
+    start: int = typer.Option(1, "--from", min=1, help="First record."),
+    end: int = typer.Option(0, "--to", min=0, help="Last record; 0 for all."),
+    folder: Path = FOLDER,
+    ring: Path = RING,
+    json: bool = _JSON,
+) -> None:
+    """Write the log's records for other programs, one file a kind."""
+    with open_source(folder, ring) as source:
+        written = export_records(source, target, form, start, end or None)
+    if json:
+        emit_json({"folder": str(target), "files": written})
+        return
+    for name, count in written.items():
+        show(f"{target / name}: {count:,} records")
+
+
+def repair(
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be done."),
+    folder: Path = FOLDER,
+    ring: Path = RING,
+    json: bool = _JSON,
+) -> None:
+    """Cut off a torn last record. Damage in the middle is named and left alone."""
+    with open_source(folder, ring) as source:
+        last: list[Checked] = []
+        check_chain(
+            source.folder,
+            from_sequence=source.first_sequence,
+            on_segment=lambda checked: last.__setitem__(slice(None), [checked]),
+        )
+        torn = last[0].torn_bytes if last else 0
+        if torn and not dry_run:
+            _refuse_while_running(source)
+            cut_torn_tail(last[0])
+    result = {
+        "torn_bytes": torn,
+        "file": last[0].segment.path.name if last else "",
+        "last_sequence": last[0].end.sequence if last else 0,
+        "done": bool(torn) and not dry_run,
+    }
+    if json:
+        emit_json(result)
+    elif not torn:
+        show("nothing to repair")
+    else:
+        done = "cut off" if result["done"] else "would be cut off"
+        show(f"{torn} bytes behind record {result['last_sequence']} of {result['file']} {done}")
+
+
+def _refuse_while_running(source: LogSource) -> None:
+    if source.run is not None and running_supervisor(source.run) is not None:
+        raise CommandError(
+            "the mesh runs and writes this log", next_step="stop it with `tradecaptain down`"
+        )
+
+
+def _time_text(time_ns: int) -> str:
+    if time_ns == 0:
+        return "never"
+    return datetime.fromtimestamp(time_ns / _NS, UTC).isoformat(timespec="milliseconds")

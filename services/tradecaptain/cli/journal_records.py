@@ -1,0 +1,230 @@
+"""Records of the execution log as rows, for people and for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import typer
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.jit import kernel
+from tradecaptain.base.memory import address_of, load_i64, load_u16, store_i64
+from tradecaptain.cli.journal_source import FOLDER, RING, LogSource, open_source
+from tradecaptain.cli.output import emit_json, show
+from tradecaptain.mesh.journal import (
+    FLAG_PADDING,
+    FRAME_HEADER_BYTES,
+    FRAME_SEQUENCE,
+    frame_bytes,
+    frame_flags,
+    frame_length,
+)
+from tradecaptain.wire import (
+    control,
+    execution_event,
+    instrument_definition,
+    order_command,
+    reason,
+)
+
+KINDS: Final[dict[int, tuple[str, ModuleType]]] = {
+    order_command.KIND: ("order_command", order_command),
+    execution_event.KIND: ("execution_event", execution_event),
+    control.KIND: ("control", control),
+    instrument_definition.KIND: ("instrument_definition", instrument_definition),
+}
+_HIDDEN: Final = ("segment_table", "root_pointer", "kind", "schema_version")
+_ENTRY_WORDS: Final = 4
+_TEXT_WORDS: Final = [f"client_order_id{word}" for word in range(4)]
+
+
+class ExportFormat(StrEnum):
+    """What other programs read."""
+
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+
+
+@kernel("int64(int64, int64, int64)")
+def list_frames(address: int, length: int, target: int) -> int:
+    """Write (address, number, kind, flags) of every frame to ``target``; how many there are."""
+    consumed = 0
+    count = 0
+    while consumed < length:
+        frame = address + consumed
+        size = frame_length(frame)
+        if frame_flags(frame) & FLAG_PADDING != 0:
+            consumed += FRAME_HEADER_BYTES + size
+            continue
+        entry = target + count * 8 * _ENTRY_WORDS
+        store_i64(entry, frame)
+        store_i64(entry + 8, load_i64(frame + FRAME_SEQUENCE))
+        store_i64(entry + 16, int(load_u16(frame + FRAME_HEADER_BYTES + order_command.OFFSET_KIND)))
+        store_i64(entry + 24, frame_flags(frame))
+        count += 1
+        consumed += frame_bytes(size)
+    return count
+
+
+class Batch:
+    """Records of one kind from one range of the log: their frames' numbers and flags, and rows."""
+
+    def __init__(
+        self, kind: int, entries: npt.NDArray[np.int64], frames: npt.NDArray[np.uint8]
+    ) -> None:
+        self.name, module = KINDS[kind]
+        self.numbers = entries[:, 1]
+        self.flags = entries[:, 3]
+        self.rows = np.zeros(len(entries), module.DTYPE)
+        target = self.rows.view(np.uint8).reshape(len(entries), -1)
+        scratch = np.zeros(module.RECORD_BYTES, np.uint8)
+        offsets = entries[:, 0] - address_of(frames) + FRAME_HEADER_BYTES
+        for row, offset in enumerate(offsets.tolist()):
+            length = frame_length(int(entries[row, 0]))
+            record = np.ascontiguousarray(frames[offset : offset + length]).view(np.int64)
+            found = module.normalise(address_of(record), length, address_of(scratch))
+            whole = record.view(np.uint8) if found == address_of(record) else scratch
+            target[row] = whole[: module.RECORD_BYTES]
+
+    def dicts(self) -> Iterator[dict[str, Any]]:
+        """Rows as dictionaries, zero fields and the wire's own words left out."""
+        names = [name for name in self.rows.dtype.names or () if name not in _HIDDEN]
+        for number, flags, row in zip(
+            self.numbers.tolist(), self.flags.tolist(), self.rows, strict=True
+        ):
+            values = {name: row[name].item() for name in names}
+            text = _client_order_id(row) if _TEXT_WORDS[0] in values else ""
+            shown = {
+                name: value for name, value in values.items() if value and name not in _TEXT_WORDS
+            }
+            if text:
+                shown["client_order_id"] = text
+            if shown.get("reason"):
+                shown["reason_name"] = reason.NAMES.get(shown["reason"], "")
+            yield {"journal_sequence": number, "record": self.name, "flags": flags} | shown
+
+    def columns(self) -> dict[str, Any]:
+        """Columns for Parquet; client order ids are text."""
+        names = [name for name in self.rows.dtype.names or () if name not in _HIDDEN]
+        columns: dict[str, Any] = {
+            "journal_sequence": self.numbers,
+            "flags": self.flags.astype(np.uint8),
+        }
+        for name in names:
+            if name not in _TEXT_WORDS:
+                columns[name] = np.ascontiguousarray(self.rows[name])
+        if _TEXT_WORDS[0] in names:
+            columns["client_order_id"] = [_client_order_id(row) for row in self.rows]
+        return columns
+
+
+def _client_order_id(row: Any) -> str:
+    data = b"".join(int(row[name]).to_bytes(8, "little", signed=True) for name in _TEXT_WORDS)
+    return data.rstrip(b"\0").decode("ascii", "replace")
+
+
+def batches(source: LogSource, start: int, end: int | None) -> Iterator[list[Batch]]:
+    """Records ``start`` to ``end`` of the log, a range at a time, sorted by kind."""
+    for frames in source.checked_frames(start):
+        entries = np.zeros((len(frames) // FRAME_HEADER_BYTES + 1, _ENTRY_WORDS), np.int64)
+        count = int(list_frames(address_of(frames), len(frames), address_of(entries)))
+        entries = entries[:count]
+        wanted = entries[:, 1] >= start
+        if end is not None:
+            wanted &= entries[:, 1] <= end
+        entries = entries[wanted]
+        yield [
+            Batch(kind, entries[entries[:, 2] == kind], frames)
+            for kind in KINDS
+            if (entries[:, 2] == kind).any()
+        ]
+        if end is not None and count and int(entries[-1, 1] if len(entries) else 0) >= end:
+            return
+
+
+def print_records(
+    start: int = typer.Option(1, "--from", min=1, help="First record."),
+    end: int = typer.Option(0, "--to", min=0, help="Last record; 0 for all."),
+    kind: str = typer.Option("", "--kind", help="Only records of this kind."),
+    folder: Path = FOLDER,
+    ring: Path = RING,
+    json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
+) -> None:
+    """Print records, one a line, in the order of the log."""
+    rows: list[dict[str, Any]] = []
+    with open_source(folder, ring) as source:
+        for group in batches(source, start, end or None):
+            found = [row for batch in group if kind in ("", batch.name) for row in batch.dicts()]
+            found.sort(key=lambda row: row["journal_sequence"])
+            if json:
+                rows += found
+                continue
+            for row in found:
+                show(orjson.dumps(row).decode())
+    if json:
+        emit_json({"records": rows})
+
+
+def export_records(
+    source: LogSource, target: Path, form: ExportFormat, start: int, end: int | None
+) -> dict[str, int]:
+    """Write one file a kind into ``target``; names and numbers of records."""
+    open_writer = _parquet_writer() if form is ExportFormat.PARQUET else _ndjson_writer
+    target.mkdir(parents=True, exist_ok=True)
+    written: dict[str, int] = {}
+    with ExitStack() as files:
+        writers: dict[str, Callable[[Batch], None]] = {}
+        for group in batches(source, start, end):
+            for batch in group:
+                name = f"{batch.name}.{form.value}"
+                if name not in writers:
+                    writers[name] = open_writer(target / name, files)
+                writers[name](batch)
+                written[name] = written.get(name, 0) + len(batch.rows)
+    return written
+
+
+def _ndjson_writer(path: Path, files: ExitStack) -> Callable[[Batch], None]:
+    file = files.enter_context(path.open("wb"))
+
+    def write(batch: Batch) -> None:
+        for row in batch.dicts():
+            file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+    return write
+
+
+def _parquet_writer() -> Callable[[Path, ExitStack], Callable[[Batch], None]]:
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError as error:
+        raise TradeCaptainError(
+            reason.REASON_UNAVAILABLE,
+            "Parquet needs pyarrow; install tradecaptain[export], or export ndjson",
+            field="format",
+        ) from error
+
+    def open_writer(path: Path, files: ExitStack) -> Callable[[Batch], None]:
+        opened: list[Any] = []
+
+        def write(batch: Batch) -> None:
+            table = pa.table(batch.columns())
+            if not opened:
+                opened.append(
+                    files.enter_context(
+                        parquet.ParquetWriter(path, table.schema, compression="zstd")
+                    )
+                )
+            opened[0].write_table(table)
+
+        return write
+
+    return open_writer

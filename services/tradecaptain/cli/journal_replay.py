@@ -1,0 +1,253 @@
+"""``tradecaptain journal replay``: the session again, and what would have differed."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import typer
+from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.base.errors import ConfigurationError
+from tradecaptain.base.memory import address_of
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.base.toml_table import read_toml
+from tradecaptain.cli.failure import CommandError
+from tradecaptain.cli.journal_records import list_frames
+from tradecaptain.cli.journal_source import FOLDER, RING, LogSource, open_source
+from tradecaptain.cli.output import emit_json, show
+from tradecaptain.mesh.history import HistoryReader
+from tradecaptain.mesh.journal import FLAG_RESULT, FRAME_HEADER_BYTES
+from tradecaptain.orderbook.config import OrderBookConfig, venue_settings
+from tradecaptain.orderbook.replica import EVERYTHING, Replica
+from tradecaptain.wire import control, execution_event, reason
+
+_NS: Final = 1_000_000_000
+_SHOWN_MAX: Final = 50
+LIMIT_KINDS: Final = {
+    "order_quantity": control.LIMIT_KIND_ORDER_QUANTITY,
+    "order_notional": control.LIMIT_KIND_ORDER_NOTIONAL,
+    "price_collar": control.LIMIT_KIND_PRICE_COLLAR,
+    "position_long": control.LIMIT_KIND_POSITION_LONG,
+    "position_short": control.LIMIT_KIND_POSITION_SHORT,
+    "open_orders": control.LIMIT_KIND_OPEN_ORDERS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LimitChange:
+    """A limit as it should have been, in the gate's own units; zero means any."""
+
+    kind: int
+    value: int
+    account_id: int
+    instrument_id: int
+
+    def covers(self, row: Any) -> bool:
+        """Whether a logged control sets this limit."""
+        return (
+            row["action"] == control.CONTROL_ACTION_SET_LIMIT
+            and row["limit_kind"] == self.kind
+            and self.account_id in (0, int(row["scope_id"]))
+            and self.instrument_id in (0, int(row["instrument_id"]))
+        )
+
+
+def read_changes(path: Path) -> list[LimitChange]:
+    """The file's ``[[limit]]`` tables: kind and value, and account_id and instrument_id if it
+    isn't meant for all."""
+    tables = read_toml(path).get("limit")
+    if not isinstance(tables, list) or not tables:
+        raise ConfigurationError(f"{path} must have [[limit]] tables", field="limit")
+    changes = []
+    for table in tables:
+        unknown = set(table) - {"kind", "value", "account_id", "instrument_id"}
+        if unknown or table.get("kind") not in LIMIT_KINDS or not isinstance(table["value"], int):
+            raise ConfigurationError(
+                f"{path}: each [[limit]] has kind (one of {', '.join(LIMIT_KINDS)}) and an integer"
+                " value, and may have account_id and instrument_id",
+                field="limit",
+            )
+        changes.append(
+            LimitChange(
+                LIMIT_KINDS[table["kind"]],
+                table["value"],
+                int(table.get("account_id", 0)),
+                int(table.get("instrument_id", 0)),
+            )
+        )
+    return changes
+
+
+def apply_changes(frames: npt.NDArray[np.uint8], changes: list[LimitChange]) -> int:
+    """Change the values of logged limits in place; how many."""
+    entries = np.zeros((len(frames) // FRAME_HEADER_BYTES + 1, 4), np.int64)
+    count = int(list_frames(address_of(frames), len(frames), address_of(entries)))
+    changed = 0
+    for address, _, kind, flags in entries[:count].tolist():
+        if kind != control.KIND or flags & FLAG_RESULT:
+            continue
+        offset = address - address_of(frames) + FRAME_HEADER_BYTES
+        row = frames[offset : offset + control.RECORD_BYTES].view(control.DTYPE)[0]
+        for change in changes:
+            if change.covers(row):
+                row["value"] = change.value
+                changed += 1
+    return changed
+
+
+class Outcomes:
+    """First answer to every command, from a replica's history of events."""
+
+    def __init__(self, history: Path) -> None:
+        self._reader = HistoryReader.open(history)
+        self._next = 1
+        self.answers: dict[int, tuple[int, int]] = {}
+        self.traded_units = 0
+
+    def take(self) -> None:
+        """Read the events since the last call; there are fewer than the history holds."""
+        while True:
+            events = self._reader.read_array(self._next, 4_096, execution_event.DTYPE)
+            if len(events) == 0:
+                return
+            self._next += len(events)
+            is_trade = events["execution_type"] == execution_event.EXECUTION_TYPE_TRADE
+            self.traded_units += int(events["last_quantity_units"][is_trade].sum()) // 2
+            columns = (events["command_sequence"], events["execution_type"], events["reason"])
+            for sequence, kind, why in zip(*(column.tolist() for column in columns), strict=True):
+                self.answers.setdefault(sequence, (kind, why))
+
+    def close(self) -> None:
+        """Unmap the history."""
+        self._reader.close()
+
+
+def replay_log(
+    until: str = typer.Option("", "--until", help="Stop behind a sequence, or at a time (ISO)."),
+    what_if: Path = typer.Option(None, "--what-if", help="Limits as they should have been (TOML)."),
+    folder: Path = FOLDER,
+    ring: Path = RING,
+    json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
+) -> None:
+    """Carry out the log again and print the state hash; with --what-if, what would have differed.
+
+    Checks that every event comes out as it was logged, and ends with status 1 where one doesn't.
+    """
+    changes = read_changes(what_if) if what_if is not None else []
+    sequence, time_ns = read_until(until)
+    began_ns = SYSTEM_CLOCK.monotonic_ns()
+    with (
+        open_source(folder, ring) as source,
+        tempfile.TemporaryDirectory(prefix="tradecaptain-replay-") as scratch,
+    ):
+        replica, outcomes, _ = run_replica(source, Path(scratch) / "as-it-was", (sequence, time_ns))
+        result: dict[str, Any] = {
+            "epoch": source.epoch,
+            "sequence": replica.sequence,
+            "commands": replica.command_count,
+            "events": replica.event_count,
+            "orders_working": int(replica.core.engine.header[0]["order_count"]),
+            "state_hash": f"{replica.state_hash():016x}",
+            "stopped_at_limit": replica.has_reached_limit,
+        }
+        if changes:
+            other, differently, changed = run_replica(
+                source, Path(scratch) / "what-if", (sequence, time_ns), changes
+            )
+            result["what_if"] = compare(outcomes, differently) | {
+                "limits_changed": changed,
+                "state_hash": f"{other.state_hash():016x}",
+            }
+            if not changed:
+                raise CommandError(
+                    f"the log sets no limit that {what_if} names",
+                    next_step="see `tradecaptain journal cat --kind control`",
+                )
+    result["seconds"] = round((SYSTEM_CLOCK.monotonic_ns() - began_ns) / _NS, 3)
+    if json:
+        emit_json(result)
+        return
+    for name, value in result.items():
+        if name != "what_if":
+            show(f"{name.replace('_', ' ')}: {value}")
+    for name, value in result.get("what_if", {}).items():
+        show(f"what if, {name.replace('_', ' ')}: {value}")
+
+
+def read_until(text: str) -> tuple[int, int]:
+    """Sequence and time at which replay stops."""
+    if not text:
+        return EVERYTHING, EVERYTHING
+    if text.isascii() and text.isdigit():
+        return int(text), EVERYTHING
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(
+            f"{text!r} is neither a sequence nor a time",
+            next_step="write a number, or a time such as 2026-11-25T14:30:00+00:00",
+        ) from None
+    return EVERYTHING, int(moment.timestamp() * _NS)
+
+
+def run_replica(
+    source: LogSource,
+    history: Path,
+    until: tuple[int, int],
+    changes: list[LimitChange] | None = None,
+) -> tuple[Replica, Outcomes, int]:
+    """Carry out the log, with some limits changed; replica, answers, and changed limits."""
+    run = source.run or RunPaths.from_environment()
+    settings = venue_settings(OrderBookConfig.load(run))
+    replica = Replica(settings, source.epoch, history, checks_events=not changes)
+    replica.go_until(*until)
+    replica.core.history.show()
+    outcomes = Outcomes(history)
+    changed = 0
+    for frames in source.checked_frames():
+        piece = frames.copy() if changes else frames
+        if changes:
+            changed += apply_changes(piece, changes)
+        goes_on = replica.apply(piece)
+        replica.show_events()
+        outcomes.take()
+        if not goes_on:
+            break
+    outcomes.close()
+    return replica, outcomes, changed
+
+
+def compare(was: Outcomes, becomes: Outcomes) -> dict[str, Any]:
+    """Commands whose first answer would have been another, and how much would have traded."""
+    differing = [
+        {
+            "sequence": sequence,
+            "was": _answer_text(answer),
+            "becomes": _answer_text(becomes.answers.get(sequence, (0, 0))),
+        }
+        for sequence, answer in was.answers.items()
+        if becomes.answers.get(sequence) != answer
+    ]
+    return {
+        "answers_differ": len(differing),
+        "first_differences": differing[:_SHOWN_MAX],
+        "traded_units": becomes.traded_units,
+        "traded_units_as_it_was": was.traded_units,
+    }
+
+
+_TYPES: Final = {
+    value: name.removeprefix("EXECUTION_TYPE_").lower()
+    for name, value in vars(execution_event).items()
+    if name.startswith("EXECUTION_TYPE_")
+}
+
+
+def _answer_text(answer: tuple[int, int]) -> str:
+    kind, why = answer
+    return _TYPES[kind] + (f" ({reason.NAMES[why]})" if why else "")

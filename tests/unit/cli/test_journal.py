@@ -1,0 +1,145 @@
+"""``tradecaptain journal`` over a log that a venue wrote."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from support.logged_venue import LoggedVenue, opened, trade_for_a_while
+from support.venue_driver import ALPHA
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.cli.main import build
+from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
+from tradecaptain.wire import reason
+from typer.testing import CliRunner
+
+CONFIG = """
+[orderbook]
+orders = 256
+levels = 256
+step_limit = 4
+gate_accounts = 64
+gate_pairs = 256
+gate_overrides = 64
+"""
+
+
+@pytest.fixture
+def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoggedVenue:
+    made = opened(tmp_path / "venue")
+    trade_for_a_while(made, 21, 80)
+    made.sync()
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.toml").write_text(CONFIG)
+    monkeypatch.setenv("TRADECAPTAIN_RUN", str(run))
+    return made
+
+
+def call(venue: LoggedVenue, *words: str, ring: bool = False) -> Any:
+    """Run a verb with --json over the venue's files; its answer, or the error it raised."""
+    options = ["--folder", str(venue.folder / "segments"), "--json"]
+    if ring:
+        options += ["--ring", str(venue.folder / "ring")]
+    done = CliRunner().invoke(build(["journal"]), ["journal", *words, *options])
+    if done.exception is not None:
+        raise done.exception
+    return orjson.loads(done.stdout)
+
+
+def test_info_and_verify_tell_files_and_ring(venue: LoggedVenue) -> None:
+    synced = int(venue.log.agent.place.sequence)
+    trade_for_a_while(venue, 22, 10)
+    told = call(venue, "info", ring=True)
+    assert told["ring"]["unsynced_bytes"] > 0
+    assert told["ring"]["refuses_new_orders"] == "no"
+    assert told["segments"][0]["first_sequence"] == 1
+    checked = call(venue, "verify", ring=True)
+    assert checked["records"] - checked["records_in_ring"] == synced
+    assert checked["last_sequence"] == checked["records"]
+    venue.stop()
+    assert call(venue, "info")["ring"] is None
+    assert call(venue, "verify")["records"] == checked["records"]
+
+
+def test_verify_names_a_damaged_record(venue: LoggedVenue) -> None:
+    venue.stop()
+    path = list_segments(venue.folder / "segments")[0].path
+    content = bytearray(path.read_bytes())
+    content[20_000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(JournalDamaged) as damaged:
+        call(venue, "verify")
+    assert damaged.value.reason == reason.REASON_JOURNAL_DAMAGED
+
+
+def test_replay_gives_the_state_hash_of_the_venue(venue: LoggedVenue) -> None:
+    told = call(venue, "replay")
+    assert int(told["state_hash"], 16) == venue.state_hash
+    assert told["sequence"] == int(venue.core.header[0]["sequence"])
+    assert told["events"] == int(venue.core.header[0]["execution_events"])
+    early = call(venue, "replay", "--until", "30")
+    assert early["sequence"] == 30
+    assert early["stopped_at_limit"]
+    assert early["state_hash"] != told["state_hash"]
+    venue.stop()
+
+
+def test_what_if_tells_which_answers_differ(venue: LoggedVenue, tmp_path: Path) -> None:
+    limits = tmp_path / "limits.toml"
+    limits.write_text(f'[[limit]]\nkind = "order_quantity"\nvalue = 50\naccount_id = {ALPHA}\n')
+    told = call(venue, "replay", "--what-if", str(limits))["what_if"]
+    assert told["limits_changed"] == 1
+    assert told["answers_differ"] > 0
+    assert told["traded_units"] < told["traded_units_as_it_was"]
+    becomes = {row["becomes"] for row in told["first_differences"]}
+    assert "rejected (REASON_ORDER_QUANTITY_LIMIT)" in becomes
+    limits.write_text('[[limit]]\nkind = "speed"\nvalue = 1\n')
+    with pytest.raises(TradeCaptainError):
+        call(venue, "replay", "--what-if", str(limits))
+    venue.stop()
+
+
+def test_cat_and_export_have_every_record(venue: LoggedVenue, tmp_path: Path) -> None:
+    rows = call(venue, "cat")["records"]
+    assert [row["journal_sequence"] for row in rows] == list(range(1, len(rows) + 1))
+    commands = [row for row in rows if row["record"] == "order_command"]
+    assert any(row.get("seen_execution_sequence", 0) > 0 for row in commands)
+    assert call(venue, "cat", "--from", "5", "--to", "7")["records"] == rows[4:7]
+    files = call(venue, "export", str(tmp_path / "out"))["files"]
+    assert sum(files.values()) == len(rows)
+    lines = (tmp_path / "out" / "order_command.ndjson").read_bytes().splitlines()
+    assert [orjson.loads(line) for line in lines] == commands
+    parquet = pytest.importorskip("pyarrow.parquet")
+    files = call(venue, "export", str(tmp_path / "out"), "--format", "parquet")["files"]
+    table = parquet.read_table(tmp_path / "out" / "order_command.parquet")
+    assert table.num_rows == files["order_command.parquet"] == len(commands)
+    assert table["sequence"].to_pylist() == [row["sequence"] for row in commands]
+    venue.stop()
+
+
+def test_parquet_without_its_library_is_a_typed_error(
+    venue: LoggedVenue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(TradeCaptainError) as refused:
+        call(venue, "export", str(tmp_path / "out"), "--format", "parquet")
+    assert "tradecaptain[export]" in refused.value.message
+    venue.stop()
+
+
+def test_repair_cuts_only_a_torn_record(venue: LoggedVenue) -> None:
+    venue.stop()
+    assert call(venue, "repair", "--dry-run")["torn_bytes"] == 0
+    segment = list_segments(venue.folder / "segments")[-1]
+    whole = segment.path.read_bytes()
+    segment.path.write_bytes(whole + b"\x60\x00\x00\x00torn")
+    told = call(venue, "repair", "--dry-run")
+    assert told["torn_bytes"] == 8
+    assert not told["done"]
+    assert segment.path.stat().st_size == len(whole) + 8
+    assert call(venue, "repair")["done"]
+    assert segment.path.read_bytes() == whole
