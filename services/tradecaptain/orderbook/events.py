@@ -165,15 +165,20 @@ def settle_execution(header: Any, event: int) -> None:
     elif (
         kind == execution_event.EXECUTION_TYPE_CANCELLED
         or kind == execution_event.EXECUTION_TYPE_EXPIRED
+        or kind == execution_event.EXECUTION_TYPE_RESTATED
     ):
+        # A restated order lives on with what the venue has taken off it given back.
+        is_restated = kind == execution_event.EXECUTION_TYPE_RESTATED
         result = gate_release(
             header[0]["gate"],
             execution_event.get_account_id(event),
             execution_event.get_instrument_id(event),
             execution_event.get_side(event),
-            execution_event.get_quantity_units(event)
+            execution_event.get_last_quantity_units(event)
+            if is_restated
+            else execution_event.get_quantity_units(event)
             - execution_event.get_cumulative_quantity_units(event),
-            1,
+            0 if is_restated else 1,
         )
         if result < 0:
             header[0]["accounting_errors"] += 1

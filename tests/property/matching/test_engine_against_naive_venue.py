@@ -266,10 +266,11 @@ class EngineMatchesNaiveVenue(RuleBasedStateMachine):
             for side in (1, 2):
                 levels: dict[int, list[int]] = {}
                 for order in book.side(side):
-                    levels.setdefault(order.price, []).append(order.leaves)
+                    if not order.is_hidden:
+                        levels.setdefault(order.price, []).append(order.shown)
                 expected = [(price, sum(q), len(q)) for price, q in levels.items()]
                 assert self.engine.depth(book.instrument_id, side) == expected
-            bids, asks = book.side(1), book.side(2)
+            bids, asks = ([o for o in book.side(side) if not o.is_conditional] for side in (1, 2))
             assert not bids or not asks or bids[0].price < asks[0].price
 
     @invariant()

@@ -8,75 +8,57 @@ steps is one list of events here.
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, field
 from typing import Any
 
-BUY, SELL = 1, 2
-LIMIT, MARKET = 1, 2
-DAY, GTC, IOC, FOK = 1, 2, 3, 4
-NEW, CANCEL, REPLACE, MASS_CANCEL = 1, 2, 3, 4
-ACCEPTED, REJECTED, TRADE, CANCELLED, REPLACED, EXPIRED = 1, 2, 3, 4, 5, 6
-CANCEL_REJECTED, REPLACE_REJECTED, ORDER_STATUS, MASS_CANCEL_DONE = 7, 8, 11, 12
-IS_WORKING, IS_PARTIAL, IS_FILLED, IS_CANCELLED, IS_REJECTED, IS_EXPIRED = 1, 2, 3, 4, 5, 6
-MAKER, TAKER = 1, 2
-ADD, REDUCE, REMOVE, BOOK_TRADE = 1, 2, 3, 4
-LARGEST = 2**63 - 1
-
-Command = dict[str, int]
-Event = dict[str, int]
-
-PARTY_FIELDS = (
-    "client_order_id0",
-    "client_order_id1",
-    "client_order_id2",
-    "client_order_id3",
-    "firm_id",
-    "session_id",
-    "trader_id",
-    "strategy_id",
-    "order_type",
-    "time_in_force",
-    "self_trade_group",
+from twins.matching.naive_auction import Auction
+from twins.matching.naive_checks import Checks
+from twins.matching.naive_dormant import Dormant
+from twins.matching.naive_matching import Matching
+from twins.matching.naive_records import (
+    ACCEPTED,
+    BUY,
+    CANCEL,
+    CANCEL_REJECTED,
+    CANCELLED,
+    CLOSED,
+    EXIT,
+    EXPIRED,
+    HALTED,
+    IS_CANCELLED,
+    IS_EXPIRED,
+    IS_REJECTED,
+    IS_WORKING,
+    LIMIT,
+    MASS_CANCEL,
+    MASS_CANCEL_DONE,
+    NEW,
+    ORDER_STATUS,
+    PARTY_FIELDS,
+    PEGGED,
+    POST_ONLY,
+    REDUCE,
+    REJECTED,
+    REMOVE,
+    REPLACE,
+    REPLACE_REJECTED,
+    REPLACED,
+    SELL,
+    SLIDE,
+    STOP,
+    STOP_LIMIT,
+    TRAILING,
+    TRIGGERED,
+    Book,
+    Command,
+    Event,
+    Order,
+    crosses,
 )
 
-
-@dataclass
-class Order:
-    order_id: int
-    account_id: int
-    instrument_id: int
-    side: int
-    price: int
-    total: int
-    leaves: int
-    party: dict[str, int]
-    tag: int
+__all__ = ["Book", "NaiveVenue", "Order"]
 
 
-@dataclass
-class Book:
-    instrument_id: int
-    lowest_price: int = -(2**63)
-    highest_price: int = LARGEST
-    largest_quantity: int = LARGEST
-    lot: int = 1
-    sequence: int = 0
-    divergence: int = 0
-    orders: list[Order] = field(default_factory=list)  # in time order
-
-    def side(self, side: int) -> list[Order]:
-        """Orders of a side in priority: best price first, then time."""
-        sign = -1 if side == BUY else 1
-        return sorted((o for o in self.orders if o.side == side), key=lambda o: sign * o.price)
-
-    def level(self, side: int, price: int) -> list[Order]:
-        return [o for o in self.orders if o.side == side and o.price == price]
-
-    def levels(self) -> int:
-        return len({(o.side, o.price) for o in self.orders})
-
-
-class NaiveVenue:
+class NaiveVenue(Checks, Matching, Dormant, Auction):
     """Many instruments, one stream of commands."""
 
     def __init__(
@@ -104,6 +86,13 @@ class NaiveVenue:
         self.executions: list[Event] = []
         self.book_events: list[Event] = []
         self.command: Command = {}
+        self.marked_executions = 0
+        self.marked_books = 0
+        self.band_reference: int | None = None
+        self.at_work: Order | None = None
+        self.is_set_off = False
+        self.fees: dict[int, tuple[int, int, int]] = {}
+        self.fee_tiers: dict[int, int] = {}
 
     # ---- events
 
@@ -130,7 +119,7 @@ class NaiveVenue:
 
     def order_event(self, order: Order, kind: int, status: int, own: bool, **fields: int) -> Event:
         echo = {"tag": order.tag}
-        if own:
+        if own and not self.is_set_off:
             echo = {
                 "tag": self.command.get("tag", 0),
                 "send_time_ns": self.command.get("send_time_ns", 0),
@@ -173,10 +162,30 @@ class NaiveVenue:
             **fields,
         )
 
-    def book_event(self, order: Order, action: int, quantity: int, match_id: int = 0) -> None:
+    def book_event(
+        self, order: Order, action: int, quantity: int, match_id: int = 0, **fields: int
+    ) -> None:
         """Called when the book is already as it is after the event."""
         book = self.books[order.instrument_id]
-        level = book.level(order.side, order.price)
+        level = [o for o in book.level(order.side, order.price) if not o.is_hidden]
+        self.market_event(
+            book,
+            action,
+            **(
+                {
+                    "side": order.side,
+                    "level_order_count": len(level),
+                    "order_id": order.order_id,
+                    "price_units": order.price,
+                    "quantity_units": quantity,
+                    "level_quantity_units": sum(o.shown for o in level),
+                    "match_id": match_id,
+                }
+                | fields
+            ),
+        )
+
+    def market_event(self, book: Book, action: int, **fields: int) -> None:
         book.sequence += 1
         self.book_sequence += 1
         self.book_events.append(
@@ -185,183 +194,121 @@ class NaiveVenue:
                 "sequence": self.book_sequence,
                 "time_ns": self.command["time_ns"],
                 "action": action,
-                "side": order.side,
-                "instrument_id": order.instrument_id,
-                "level_order_count": len(level),
+                "instrument_id": book.instrument_id,
                 "instrument_sequence": book.sequence,
-                "order_id": order.order_id,
-                "price_units": order.price,
-                "quantity_units": quantity,
-                "level_quantity_units": sum(o.leaves for o in level),
-                "match_id": match_id,
                 "command_sequence": self.command["sequence"],
             }
+            | fields
         )
+
+    def mark_last(self) -> None:
+        """Flag the last events since the last mark: those of one order's run."""
+        if len(self.executions) > self.marked_executions:
+            self.executions[-1]["flags"] = 1
+        if len(self.book_events) > self.marked_books:
+            self.book_events[-1]["flags"] = 1
+        self.marked_executions = len(self.executions)
+        self.marked_books = len(self.book_events)
+
+    def begin(self, command: Command) -> None:
+        self.is_set_off = False
+        self.command = command
+        self.executions, self.book_events = [], []
+        self.marked_executions = self.marked_books = 0
 
     # ---- commands
 
     def submit(self, command: Command) -> tuple[list[Event], list[Event]]:
         """Carry a command out; returns its execution events and book events."""
-        self.command = command
-        self.executions, self.book_events = [], []
+        self.begin(command)
         action = command.get("action", 0)
+        touched: Book | None = None
         if action == NEW:
-            self.new()
+            touched = self.new()
         elif action in (CANCEL, REPLACE):
-            self.change()
+            touched = self.change()
         elif action == MASS_CANCEL:
             self.mass_cancel()
         else:
             self.refuse(112)
-        for events in (self.executions, self.book_events):
-            if events:
-                events[-1]["flags"] = 1
+        self.mark_last()
+        if touched is not None:
+            self.settle(touched)
+            self.indicate(touched)
         return self.executions, self.book_events
 
     def get(self, name: str) -> int:
         return self.command.get(name, 0)
 
-    def new(self) -> None:
+    def new(self) -> Book | None:
+        """Returns the book that it may have changed."""
         reason = self.why_not_new()
         if reason:
             self.refuse(reason)
-            return
+            return None
         self.order_number += 1
-        is_limit = self.get("order_type") == LIMIT
+        book = self.books[self.get("instrument_id")]
+        order = self.make_order(book)
+        self.order_event(order, ACCEPTED, IS_WORKING, True)
+        if order.is_stop and not order.asleep:
+            self.trail(book, order)
+            if not self.waits(book, order):
+                self.order_event(order, TRIGGERED, IS_WORKING, True)
+        self.enter(order)
+        return book
+
+    def make_order(self, book: Book) -> Order:
+        kind, side = self.get("order_type"), self.get("side")
         order = Order(
             self.base + self.order_number,
             self.get("account_id"),
-            self.get("instrument_id"),
-            self.get("side"),
-            self.get("price_units") if is_limit else 0,
+            book.instrument_id,
+            side,
+            self.get("price_units") if kind in (LIMIT, STOP_LIMIT) else 0,
             self.get("quantity_units"),
             self.get("quantity_units"),
             {name: self.get(name) for name in PARTY_FIELDS},
             self.get("tag"),
+            kind,
+            self.get("time_in_force"),
+            self.get("instructions"),
+            self.get("display_quantity_units"),
+            self.get("minimum_visible_units"),
+            self.get("display_quantity_units"),
+            self.get("minimum_quantity_units"),
+            self.get("stop_price_units") if kind in (STOP, STOP_LIMIT) else None,
+            self.get("offset_units"),
+            self.get("offset_basis_points"),
+            self.get("peg_reference"),
+            self.get("price_units"),
+            self.get("expire_time_ns"),
+            self.get("self_trade_prevention"),
+            self.get("group_id"),
+            self.get("group_role"),
+            self.get("group_role") == EXIT,
         )
-        self.order_event(order, ACCEPTED, IS_WORKING, True)
-        self.match(order)
-
-    def why_not_new(self) -> int:
-        book = self.books.get(self.get("instrument_id"))
-        if not 0 < self.get("account_id") < self.account_ids:
-            return 101
-        if book is None:
-            return 100
-        terms = self.why_not_terms()
-        if terms:
-            return terms
-        is_limit = self.get("order_type") == LIMIT
-        numbers = self.why_not_numbers(book, is_limit)
-        if numbers:
-            return numbers
-        if self.order_count() >= self.order_capacity:
-            return 300
-        if is_limit and self.get("time_in_force") in (DAY, GTC):
-            side, price = self.get("side"), self.get("price_units")
-            room = self.why_no_room(book, side, price, book.level(side, price))
-            if room:
-                return room
-            if self.get("instructions") == 1 and self.reachable(book, side, price):
-                return 308
-        return 0
-
-    def why_not_terms(self) -> int:
-        kind, force = self.get("order_type"), self.get("time_in_force")
-        if self.get("side") not in (BUY, SELL):
-            return 107
-        if kind not in (LIMIT, MARKET):
-            return 108
-        if force not in (DAY, GTC, IOC, FOK) or (kind == MARKET and force == GTC):
-            return 109
-        if self.get("expire_time_ns"):
-            return 109
-        if self.get("instructions") not in (0, 1):
-            return 114
-        if self.get("instructions") == 1 and (kind != LIMIT or force not in (DAY, GTC)):
-            return 114
-        extras = ("stop_price_units", "display_quantity_units", "minimum_quantity_units")
-        return 114 if any(self.get(name) for name in extras) else 0
-
-    def why_not_numbers(self, book: Book, is_limit: bool) -> int:
-        quantity, price = self.get("quantity_units"), self.get("price_units")
-        if not 0 < quantity <= book.largest_quantity or quantity % book.lot:
-            return 106
-        if is_limit and not book.lowest_price <= price <= book.highest_price:
-            return 110
-        return 0
-
-    def why_no_room(self, book: Book, side: int, price: int, others: list[Order]) -> int:
-        if not book.level(side, price):
-            taken = sum(b.levels() for b in self.books.values())
-            return 300 if taken >= self.level_capacity else 0
-        return 111 if sum(o.leaves for o in others) + self.get("quantity_units") > LARGEST else 0
-
-    def order_count(self) -> int:
-        return sum(len(book.orders) for book in self.books.values())
-
-    @staticmethod
-    def reachable(book: Book, side: int, limit: int | None) -> list[Order]:
-        """Orders of the other side that an order with this limit (None: any price) may meet."""
-        others = book.side(3 - side)
-        if limit is None:
-            return others
-        return [o for o in others if (o.price <= limit if side == BUY else o.price >= limit)]
-
-    def match(self, taker: Order) -> None:
-        book = self.books[taker.instrument_id]
-        is_limit = taker.party["order_type"] == LIMIT
-        force = taker.party["time_in_force"]
-        makers = self.reachable(book, taker.side, taker.price if is_limit else None)
-        group = taker.party["self_trade_group"]
-        own = [i for i, o in enumerate(makers) if group and o.party["self_trade_group"] == group]
-        allowed = makers[: own[0]] if own else makers
-        if force == FOK and sum(o.leaves for o in allowed) < taker.leaves:
-            self.expire(taker, 302)
-            return
-        for maker in allowed:
-            if taker.leaves:
-                self.trade(book, taker, maker)
-        if not taker.leaves:
-            return
-        if own:
-            self.expire(taker, 307)
-        elif is_limit and force in (DAY, GTC):
-            book.orders.append(taker)
-            self.book_event(taker, ADD, taker.leaves)
-        else:
-            self.expire(taker, 301)
-
-    def trade(self, book: Book, taker: Order, maker: Order) -> None:
-        quantity = min(taker.leaves, maker.leaves)
-        self.match_number += 1
-        match_id = self.base + self.match_number
-        for order, liquidity in ((taker, TAKER), (maker, MAKER)):
-            order.leaves -= quantity
-            self.order_event(
-                order,
-                TRADE,
-                IS_PARTIAL if order.leaves else IS_FILLED,
-                order is taker,
-                liquidity=liquidity,
-                match_id=match_id,
-                last_price_units=maker.price,
-                last_quantity_units=quantity,
-            )
-        if not maker.leaves:
-            book.orders.remove(maker)
-        self.book_event(maker, BOOK_TRADE, quantity, match_id)
+        best = book.side(3 - side)
+        slides = order.instructions & SLIDE and not book.is_auction and not order.asleep
+        if slides and best and crosses(side, order.price, best[0].price):
+            order.price = self.slid(book, side, best[0].price)
+        if kind == PEGGED and not order.asleep:
+            order.price = self.peg_price(book, order) or 0
+        return order
 
     def expire(self, order: Order, reason: int) -> None:
+        """End an order that stands nowhere."""
         self.order_event(order, EXPIRED, IS_EXPIRED, True, reason=reason, leaves_quantity_units=0)
+        self.group_ended(order)
 
     def target(self) -> Order | None:
         account_id, order_id = self.get("account_id"), self.get("order_id")
         if order_id:
-            found = [o for b in self.books.values() for o in b.orders if o.order_id == order_id]
+            everything = [o for b in self.books.values() for o in [*b.orders, *b.parked]]
+            found = [o for o in everything if o.order_id == order_id]
         elif account_id == self.replay_account_id and self.get("client_order_id0"):
             book = self.books.get(self.get("instrument_id"))
-            orders = sorted(book.orders if book else [], key=lambda o: o.order_id, reverse=True)
+            mine = [*book.orders, *book.parked] if book else []
+            orders = sorted(mine, key=lambda o: o.order_id, reverse=True)
             vendor_id = self.get("client_order_id0")
             found = [o for o in orders if o.party["client_order_id0"] == vendor_id]
             found = [o for o in found if o.account_id == account_id]
@@ -369,17 +316,21 @@ class NaiveVenue:
             found = []
         return found[0] if found and found[0].account_id == account_id else None
 
-    def change(self) -> None:
+    def change(self) -> Book | None:
         order = self.target()
         if order is None:
             book = self.books.get(self.get("instrument_id"))
             if book and self.get("account_id") == self.replay_account_id:
                 book.divergence += 1
             self.refuse(102)
-        elif self.get("action") == CANCEL:
+            return None
+        before = len(self.executions)
+        if self.get("action") == CANCEL:
             self.cancel(order)
         else:
             self.replace(order)
+        refused = self.executions[before]["execution_type"] in (CANCEL_REJECTED, REPLACE_REJECTED)
+        return None if refused else self.books[order.instrument_id]
 
     def cancel(self, order: Order) -> None:
         quantity = self.get("quantity_units")
@@ -394,44 +345,63 @@ class NaiveVenue:
             self.reduce(order, quantity)
 
     def end(self, order: Order, reason: int, own: bool) -> None:
-        self.order_event(
-            order, CANCELLED, IS_CANCELLED, own, reason=reason, leaves_quantity_units=0
-        )
-        self.books[order.instrument_id].orders.remove(order)
-        self.book_event(order, REMOVE, order.leaves)
+        self.end_with(order, reason, own=own)
+
+    def end_with(
+        self, order: Order, reason: int, *, own: bool = False, expired: bool = False
+    ) -> None:
+        """End an order that rests or waits."""
+        kind, status = (EXPIRED, IS_EXPIRED) if expired else (CANCELLED, IS_CANCELLED)
+        self.order_event(order, kind, status, own, reason=reason, leaves_quantity_units=0)
+        book = self.books[order.instrument_id]
+        if order in book.parked:
+            book.parked.remove(order)
+        else:
+            book.orders.remove(order)
+            if not order.is_hidden:
+                self.book_event(order, REMOVE, order.shown)
+        self.group_ended(order)
 
     def reduce(self, order: Order, quantity: int) -> None:
-        order.total -= quantity
-        order.leaves -= quantity
+        self.take_off(order, quantity)
         self.replaced(order)
-        self.book_event(order, REDUCE, order.leaves)
+        if order in self.books[order.instrument_id].orders and not order.is_hidden:
+            self.book_event(order, REDUCE, order.shown)
 
     def replaced(self, order: Order) -> None:
-        self.order_event(
-            order, REPLACED, IS_WORKING if order.leaves == order.total else IS_PARTIAL, True
-        )
+        self.order_event(order, REPLACED, order.working_status, True)
 
     def replace(self, order: Order) -> None:
         reason = self.why_not_replace(order)
         if reason:
             self.refuse(reason)
             return
+        book = self.books[order.instrument_id]
         price, total = self.get("price_units"), self.get("quantity_units")
         for name in PARTY_FIELDS[:4]:
             order.party[name] = self.get(name)
         order.tag = self.get("tag")
-        if price == order.price and total < order.total:
+        if order in book.parked:
+            if order.kind in (LIMIT, STOP_LIMIT):
+                order.price = price
+            if order.kind in (STOP, STOP_LIMIT) and self.get("stop_price_units"):
+                order.stop = self.get("stop_price_units")
+            order.leaves += total - order.total
+            order.total = total
+            order.visible = min(order.display, order.leaves)
+            self.replaced(order)
+        elif price == order.price and total < order.total:
             self.reduce(order, order.total - total)
         elif price == order.price and total == order.total:
             self.replaced(order)
         else:
-            book = self.books[order.instrument_id]
             book.orders.remove(order)
-            self.book_event(order, REMOVE, order.leaves)
+            if not order.is_hidden:
+                self.book_event(order, REMOVE, order.shown)
             order.leaves += total - order.total
             order.price, order.total = price, total
             self.replaced(order)
-            self.match(order)
+            self.enter(order)
 
     def why_not_replace(self, order: Order) -> int:
         book = self.books[order.instrument_id]
@@ -439,14 +409,31 @@ class NaiveVenue:
             return 116
         if self.get("side") not in (0, order.side):
             return 116
-        numbers = self.why_not_numbers(book, True)
+        if order.kind in (PEGGED, TRAILING):
+            return 116
+        numbers = self.why_not_numbers(book, order.kind in (LIMIT, STOP_LIMIT))
         if numbers:
             return numbers
-        price, total = self.get("price_units"), self.get("quantity_units")
-        if total <= order.total - order.leaves:
+        price, total, stop = (
+            self.get("price_units"),
+            self.get("quantity_units"),
+            self.get("stop_price_units"),
+        )
+        if total <= order.filled:
             return 115
-        if price == order.price and total <= order.total:
+        waits = order in book.parked
+        if stop and not (waits and order.kind in (STOP, STOP_LIMIT)):
+            return 117
+        if stop and not book.lowest_price <= stop <= book.highest_price:
+            return 117
+        if book.phase in (CLOSED, HALTED):
+            return 310
+        if waits or (price == order.price and total <= order.total):
             return 0
+        best = book.side(3 - order.side)
+        waits_for_makers = order.instructions & POST_ONLY and not book.is_auction
+        if waits_for_makers and best and crosses(order.side, price, best[0].price):
+            return 308
         others = [o for o in book.level(order.side, price) if o is not order]
         return self.why_no_room(book, order.side, price, others)
 
@@ -472,6 +459,7 @@ class NaiveVenue:
                 tag=self.get("tag"),
                 send_time_ns=self.get("send_time_ns"),
             )
+            self.settle_all()
 
     def sweep(
         self, scope: dict[str, int], instrument_id: int, side: int, reason: int, *, own: bool
@@ -481,7 +469,7 @@ class NaiveVenue:
         for book in self.books.values():
             if instrument_id and book.instrument_id != instrument_id:
                 continue
-            for order in book.side(BUY) + book.side(SELL):
+            for order in book.side(BUY) + book.side(SELL) + list(book.parked):
                 known = order.party | {"account_id": order.account_id}
                 if side not in (0, order.side):
                     continue
@@ -490,9 +478,11 @@ class NaiveVenue:
                 count += 1
                 if reason:
                     self.end(order, reason, own)
-                    self.book_events[-1]["flags"] = 1
+                    if len(self.book_events) > self.marked_books:
+                        self.book_events[-1]["flags"] = 1
+                    self.marked_books = len(self.book_events)
                 else:
-                    status = IS_WORKING if order.leaves == order.total else IS_PARTIAL
+                    status = order.working_status
                     self.order_event(order, ORDER_STATUS, status, False)
                 if not own:
                     self.executions[-1]["flags"] = 1
@@ -500,10 +490,39 @@ class NaiveVenue:
 
     def control(self, scope: dict[str, int], **where: Any) -> tuple[list[Event], list[Event], int]:
         """A mass cancel or status request by the venue."""
-        self.command = where.pop("stamps")
-        self.executions, self.book_events = [], []
+        self.begin(where.pop("stamps"))
         count = self.sweep(scope, own=False, **where)
+        self.settle_all()
         return self.executions, self.book_events, count
+
+    def settle_all(self) -> None:
+        self.mark_last()
+        for book in self.books.values():
+            self.settle(book)
+            self.indicate(book)
+
+    def set_instrument_phase(
+        self,
+        stamps: Command,
+        instrument_id: int,
+        phase: int,
+        end_ns: int = 0,
+        reference: int | None = None,
+    ) -> tuple[list[Event], list[Event]]:
+        """The venue changes the phase of an instrument, and says what the last price was."""
+        self.begin(stamps)
+        book = self.books[instrument_id]
+        if reference is not None:
+            book.last = reference
+        self.change_phase(book, phase, end_ns)
+        return self.executions, self.book_events
+
+    def set_bands(
+        self, instrument_id: int, low: int, high: int, dynamic: int, pause_ns: int
+    ) -> None:
+        book = self.books[instrument_id]
+        book.low_band, book.high_band = low, high
+        book.dynamic_band, book.pause_ns = dynamic, pause_ns
 
     # ---- state
 
@@ -516,9 +535,10 @@ class NaiveVenue:
         ]
         for book in self.books.values():
             values += [book.instrument_id, book.sequence, book.divergence]
-            for order in book.side(BUY) + book.side(SELL):
+            values += [book.phase, book.auction_end_ns, book.last or 0]
+            for order in book.side(BUY) + book.side(SELL) + book.parked:
                 values += [order.order_id, order.account_id, order.price]
-                values += [order.total, order.leaves]
+                values += [order.total, order.leaves, order.shown, order.stop or 0]
         low, high, modulus = 1, 0, 2**31 - 1
         for value in values:
             for half in (value & 0xFFFFFFFF, value >> 32 & 0xFFFFFFFF):

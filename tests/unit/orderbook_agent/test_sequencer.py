@@ -364,7 +364,7 @@ def test_back_pressure_stops_commands_and_loses_nothing(open_venue: VenueDriver)
     open_venue.mesh.faults.held_streams.add(streams.EXECUTION_EVENTS)
     before = open_venue.core.counts()["execution_events"]
     early: list[dict[str, int]] = []
-    for _ in range(800):
+    for _ in range(700):
         open_venue.order(price_units=1)
         open_venue.crank(1)
         early += open_venue.read("execution")
@@ -379,7 +379,7 @@ def test_back_pressure_stops_commands_and_loses_nothing(open_venue: VenueDriver)
         open_venue.crank(2)
         events += open_venue.read("execution")
     assert [e["sequence"] for e in events] == list(range(before + 1, before + 1 + len(events)))
-    assert kinds(events).count(ACCEPTED) + kinds(events).count(REJECTED) == 800
+    assert kinds(events).count(ACCEPTED) + kinds(events).count(REJECTED) == 700
 
 
 def test_sweep_interrupted_by_back_pressure_goes_on_where_it_stopped(

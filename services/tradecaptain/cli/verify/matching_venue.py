@@ -20,7 +20,7 @@ from tradecaptain.kernels.matching import (
     engine_resume,
     engine_submit,
 )
-from tradecaptain.kernels.matching.checks import INSTRUCTION_REDUCE
+from tradecaptain.kernels.matching.terms import INSTRUCTION_REDUCE
 from tradecaptain.wire import book_event, common, control, execution_event, order_command, reason
 
 INSTRUMENT_ID = 1

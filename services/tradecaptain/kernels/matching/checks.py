@@ -7,62 +7,68 @@ risk gate may reserve for it right after.
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
+from tradecaptain.base.memory import load_i16, load_i32, load_i64, load_u16, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.identity import find_order_id, find_vendor_id
-from tradecaptain.kernels.matching.layout import INT64_MAXIMUM, ORDER_IDS_CLIENT, UNKNOWN_LEVEL
-from tradecaptain.kernels.matching.levels import crosses, level_of_price, opposite
+from tradecaptain.kernels.matching.layout import (
+    INT64_MAXIMUM,
+    ORDER_IDS_CLIENT,
+    SPECIAL_BOOK,
+    UNKNOWN_LEVEL,
+)
+from tradecaptain.kernels.matching.rules import check_room_at, check_special, meets_best
 from tradecaptain.kernels.matching.tables import (
     account_known,
     book_at,
     book_index,
-    has_free_level,
     has_free_order,
     level_at,
     order_at,
-    party_at,
-    side_at,
 )
+from tradecaptain.kernels.matching.terms import INSTRUCTION_POST_ONLY
+from tradecaptain.kernels.matching.waiting import check_special_replace
 from tradecaptain.wire import common, order_command, reason
 
-INSTRUCTION_POST_ONLY = 1
-INSTRUCTION_REDUCE = 16
+
+@inline
+def is_plain(command: int) -> bool:
+    """Whether a new order says no more than price, quantity, post-only and a plain time in force.
+
+    Self-trade prevention, peg, group role and basis points lie in one word.
+    """
+    order_type = order_command.get_order_type(command)
+    extras = (
+        order_command.get_stop_price_units(command)
+        | order_command.get_display_quantity_units(command)
+        | order_command.get_minimum_quantity_units(command)
+        | order_command.get_expire_time_ns(command)
+        | load_i64(command + order_command.OFFSET_SELF_TRADE_PREVENTION)
+        | order_command.get_offset_units(command)
+        | order_command.get_minimum_visible_units(command)
+        | order_command.get_group_id(command)
+    )
+    return (
+        extras == 0
+        and (order_type == common.ORDER_TYPE_LIMIT or order_type == common.ORDER_TYPE_MARKET)
+        and order_command.get_time_in_force(command) <= common.TIME_IN_FORCE_FILL_OR_KILL
+        and order_command.get_instructions(command) <= INSTRUCTION_POST_ONLY
+    )
 
 
 @inline
 def check_terms(command: int) -> int:
-    """Side, type, time in force and instructions: 0 or a reason."""
+    """Side, time in force and post-only of a plain order: 0 or a reason."""
     side = order_command.get_side(command)
     if side != common.SIDE_BUY and side != common.SIDE_SELL:
         return reason.REASON_INVALID_SIDE
-    order_type = order_command.get_order_type(command)
-    if order_type != common.ORDER_TYPE_LIMIT and order_type != common.ORDER_TYPE_MARKET:
-        return reason.REASON_INVALID_ORDER_TYPE
     time_in_force = order_command.get_time_in_force(command)
-    if (
-        time_in_force < common.TIME_IN_FORCE_DAY
-        or time_in_force > common.TIME_IN_FORCE_FILL_OR_KILL
+    is_market = order_command.get_order_type(command) == common.ORDER_TYPE_MARKET
+    if time_in_force < common.TIME_IN_FORCE_DAY or (
+        is_market and time_in_force == common.TIME_IN_FORCE_GOOD_TILL_CANCEL
     ):
         return reason.REASON_INVALID_TIME_IN_FORCE
-    if (
-        order_type == common.ORDER_TYPE_MARKET
-        and time_in_force == common.TIME_IN_FORCE_GOOD_TILL_CANCEL
-    ):
-        return reason.REASON_INVALID_TIME_IN_FORCE
-    if order_command.get_expire_time_ns(command) != 0:
-        # No time in force that is offered ends at a moment of the sender's choosing.
-        return reason.REASON_INVALID_TIME_IN_FORCE
-    instructions = order_command.get_instructions(command)
-    if instructions != 0 and (
-        instructions != INSTRUCTION_POST_ONLY
-        or order_type != common.ORDER_TYPE_LIMIT
-        or time_in_force > common.TIME_IN_FORCE_GOOD_TILL_CANCEL
-    ):
-        return reason.REASON_INVALID_INSTRUCTION
-    if (
-        order_command.get_stop_price_units(command) != 0
-        or order_command.get_display_quantity_units(command) != 0
-        or order_command.get_minimum_quantity_units(command) != 0
+    if order_command.get_instructions(command) != 0 and (
+        is_market or time_in_force > common.TIME_IN_FORCE_GOOD_TILL_CANCEL
     ):
         return reason.REASON_INVALID_INSTRUCTION
     return 0
@@ -84,32 +90,12 @@ def check_numbers(
         or price_units > load_i64(rules + at.BOOK_MAXIMUM_PRICE_UNITS)
     ):
         return reason.REASON_PRICE_OUT_OF_RANGE
+    if is_limit != 0 and (
+        price_units < load_i64(rules + at.BOOK_LOW_BAND_UNITS)
+        or price_units > load_i64(rules + at.BOOK_HIGH_BAND_UNITS)
+    ):
+        return reason.REASON_PRICE_BAND
     return 0
-
-
-@inline
-def check_room(engine: int, book: int, side: int, price_units: int, quantity_units: int) -> int:
-    """Whether an order could rest at a price: a level for it, and no overflow of its aggregate.
-
-    Notes the level, so that it needn't be looked for again when the order does rest.
-    """
-    level = level_of_price(engine, side_at(engine, book, side), price_units)
-    store_i64(engine + at.HEADER_FOUND_LEVEL, level)
-    if level == 0:
-        return 0 if has_free_level(engine) else reason.REASON_CAPACITY_EXHAUSTED
-    resting_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS)
-    if resting_units > INT64_MAXIMUM - quantity_units:
-        return reason.REASON_NUMBER_OUT_OF_RANGE
-    return 0
-
-
-@inline
-def would_trade(engine: int, book: int, side: int, price_units: int) -> bool:
-    """Whether a limit order would meet the other side."""
-    best = load_i32(side_at(engine, book, opposite(side)) + at.SIDE_BOOK_BEST) + 0
-    return best != 0 and crosses(
-        side, price_units, load_i64(level_at(engine, best) + at.LEVEL_PRICE_UNITS)
-    )
 
 
 @inline
@@ -120,6 +106,8 @@ def check_new(engine: int, command: int) -> int:
     book = book_index(engine, order_command.get_instrument_id(command))
     if book == 0:
         return reason.REASON_UNKNOWN_INSTRUMENT
+    if not is_plain(command) or load_i64(book_at(engine, book) + at.BOOK_SPECIAL) >= SPECIAL_BOOK:
+        return check_special(engine, book, command)
     refusal = check_terms(command)
     if refusal != 0:
         return refusal
@@ -140,13 +128,11 @@ def check_new(engine: int, command: int) -> int:
         is_limit != 0
         and order_command.get_time_in_force(command) <= common.TIME_IN_FORCE_GOOD_TILL_CANCEL
     ):
-        refusal = check_room(engine, book, side, price_units, quantity_units)
-        if refusal != 0:
-            return refusal
-        if order_command.get_instructions(command) == INSTRUCTION_POST_ONLY and would_trade(
+        if order_command.get_instructions(command) == INSTRUCTION_POST_ONLY and meets_best(
             engine, book, side, price_units
         ):
             return reason.REASON_POST_ONLY_WOULD_TRADE
+        return check_room_at(engine, book, side, price_units, quantity_units)
     return 0
 
 
@@ -181,14 +167,18 @@ def check_replace(engine: int, command: int, slot: int) -> int:
     """Whether a replace of a working order may go through: 0 or the reason why not."""
     order = order_at(engine, slot)
     book = load_i32(order + at.ORDER_BOOK) + 0
+    if (
+        load_u16(order + at.ORDER_FLAGS) != 0
+        or load_i64(book_at(engine, book) + at.BOOK_SPECIAL) >= SPECIAL_BOOK
+        or order_command.get_stop_price_units(command) != 0
+    ):
+        return check_special_replace(engine, slot, command)
     instrument_id = order_command.get_instrument_id(command)
     side = order_command.get_side(command)
     own_side = load_i16(order + at.ORDER_SIDE) + 0
     if instrument_id != load_i64(book_at(engine, book) + at.BOOK_INSTRUMENT_ID) or (
         side != own_side and side != common.SIDE_UNSET
     ):
-        return reason.REASON_REPLACE_MISMATCH
-    if load_i32(party_at(engine, slot) + at.PARTY_ORDER_TYPE) != common.ORDER_TYPE_LIMIT:
         return reason.REASON_REPLACE_MISMATCH
     price_units = order_command.get_price_units(command)
     quantity_units = order_command.get_quantity_units(command)
@@ -212,4 +202,4 @@ def check_replace(engine: int, command: int, slot: int) -> int:
         # The level is closed in between if the order was alone at it.
         store_i64(engine + at.HEADER_FOUND_LEVEL, UNKNOWN_LEVEL)
         return 0
-    return check_room(engine, book, own_side, price_units, quantity_units)
+    return check_room_at(engine, book, own_side, price_units, quantity_units)

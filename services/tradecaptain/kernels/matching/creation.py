@@ -147,8 +147,11 @@ def create_engine(engine: int, config: int) -> None:
 
 
 @inline
-def set_trading(book: int, rules: int) -> None:
-    """How a new book (by its address) trades; a book that isn't plain is marked as special."""
+def set_trading(engine: int, book: int, rules: int) -> None:
+    """How a new book (by its address) trades; a book that isn't plain is marked as special.
+
+    A book of batch auctions collects from the start; its first auction is due at once.
+    """
     allocation = load_i64(rules + at.RULES_ALLOCATION)
     store_i64(book + at.BOOK_TICK_UNITS, load_i64(rules + at.RULES_TICK_UNITS))
     store_i64(book + at.BOOK_ALLOCATION, allocation)
@@ -159,6 +162,32 @@ def set_trading(book: int, rules: int) -> None:
     store_i64(book + at.BOOK_PHASE, common.TRADING_PHASE_CONTINUOUS)
     if allocation != common.ALLOCATION_PRICE_TIME:
         store_i64(book + at.BOOK_SPECIAL, SPECIAL_BOOK)
+    if allocation == common.ALLOCATION_BATCH_AUCTION:
+        store_i64(book + at.BOOK_PHASE, common.TRADING_PHASE_INTRADAY_AUCTION)
+        store_i64(book + at.BOOK_AUCTION_END_NS, 1)
+        store_i64(book + at.BOOK_WATCH_COUNT, 1)
+        counter = engine + at.HEADER_WATCH_COUNT
+        store_i64(counter, load_i64(counter) + 1)
+        store_i64(engine + at.HEADER_NEXT_TIMER_NS, 1)
+
+
+@inline
+def are_consistent(rules: int) -> bool:
+    """Whether the rules of a new instrument don't contradict each other."""
+    allocation = load_i64(rules + at.RULES_ALLOCATION)
+    return (
+        load_i64(rules + at.RULES_LOT_UNITS) >= 1
+        and load_i64(rules + at.RULES_TICK_UNITS) >= 1
+        and load_i64(rules + at.RULES_MAXIMUM_QUANTITY_UNITS) >= 1
+        and load_i64(rules + at.RULES_MINIMUM_PRICE_UNITS)
+        <= load_i64(rules + at.RULES_MAXIMUM_PRICE_UNITS)
+        and load_i64(rules + at.RULES_MINIMUM_SHARE_UNITS) >= 0
+        and common.ALLOCATION_PRICE_TIME <= allocation <= common.ALLOCATION_BATCH_AUCTION
+        and (
+            allocation != common.ALLOCATION_BATCH_AUCTION
+            or load_i64(rules + at.RULES_BATCH_INTERVAL_NS) > 0
+        )
+    )
 
 
 @inline
@@ -171,7 +200,7 @@ def open_book(engine: int, instrument_id: int) -> int:
         return -reason.REASON_UNKNOWN_INSTRUMENT
     entry = engine + load_i64(engine + at.HEADER_INSTRUMENT_INDEX_OFFSET) + instrument_id * 4
     if load_i32(entry) != 0:
-        return -reason.REASON_INVALID_REQUEST
+        return -reason.REASON_DUPLICATE_INSTRUMENT
     store_i64(book_at(engine, index) + at.BOOK_INSTRUMENT_ID, instrument_id)
     store_i32(entry, index)
     store_i64(engine + at.HEADER_INSTRUMENT_COUNT, index)
@@ -181,8 +210,8 @@ def open_book(engine: int, instrument_id: int) -> int:
 @inline
 def add_book(engine: int, rules: int) -> int:
     """Open an empty book for an instrument; returns its index, or minus the reason why not."""
-    if load_i64(rules + at.RULES_LOT_UNITS) < 1 or load_i64(rules + at.RULES_TICK_UNITS) < 1:
-        return -reason.REASON_INVALID_REQUEST
+    if not are_consistent(rules):
+        return -reason.REASON_INVALID_INSTRUMENT_RULES
     index = open_book(engine, load_i64(rules + at.RULES_INSTRUMENT_ID))
     if index < 0:
         return index
@@ -193,5 +222,5 @@ def add_book(engine: int, rules: int) -> int:
         book + at.BOOK_MAXIMUM_QUANTITY_UNITS, load_i64(rules + at.RULES_MAXIMUM_QUANTITY_UNITS)
     )
     store_i64(book + at.BOOK_LOT_UNITS, load_i64(rules + at.RULES_LOT_UNITS))
-    set_trading(book, rules)
+    set_trading(engine, book, rules)
     return index

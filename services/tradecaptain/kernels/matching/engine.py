@@ -20,9 +20,16 @@ from tradecaptain.kernels.matching.layout import (
     PHASE_FILL_OR_KILL,
     PHASE_IDLE,
     PHASE_MATCH,
+    PHASE_SPECIAL,
+    PHASE_UNCROSS,
+    PHASE_WORK,
 )
 from tradecaptain.kernels.matching.match import fill_or_kill_step, match_step
+from tradecaptain.kernels.matching.phases import resume_phases
+from tradecaptain.kernels.matching.special import special_step
 from tradecaptain.kernels.matching.sweep import sweep_step
+from tradecaptain.kernels.matching.venue_control import submit_venue_control
+from tradecaptain.kernels.matching.work import work_step
 from tradecaptain.wire import control, order_command, reason
 
 
@@ -49,6 +56,12 @@ def resume_step(engine: int) -> int:
         return match_step(engine)
     if phase == PHASE_FILL_OR_KILL:
         return fill_or_kill_step(engine)
+    if phase == PHASE_SPECIAL:
+        return special_step(engine)
+    if phase == PHASE_WORK:
+        return work_step(engine)
+    if phase >= PHASE_UNCROSS:
+        return resume_phases(engine, phase)
     return sweep_step(engine)
 
 
@@ -87,6 +100,8 @@ def engine_resume(engine: int) -> int:
 def submit_control(engine: int, record: int) -> int:
     """Carry out the first step of a control: DONE, MORE, or minus a reason."""
     action = control.get_action(record)
+    if action >= control.CONTROL_ACTION_CREATE_INSTRUMENT:
+        return submit_venue_control(engine, record)
     refusal = set_scope(engine, record)
     if refusal != 0:
         return -refusal
@@ -101,5 +116,8 @@ def submit_control(engine: int, record: int) -> int:
 
 @kernel("int64(int64, int64)")
 def engine_control(engine: int, record: int) -> int:
-    """Carry out a mass cancel or status request of a control: DONE, MORE, or minus a reason."""
+    """Carry out a control of the venue, a mass cancel or a status request.
+
+    DONE, MORE, or minus a reason.
+    """
     return submit_control(engine, record)

@@ -6,13 +6,21 @@ Each function leaves the engine in a bounded step: DONE, or MORE when `resume_st
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import copy_bytes, load_i32, load_i64, store_i32, store_i64
+from tradecaptain.base.memory import (
+    copy_bytes,
+    load_i32,
+    load_i64,
+    load_u16,
+    store_i32,
+    store_i64,
+    store_u16,
+)
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.checks import (
-    INSTRUCTION_REDUCE,
     check_new,
     check_replace,
     find_target,
+    is_plain,
     keeps_priority,
 )
 from tradecaptain.kernels.matching.events import (
@@ -22,27 +30,31 @@ from tradecaptain.kernels.matching.events import (
     write_execution,
     write_refusal,
 )
+from tradecaptain.kernels.matching.finish import close_step, finish_step, note_book
 from tradecaptain.kernels.matching.layout import (
     DONE,
+    FLAG_POST_ONLY,
     INT64_MAXIMUM,
     INT64_MINIMUM,
     ORDER_IDS_CLIENT,
     PARTY_NAMES_BYTES,
+    SPECIAL_BOOK,
 )
 from tradecaptain.kernels.matching.levels import close_if_empty, leave_level, level_reduce
-from tradecaptain.kernels.matching.match import (
-    begin_match,
-    enter_ids,
-    finish_step,
-    forget_order,
-    leave_ids,
-)
+from tradecaptain.kernels.matching.match import begin_match
+from tradecaptain.kernels.matching.orders import enter_ids, forget_order, leave_ids
 from tradecaptain.kernels.matching.tables import (
     book_at,
     book_index,
     order_at,
     party_at,
     take_order,
+)
+from tradecaptain.kernels.matching.terms import INSTRUCTION_REDUCE, order_book, order_type_of
+from tradecaptain.kernels.matching.waiting import (
+    accept_special,
+    cancel_special,
+    replace_special,
 )
 from tradecaptain.wire import book_event, common, execution_event, order_command, reason
 
@@ -97,10 +109,25 @@ def fill_order(engine: int, slot: int, command: int) -> None:
 
 
 @inline
+def is_market_at_auction(engine: int, slot: int) -> bool:
+    """Whether a new order has no price while its instrument collects orders for an auction."""
+    book = order_book(engine, slot)
+    return (
+        load_i64(book + at.BOOK_SPECIAL) >= SPECIAL_BOOK
+        and order_type_of(engine, slot) == common.ORDER_TYPE_MARKET
+    )
+
+
+@inline
 def accept_new(engine: int, command: int) -> int:
     """Enter a new order that `check_new` let pass: acknowledge it, match it, rest or expire it."""
     slot = take_order(engine)
     fill_order(engine, slot, command)
+    order = order_at(engine, slot)
+    if not is_plain(command) or is_market_at_auction(engine, slot):
+        return accept_special(engine, slot, command)
+    if order_command.get_instructions(command) != 0:
+        store_u16(order + at.ORDER_FLAGS, FLAG_POST_ONLY)
     write_execution(
         engine,
         slot,
@@ -130,7 +157,7 @@ def refuse(engine: int, command: int, why: int) -> int:
     elif action == order_command.COMMAND_ACTION_REPLACE_ORDER:
         execution_type = execution_event.EXECUTION_TYPE_REPLACE_REJECTED
     event = write_refusal(engine, command, execution_type, why)
-    finish_step(engine)
+    close_step(engine)
     return event
 
 
@@ -218,6 +245,9 @@ def cancel_order(engine: int, command: int, slot: int) -> int:
         engine + at.HEADER_REPLAY_ACCOUNT_ID
     ):
         count_divergence(engine, load_i32(order + at.ORDER_BOOK) + 0)
+    note_book(engine, load_i32(order + at.ORDER_BOOK) + 0)
+    if load_u16(order + at.ORDER_FLAGS) != 0:
+        return cancel_special(engine, slot, quantity_units)
     if quantity_units == 0 or quantity_units >= leaves_units:
         end_resting(engine, slot, reason.REASON_CANCELLED_BY_OWNER, True)
     else:
@@ -240,8 +270,12 @@ def accept_replace(engine: int, command: int, slot: int) -> int:
     is_reduction = keeps_priority(order, price_units, quantity_units)
     leave_ids(engine, slot)
     set_client_order_id(party_at(engine, slot), command)
+    if load_u16(order + at.ORDER_FLAGS) != 0:
+        enter_ids(engine, slot)
+        return replace_special(engine, slot, command)
     if is_reduction:
         enter_ids(engine, slot)
+        note_book(engine, load_i32(order + at.ORDER_BOOK) + 0)
         if removed_units > 0:
             reduce_resting(engine, slot, removed_units)
         else:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import copy_bytes, load_i16, load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.fees import fee_units
 from tradecaptain.kernels.matching.layout import NANOSECONDS_A_DAY, PARTY_NAMES_BYTES
 from tradecaptain.kernels.matching.reports import (
     count_book_event,
+    count_market_event,
     report_mass_cancel,
     report_order,
     report_refusal,
@@ -178,6 +180,10 @@ def write_fill(
     execution_event.set_match_id(event, match_id)
     execution_event.set_last_price_units(event, price_units)
     execution_event.set_last_quantity_units(event, quantity_units)
+    if load_i64(engine + at.HEADER_HAS_FEES) != 0:
+        account_id = load_i32(order_at(engine, slot) + at.ORDER_ACCOUNT_ID) + 0
+        fee = fee_units(engine, account_id, price_units, quantity_units, liquidity)
+        execution_event.set_fee_units(event, fee)
 
 
 @inline
@@ -193,6 +199,22 @@ def write_trade(
     )
     write_fill(
         engine, maker, price_units, quantity_units, match_id, execution_event.LIQUIDITY_MAKER
+    )
+
+
+@inline
+def write_auction_trade(
+    engine: int, buy: int, sell: int, price_units: int, quantity_units: int, match_id: int
+) -> None:
+    """Report a trade of an auction to both sides, the buyer first."""
+    if not reports_wire(engine):
+        report_trade(engine, buy, sell, price_units, quantity_units)
+        return
+    write_fill(
+        engine, buy, price_units, quantity_units, match_id, execution_event.LIQUIDITY_AUCTION
+    )
+    write_fill(
+        engine, sell, price_units, quantity_units, match_id, execution_event.LIQUIDITY_AUCTION
     )
 
 
@@ -241,13 +263,11 @@ def write_refusal(engine: int, command: int, execution_type: int, reason: int) -
 
 
 @inline
-def write_book(
-    engine: int, slot: int, action: int, quantity_units: int, level: int, match_id: int
-) -> None:
-    """Write a book event of an order at its level, whose aggregates are already those after it."""
-    if not reports_wire(engine):
-        count_book_event(engine, slot)
-        return
+def next_book(engine: int, book: int, action: int) -> int:
+    """Address of the next book event, with its identity filled in and all else zero.
+
+    ``book`` is the address of the instrument's book.
+    """
     count = load_i64(engine + at.HEADER_BOOK_COUNT)
     event = load_i64(engine + at.HEADER_BOOK_ADDRESS) + count * load_i64(
         engine + at.HEADER_BOOK_STRIDE
@@ -255,26 +275,58 @@ def write_book(
     store_i64(engine + at.HEADER_BOOK_COUNT, count + 1)
     sequence = load_i64(engine + at.HEADER_BOOK_SEQUENCE) + 1
     store_i64(engine + at.HEADER_BOOK_SEQUENCE, sequence)
-    order = order_at(engine, slot)
-    book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
     instrument_sequence = load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + 1
     store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, instrument_sequence)
-    level_address = level_at(engine, level)
     book_event.initialise(event)
     book_event.set_epoch(event, load_i64(engine + at.HEADER_EPOCH))
     book_event.set_sequence(event, sequence)
     book_event.set_time_ns(event, load_i64(engine + at.HEADER_TIME_NS))
     book_event.set_action(event, action)
-    book_event.set_side(event, load_i16(order + at.ORDER_SIDE))
     book_event.set_instrument_id(event, load_i64(book + at.BOOK_INSTRUMENT_ID))
-    book_event.set_level_order_count(event, load_i32(level_address + at.LEVEL_ORDER_COUNT))
     book_event.set_instrument_sequence(event, instrument_sequence)
+    book_event.set_command_sequence(event, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
+    return event
+
+
+@inline
+def write_book(
+    engine: int, slot: int, action: int, quantity_units: int, level: int, match_id: int
+) -> int:
+    """Write a book event of an order at its level, whose aggregates are already those after it.
+
+    Hidden orders and what icebergs don't show are left out of the aggregates. Returns its address.
+    """
+    if not reports_wire(engine):
+        count_book_event(engine, slot)
+        return spare_event(engine)
+    order = order_at(engine, slot)
+    event = next_book(engine, book_at(engine, load_i32(order + at.ORDER_BOOK) + 0), action)
+    level_address = level_at(engine, level)
+    book_event.set_side(event, load_i16(order + at.ORDER_SIDE))
+    book_event.set_level_order_count(
+        event,
+        load_i32(level_address + at.LEVEL_ORDER_COUNT)
+        - load_i32(level_address + at.LEVEL_HIDDEN_COUNT),
+    )
     book_event.set_order_id(event, load_i64(order + at.ORDER_ORDER_ID))
     book_event.set_price_units(event, load_i64(level_address + at.LEVEL_PRICE_UNITS))
     book_event.set_quantity_units(event, quantity_units)
-    book_event.set_level_quantity_units(event, load_i64(level_address + at.LEVEL_QUANTITY_UNITS))
+    book_event.set_level_quantity_units(
+        event,
+        load_i64(level_address + at.LEVEL_QUANTITY_UNITS)
+        - load_i64(level_address + at.LEVEL_HIDDEN_UNITS),
+    )
     book_event.set_match_id(event, match_id)
-    book_event.set_command_sequence(event, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
+    return event
+
+
+@inline
+def write_market(engine: int, book: int, action: int) -> int:
+    """Write a book event that is about no order: a phase or an indication. Returns its address."""
+    if not reports_wire(engine):
+        count_market_event(engine, book)
+        return spare_event(engine)
+    return next_book(engine, book, action)
 
 
 @inline

@@ -111,7 +111,10 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("fee_tiers_offset", I8),
         ("group_bucket_mask", I8),
         ("watch_count", I8),
+        # Books whose waiting orders have to be looked at, and what follows then.
         ("work_book", I8),
+        ("work_last", I8),
+        ("after_work", I8),
         ("has_fees", I8),
         ("has_band_reference", I8),
         ("band_reference_units", I8),
@@ -121,7 +124,7 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("auction_left_units", I8),
         ("following_phase", I8),
         ("following_end_ns", I8),
-        ("stop_reason", I8),
+        ("auction_surplus_units", I8),
         # The ring's own words (see rings.py), and how far its reader was when last looked at.
         ("report_ring", I8),
         ("report_read", I8),
@@ -344,7 +347,8 @@ BOOK: Final[np.dtype[Any]] = np.dtype(
         ("last_peg", I4),
         ("first_trail", I4),
         ("last_trail", I4),
-        ("reserved", I4),
+        # Market orders among those that wait, for the next auction.
+        ("market_count", I4),
     ],
     align=True,
 )

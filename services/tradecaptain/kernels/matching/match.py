@@ -1,29 +1,24 @@
-"""Price-time matching of one order against the other side of its book, in bounded steps."""
+"""Price-time matching of one order against the other side of its book, in bounded steps.
+
+This is the plain case: nothing in the book and nothing about the order needs more than price and
+time. `begin_match` finds out with one test; all else is matched in `special`.
+"""
 
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
+from tradecaptain.base.memory import load_i16, load_i32, load_i64, load_u16, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.events import (
-    mark_last_book,
-    mark_last_execution,
     write_book,
     write_end,
     write_trade,
 )
-from tradecaptain.kernels.matching.identity import (
-    enter_order_id,
-    enter_vendor_id,
-    is_vendor_order,
-    leave_order_id,
-    leave_vendor_id,
-)
+from tradecaptain.kernels.matching.finish import finish_step, note_book
 from tradecaptain.kernels.matching.layout import (
-    DONE,
+    FLAG_POST_ONLY,
     MORE,
     PHASE_FILL_OR_KILL,
-    PHASE_IDLE,
     PHASE_MATCH,
 )
 from tradecaptain.kernels.matching.levels import (
@@ -34,6 +29,8 @@ from tradecaptain.kernels.matching.levels import (
     level_reduce,
     opposite,
 )
+from tradecaptain.kernels.matching.orders import enter_ids, forget_order
+from tradecaptain.kernels.matching.special import special_begin
 from tradecaptain.kernels.matching.tables import (
     book_at,
     give_order,
@@ -44,28 +41,7 @@ from tradecaptain.kernels.matching.tables import (
 )
 from tradecaptain.wire import book_event, common, execution_event, reason
 
-
-@inline
-def forget_order(engine: int, slot: int) -> None:
-    """Drop a resting order that has left its level: its ids and its slot."""
-    leave_ids(engine, slot)
-    give_order(engine, slot)
-
-
-@inline
-def enter_ids(engine: int, slot: int) -> None:
-    """Make an order that begins to rest findable."""
-    enter_order_id(engine, slot)
-    if is_vendor_order(engine, slot):
-        enter_vendor_id(engine, slot)
-
-
-@inline
-def leave_ids(engine: int, slot: int) -> None:
-    """Make an order that no longer rests unfindable."""
-    leave_order_id(engine, slot)
-    if is_vendor_order(engine, slot):
-        leave_vendor_id(engine, slot)
+PLAIN_MASK = 0xFFFF ^ FLAG_POST_ONLY
 
 
 @inline
@@ -82,6 +58,7 @@ def trade_with(engine: int, taker: int, maker: int, level: int) -> None:
     match_id = load_i64(engine + at.HEADER_IDENTITY_BASE) + match_number
     book = book_at(engine, load_i32(maker_order + at.ORDER_BOOK) + 0)
     store_i64(book + at.BOOK_LAST_PRICE_UNITS, price_units)
+    store_i64(book + at.BOOK_HAS_LAST, 1)
     store_i64(book + at.BOOK_TRADE_COUNT, load_i64(book + at.BOOK_TRADE_COUNT) + 1)
     store_i64(taker_order + at.ORDER_LEAVES_UNITS, taker_leaves - quantity_units)
     if quantity_units == maker_leaves:
@@ -171,15 +148,6 @@ def match_step(engine: int) -> int:
 
 
 @inline
-def finish_step(engine: int) -> int:
-    """Mark the command as done, and its last event in each stream."""
-    store_i64(engine + at.HEADER_PHASE, PHASE_IDLE)
-    mark_last_execution(engine)
-    mark_last_book(engine)
-    return DONE
-
-
-@inline
 def fill_or_kill_step(engine: int) -> int:
     """Look at the levels that a fill-or-kill order could take, a bounded number a call.
 
@@ -231,10 +199,15 @@ def begin_match(engine: int, taker: int, limit_units: int) -> int:
     """Start to match an order that stands in no level, with the limit that it trades up to."""
     store_i64(engine + at.HEADER_TAKER, taker)
     store_i64(engine + at.HEADER_CURSOR_UNITS, limit_units)
+    order = order_at(engine, taker)
+    flags = load_u16(order + at.ORDER_FLAGS) & PLAIN_MASK
+    book = load_i32(order + at.ORDER_BOOK) + 0
+    if load_i64(book_at(engine, book) + at.BOOK_SPECIAL) | flags != 0:
+        return special_begin(engine, taker)
+    note_book(engine, book)
     party = party_at(engine, taker)
     if load_i32(party + at.PARTY_TIME_IN_FORCE) != common.TIME_IN_FORCE_FILL_OR_KILL:
         return match_step(engine)
-    order = order_at(engine, taker)
     side = load_i16(order + at.ORDER_SIDE) + 0
     other_side = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, opposite(side))
     store_i64(engine + at.HEADER_MISSING_UNITS, load_i64(order + at.ORDER_LEAVES_UNITS))

@@ -114,9 +114,16 @@ def report_refusal(engine: int, command: int, execution_type: int, why: int) -> 
 @inline
 def count_book_event(engine: int, slot: int) -> None:
     """Count a change of a level, which compact reports don't tell."""
+    count_market_event(
+        engine, book_at(engine, load_i32(order_at(engine, slot) + at.ORDER_BOOK) + 0)
+    )
+
+
+@inline
+def count_market_event(engine: int, book: int) -> None:
+    """Count an event of a book (by its address) that compact reports don't tell."""
     sequence = engine + at.HEADER_BOOK_SEQUENCE
     store_i64(sequence, load_i64(sequence) + 1)
-    book = book_at(engine, load_i32(order_at(engine, slot) + at.ORDER_BOOK) + 0)
     store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + 1)
 
 

@@ -22,7 +22,7 @@ from tradecaptain.kernels.matching.layout import (
     FEE_TIERS,
     PHASE_IDLE,
 )
-from tradecaptain.kernels.matching.sweep import first_order, following_order
+from tradecaptain.kernels.matching.walk import first_order, following_order
 from tradecaptain.kernels.matching.tables import (
     book_at,
     order_at,

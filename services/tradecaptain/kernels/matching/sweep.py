@@ -3,8 +3,9 @@
 Each order's events stand alone, so each is flagged as last; where an account asked, the flag of the
 execution events is kept for the closing answer.
 
-The walk goes by instrument, buys before sells, best price first, then by time; so what it does
-follows from the book alone. Nothing else may happen to the engine until it is done.
+The walk goes by instrument, buys before sells, best price first, then by time, then the orders that
+wait outside of the ladder; so what it does follows from the book alone. Nothing else may happen to
+the engine until it is done.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from tradecaptain.kernels.matching.events import (
     write_execution,
     write_mass_cancel_done,
 )
-from tradecaptain.kernels.matching.layout import DONE, MORE, PHASE_MASS_CANCEL
-from tradecaptain.kernels.matching.match import finish_step
-from tradecaptain.kernels.matching.tables import level_at, order_at, party_at, side_at
+from tradecaptain.kernels.matching.finish import finish_step, note_all_books
+from tradecaptain.kernels.matching.layout import MORE, PHASE_MASS_CANCEL
+from tradecaptain.kernels.matching.tables import order_at, party_at
+from tradecaptain.kernels.matching.terms import flags_of, order_side
+from tradecaptain.kernels.matching.waiting import end_special
+from tradecaptain.kernels.matching.walk import PARKED, first_order, following_order
 from tradecaptain.wire import execution_event
 
 VISITS_A_STEP = 16
@@ -36,34 +40,14 @@ def in_scope(engine: int, slot: int) -> bool:
     firm_id = load_i64(engine + at.HEADER_FILTER_FIRM_ID)
     strategy_id = load_i64(engine + at.HEADER_FILTER_STRATEGY_ID)
     session_id = load_i64(engine + at.HEADER_FILTER_SESSION_ID)
+    only_side = load_i64(engine + at.HEADER_FILTER_SIDE)
     return (
-        (account_id == 0 or account_id == load_i32(order + at.ORDER_ACCOUNT_ID))
+        (only_side == 0 or only_side == order_side(order))
+        and (account_id == 0 or account_id == load_i32(order + at.ORDER_ACCOUNT_ID))
         and (firm_id == 0 or firm_id == load_u32(party + at.PARTY_FIRM_ID))
         and (strategy_id == 0 or strategy_id == load_u32(party + at.PARTY_STRATEGY_ID))
         and (session_id == 0 or session_id == load_u32(party + at.PARTY_SESSION_ID))
     )
-
-
-@inline
-def first_order(engine: int, book: int, side: int) -> int:
-    """First order of a side in priority, or 0."""
-    level = load_i32(side_at(engine, book, side) + at.SIDE_BOOK_BEST) + 0
-    if level == 0:
-        return 0
-    return load_i32(level_at(engine, level) + at.LEVEL_FIRST) + 0
-
-
-@inline
-def following_order(engine: int, slot: int) -> int:
-    """The order behind another on the same side, or 0."""
-    order = order_at(engine, slot)
-    following = load_i32(order + at.ORDER_NEXT) + 0
-    if following != 0:
-        return following
-    worse = load_i32(level_at(engine, load_i32(order + at.ORDER_LEVEL) + 0) + at.LEVEL_WORSE) + 0
-    if worse == 0:
-        return 0
-    return load_i32(level_at(engine, worse) + at.LEVEL_FIRST) + 0
 
 
 @inline
@@ -89,7 +73,11 @@ def visit_order(engine: int, slot: int) -> int:
     store_i64(engine + at.HEADER_AFFECTED_COUNT, load_i64(engine + at.HEADER_AFFECTED_COUNT) + 1)
     is_own = load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID) != 0
     if load_i64(engine + at.HEADER_PHASE) == PHASE_MASS_CANCEL:
-        end_resting(engine, slot, load_i64(engine + at.HEADER_FILTER_REASON), is_own)
+        why = load_i64(engine + at.HEADER_FILTER_REASON)
+        if flags_of(order_at(engine, slot)) != 0:
+            end_special(engine, slot, why, 1 if is_own else 0)
+        else:
+            end_resting(engine, slot, why, is_own)
         mark_last_book(engine)
     else:
         report_order(engine, slot)
@@ -99,25 +87,24 @@ def visit_order(engine: int, slot: int) -> int:
 
 
 @inline
-def enter_next_side(engine: int) -> bool:
-    """Move the cursor to the first order of the next side; False when there is no further side."""
-    only_side = load_i64(engine + at.HEADER_FILTER_SIDE)
+def enter_next_part(engine: int) -> bool:
+    """Move the cursor to the first order of the next part of a book: buys, sells, those that wait.
+
+    False when there is no further part.
+    """
     only_book = load_i64(engine + at.HEADER_FILTER_BOOK)
     book = load_i64(engine + at.HEADER_CURSOR_BOOK)
-    side = load_i64(engine + at.HEADER_CURSOR_SIDE) + 1
-    if side > 2:
-        side = 1
+    part = load_i64(engine + at.HEADER_CURSOR_SIDE) + 1
+    if part > PARKED:
+        part = 1
         book += 1
     if book > load_i64(engine + at.HEADER_INSTRUMENT_COUNT) or (
         only_book != 0 and book != only_book
     ):
         return False
     store_i64(engine + at.HEADER_CURSOR_BOOK, book)
-    store_i64(engine + at.HEADER_CURSOR_SIDE, side)
-    slot = 0
-    if only_side == 0 or only_side == side:
-        slot = first_order(engine, book, side)
-    store_i64(engine + at.HEADER_CURSOR_ORDER, slot)
+    store_i64(engine + at.HEADER_CURSOR_SIDE, part)
+    store_i64(engine + at.HEADER_CURSOR_ORDER, first_order(engine, book, part))
     return True
 
 
@@ -129,7 +116,7 @@ def sweep_step(engine: int) -> int:
     while remaining_events > 0 and remaining_visits > 0:
         slot = load_i64(engine + at.HEADER_CURSOR_ORDER)
         if slot == 0:
-            if not enter_next_side(engine):
+            if not enter_next_part(engine):
                 return finish_sweep(engine)
         else:
             store_i64(engine + at.HEADER_CURSOR_ORDER, following_order(engine, slot))
@@ -144,8 +131,9 @@ def finish_sweep(engine: int) -> int:
     account_id = load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID)
     if account_id != 0:
         write_mass_cancel_done(engine, account_id)
-    finish_step(engine)
-    return DONE
+    note_all_books(engine)
+    store_i64(engine + at.HEADER_CURSOR_ORDER, 0)
+    return finish_step(engine)
 
 
 @inline

@@ -1,0 +1,382 @@
+"""Call auctions: the price at which most can trade, what it would be now, and the uncrossing.
+
+Price: the largest volume; then the smallest surplus; then, if all that is left over is on one side,
+the price furthest in its favour; else the price nearest to the last one (without one, the middle).
+These are the rules of Xetra and, but for the middle, of the London and Johannesburg exchanges.
+Orders that set a condition take no part. Sums beyond int64 count as the largest.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.memory import load_i32, load_i64, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.events import write_market
+from tradecaptain.kernels.matching.layout import (
+    FLAG_ASLEEP,
+    FLAG_CONDITIONAL,
+    FLAG_READY,
+    INT64_MAXIMUM,
+)
+from tradecaptain.kernels.matching.levels import (
+    BUY,
+    SELL,
+    best_level,
+    better_level,
+    crosses,
+    is_better,
+    level_head,
+    order_behind,
+    worse_level,
+)
+from tradecaptain.kernels.matching.special import is_auction, steps_left, trade_orders
+from tradecaptain.kernels.matching.tables import book_at, level_at, order_at, side_at
+from tradecaptain.kernels.matching.terms import (
+    has_flag,
+    order_book,
+    order_side,
+    order_type_of,
+    slice_units,
+    time_in_force_of,
+)
+from tradecaptain.wire import book_event, common
+
+HALF_BITS = 31
+HALF_MASK = (1 << HALF_BITS) - 1
+
+
+@inline
+def low_half(units: int) -> int:
+    """The low 31 bits of a quantity; sums of halves don't overflow."""
+    return units & HALF_MASK
+
+
+@inline
+def whole_units(high: int, low: int) -> int:
+    """A sum of quantities from the sums of its halves, at most the largest int64."""
+    high += low >> HALF_BITS
+    if high >= 1 << 32:
+        return INT64_MAXIMUM
+    return (high << HALF_BITS) | (low & HALF_MASK)
+
+
+@inline
+def fits_phase(engine: int, slot: int) -> bool:
+    """Whether an order is for the auction of the instrument's phase, and sets no condition."""
+    phase = load_i64(order_book(engine, slot) + at.BOOK_PHASE)
+    time_in_force = time_in_force_of(engine, slot)
+    if (
+        time_in_force == common.TIME_IN_FORCE_AT_OPEN
+        and phase != common.TRADING_PHASE_OPENING_AUCTION
+    ) or (
+        time_in_force == common.TIME_IN_FORCE_AT_CLOSE
+        and phase != common.TRADING_PHASE_CLOSING_AUCTION
+    ):
+        return False
+    return not has_flag(order_at(engine, slot), FLAG_CONDITIONAL)
+
+
+@inline
+def is_market_participant(engine: int, slot: int, side: int) -> bool:
+    """Whether a waiting order takes part at any price."""
+    order = order_at(engine, slot)
+    return (
+        order_side(order) == side
+        and order_type_of(engine, slot) == common.ORDER_TYPE_MARKET
+        and not has_flag(order, FLAG_ASLEEP | FLAG_READY)
+        and fits_phase(engine, slot)
+    )
+
+
+@inline
+def first_market(engine: int, book: int, side: int) -> int:
+    """The first waiting order of a side that takes part at any price, or 0."""
+    address = book_at(engine, book)
+    if load_i32(address + at.BOOK_MARKET_COUNT) == 0:
+        return 0
+    slot = load_i32(address + at.BOOK_PARKED_FIRST) + 0
+    while slot != 0 and not is_market_participant(engine, slot, side):
+        slot = order_behind(engine, slot)
+    return slot
+
+
+@inline
+def market_half(engine: int, book: int, side: int, is_high: bool) -> int:
+    """Sum of one half of the quantities that take part at any price."""
+    total = 0
+    slot = first_market(engine, book, side)
+    while slot != 0:
+        if is_market_participant(engine, slot, side):
+            units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
+            total += units >> HALF_BITS if is_high else low_half(units)
+        slot = order_behind(engine, slot)
+    return total
+
+
+@inline
+def level_half(engine: int, level: int, is_high: bool) -> int:
+    """Sum of one half of the quantities of a level that take part."""
+    total = 0
+    slot = level_head(engine, level)
+    while slot != 0:
+        if fits_phase(engine, slot):
+            units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
+            total += units >> HALF_BITS if is_high else low_half(units)
+        slot = order_behind(engine, slot)
+    return total
+
+
+@inline
+def depth_at(engine: int, book: int, side: int, price_units: int) -> int:
+    """Quantity of a side that may trade at a price."""
+    high = market_half(engine, book, side, True)
+    low = market_half(engine, book, side, False)
+    level = best_level(side_at(engine, book, side))
+    while level != 0:
+        level_price = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+        if not crosses(side, level_price, price_units):
+            break
+        high += level_half(engine, level, True)
+        low += level_half(engine, level, False)
+        level = worse_level(engine, level)
+    return whole_units(high, low)
+
+
+@inline
+def note_candidate(engine: int, price_units: int, bought: int, sold: int) -> None:
+    """Hold a price against the best so far; prices come in ascending order.
+
+    Kept are volume and surplus of the best, the first and last of equals, and their surpluses.
+    """
+    volume = min(bought, sold)
+    surplus = bought - sold
+    best = load_i64(engine + at.HEADER_AUCTION_LEFT_UNITS)
+    least = load_i64(engine + at.HEADER_CURSOR_UNITS)
+    if volume == 0 or volume < best or (volume == best and abs(surplus) > least):
+        return
+    if volume > best or abs(surplus) < least:
+        store_i64(engine + at.HEADER_AUCTION_LEFT_UNITS, volume)
+        store_i64(engine + at.HEADER_CURSOR_UNITS, abs(surplus))
+        store_i64(engine + at.HEADER_AUCTION_PRICE_UNITS, price_units)
+        store_i64(engine + at.HEADER_AUCTION_SURPLUS_UNITS, surplus)
+    store_i64(engine + at.HEADER_MISSING_UNITS, price_units)
+    store_i64(engine + at.HEADER_CURSOR_LEVEL, surplus)
+
+
+@inline
+def lowest_bid(engine: int, book: int, is_open: bool) -> int:
+    """The bid level to begin with: the lowest at all, or the lowest that the best ask reaches."""
+    level = best_level(side_at(engine, book, BUY))
+    ask = best_level(side_at(engine, book, SELL))
+    if level == 0 or (not is_open and ask == 0):
+        return 0
+    bound = 0 if is_open else load_i64(level_at(engine, ask) + at.LEVEL_PRICE_UNITS)
+    found = 0
+    while level != 0:
+        if not is_open and load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS) < bound:
+            break
+        found = level
+        level = worse_level(engine, level)
+    return found
+
+
+@inline
+def try_prices(engine: int, book: int) -> bool:
+    """Try every price at which something could trade, in ascending order; False without any."""
+    buy_high = market_half(engine, book, BUY, True)
+    buy_low = market_half(engine, book, BUY, False)
+    sell_high = market_half(engine, book, SELL, True)
+    sell_low = market_half(engine, book, SELL, False)
+    is_open = buy_high | buy_low | sell_high | sell_low != 0
+    bid = lowest_bid(engine, book, is_open)
+    level = bid
+    while level != 0:
+        buy_high += level_half(engine, level, True)
+        buy_low += level_half(engine, level, False)
+        level = better_level(engine, level)
+    best_bid = best_level(side_at(engine, book, BUY))
+    ask = best_level(side_at(engine, book, SELL))
+    was_tried = False
+    has_asks = False
+    while bid != 0 or ask != 0:
+        takes_ask = bid == 0
+        price_units = 0
+        if bid != 0:
+            price_units = load_i64(level_at(engine, bid) + at.LEVEL_PRICE_UNITS)
+        if ask != 0:
+            ask_units = load_i64(level_at(engine, ask) + at.LEVEL_PRICE_UNITS)
+            if takes_ask or ask_units <= price_units:
+                takes_ask = True
+                price_units = ask_units
+        if takes_ask:
+            if not is_open and (
+                best_bid == 0
+                or is_better(
+                    BUY, price_units, load_i64(level_at(engine, best_bid) + at.LEVEL_PRICE_UNITS)
+                )
+            ):
+                break
+            high = level_half(engine, ask, True)
+            low = level_half(engine, ask, False)
+            sell_high += high
+            sell_low += low
+            ask = worse_level(engine, ask)
+            is_shared = bid != 0 and price_units == load_i64(
+                level_at(engine, bid) + at.LEVEL_PRICE_UNITS
+            )
+            has_asks = high | low != 0
+            if has_asks and not is_shared:
+                was_tried = True
+                note_candidate(
+                    engine,
+                    price_units,
+                    whole_units(buy_high, buy_low),
+                    whole_units(sell_high, sell_low),
+                )
+                has_asks = False
+        else:
+            high = level_half(engine, bid, True)
+            low = level_half(engine, bid, False)
+            # A price that bids and asks share is tried here, with its asks counted already.
+            if high | low != 0 or has_asks:
+                was_tried = True
+                note_candidate(
+                    engine,
+                    price_units,
+                    whole_units(buy_high, buy_low),
+                    whole_units(sell_high, sell_low),
+                )
+            has_asks = False
+            buy_high -= high
+            buy_low -= low
+            bid = better_level(engine, bid)
+    return was_tried
+
+
+@inline
+def choose_price(engine: int, address: int) -> int:
+    """The auction's price among the first and last of equals that `try_prices` has left."""
+    low_price = load_i64(engine + at.HEADER_AUCTION_PRICE_UNITS)
+    high_price = load_i64(engine + at.HEADER_MISSING_UNITS)
+    low_surplus = load_i64(engine + at.HEADER_AUCTION_SURPLUS_UNITS)
+    high_surplus = load_i64(engine + at.HEADER_CURSOR_LEVEL)
+    if low_surplus > 0 and high_surplus > 0:
+        return high_price
+    if low_surplus < 0 and high_surplus < 0:
+        return low_price
+    if load_i64(address + at.BOOK_HAS_LAST) == 0:
+        return (low_price >> 1) + (high_price >> 1) + (low_price & high_price & 1)
+    last_units = load_i64(address + at.BOOK_LAST_PRICE_UNITS)
+    return max(low_price, min(high_price, last_units))
+
+
+@kernel("void(int64, int64)")
+def find_auction_price(engine: int, book: int) -> None:
+    """Write price, volume and surplus (positive: buys left over) of an auction into the header.
+
+    All three are zero if nothing would trade. ``book`` is the book's index.
+    """
+    address = book_at(engine, book)
+    store_i64(engine + at.HEADER_AUCTION_LEFT_UNITS, 0)
+    store_i64(engine + at.HEADER_CURSOR_UNITS, INT64_MAXIMUM)
+    was_tried = try_prices(engine, book)
+    if not was_tried and load_i64(address + at.BOOK_HAS_LAST) != 0:
+        last_units = load_i64(address + at.BOOK_LAST_PRICE_UNITS)
+        bought = depth_at(engine, book, BUY, last_units)
+        sold = depth_at(engine, book, SELL, last_units)
+        note_candidate(engine, last_units, bought, sold)
+    if load_i64(engine + at.HEADER_AUCTION_LEFT_UNITS) == 0:
+        store_i64(engine + at.HEADER_AUCTION_PRICE_UNITS, 0)
+        store_i64(engine + at.HEADER_AUCTION_SURPLUS_UNITS, 0)
+        return
+    price_units = choose_price(engine, address)
+    bought = depth_at(engine, book, BUY, price_units)
+    sold = depth_at(engine, book, SELL, price_units)
+    store_i64(engine + at.HEADER_AUCTION_PRICE_UNITS, price_units)
+    store_i64(engine + at.HEADER_AUCTION_LEFT_UNITS, min(bought, sold))
+    store_i64(engine + at.HEADER_AUCTION_SURPLUS_UNITS, bought - sold)
+
+
+@inline
+def tell_indication(engine: int, address: int) -> None:
+    """Publish the auction result in the header for a book (by its address)."""
+    surplus = load_i64(engine + at.HEADER_AUCTION_SURPLUS_UNITS)
+    event = write_market(engine, address, book_event.BOOK_ACTION_INDICATIVE)
+    book_event.set_price_units(event, load_i64(engine + at.HEADER_AUCTION_PRICE_UNITS))
+    book_event.set_quantity_units(event, load_i64(engine + at.HEADER_AUCTION_LEFT_UNITS))
+    book_event.set_level_quantity_units(event, abs(surplus))
+    side = common.SIDE_UNSET
+    if surplus > 0:
+        side = common.SIDE_BUY
+    elif surplus < 0:
+        side = common.SIDE_SELL
+    book_event.set_side(event, side)
+
+
+@inline
+def note_indication(address: int, price_units: int, volume: int, surplus: int) -> None:
+    """Remember what was published."""
+    store_i64(address + at.BOOK_INDICATED_PRICE_UNITS, price_units)
+    store_i64(address + at.BOOK_INDICATED_VOLUME_UNITS, volume)
+    store_i64(address + at.BOOK_INDICATED_SURPLUS_UNITS, surplus)
+
+
+@inline
+def indicate(engine: int, book: int) -> bool:
+    """Publish what the auction would do now, if that has changed; whether it has."""
+    address = book_at(engine, book)
+    if not is_auction(address):
+        return False
+    find_auction_price(engine, book)
+    price_units = load_i64(engine + at.HEADER_AUCTION_PRICE_UNITS)
+    volume = load_i64(engine + at.HEADER_AUCTION_LEFT_UNITS)
+    surplus = load_i64(engine + at.HEADER_AUCTION_SURPLUS_UNITS)
+    if (
+        price_units == load_i64(address + at.BOOK_INDICATED_PRICE_UNITS)
+        and volume == load_i64(address + at.BOOK_INDICATED_VOLUME_UNITS)
+        and surplus == load_i64(address + at.BOOK_INDICATED_SURPLUS_UNITS)
+    ):
+        return False
+    note_indication(address, price_units, volume, surplus)
+    tell_indication(engine, address)
+    return True
+
+
+@inline
+def first_participant(engine: int, book: int, side: int) -> int:
+    """The order of a side that trades next at the auction's price, or 0."""
+    slot = first_market(engine, book, side)
+    if slot != 0:
+        return slot
+    price_units = load_i64(engine + at.HEADER_AUCTION_PRICE_UNITS)
+    level = best_level(side_at(engine, book, side))
+    while level != 0:
+        level_price = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+        if not crosses(side, level_price, price_units):
+            return 0
+        slot = level_head(engine, level)
+        while slot != 0:
+            if fits_phase(engine, slot):
+                return slot
+            slot = order_behind(engine, slot)
+        level = worse_level(engine, level)
+    return 0
+
+
+@inline
+def trade_at_auction(engine: int, book: int) -> bool:
+    """Trade at the auction's price for a bounded while; False once nothing is left to trade."""
+    units = 0
+    price_units = load_i64(engine + at.HEADER_AUCTION_PRICE_UNITS)
+    while True:
+        left_units = load_i64(engine + at.HEADER_AUCTION_LEFT_UNITS)
+        buy = first_participant(engine, book, BUY)
+        sell = first_participant(engine, book, SELL)
+        if left_units == 0 or buy == 0 or sell == 0:
+            return False
+        if not steps_left(engine, units):
+            return True
+        quantity_units = min(left_units, slice_units(engine, buy), slice_units(engine, sell))
+        store_i64(engine + at.HEADER_AUCTION_LEFT_UNITS, left_units - quantity_units)
+        trade_orders(engine, buy, sell, quantity_units, price_units)
+        units += 1

@@ -1,0 +1,109 @@
+"""Orders that aren't plain at their price level: displayed before hidden ones, and what is unseen.
+
+A level's totals hold every open order; beside them it counts what the public doesn't see, so that
+depth and book events can leave it out.
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.layout import (
+    FLAG_CONDITIONAL,
+    FLAG_HIDDEN,
+    SPECIAL_FLAGS,
+    UNKNOWN_LEVEL,
+)
+from tradecaptain.kernels.matching.levels import join_level, leave_level, level_reduce
+from tradecaptain.kernels.matching.tables import level_at, order_at
+from tradecaptain.kernels.matching.terms import has_flag, order_book, shown_units, watch
+
+
+@inline
+def unseen_units(engine: int, slot: int) -> int:
+    """What the public doesn't see of an order."""
+    return load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS) - shown_units(engine, slot)
+
+
+@inline
+def count_unseen(engine: int, level: int, order_change: int, units_change: int) -> None:
+    """Count orders and quantity of a level that the public doesn't see."""
+    address = level_at(engine, level)
+    store_i32(
+        address + at.LEVEL_HIDDEN_COUNT, load_i32(address + at.LEVEL_HIDDEN_COUNT) + order_change
+    )
+    store_i64(
+        address + at.LEVEL_HIDDEN_UNITS, load_i64(address + at.LEVEL_HIDDEN_UNITS) + units_change
+    )
+
+
+@inline
+def count_special(engine: int, slot: int, change: int) -> None:
+    """Count an order of the ladder that plain matching can't treat."""
+    order = order_at(engine, slot)
+    if not has_flag(order, SPECIAL_FLAGS):
+        return
+    book = order_book(engine, slot)
+    store_i64(book + at.BOOK_SPECIAL, load_i64(book + at.BOOK_SPECIAL) + change)
+    if has_flag(order, FLAG_CONDITIONAL):
+        counter = book + at.BOOK_CONDITIONAL_COUNT
+        store_i32(counter, load_i32(counter) + change)
+        watch(engine, book, change)
+
+
+@inline
+def move_before_hidden(engine: int, slot: int, level: int) -> None:
+    """Move a displayed order from the end of its queue ahead of the hidden ones."""
+    behind = load_i32(order_at(engine, slot) + at.ORDER_PREVIOUS) + 0
+    first_hidden = 0
+    while behind != 0 and has_flag(order_at(engine, behind), FLAG_HIDDEN):
+        first_hidden = behind
+        behind = load_i32(order_at(engine, behind) + at.ORDER_PREVIOUS) + 0
+    if first_hidden == 0:
+        return
+    order = order_at(engine, slot)
+    address = level_at(engine, level)
+    last = load_i32(order + at.ORDER_PREVIOUS) + 0
+    store_i32(order_at(engine, last) + at.ORDER_NEXT, 0)
+    store_i32(address + at.LEVEL_LAST, last)
+    store_i32(order + at.ORDER_PREVIOUS, behind)
+    store_i32(order + at.ORDER_NEXT, first_hidden)
+    store_i32(order_at(engine, first_hidden) + at.ORDER_PREVIOUS, slot)
+    if behind == 0:
+        store_i32(address + at.LEVEL_FIRST, slot)
+    else:
+        store_i32(order_at(engine, behind) + at.ORDER_NEXT, slot)
+
+
+@inline
+def join_ladder(engine: int, slot: int) -> int:
+    """Put an order at its place in the ladder; a level for it must be free. Returns the level."""
+    store_i64(engine + at.HEADER_FOUND_LEVEL, UNKNOWN_LEVEL)
+    level = join_level(engine, slot)
+    is_hidden = has_flag(order_at(engine, slot), FLAG_HIDDEN)
+    if not is_hidden and load_i32(level_at(engine, level) + at.LEVEL_HIDDEN_COUNT) != 0:
+        move_before_hidden(engine, slot, level)
+    count_unseen(engine, level, 1 if is_hidden else 0, unseen_units(engine, slot))
+    count_special(engine, slot, 1)
+    return level
+
+
+@inline
+def leave_ladder(engine: int, slot: int) -> int:
+    """Take an order out of the ladder; as `leave_level`, which the caller closes."""
+    order = order_at(engine, slot)
+    level = load_i32(order + at.ORDER_LEVEL) + 0
+    is_hidden = has_flag(order, FLAG_HIDDEN)
+    count_unseen(engine, level, -1 if is_hidden else 0, -unseen_units(engine, slot))
+    count_special(engine, slot, -1)
+    return leave_level(engine, slot)
+
+
+@inline
+def recount_level(engine: int, slot: int, units_before: int, unseen_before: int) -> None:
+    """Follow a change of a resting order's open quantity and of what it shows."""
+    order = order_at(engine, slot)
+    level = load_i32(order + at.ORDER_LEVEL) + 0
+    level_reduce(engine, level, units_before - load_i64(order + at.ORDER_LEAVES_UNITS))
+    count_unseen(engine, level, 0, unseen_units(engine, slot) - unseen_before)

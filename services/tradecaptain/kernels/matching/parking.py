@@ -1,0 +1,218 @@
+"""Orders that wait outside of the ladder, in order of entry, and the lists that find them."""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_i32, load_i64, store_i32
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.heaps import ASCENDING, DESCENDING, heap_join, heap_leave
+from tradecaptain.kernels.matching.layout import (
+    FLAG_ASLEEP,
+    FLAG_PARKED,
+    FLAG_READY,
+    FLAG_STOP,
+    FLAG_TRAILING,
+)
+from tradecaptain.kernels.matching.levels import BUY
+from tradecaptain.kernels.matching.tables import order_at, terms_at
+from tradecaptain.kernels.matching.terms import (
+    clear_flags,
+    has_flag,
+    order_book,
+    order_side,
+    order_type_of,
+    set_flags,
+    watch,
+)
+from tradecaptain.wire import common
+
+
+@inline
+def add(address: int, change: int) -> None:
+    """Change a 32-bit counter."""
+    store_i32(address, load_i32(address) + change)
+
+
+@inline
+def list_join(engine: int, slot: int, first: int, last: int) -> None:
+    """Put an order into a list of terms, by its id; ``first`` and ``last`` are addresses."""
+    order_id = load_i64(order_at(engine, slot) + at.ORDER_ORDER_ID)
+    behind = 0
+    before = load_i32(last) + 0
+    while before != 0 and load_i64(order_at(engine, before) + at.ORDER_ORDER_ID) > order_id:
+        behind = before
+        before = load_i32(terms_at(engine, before) + at.TERMS_LIST_PREVIOUS) + 0
+    terms = terms_at(engine, slot)
+    store_i32(terms + at.TERMS_LIST_PREVIOUS, before)
+    store_i32(terms + at.TERMS_LIST_NEXT, behind)
+    if before == 0:
+        store_i32(first, slot)
+    else:
+        store_i32(terms_at(engine, before) + at.TERMS_LIST_NEXT, slot)
+    if behind == 0:
+        store_i32(last, slot)
+    else:
+        store_i32(terms_at(engine, behind) + at.TERMS_LIST_PREVIOUS, slot)
+
+
+@inline
+def list_leave(engine: int, slot: int, first: int, last: int) -> None:
+    """Take an order out of a list of terms."""
+    terms = terms_at(engine, slot)
+    before = load_i32(terms + at.TERMS_LIST_PREVIOUS) + 0
+    behind = load_i32(terms + at.TERMS_LIST_NEXT) + 0
+    if before == 0:
+        store_i32(first, behind)
+    else:
+        store_i32(terms_at(engine, before) + at.TERMS_LIST_NEXT, behind)
+    if behind == 0:
+        store_i32(last, before)
+    else:
+        store_i32(terms_at(engine, behind) + at.TERMS_LIST_PREVIOUS, before)
+
+
+@inline
+def triggers_of(engine: int, slot: int) -> int:
+    """Address of the first stop of an order's book and side."""
+    book = order_book(engine, slot)
+    if order_side(order_at(engine, slot)) == BUY:
+        return book + at.BOOK_BUY_TRIGGERS
+    return book + at.BOOK_SELL_TRIGGERS
+
+
+@inline
+def trigger_direction(engine: int, slot: int) -> int:
+    """Rising prices elect the lowest buy stop first, falling ones the highest sell stop."""
+    return ASCENDING if order_side(order_at(engine, slot)) == BUY else DESCENDING
+
+
+@inline
+def join_triggers(engine: int, slot: int) -> None:
+    """Let prices elect a stop."""
+    first = triggers_of(engine, slot)
+    root = heap_join(
+        engine,
+        load_i32(first) + 0,
+        slot,
+        at.TERMS_TRIGGER_CHILD,
+        at.TERMS_STOP_UNITS,
+        trigger_direction(engine, slot),
+    )
+    store_i32(first, root)
+
+
+@inline
+def leave_triggers(engine: int, slot: int) -> None:
+    """No longer let prices elect a stop."""
+    first = triggers_of(engine, slot)
+    root = heap_leave(
+        engine,
+        load_i32(first) + 0,
+        slot,
+        at.TERMS_TRIGGER_CHILD,
+        at.TERMS_STOP_UNITS,
+        trigger_direction(engine, slot),
+    )
+    store_i32(first, root)
+
+
+@inline
+def is_armed(order: int) -> bool:
+    """Whether a waiting order is a stop that prices may elect."""
+    return has_flag(order, FLAG_STOP) and not has_flag(order, FLAG_ASLEEP | FLAG_READY)
+
+
+@inline
+def arm(engine: int, slot: int) -> None:
+    """Put a waiting stop where prices find it."""
+    order = order_at(engine, slot)
+    if not is_armed(order):
+        return
+    book = order_book(engine, slot)
+    watch(engine, book, 1)
+    if has_flag(order, FLAG_TRAILING):
+        list_join(engine, slot, book + at.BOOK_FIRST_TRAIL, book + at.BOOK_LAST_TRAIL)
+    if load_i32(terms_at(engine, slot) + at.TERMS_HAS_STOP) != 0:
+        join_triggers(engine, slot)
+
+
+@inline
+def disarm(engine: int, slot: int) -> None:
+    """The reverse of `arm`."""
+    order = order_at(engine, slot)
+    if not is_armed(order):
+        return
+    book = order_book(engine, slot)
+    watch(engine, book, -1)
+    if has_flag(order, FLAG_TRAILING):
+        list_leave(engine, slot, book + at.BOOK_FIRST_TRAIL, book + at.BOOK_LAST_TRAIL)
+    if load_i32(terms_at(engine, slot) + at.TERMS_HAS_STOP) != 0:
+        leave_triggers(engine, slot)
+
+
+@inline
+def park(engine: int, slot: int) -> None:
+    """Let an order wait outside of the ladder, at its place by order id."""
+    order = order_at(engine, slot)
+    book = order_book(engine, slot)
+    order_id = load_i64(order + at.ORDER_ORDER_ID)
+    behind = 0
+    before = load_i32(book + at.BOOK_PARKED_LAST) + 0
+    while before != 0 and load_i64(order_at(engine, before) + at.ORDER_ORDER_ID) > order_id:
+        behind = before
+        before = load_i32(order_at(engine, before) + at.ORDER_PREVIOUS) + 0
+    store_i32(order + at.ORDER_PREVIOUS, before)
+    store_i32(order + at.ORDER_NEXT, behind)
+    store_i32(order + at.ORDER_LEVEL, 0)
+    if before == 0:
+        store_i32(book + at.BOOK_PARKED_FIRST, slot)
+    else:
+        store_i32(order_at(engine, before) + at.ORDER_NEXT, slot)
+    if behind == 0:
+        store_i32(book + at.BOOK_PARKED_LAST, slot)
+    else:
+        store_i32(order_at(engine, behind) + at.ORDER_PREVIOUS, slot)
+    add(book + at.BOOK_PARKED_COUNT, 1)
+    set_flags(order, FLAG_PARKED)
+    if order_type_of(engine, slot) == common.ORDER_TYPE_MARKET:
+        add(book + at.BOOK_MARKET_COUNT, 1)
+    arm(engine, slot)
+
+
+@inline
+def unpark(engine: int, slot: int) -> None:
+    """Take an order out of those that wait."""
+    disarm(engine, slot)
+    order = order_at(engine, slot)
+    book = order_book(engine, slot)
+    before = load_i32(order + at.ORDER_PREVIOUS) + 0
+    behind = load_i32(order + at.ORDER_NEXT) + 0
+    if before == 0:
+        store_i32(book + at.BOOK_PARKED_FIRST, behind)
+    else:
+        store_i32(order_at(engine, before) + at.ORDER_NEXT, behind)
+    if behind == 0:
+        store_i32(book + at.BOOK_PARKED_LAST, before)
+    else:
+        store_i32(order_at(engine, behind) + at.ORDER_PREVIOUS, before)
+    add(book + at.BOOK_PARKED_COUNT, -1)
+    clear_flags(order, FLAG_PARKED)
+    if order_type_of(engine, slot) == common.ORDER_TYPE_MARKET:
+        add(book + at.BOOK_MARKET_COUNT, -1)
+    if has_flag(order, FLAG_READY):
+        clear_flags(order, FLAG_READY)
+        add(book + at.BOOK_READY_COUNT, -1)
+        watch(engine, book, -1)
+
+
+@inline
+def make_ready(engine: int, slot: int) -> None:
+    """Mark a waiting order as the next to enter its book."""
+    order = order_at(engine, slot)
+    if has_flag(order, FLAG_READY):
+        return
+    disarm(engine, slot)
+    set_flags(order, FLAG_READY)
+    book = order_book(engine, slot)
+    add(book + at.BOOK_READY_COUNT, 1)
+    watch(engine, book, 1)
