@@ -348,7 +348,7 @@ RULES: Final[dict[int, ReasonRule]] = {
     ),
     REASON_INVALID_INSTRUMENT_RULES: ReasonRule(
         rule="an instrument's rules must be consistent",
-        field="instrument",
+        field="rules",
         retryable=False,
         grpc_code=3,
         clause="",

@@ -17,15 +17,24 @@ from tradecaptain.base.memory import (
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.creation import open_book
 from tradecaptain.kernels.matching.identity import find_order_id
+from tradecaptain.kernels.matching.ladder import join_ladder
 from tradecaptain.kernels.matching.layout import (
     FEE_TIERS,
+    FLAG_PARKED,
+    FLAG_READY,
+    FLAG_TIMED,
     INT64_MAXIMUM,
-    SPECIAL_BOOK,
-    UNKNOWN_LEVEL,
 )
-from tradecaptain.kernels.matching.levels import join_level, level_of_price
-from tradecaptain.kernels.matching.match import enter_ids
+from tradecaptain.kernels.matching.levels import level_of_price
+from tradecaptain.kernels.matching.orders import (
+    enter_place,
+    join_expiries,
+    join_pegs,
+    note_timer,
+)
+from tradecaptain.kernels.matching.parking import make_ready, park
 from tradecaptain.kernels.matching.snapshot import fee_tier_at
+from tradecaptain.kernels.matching.special import classify_book, is_auction
 from tradecaptain.kernels.matching.tables import (
     account_known,
     book_at,
@@ -39,10 +48,10 @@ from tradecaptain.kernels.matching.tables import (
     take_order,
     terms_at,
 )
+from tradecaptain.kernels.matching.terms import clear_flags, has_flag, watch
 from tradecaptain.kernels.matching.views import hash_state
 from tradecaptain.wire import (
     account_snapshot,
-    common,
     engine_snapshot,
     fee_tier_snapshot,
     instrument_snapshot,
@@ -156,12 +165,12 @@ def restore_instrument(engine: int, record: int) -> int:
     store_i64(book + at.BOOK_ALLOCATION, instrument_snapshot.get_allocation(record))
     store_i64(book + at.BOOK_PHASE, instrument_snapshot.get_phase(record))
     store_i64(book + at.BOOK_HAS_LAST, instrument_snapshot.get_has_last(record))
-    if (
-        load_i64(book + at.BOOK_ALLOCATION) != common.ALLOCATION_PRICE_TIME
-        or load_i64(book + at.BOOK_PHASE) != common.TRADING_PHASE_CONTINUOUS
-        or load_i64(book + at.BOOK_DYNAMIC_BAND_UNITS) != 0
-    ):
-        store_i64(book + at.BOOK_SPECIAL, SPECIAL_BOOK)
+    classify_book(book)
+    if is_auction(book):
+        watch(engine, book, 1)
+    end_ns = instrument_snapshot.get_auction_end_ns(record)
+    if end_ns != 0:
+        note_timer(engine, end_ns)
     return 0
 
 
@@ -250,6 +259,25 @@ def fill_restored(engine: int, slot: int, record: int) -> None:
 
 
 @inline
+def place_again(engine: int, slot: int) -> None:
+    """Put a restored order where it was: into the ladder or among those that wait, and into the
+    lists that its flags tell of."""
+    order = order_at(engine, slot)
+    is_ready = has_flag(order, FLAG_READY)
+    clear_flags(order, FLAG_READY)
+    enter_place(engine, slot)
+    if has_flag(order, FLAG_TIMED):
+        join_expiries(engine, slot)
+    join_pegs(engine, slot)
+    if not has_flag(order, FLAG_PARKED):
+        join_ladder(engine, slot)
+        return
+    park(engine, slot)
+    if is_ready:
+        make_ready(engine, slot)
+
+
+@inline
 def restore_order(engine: int, record: int) -> int:
     """Put an order behind those of its price: 0 or a reason."""
     fault = order_fault(engine, record)
@@ -259,9 +287,7 @@ def restore_order(engine: int, record: int) -> int:
     fill_restored(engine, slot, record)
     if order_snapshot.get_flags(record) != 0:
         fill_terms(engine, slot, record)
-    enter_ids(engine, slot)
-    store_i64(engine + at.HEADER_FOUND_LEVEL, UNKNOWN_LEVEL)
-    join_level(engine, slot)
+    place_again(engine, slot)
     return 0
 
 

@@ -22,7 +22,6 @@ from tradecaptain.kernels.matching.layout import (
     FEE_TIERS,
     PHASE_IDLE,
 )
-from tradecaptain.kernels.matching.walk import first_order, following_order
 from tradecaptain.kernels.matching.tables import (
     book_at,
     order_at,
@@ -30,6 +29,7 @@ from tradecaptain.kernels.matching.tables import (
     terms_at,
 )
 from tradecaptain.kernels.matching.views import hash_state
+from tradecaptain.kernels.matching.walk import PARKED, first_order, following_order
 from tradecaptain.wire import (
     account_snapshot,
     engine_snapshot,
@@ -231,8 +231,8 @@ def write_snapshot(engine: int, target: int) -> int:
     for index in range(1, instrument_count + 1):
         record = write_instrument(engine, index, record)
     for index in range(1, instrument_count + 1):
-        for side in range(1, 3):
-            slot = first_order(engine, index, side)
+        for part in range(1, PARKED + 1):
+            slot = first_order(engine, index, part)
             while slot != 0:
                 record = write_order(engine, slot, record)
                 slot = following_order(engine, slot)
