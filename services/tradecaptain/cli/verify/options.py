@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tradecaptain.cli.verify.option_families import (
+    american,
     asian,
     barrier,
     digital,
@@ -28,6 +29,7 @@ HELP = "Option prices, greeks and implied volatilities by published families of 
 
 JUDGES: Final[dict[str, Judge]] = merge_families(
     (
+        american.FAMILIES,
         asian.FAMILIES,
         barrier.FAMILIES,
         digital.FAMILIES,

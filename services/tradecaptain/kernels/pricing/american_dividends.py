@@ -30,10 +30,10 @@ import numpy as np
 import numpy.typing as npt
 from tradecaptain.kernels.pricing import finite_difference as grid
 from tradecaptain.kernels.pricing import validity
-from tradecaptain.kernels.pricing.black_scholes import black_scholes_greek_columns
 from tradecaptain.kernels.pricing.columns import GREEK_ROWS
+from tradecaptain.kernels.pricing.contract import Contract, contract_block, contract_status
+from tradecaptain.kernels.pricing.lognormal_block import lognormal_greeks
 from tradecaptain.kernels.pricing.status import (
-    GREEKS_UNDEFINED,
     INVALID_DIVIDEND,
     INVALID_LATTICE,
     INVALID_VOLATILITY,
@@ -71,20 +71,6 @@ class CashDividend:
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
-    """One option and its market; rates are continuous, a year."""
-
-    right: float
-    spot: float
-    strike: float
-    time_years: float
-    volatility: float
-    interest_rate: float
-    dividend_yield: float
-    is_american: bool
-
-
-@dataclass(frozen=True, slots=True)
 class DividendOutcome:
     """Value, greeks by the spot and by time that passes, the grid's error, and the status."""
 
@@ -102,30 +88,14 @@ def _refused(status: int) -> DividendOutcome:
 
 def check(contract: Contract, dividends: Sequence[CashDividend]) -> int:
     """Status of the inputs."""
-    inputs = _block(contract, contract.spot)
-    status = np.empty(1, dtype=np.int64)
-    validity.check_lognormal(inputs, status)
-    if status[0] not in (OK, GREEKS_UNDEFINED):
-        return int(status[0])
+    status = contract_status(contract)
+    if status != OK:
+        return status
     times = [dividend.time_years for dividend in dividends]
     in_order = all(0.0 <= time <= contract.time_years for time in times) and times == sorted(times)
     if not in_order or not all(0.0 < item.amount <= validity.PRICE_MAX for item in dividends):
         return INVALID_DIVIDEND
     return OK
-
-
-def _block(contract: Contract, spot: float) -> FloatArray:
-    return np.array(
-        [
-            [contract.right],
-            [spot],
-            [contract.strike],
-            [contract.time_years],
-            [contract.volatility],
-            [contract.interest_rate],
-            [contract.dividend_yield],
-        ]
-    )
 
 
 def present_value(
@@ -152,7 +122,7 @@ def escrowed_european(contract: Contract, dividends: Sequence[CashDividend]) -> 
     if free_spot < validity.PRICE_MIN:
         return _refused(INVALID_DIVIDEND)
     outputs = np.empty((GREEK_ROWS, 1))
-    black_scholes_greek_columns(_block(contract, free_spot), outputs)
+    lognormal_greeks(contract_block(contract, free_spot), outputs, np.empty(1, np.int64))
     value, delta, gamma, _, theta, _ = outputs[:, 0].tolist()
     # As time passes the escrowed cash grows at its carry, at the cost of the free spot.
     carry = contract.interest_rate - contract.dividend_yield
@@ -258,16 +228,7 @@ def _on_grid(
     total = math.fsum(item.amount for item in dividends) if is_spot else 0.0
     spots = _grid_spots(contract, contract.spot - escrow, total, nodes)
     values = grid.average_payoff(spots, contract.right, contract.strike)
-    market = np.array(
-        [
-            contract.right,
-            contract.strike,
-            contract.volatility**2,
-            contract.interest_rate,
-            contract.interest_rate - contract.dividend_yield,
-            1.0 if contract.is_american else 0.0,
-        ]
-    )
+    market = grid.market_of(contract, is_american=contract.is_american)
     work = np.empty((grid.WORK_ROWS, nodes))
     falls = [(contract.time_years - item.time_years, item.amount) for item in dividends][::-1]
     stops = [moment for moment, _ in falls] + [contract.time_years]
@@ -311,21 +272,11 @@ def _roll(
 def _before_dividend(values: FloatArray, spots: FloatArray, amount: float) -> FloatArray:
     """Values just before a dividend from those after it: cubic in the log of the spot."""
     after = np.maximum(spots - amount, _RUIN * spots)
-    width = math.log(spots[1] / spots[0])
-    place = np.log(after / spots[0]) / width
-    first = np.clip(np.floor(place).astype(np.int64) - 1, 0, spots.size - 4)
-    rest = place - first
-    result = np.zeros_like(values)
-    for index in range(4):
-        weight = np.ones_like(rest)
-        for other in range(4):
-            if other != index:
-                weight *= (rest - other) / (index - other)
-        result += weight * values[first + index]
+    result = grid.interpolate(values, spots, after)
     # Below the grid, and there alone, the value is linear in the spot.
     slope = (values[1] - values[0]) / (spots[1] - spots[0])
     below = values[0] + slope * (after - spots[0])
-    return np.where(place < 0.0, below, result)
+    return np.where(after < spots[0], below, result)
 
 
 def _at_middle(values: FloatArray, spots: FloatArray) -> list[float]:

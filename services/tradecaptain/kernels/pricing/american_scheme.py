@@ -38,10 +38,10 @@ class Scheme:
     """How finely a boundary is solved: the ``(l, m, n), p`` of the paper.
 
     ``integral_points`` of the fixed-point integrals (l), ``steps`` of the iteration of which the
-    first is a Jacobi-Newton step (m), ``nodes`` of the boundary beyond the one at expiry (n),
-    ``value_points`` of the integral for the value (p), the system, where the integrals' points
-    lie, and ``start_steps`` of Halley's method for the start of each node. Raises ``ValueError``
-    for numbers out of range.
+    first is a Jacobi-Newton step (m; without any the QD+ boundary stands), ``nodes`` of the
+    boundary beyond the one at expiry (n), ``value_points`` of the integral for the value (p), the
+    system, where the integrals' points lie, and ``start_steps`` of Halley's method for the start
+    of each node. Raises ``ValueError`` for numbers out of range.
     """
 
     integral_points: int
@@ -57,7 +57,7 @@ class Scheme:
             ("integral_points", 1, POINTS_MAX),
             ("nodes", 1, POINTS_MAX),
             ("value_points", 1, POINTS_MAX),
-            ("steps", 1, STEPS_MAX),
+            ("steps", 0, STEPS_MAX),
             ("start_steps", 1, STEPS_MAX),
             ("equation", EQUATION_A, EQUATION_B),
             ("points", POINTS_ANGLE, POINTS_PAPER),

@@ -22,6 +22,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.jit import inline, kernel
+from tradecaptain.kernels.pricing.contract import Contract
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -215,3 +216,33 @@ def average_payoff(spots: FloatArray, right: float, strike: float) -> FloatArray
         high = np.clip(math.log(strike), low, high)
     area = np.exp(high) - np.exp(low) - strike * (high - low)
     return np.asarray(right * area / width)
+
+
+def market_of(contract: Contract, *, is_american: bool) -> FloatArray:
+    """What the steps read of a contract."""
+    return np.array(
+        [
+            contract.right,
+            contract.strike,
+            contract.volatility**2,
+            contract.interest_rate,
+            contract.interest_rate - contract.dividend_yield,
+            1.0 if is_american else 0.0,
+        ]
+    )
+
+
+def interpolate(values: FloatArray, spots: FloatArray, places: FloatArray) -> FloatArray:
+    """Values at other spots: cubic in the log of the spot, continued beyond the ends."""
+    width = math.log(spots[1] / spots[0])
+    position = np.log(places / spots[0]) / width
+    first = np.clip(np.floor(position).astype(np.int64) - 1, 0, spots.size - 4)
+    rest = position - first
+    result = np.zeros_like(places)
+    for index in range(4):
+        weight = np.ones_like(rest)
+        for other in range(4):
+            if other != index:
+                weight *= (rest - other) / (index - other)
+        result += weight * values[first + index]
+    return result

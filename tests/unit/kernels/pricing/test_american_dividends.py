@@ -6,34 +6,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import QuantLib as ql  # noqa: N813
 from tradecaptain.kernels.pricing import american, registry, status
 from tradecaptain.kernels.pricing.american import Accuracy
 from tradecaptain.kernels.pricing.american_dividends import (
     CashDividend,
-    Contract,
     DividendModel,
     price,
     vega_and_rho,
 )
+from tradecaptain.kernels.pricing.contract import Contract, contract_block
 from twins.pricing import american as twin
 
 DIVIDENDS = (CashDividend(73 / 365, 3.0), CashDividend(292 / 365, 4.0))
 PUT = Contract(-1.0, 100.0, 102.0, 1.0, 0.3, 0.06, 0.0, is_american=True)
-
-
-def block(contract: Contract) -> np.ndarray:
-    return registry.stack(
-        contract.right,
-        contract.spot,
-        contract.strike,
-        contract.time_years,
-        contract.volatility,
-        contract.interest_rate,
-        contract.dividend_yield,
-    )
 
 
 def quantlib_value(
@@ -105,7 +92,7 @@ def test_values_agree_with_quantlib(right: float, is_american: bool, model: Divi
 def test_grids_without_dividends_converge_to_the_boundary_method_within_their_error(
     contract: Contract,
 ) -> None:
-    due = float(american.price(block(contract), Accuracy.ACCURATE).values[0, 0])
+    due = float(american.price(contract_block(contract), Accuracy.ACCURATE).values[0, 0])
     errors = []
     for nodes in (201, 401, 801):
         found = price(contract, (), nodes=nodes)
@@ -146,10 +133,10 @@ def test_a_dividend_today_lowers_the_spot_and_one_at_expiry_raises_the_strike() 
     european = replace(PUT, right=1.0, is_american=False)
     for model in DividendModel:
         today = price(european, (CashDividend(0.0, 10.0),), model).value
-        lower = registry.evaluate("black_scholes", block(replace(european, spot=90.0)), 1)
+        lower = registry.evaluate("black_scholes", contract_block(replace(european, spot=90.0)), 1)
         assert today == pytest.approx(float(lower.outputs[0, 0]), abs=1e-4)
     late = price(european, (CashDividend(1.0, 10.0),)).value
-    higher = registry.evaluate("black_scholes", block(replace(european, strike=112.0)), 1)
+    higher = registry.evaluate("black_scholes", contract_block(replace(european, strike=112.0)), 1)
     assert late == pytest.approx(float(higher.outputs[0, 0]), abs=1e-3)
 
 
