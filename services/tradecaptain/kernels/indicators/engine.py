@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -32,6 +31,7 @@ from tradecaptain.base.memory import (
     store_i64,
     zero_bytes,
 )
+from tradecaptain.base.records import records_at
 from tradecaptain.kernels.indicators import node as layout
 from tradecaptain.kernels.indicators.node import WORD_BYTES
 
@@ -55,8 +55,6 @@ PROGRAM: Final = np.dtype(
 )
 """A program at work. ``outputs_address`` lists the columns that are outputs; ``spare_address`` has
 room for a copy of the nodes; ``bar`` and ``position`` are those of the next tick."""
-
-PROGRAM_TYPE: Final[Any] = numba.from_dtype(PROGRAM)[::1]
 
 BLOCKS: Final[list[CompiledEntry]] = []
 """Blocks by number, which is how they are called with the JIT off."""
@@ -119,14 +117,15 @@ def zero_windows(node: int, windows: int, first: int, end: int) -> None:
             zero_bytes(address + first * WORD_BYTES, (end - first) * WORD_BYTES)
 
 
-@kernel(types.void(PROGRAM_TYPE, types.int64, types.int64, types.int64))
-def run_arrays(program: Any, columns: int, windows: int, count: int) -> None:
-    """Run a program from its beginning over ``count`` bars.
+@kernel(types.void(types.int64, types.int64, types.int64, types.int64))
+def run_arrays(address: int, columns: int, windows: int, count: int) -> None:
+    """Run the program at ``address`` from its beginning over ``count`` bars.
 
     ``columns`` and ``windows`` are the addresses of int64 arrays with one entry a column: the
     address of the caller's array, or of element 0 behind the history of a window; and whether it is
     a window.
     """
+    program = records_at(address, 1, PROGRAM)
     history, piece = program[0]["history"], program[0]["piece"]
     nodes, node_count = program[0]["nodes_address"], program[0]["node_count"]
     for start in range(0, count, piece):
@@ -204,13 +203,14 @@ def is_missing(program: Any, bars: int, count: int, index: int) -> bool:
     return missing
 
 
-@kernel(types.void(PROGRAM_TYPE, types.int64, types.int64, types.int64))
-def push_bars(program: Any, bars: int, outputs: int, count: int) -> None:
+@kernel(types.void(types.int64, types.int64, types.int64, types.int64))
+def push_bars(address: int, bars: int, outputs: int, count: int) -> None:
     """Take in ``count`` bars, one after the other, and write the outputs at each.
 
     ``bars`` and ``outputs`` are the addresses of blocks of one row an input or output. Leading bars
     with a NaN are not counted: the warm-up begins after them.
     """
+    program = records_at(address, 1, PROGRAM)
     for index in range(count):
         if program[0]["bar"] == 0 and is_missing(program, bars, count, index):
             for row in range(program[0]["output_count"]):
@@ -221,9 +221,10 @@ def push_bars(program: Any, bars: int, outputs: int, count: int) -> None:
         advance(program)
 
 
-@kernel(types.void(PROGRAM_TYPE, types.int64, types.int64))
-def peek_bar(program: Any, bars: int, outputs: int) -> None:
+@kernel(types.void(types.int64, types.int64, types.int64))
+def peek_bar(address: int, bars: int, outputs: int) -> None:
     """Write what the outputs would be if the next bar were this one; nothing is remembered."""
+    program = records_at(address, 1, PROGRAM)
     nodes, length = program[0]["nodes_address"], program[0]["nodes_bytes"]
     copy_bytes(program[0]["spare_address"], nodes, length)
     take_bar(program, bars, 1, 0)

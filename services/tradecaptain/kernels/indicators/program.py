@@ -6,6 +6,7 @@ set of parameters and kept; every run works on a copy of its nodes, so threads m
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +26,9 @@ IntArray = npt.NDArray[np.int64]
 
 assert definitions.__doc__  # Its modules fill the registry.
 
+HEADER_WORDS: Final = engine.PROGRAM.itemsize // 8
+PIECE_WORD: Final = list(engine.PROGRAM.fields or ()).index("piece")
+NODES_WORD: Final = list(engine.PROGRAM.fields or ()).index("nodes_address")
 PIECE_BARS: Final = 1024
 """Bars that go through all nodes at a time: what is handed from node to node stays in the cache."""
 DEFAULT_SETTINGS: Final = Settings()
@@ -78,7 +82,6 @@ class Program:
 
     indicator: Indicator
     nodes: IntArray
-    node_count: int
     column_count: int
     input_count: int
     outputs: tuple[int, ...]
@@ -86,6 +89,15 @@ class Program:
     """How many bars come before the first value."""
     history: int
     """How many elements a column keeps: one more than any node looks back."""
+    between: tuple[int, ...]
+    """Columns that are neither inputs nor outputs."""
+    template: IntArray
+    """Header, addresses of the columns, marks of those between nodes, and nodes, as words."""
+
+    @property
+    def nodes_place(self) -> int:
+        """Where the nodes begin in the template."""
+        return HEADER_WORDS + 2 * self.column_count
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -132,32 +144,47 @@ def lay_out(
         taken.add(column.number)
     words = [_node_words(plan) for plan in graph.nodes]
     nodes = np.concatenate(words) if words else np.zeros(0, np.int64)
+    numbers = tuple(column.number for column in outputs)
+    own = {*range(len(graph.inputs)), *numbers}
+    between = tuple(number for number in range(graph.column_count) if number not in own)
+    header = np.zeros(1, engine.PROGRAM)
+    header["nodes_bytes"] = nodes.nbytes
+    header["node_count"] = len(graph.nodes)
+    header["column_count"] = graph.column_count
+    header["input_count"] = len(graph.inputs)
+    header["output_count"] = len(outputs)
+    header["warm_up"] = max(column.begin for column in outputs)
+    header["history"] = graph.look_back + 1
+    windows = np.zeros(graph.column_count, np.int64)
+    windows[list(between)] = 1
+    addresses = np.zeros(graph.column_count, np.int64)
     return Program(
         indicator=indicator,
         nodes=nodes,
-        node_count=len(graph.nodes),
         column_count=graph.column_count,
         input_count=len(graph.inputs),
-        outputs=tuple(column.number for column in outputs),
-        warm_up=max(column.begin for column in outputs),
+        outputs=numbers,
+        warm_up=int(header[0]["warm_up"]),
         history=graph.look_back + 1,
+        between=between,
+        template=np.concatenate([header.view(np.int64), addresses, windows, nodes]),
     )
 
 
 @lru_cache(maxsize=1024)
-def _default_program(name: str, values: tuple[tuple[str, float | int], ...]) -> Program:
-    return lay_out(find(name), dict(values))
+def _kept_program(name: str, parameters: tuple[tuple[str, float], ...]) -> Program:
+    indicator = find(name)
+    return lay_out(indicator, complete_parameters(indicator, dict(parameters)))
 
 
 def program_of(
     name: str, parameters: Mapping[str, float] | None = None, settings: Settings | None = None
 ) -> Program:
     """The program of an indicator; raises `IndicatorError` for what it can't be."""
+    if settings is None:
+        return _kept_program(name, tuple(parameters.items()) if parameters else ())
     indicator = find(name)
-    values = complete_parameters(indicator, parameters or {})
-    if settings is not None:
-        return lay_out(indicator, values, settings)
-    return _default_program(name, tuple(values.items()))
+    return lay_out(indicator, complete_parameters(indicator, parameters or {}), settings)
 
 
 def warm_up(
@@ -167,17 +194,13 @@ def warm_up(
     return program_of(name, parameters, settings).warm_up
 
 
-def _header(program: Program, nodes: IntArray) -> npt.NDArray[Any]:
-    header = np.zeros(1, engine.PROGRAM)
-    header["nodes_address"] = address_of(nodes)
-    header["nodes_bytes"] = nodes.nbytes
-    header["node_count"] = program.node_count
-    header["column_count"] = program.column_count
-    header["input_count"] = program.input_count
-    header["output_count"] = len(program.outputs)
-    header["warm_up"] = program.warm_up
-    header["history"] = program.history
-    return header
+def _start_of(array: npt.NDArray[Any]) -> int:
+    """Address of an array's first element; faster than numpy's own where it may be written."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):
+        # Read-only arrays and empty ones lend no buffer.
+        return address_of(array)
 
 
 def run(program: Program, inputs: Sequence[FloatArray]) -> list[FloatArray]:
@@ -214,21 +237,34 @@ def _run_from(
 ) -> None:
     count = len(inputs[0]) - skipped
     piece = min(PIECE_BARS, count)
-    nodes = program.nodes.copy()
-    header = _header(program, nodes)
-    header["piece"] = piece
-    columns = np.zeros(program.column_count, np.int64)
-    windows = np.ones(program.column_count, np.int64)
-    own = [*range(program.input_count), *program.outputs]
-    windows[own] = 0
-    columns[own] = [address_of(array) + 8 * skipped for array in (*inputs, *outputs)]
-    width = program.history + piece
-    scratch = np.empty(width * (program.column_count - len(own)))
-    between = np.flatnonzero(windows)
-    origin = address_of(scratch) + 8 * program.history
-    columns[between] = origin + 8 * width * np.arange(len(between))
-    with np.errstate(all="ignore"):
-        engine.run_arrays(header, address_of(columns), address_of(windows), count)
+    words = program.template.copy()
+    start = _start_of(words)
+    words[PIECE_WORD] = piece
+    words[NODES_WORD] = start + 8 * program.nodes_place
+    place = HEADER_WORDS
+    for array in inputs:
+        words[place] = _start_of(array) + 8 * skipped
+        place += 1
+    for number, array in zip(program.outputs, outputs, strict=True):
+        words[HEADER_WORDS + number] = _start_of(array) + 8 * skipped
+    if program.between:
+        width = program.history + piece
+        scratch = np.empty(width * len(program.between))
+        origin = _start_of(scratch) + 8 * program.history
+        for number in program.between:
+            words[HEADER_WORDS + number] = origin
+            origin += 8 * width
+    columns = start + 8 * HEADER_WORDS
+    _run_arrays(start, columns, columns + 8 * program.column_count, count)
+
+
+def _run_arrays(header: int, columns: int, windows: int, count: int) -> None:
+    if JIT_DISABLED:
+        # Plain Python warns of what compiled code lets pass: quotients by 0 and the like.
+        with np.errstate(all="ignore"):
+            engine.run_arrays(header, columns, windows, count)
+    else:
+        engine.run_arrays(header, columns, windows, count)
 
 
 def compute(
@@ -259,7 +295,7 @@ def compute(
 class Stream:
     """An indicator that takes bars one at a time, in time and memory that don't grow.
 
-    The block of state is kept in arrays that kernels may use by their address (``header``).
+    Compiled code may push and peek as well, by ``address``, which stays as long as the stream does.
     """
 
     def __init__(self, program: Program) -> None:
@@ -271,13 +307,15 @@ class Stream:
         self._places = address_of(self._columns) + 16 * history * np.array(
             [*program.outputs, *range(program.input_count)], np.int64
         )
-        self.header = _header(program, self._nodes)
-        self.header["spare_address"] = address_of(self._spare)
-        self.header["outputs_address"] = address_of(self._places)
-        self.header["position"] = history
+        self._header = program.template[:HEADER_WORDS].copy().view(engine.PROGRAM)
+        self._header["nodes_address"] = address_of(self._nodes)
+        self._header["spare_address"] = address_of(self._spare)
+        self._header["outputs_address"] = address_of(self._places)
+        self._header["position"] = history
         self._place_nodes()
         self._bar = np.empty((program.input_count, 1))
         self._values = np.empty((len(program.outputs), 1))
+        self.address = address_of(self._header)
 
     @classmethod
     def of(
@@ -302,7 +340,7 @@ class Stream:
     @property
     def bar_count(self) -> int:
         """How many bars were taken in."""
-        return int(self.header[0]["bar"])
+        return int(self._header[0]["bar"])
 
     @property
     def is_warm(self) -> bool:
@@ -322,12 +360,12 @@ class Stream:
         Both are C-contiguous, and of equal width.
         """
         with np.errstate(all="ignore"):
-            engine.push_bars(self.header, address_of(bars), address_of(outputs), bars.shape[1])
+            engine.push_bars(self.address, address_of(bars), address_of(outputs), bars.shape[1])
 
     def peek(self, bar: Sequence[float]) -> list[float]:
         """What ``push`` would give for this bar; the stream stays as it is."""
         self._bar[:, 0] = bar
         with np.errstate(all="ignore"):
-            engine.peek_bar(self.header, address_of(self._bar), address_of(self._values))
+            engine.peek_bar(self.address, address_of(self._bar), address_of(self._values))
         values: list[float] = self._values[:, 0].tolist()
         return values
