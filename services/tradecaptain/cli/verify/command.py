@@ -33,19 +33,27 @@ def kinds() -> list[str]:
 def verify(
     kind: str = typer.Argument(help="What to verify: options, matching, replay …"),
     files: list[Path] = typer.Argument(help="Files with published cases and answers."),
+    quotes: Path | None = typer.Option(
+        None, "--quotes", help="Quotes that indicator files speak of (CSV); else beside them."
+    ),
     json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
 ) -> None:
     """Compute the cases of files and compare; exits 1 if anything failed or nothing passed."""
     if kind not in kinds():
         raise CommandError(f"there is no kind {kind!r}", next_step=f"one of {', '.join(kinds())}")
-    judge_and_show(kind, files, json=json)
+    judge_and_show(kind, files, json=json, quotes=quotes)
 
 
-def judge_and_show(kind: str, files: list[Path], *, json: bool) -> None:
+def judge_and_show(kind: str, files: list[Path], *, json: bool, quotes: Path | None = None) -> None:
     """Judge files by one kind and answer; ends the command with status 1 unless all is good."""
-    judge = importlib.import_module(f"{package.__name__}.{kind}").judge
+    module = importlib.import_module(f"{package.__name__}.{kind}")
+    extra: dict[str, Path] = {}
+    if quotes is not None:
+        if not getattr(module, "TAKES_QUOTES", False):
+            raise CommandError(f"{kind} takes no quotes", next_step="leave --quotes out")
+        extra["quotes"] = quotes
     started_ns = SYSTEM_CLOCK.monotonic_ns()
-    result: VerifyResult = judge(files)
+    result: VerifyResult = module.judge(files, **extra)
     seconds = (SYSTEM_CLOCK.monotonic_ns() - started_ns) / NANOSECONDS
     answer = result.as_dict(seconds)
     if json:

@@ -1,0 +1,1 @@
+"""Published indicator values, one module a library that they came from."""

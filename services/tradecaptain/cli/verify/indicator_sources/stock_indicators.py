@@ -1,0 +1,173 @@
+"""Values of Stock.Indicators, where that library means what TA-Lib means: to 1e-6 of the value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from tradecaptain.cli.verify.indicator_sources.comparison import (
+    Quotes,
+    column_of,
+    expect_close,
+)
+from tradecaptain.cli.verify_case import MalformedError, NotApplicableError
+from tradecaptain.kernels.indicators.program import IndicatorError, compute
+from tradecaptain.kernels.indicators.registry import INDICATORS
+
+RELATIVE: Final = 1e-6
+ABSOLUTE: Final = 1e-9
+_CALL: Final = re.compile(r"Bars\.To(\w+)\(([^()]*)\)")
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """One published column as an output of ours: which parameters its call's arguments are."""
+
+    column: str
+    name: str
+    output: str = "real"
+    arguments: tuple[str, ...] = ()
+    fixed: Mapping[str, float] = field(default_factory=dict)
+
+
+def _one(column: str, name: str, *arguments: str) -> tuple[Meaning, ...]:
+    return (Meaning(column, name, arguments=arguments),)
+
+
+_PERIOD: Final = "timeperiod"
+_BANDS: Final = (_PERIOD, "nbdevup")
+_STOCH: Final = ("fastk_period", "slowd_period", "slowk_period")
+_SIMPLE: Final = {"slowk_matype": 0.0, "slowd_matype": 0.0}
+_STOCH_RSI: Final = (_PERIOD, "fastk_period", "fastd_period")
+
+MEANINGS: Final[dict[str, tuple[Meaning, ...]]] = {
+    "Adl": _one("adl", "AD"),
+    "Atr": (
+        Meaning("tr", "TRANGE", arguments=("",)),
+        Meaning("atr", "ATR", arguments=(_PERIOD,)),
+        Meaning("atrp", "NATR", arguments=(_PERIOD,)),
+    ),
+    "Tr": _one("tr", "TRANGE"),
+    "Awesome": _one("oscillator", "AO", "fastperiod", "slowperiod"),
+    "BollingerBands": (
+        Meaning("upperBand", "BBANDS", "upperband", _BANDS),
+        Meaning("sma", "BBANDS", "middleband", _BANDS),
+        Meaning("lowerBand", "BBANDS", "lowerband", (_PERIOD, "nbdevdn")),
+    ),
+    "Cci": _one("cci", "CCI", _PERIOD),
+    "Cmf": _one("cmf", "CMF", _PERIOD),
+    "Cmo": _one("cmo", "CMOU", _PERIOD),
+    "HeikinAshi": tuple(
+        Meaning(name, "HA", f"ha{name}") for name in ("open", "high", "low", "close")
+    ),
+    "Mfi": _one("mfi", "MFI", _PERIOD),
+    "Roc": (
+        Meaning("momentum", "MOM", arguments=(_PERIOD,)),
+        Meaning("roc", "ROC", arguments=(_PERIOD,)),
+    ),
+    "Rsi": _one("rsi", "RSI", _PERIOD),
+    "Slope": _one("slope", "LINEARREG_SLOPE", _PERIOD),
+    "Sma": _one("sma", "SMA", _PERIOD),
+    "Smma": _one("smma", "RMA", _PERIOD),
+    "StdDev": (
+        Meaning("stdDev", "STDDEV", arguments=(_PERIOD,)),
+        Meaning("mean", "SMA", arguments=(_PERIOD,)),
+    ),
+    "Stoch": (
+        Meaning("oscillator", "KDJ", "k", _STOCH, _SIMPLE),
+        Meaning("signal", "KDJ", "d", _STOCH, _SIMPLE),
+        Meaning("percentJ", "KDJ", "j", _STOCH, _SIMPLE),
+    ),
+    "StochRsi": (
+        Meaning("stochRsi", "STOCHRSI", "fastk", _STOCH_RSI),
+        Meaning("signal", "STOCHRSI", "fastd", _STOCH_RSI),
+    ),
+    "SuperTrend": (Meaning("superTrend", "SUPERTREND", "supertrend", (_PERIOD, "multiplier")),),
+    "Ultimate": _one("ultimate", "ULTOSC", "timeperiod1", "timeperiod2", "timeperiod3"),
+    "Vortex": (
+        Meaning("pvi", "VORTEX", "plusvi", (_PERIOD,)),
+        Meaning("nvi", "VORTEX", "minusvi", (_PERIOD,)),
+    ),
+    "Vwma": _one("vwma", "VWMA", _PERIOD),
+    "WilliamsR": _one("williamsR", "WILLR", _PERIOD),
+    "Wma": _one("wma", "WMA", _PERIOD),
+}
+"""Calls whose definition is TA-Lib's, seeds included."""
+
+OTHERWISE: Final[dict[str, str]] = {
+    "Adx": "seeds its sums one bar later than TA-Lib",
+    "Aroon": "takes the older of equal extremes, TA-Lib the newer",
+    "Bop": "averages the balance of power, TA-Lib doesn't",
+    "Dema": "seeds its exponential averages otherwise than TA-Lib",
+    "Donchian": "leaves the bar itself out of the channel, TA-Lib doesn't",
+    "Ema": "seeds its exponential averages otherwise than TA-Lib",
+    "Keltner": "centres on an average of the close, TA-Lib's KC on one of the typical price",
+    "Macd": "seeds its exponential averages otherwise than TA-Lib",
+    "Obv": "starts at 0, TA-Lib at the first volume",
+    "Tema": "seeds its exponential averages otherwise than TA-Lib",
+}
+"""Calls that TA-Lib has under the same name with another definition, and why."""
+
+
+def is_ours(document: Mapping[str, Any]) -> bool:
+    """Whether a file has this shape."""
+    return isinstance(document.get("indicators"), dict)
+
+
+def cases(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Name and content of every case."""
+    yield from document["indicators"].items()
+
+
+def judge(name: str, case: Any, quotes: Quotes) -> None:
+    """Judge one indicator; raises unless every column that TA-Lib has is right."""
+    if not isinstance(case, dict) or not isinstance(case.get("columns"), dict):
+        raise MalformedError("no object with columns")
+    call = _CALL.fullmatch(str(case.get("call", "")).strip())
+    if call is None:
+        raise NotApplicableError(f"{name}: call {case.get('call')!r} isn't one on bars alone")
+    kind, arguments = call[1], [part.strip() for part in call[2].split(",") if part.strip()]
+    if kind not in MEANINGS:
+        why = OTHERWISE.get(kind, "isn't defined as any function of TA-Lib is")
+        raise NotApplicableError(f"{name}: {kind} {why}")
+    numbers = _numbers(name, kind, arguments)
+    for meaning in MEANINGS[kind]:
+        if meaning.column not in case["columns"]:
+            raise NotApplicableError(f"{name}: no column {meaning.column!r}")
+        _judge_column(meaning, numbers, case["columns"][meaning.column], quotes)
+
+
+def _numbers(name: str, kind: str, arguments: list[str]) -> list[float]:
+    try:
+        numbers = [float(argument) for argument in arguments]
+    except ValueError:
+        raise NotApplicableError(f"{name}: an argument of {kind} isn't a number") from None
+    if kind == "StochRsi" and len(numbers) == 4 and numbers.pop() != 1:
+        raise NotApplicableError(f"{name}: StochRsi smooths, TA-Lib's STOCHRSI doesn't")
+    if kind == "BollingerBands" and len(numbers) == 1:
+        numbers.append(2.0)
+    if len(numbers) > max(len(meaning.arguments) for meaning in MEANINGS[kind]):
+        raise NotApplicableError(f"{name}: {kind} with so many arguments isn't known")
+    return numbers
+
+
+def _judge_column(meaning: Meaning, numbers: list[float], values: Any, quotes: Quotes) -> None:
+    parameters = {
+        parameter: number
+        for parameter, number in zip(meaning.arguments, numbers, strict=False)
+        if parameter
+    }
+    due = column_of(values, meaning.column)
+    if len(due) != len(quotes["close"]):
+        raise MalformedError(f"{meaning.column} has {len(due)} values, not one a quote")
+    try:
+        outputs = compute(meaning.name, quotes, {**parameters, **meaning.fixed})
+    except IndicatorError as error:
+        raise NotApplicableError(f"{meaning.name}: {error}") from error
+    found = outputs[INDICATORS[meaning.name].outputs.index(meaning.output)]
+    # TA-Lib begins all outputs of a function together; the other library each when it can.
+    due = np.where(np.isnan(found), np.nan, due)
+    expect_close(meaning.column, found, due, RELATIVE * np.abs(due) + ABSOLUTE)
