@@ -19,7 +19,7 @@ from tradecaptain.base.memory import address_of
 from tradecaptain.kernels.indicators import definitions, engine
 from tradecaptain.kernels.indicators import node as layout
 from tradecaptain.kernels.indicators.graph import Column, Graph, NodePlan, Settings
-from tradecaptain.kernels.indicators.registry import INDICATORS, Indicator
+from tradecaptain.kernels.indicators.registry import INDICATORS, Indicator, IndicatorError
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -32,15 +32,6 @@ NODES_WORD: Final = list(engine.PROGRAM.fields or ()).index("nodes_address")
 PIECE_BARS: Final = 1024
 """Bars that go through all nodes at a time: what is handed from node to node stays in the cache."""
 DEFAULT_SETTINGS: Final = Settings()
-
-
-class IndicatorError(ValueError):
-    """A request that no indicator can serve; ``field`` names what is wrong."""
-
-    def __init__(self, field: str, rule: str, observed: object = None) -> None:
-        super().__init__(rule)
-        self.field = field
-        self.observed = observed
 
 
 def find(name: str) -> Indicator:

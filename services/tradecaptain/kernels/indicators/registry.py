@@ -21,6 +21,15 @@ PERIOD_MAX: Final = 100_000
 REAL_MAX: Final = 3.0e37
 
 
+class IndicatorError(ValueError):
+    """A request that no indicator can serve; ``field`` names what is wrong."""
+
+    def __init__(self, field: str, rule: str, observed: object = None) -> None:
+        super().__init__(rule)
+        self.field = field
+        self.observed = observed
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One parameter and what values it may take, bounds included."""

@@ -14,8 +14,8 @@ from tradecaptain.cli.verify.indicator_sources.comparison import (
     expect_close,
 )
 from tradecaptain.cli.verify_case import MalformedError, NotApplicableError
-from tradecaptain.kernels.indicators.program import IndicatorError, compute
-from tradecaptain.kernels.indicators.registry import INDICATORS
+from tradecaptain.kernels.indicators.program import compute
+from tradecaptain.kernels.indicators.registry import INDICATORS, IndicatorError
 
 RELATIVE: Final = 1e-6
 ABSOLUTE: Final = 1e-9

@@ -14,8 +14,8 @@ from tradecaptain.cli.verify.indicator_sources.comparison import (
     number_of,
 )
 from tradecaptain.cli.verify_case import MalformedError, NotApplicableError, WrongError
-from tradecaptain.kernels.indicators.program import IndicatorError, compute
-from tradecaptain.kernels.indicators.registry import INDICATORS
+from tradecaptain.kernels.indicators.program import compute
+from tradecaptain.kernels.indicators.registry import INDICATORS, IndicatorError
 
 TOLERANCE: Final = 1e-9
 FUNCTIONS: Final = "functions"

@@ -19,8 +19,8 @@ from tradecaptain.cli.verify.indicator_sources.comparison import (
     number_of,
 )
 from tradecaptain.cli.verify_case import MalformedError, NotApplicableError, WrongError
-from tradecaptain.kernels.indicators.program import IndicatorError, compute
-from tradecaptain.kernels.indicators.registry import INDICATORS
+from tradecaptain.kernels.indicators.program import compute
+from tradecaptain.kernels.indicators.registry import INDICATORS, IndicatorError
 
 # Printed to three decimals, computed in float32 in places.
 TOLERANCE: Final = 1e-3

@@ -24,9 +24,17 @@ from tradecaptain.kernels.indicators.definitions.expressions import (
     true_range,
 )
 from tradecaptain.kernels.indicators.graph import Column, Graph
-from tradecaptain.kernels.indicators.registry import Parameter, indicator, period, real
+from tradecaptain.kernels.indicators.registry import (
+    IndicatorError,
+    Parameter,
+    indicator,
+    period,
+    real,
+)
 
 GROUP = "Overlap Studies"
+VARIABLE_PERIODS_MAX = 500
+"""So many averages are kept side by side at most, one a period."""
 HIGH_LOW = ("high", "low")
 HIGH_LOW_CLOSE = ("high", "low", "close")
 BANDS = ("upperband", "middleband", "lowerband")
@@ -125,6 +133,12 @@ def variable_average(
     graph: Graph, close: Column, periods: Column, *, minperiod: int, maxperiod: int, matype: int
 ) -> list[Column]:
     """Moving average whose period is given bar by bar."""
+    if not 0 <= maxperiod - minperiod < VARIABLE_PERIODS_MAX:
+        raise IndicatorError(
+            "parameters.maxperiod",
+            f"maxperiod must lie in minperiod … minperiod + {VARIABLE_PERIODS_MAX - 1}",
+            maxperiod,
+        )
     both = averages.warm_up(graph, maxperiod, matype)
     column = close
     for bars in range(minperiod, maxperiod + 1):
