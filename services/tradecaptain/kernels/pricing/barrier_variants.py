@@ -30,7 +30,7 @@ from typing import Any, Final
 
 import numba
 from tradecaptain.base.jit import inline, kernel
-from tradecaptain.kernels.pricing.barrier import knocked_value, rebate_value
+from tradecaptain.kernels.pricing.barrier import rebate_value
 from tradecaptain.kernels.pricing.columns import (
     AMOUNT,
     BARRIER,
@@ -44,11 +44,18 @@ from tradecaptain.kernels.pricing.columns import (
     STRIKE,
     TIME,
     UP_IN,
+    UP_OUT,
     VALUE,
     VOLATILITY,
     YIELD,
 )
-from tradecaptain.kernels.pricing.normal import bivariate_normal, black_value
+from tradecaptain.kernels.pricing.normal import (
+    Market,
+    bivariate_normal,
+    black_value,
+    log_segment_value,
+    weighted,
+)
 from tradecaptain.kernels.pricing.quadrature import NODES, POINTS, WEIGHTS
 
 # Soft: the band's low end stands in the row of barriers.
@@ -62,12 +69,7 @@ OTHER_YIELD: Final = 12
 CORRELATION: Final = 13
 
 CONTINUITY_SHIFT: Final = 0.5825971579390107
-NO_LIMIT: Final = 1e300
 PANELS: Final = 6
-POWER_MAX: Final = 700.0
-
-# Time, volatility, rate, carry.
-Market = tuple[float, float, float, float]
 
 
 @inline
@@ -80,9 +82,24 @@ def _market(inputs: Any, index: int) -> Market:
 def hard_value(
     right: float, spot: float, strike: float, barrier: float, kind: float, market: Market
 ) -> float:
-    """Call or put with one barrier and no rebate."""
-    segment = (strike, NO_LIMIT) if right > 0.0 else (0.0, strike)
-    return knocked_value(spot, barrier, kind, market, segment, (-right * strike, right))
+    """Call or put with one barrier and no rebate, by reflection as in ``barrier``."""
+    time, volatility, rate, carry = market
+    side = -1.0 if kind in (DOWN_IN, DOWN_OUT) else 1.0
+    forward, deviation = spot * math.exp(carry * time), volatility * math.sqrt(time)
+    plain = math.exp(-rate * time) * black_value(right, forward, strike, deviation)
+    alive = 0.0
+    if side * (spot - barrier) < 0.0:
+        # Logs are taken from the barrier; alive is what lies on the spot's side of it.
+        place, mark = math.log(spot / barrier), math.log(strike / barrier)
+        low, high = (mark, math.inf) if right > 0.0 else (-math.inf, mark)
+        low, high = (max(low, 0.0), high) if side < 0.0 else (low, min(high, 0.0))
+        if low < high:
+            payoff = (-right * strike, right * barrier)
+            image = log_segment_value(-place, market, low, high, payoff)
+            power = (1.0 - 2.0 * carry / (volatility * volatility)) * place
+            alive = log_segment_value(place, market, low, high, payoff) - weighted(power, image)
+            alive = max(alive, 0.0)
+    return alive if kind in (DOWN_OUT, UP_OUT) else max(plain - alive, 0.0)
 
 
 @inline
@@ -130,7 +147,7 @@ def _joint_term(
 ) -> float:
     """``e^power M``, nothing where the distribution is nothing."""
     chance = bivariate_normal(right * first, side * second, -right * side * correlation)
-    return math.exp(min(power, POWER_MAX)) * chance if chance > 0.0 else 0.0
+    return weighted(power, chance)
 
 
 @inline

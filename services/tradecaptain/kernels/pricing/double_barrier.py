@@ -40,7 +40,13 @@ from tradecaptain.kernels.pricing.columns import (
     VOLATILITY,
     YIELD,
 )
-from tradecaptain.kernels.pricing.normal import black_value, cumulative_normal
+from tradecaptain.kernels.pricing.normal import (
+    Market,
+    black_value,
+    cumulative_normal,
+    log_segment_value,
+    weighted,
+)
 
 AMOUNT: Final = 7  # cash of a binary
 LOW: Final = 8
@@ -56,42 +62,6 @@ HIGH_FIRST: Final = 3.0
 DEVIATION_RATIO: Final = 0.6
 IMAGES: Final = 5
 WAVES: Final = 8
-POWER_MAX: Final = 700.0
-
-# Time, volatility, rate, carry.
-Market = tuple[float, float, float, float]
-
-
-@inline
-def _weighted(power: float, tail: float) -> float:
-    """``e^power * tail``, where a power may be large if its tail is zero."""
-    return math.exp(min(power, POWER_MAX)) * tail if tail != 0.0 else 0.0
-
-
-@inline
-def _segment(
-    place: float, market: Market, low: float, high: float, payoff: tuple[float, float]
-) -> float:
-    """Value of ``constant + slope e^X`` if the log X ends between low and high; it is at place."""
-    time, volatility, rate, carry = market
-    constant, slope = payoff
-    deviation = volatility * math.sqrt(time)
-    drift = (carry - 0.5 * volatility * volatility) * time
-    total = 0.0
-    for leg in range(2):
-        shift = deviation if leg == 0 else 0.0
-        to_low = (place - low + drift) / deviation + shift
-        to_high = (place - high + drift) / deviation + shift
-        # The difference of the smaller tails keeps its digits.
-        if to_high > 0.0:
-            chance = cumulative_normal(-to_high) - cumulative_normal(-to_low)
-        else:
-            chance = cumulative_normal(to_low) - cumulative_normal(to_high)
-        if leg == 0:
-            total += slope * math.exp(place + (carry - rate) * time) * chance
-        else:
-            total += constant * math.exp(-rate * time) * chance
-    return total
 
 
 @inline
@@ -105,10 +75,10 @@ def _image_sum(
     total = 0.0
     for turn in range(-IMAGES, IMAGES + 1):
         direct, mirrored = x + 2.0 * width * turn, -x + 2.0 * width * turn
-        value = _segment(direct, market, low, high, payoff)
-        total += _weighted(half_power * (direct - x), value)
-        value = _segment(mirrored, market, low, high, payoff)
-        total -= _weighted(half_power * (mirrored - x), value)
+        value = log_segment_value(direct, market, low, high, payoff)
+        total += weighted(half_power * (direct - x), value)
+        value = log_segment_value(mirrored, market, low, high, payoff)
+        total -= weighted(half_power * (mirrored - x), value)
     return total
 
 
@@ -188,8 +158,8 @@ def double_barrier_value(
 def _one_touch(distance: float, drift: float, root: float, deviation: float) -> float:
     """Discounted chance of touching a level ``distance`` below; drift and root per variance."""
     late = root * deviation
-    first = _weighted(-(drift - root) * distance, cumulative_normal(-distance / deviation - late))
-    second = _weighted(-(drift + root) * distance, cumulative_normal(-distance / deviation + late))
+    first = weighted(-(drift - root) * distance, cumulative_normal(-distance / deviation - late))
+    second = weighted(-(drift + root) * distance, cumulative_normal(-distance / deviation + late))
     return first + second
 
 
@@ -209,7 +179,7 @@ def _low_first_value(x: float, width: float, market: Market) -> float:
             # The image's own touch carries the drift over its own distance; only x counts.
             touch = _one_touch(distance, drift, root, deviation)
             signed = touch if place > 0.0 else -touch
-            total += _weighted(drift * (distance - x), signed)
+            total += weighted(drift * (distance - x), signed)
         return max(total, 0.0)
     # sinh(root (width - x)) / sinh(root width), without overflow.
     if root * width > 1e-8:

@@ -24,6 +24,10 @@ PANELS: Final = 2
 # Products of deviates below this multiply a tail that is zero.
 PRODUCT_MIN: Final = -100.0
 DEVIATION_MIN: Final = 1e-30
+POWER_MAX: Final = 700.0
+
+# Time, volatility, rate, carry.
+Market = tuple[float, float, float, float]
 
 
 @inline
@@ -49,6 +53,38 @@ def black_value(right: float, forward: float, strike: float, deviation: float) -
     d1 = math.log(forward / strike) / deviation + 0.5 * deviation
     forward_leg = forward * cumulative_normal(right * d1)
     return max(right * (forward_leg - strike * cumulative_normal(right * (d1 - deviation))), 0.0)
+
+
+@inline
+def weighted(power: float, tail: float) -> float:
+    """``e^power * tail``, where a power may be large if its tail is zero."""
+    return math.exp(min(power, POWER_MAX)) * tail if tail != 0.0 else 0.0
+
+
+@inline
+def log_segment_value(
+    place: float, market: Market, low: float, high: float, payoff: tuple[float, float]
+) -> float:
+    """Value of ``constant + slope e^X`` if the log X ends between low and high; it is at place."""
+    time, volatility, rate, carry = market
+    constant, slope = payoff
+    deviation = volatility * math.sqrt(time)
+    drift = (carry - 0.5 * volatility * volatility) * time
+    total = 0.0
+    for leg in range(2):
+        shift = deviation if leg == 0 else 0.0
+        to_low = (place - low + drift) / deviation + shift
+        to_high = (place - high + drift) / deviation + shift
+        # The difference of the smaller tails keeps its digits.
+        if to_high > 0.0:
+            chance = cumulative_normal(-to_high) - cumulative_normal(-to_low)
+        else:
+            chance = cumulative_normal(to_low) - cumulative_normal(to_high)
+        if leg == 0:
+            total += slope * math.exp(place + (carry - rate) * time) * chance
+        else:
+            total += constant * math.exp(-rate * time) * chance
+    return total
 
 
 @inline
