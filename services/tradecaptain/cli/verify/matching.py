@@ -49,7 +49,7 @@ def judge_case(document: dict[str, Any], case: Any) -> None:
         raise CaseFailed("not an object with an id")
     if "initial_book" in case:
         judge_book_case(case)
-    elif "expect" in case:
+    elif isinstance(case.get("expect"), dict):
         judge_step_case(document.get("setups", {}), case)
     else:
         raise NotOffered("a case of another shape than steps or initial book")
@@ -74,7 +74,7 @@ def judge(files: list[Path]) -> VerifyResult:
                 skipped[str(error)] += 1
             except CaseFailed as error:
                 failures.append(Failure(name, str(error)))
-            except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
                 failures.append(Failure(name, f"malformed case: {error!r}"))
             else:
                 passed += 1

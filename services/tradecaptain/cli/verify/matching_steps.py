@@ -2,58 +2,104 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from decimal import Decimal
 from typing import Any
 
+from tradecaptain.cli.verify.matching_allocation import judge_allocation
+from tradecaptain.cli.verify.matching_expectations import EXPECTATIONS, check_expectations
 from tradecaptain.cli.verify.matching_venue import (
+    PREVENTIONS,
     CaseFailed,
     CaseVenue,
     NotOffered,
     Outcome,
-    Trade,
-    expect_equal,
+    Terms,
 )
+from tradecaptain.wire import common
 
-CASE_FIELDS = frozenset({"id", "topic", "source", "setup", "steps", "expect", "note"})
+CASE_FIELDS = frozenset(
+    {
+        "id",
+        "topic",
+        "source",
+        "setup",
+        "steps",
+        "expect",
+        "note",
+        "initial_last_price",
+        "algorithm",
+    }
+)
 STEP_FIELDS = {
-    "new": frozenset({"op", "id", "side", "type", "tif", "qty", "price", "owner", "stp"}),
+    "new": frozenset(
+        {
+            "op",
+            "id",
+            "side",
+            "type",
+            "tif",
+            "qty",
+            "price",
+            "owner",
+            "stp",
+            "stop",
+            "peak",
+            "min_visible",
+            "aon",
+            "top",
+        }
+    ),
     "cancel": frozenset({"op", "id", "owner"}),
     "reduce": frozenset({"op", "id", "owner", "qty"}),
     "reprice": frozenset({"op", "id", "owner", "price"}),
     "amend": frozenset({"op", "id", "owner", "qty_delta"}),
+    "phase": frozenset({"op", "phase"}),
 }
-EXPECTATIONS = frozenset(
-    {
-        "trades",
-        "bids",
-        "asks",
-        "cancelled",
-        "expired",
-        "rejected",
-        "fills",
-        "resting",
-        "traded_qty",
-        "trade_sizes",
-        "trades_by_owner",
-    }
-)
+PHASES = {
+    "auction": common.TRADING_PHASE_OPENING_AUCTION,
+    "uncross": common.TRADING_PHASE_CONTINUOUS,
+}
+PRO_RATA = {
+    "pro_rata_top": common.ALLOCATION_PRO_RATA_TOP,
+    "pro_rata_min2": common.ALLOCATION_PRO_RATA,
+}
+"""Both withhold shares of one lot, so the smallest share given is two."""
+ORDER_TYPES = ("limit", "market", "stop", "stop_limit", "iceberg")
 POLICY_NOTE = "policy case"
+SMALLEST_SHARE = 2
 
 
 def judge_step_case(setups: dict[str, Any], case: dict[str, Any]) -> None:
     """Run a case's steps and hold the outcome against what it expects."""
+    note = str(case.get("note", ""))
+    if note.startswith(POLICY_NOTE):
+        raise NotOffered(
+            f"a venue's policy that isn't ours: {note[len(POLICY_NOTE) :].lstrip(': ')}"
+        )
+    refuse_unknown("field of a case", set(case) - CASE_FIELDS)
+    expect = case["expect"]
+    refuse_unknown("expectation", set(expect) - EXPECTATIONS)
+    algorithm = expect.get("algorithm", case.get("algorithm"))
+    if algorithm is not None and algorithm not in PRO_RATA:
+        raise NotOffered(f"algorithm {algorithm!r} isn't offered")
+    if not case.get("steps"):
+        judge_allocation(expect, PRO_RATA.get(algorithm), SMALLEST_SHARE)
+        return
     steps = _steps_of(setups, case)
-    check_offered(case, steps)
-    runner = StepRunner(steps)
+    _check_offered(steps)
+    runner = StepRunner(steps, expect, PRO_RATA.get(algorithm))
+    last_price = expect.get("initial_last_price", case.get("initial_last_price"))
+    if last_price is not None:
+        runner.venue.set_phase(common.TRADING_PHASE_CONTINUOUS, last_price)
     outcomes = [runner.run(step) for step in steps]
     setup_count = len(steps) - len(case["steps"])
-    check_expectations(case["expect"], runner, outcomes[setup_count:])
+    for outcome in outcomes[:setup_count]:
+        if outcome.refused:
+            raise CaseFailed(f"the set-up doesn't stand: reason {outcome.refused}")
+    check_expectations(expect, runner.venue, runner.owners, outcomes[setup_count:])
 
 
 def _steps_of(setups: dict[str, Any], case: dict[str, Any]) -> list[dict[str, Any]]:
-    if not case.get("steps"):
-        raise NotOffered("a case without steps gives a level and an incoming size (allocation)")
     setup = case.get("setup")
     if isinstance(setup, str):
         if setup not in setups:
@@ -62,58 +108,95 @@ def _steps_of(setups: dict[str, Any], case: dict[str, Any]) -> list[dict[str, An
     return [*(setup or []), *case["steps"]]
 
 
-def check_offered(case: dict[str, Any], steps: list[dict[str, Any]]) -> None:
+def _check_offered(steps: list[dict[str, Any]]) -> None:
     """Raise `NotOffered` for whatever the engine doesn't do."""
-    note = str(case.get("note", ""))
-    if note.startswith(POLICY_NOTE):
-        raise NotOffered(
-            f"a venue's policy that isn't ours: {note[len(POLICY_NOTE) :].lstrip(': ')}"
-        )
-    _refuse_unknown("field of a case", set(case) - CASE_FIELDS)
-    _refuse_unknown("expectation", set(case["expect"]) - EXPECTATIONS)
     for step in steps:
+        if not isinstance(step, dict):
+            raise CaseFailed("a step isn't an object")
         if step.get("op") not in STEP_FIELDS:
             raise NotOffered(f"step {step.get('op')!r} isn't offered")
-        _refuse_unknown(f"field of a step {step['op']}", set(step) - STEP_FIELDS[step["op"]])
-    policies = {step.get("stp") for step in case["steps"] if step["op"] == "new"}
-    if policies - {None, "cn"}:
-        raise NotOffered("self-trade prevention other than cancel newest isn't offered")
-    if policies == {None, "cn"}:
-        raise NotOffered("self-trade prevention by order isn't offered, only by group")
+        refuse_unknown(f"field of a step {step['op']}", set(step) - STEP_FIELDS[step["op"]])
+        if step["op"] == "new" and step["type"] not in ORDER_TYPES:
+            raise NotOffered(f"order type {step['type']!r} isn't offered")
+        if step.get("stp") not in PREVENTIONS:
+            raise NotOffered(f"self-trade prevention {step['stp']!r} isn't offered")
+        if step["op"] == "phase" and step["phase"] not in PHASES:
+            raise NotOffered(f"phase {step['phase']!r} isn't offered")
 
 
-def _refuse_unknown(what: str, names: set[str]) -> None:
+def refuse_unknown(what: str, names: set[str]) -> None:
+    """Raise `NotOffered` if there are names that nothing here reads."""
     if names:
         raise NotOffered(f"{what} {sorted(names)[0]!r} isn't offered")
+
+
+def terms_of(step: dict[str, Any]) -> Terms:
+    """What a new order of a step says.
+
+    A market order never rests: whatever its time in force says beyond fill-or-kill, what it can't
+    trade at once ends. A stop order with a price is a stop-limit order.
+    """
+    kind, price = step["type"], step.get("price")
+    time_in_force = step.get("tif", "GTC")
+    if kind == "market":
+        price = None
+        time_in_force = "FOK" if time_in_force == "FOK" else "IOC"
+    if kind == "stop" and price is not None:
+        kind = "stop_limit"
+    if kind in ("limit", "stop_limit", "iceberg") and price is None:
+        raise CaseFailed(f"order {step['id']}: no price")
+    if kind in ("stop", "stop_limit") and step.get("stop") is None:
+        raise CaseFailed(f"order {step['id']}: no stop")
+    if kind == "iceberg" and step.get("peak") is None:
+        raise CaseFailed(f"order {step['id']}: no peak")
+    quantity, peak = step["qty"], step.get("peak")
+    # An iceberg no larger than its peak shows all of itself.
+    is_iceberg = peak is not None and Decimal(peak) < Decimal(quantity)
+    return Terms(
+        side=step["side"],
+        order_type="limit" if kind == "iceberg" else kind,
+        time_in_force=time_in_force,
+        quantity=quantity,
+        price=price,
+        stop=step.get("stop") if kind in ("stop", "stop_limit") else None,
+        display=peak if is_iceberg else None,
+        minimum_visible=step.get("min_visible") if is_iceberg else None,
+        is_all_or_none=bool(step.get("aon")),
+        has_top_priority=bool(step.get("top")),
+        prevention=step.get("stp"),
+    )
 
 
 class StepRunner:
     """Carries steps out on an engine."""
 
-    def __init__(self, steps: list[dict[str, Any]]) -> None:
-        prices = [step["price"] for step in steps if step.get("price") is not None]
-        sizes = [step[name] for step in steps for name in ("qty", "qty_delta") if name in step]
-        self.venue = CaseVenue(prices, sizes)
-        self.prevents_self_trade = any(step.get("stp") for step in steps)
+    def __init__(
+        self, steps: list[dict[str, Any]], expect: dict[str, Any], allocation: int | None
+    ) -> None:
+        prices = [
+            step[name] for step in steps for name in ("price", "stop") if step.get(name) is not None
+        ]
+        prices += [expect[name] for name in ("initial_last_price",) if name in expect]
+        names = ("qty", "qty_delta", "peak", "min_visible")
+        sizes = [step[name] for step in steps for name in names if step.get(name) is not None]
+        self.venue = CaseVenue(
+            prices,
+            sizes,
+            allocation=allocation or common.ALLOCATION_PRICE_TIME,
+            minimum_share=SMALLEST_SHARE if allocation else 0,
+        )
         self.owners: dict[Any, Any] = {}
 
     def run(self, step: dict[str, Any]) -> Outcome:
         """Carry one step out."""
-        name, operation = step["id"], step["op"]
+        operation = step["op"]
+        if operation == "phase":
+            return self.venue.set_phase(PHASES[step["phase"]])
+        name = step["id"]
         owner = step.get("owner", self.owners.get(name, "somebody"))
         if operation == "new":
             self.owners[name] = owner
-            group = self.venue.account(owner) if self.prevents_self_trade else 0
-            return self.venue.new(
-                name,
-                owner,
-                step["side"],
-                step["type"],
-                step.get("tif", "GTC" if step["type"] == "limit" else "IOC"),
-                step["qty"],
-                step.get("price"),
-                group,
-            )
+            return self.venue.new(name, owner, terms_of(step))
         if operation == "cancel":
             return self.venue.cancel(name, owner)
         if operation == "reduce":
@@ -124,62 +207,3 @@ class StepRunner:
         if delta < 0:
             return self.venue.reduce(name, owner, -delta)
         return self.venue.replace(name, owner, total=self.venue.total(name) + delta)
-
-
-def check_expectations(expect: dict[str, Any], runner: StepRunner, outcomes: list[Outcome]) -> None:
-    """Hold each expectation that a case states against the outcome of its steps."""
-    trades = [trade for outcome in outcomes for trade in outcome.trades]
-    for key in ("cancelled", "expired"):
-        if key in expect:
-            ended = [[o, q] for out in outcomes for kind, o, q in out.ended if kind == key]
-            expect_equal(key, ended, [[order, Decimal(size)] for order, size in expect[key]])
-    if "rejected" in expect:
-        refused = [index for index, outcome in enumerate(outcomes) if outcome.refused]
-        expect_equal("rejected", refused, expect["rejected"])
-    else:
-        refused = [outcome.refused for outcome in outcomes if outcome.refused]
-        expect_equal("refusals", refused, [])
-    for key, side in (("bids", "buy"), ("asks", "sell")):
-        if key in expect:
-            _check_levels(key, runner.venue.depth(side), expect[key])
-    if "resting" in expect:
-        ours = {str(order): quantity for order, _, _, quantity in runner.venue.resting()}
-        _check_quantities("resting", ours, expect["resting"])
-    _check_trades(expect, trades, runner.owners)
-
-
-def _check_levels(key: str, ours: list[tuple[Decimal, Decimal, int]], expected: Any) -> None:
-    """Levels with or without their number of orders, as the case gives them."""
-    expect_equal(f"number of {key}", len(ours), len(expected))
-    for level, wanted in zip(ours, expected, strict=True):
-        expect_equal(key, list(level[: len(wanted)]), [Decimal(value) for value in wanted])
-
-
-def _check_quantities(key: str, ours: dict[str, Decimal], expected: dict[str, Any]) -> None:
-    wanted = {str(order): Decimal(size) for order, size in expected.items() if Decimal(size)}
-    expect_equal(key, ours, wanted)
-
-
-def _check_trades(expect: dict[str, Any], trades: list[Trade], owners: dict[Any, Any]) -> None:
-    if "trades" in expect:
-        wanted = [
-            Trade(t["maker"], t["taker"], Decimal(t["price"]), Decimal(t["qty"]))
-            for t in expect["trades"]
-        ]
-        expect_equal("trades", trades, wanted)
-    if "trade_sizes" in expect:
-        sizes = [trade.quantity for trade in trades]
-        expect_equal("trade_sizes", sizes, [Decimal(size) for size in expect["trade_sizes"]])
-    if "traded_qty" in expect:
-        total = sum((trade.quantity for trade in trades), Decimal())
-        expect_equal("traded_qty", total, Decimal(expect["traded_qty"]))
-    fills: Counter[str] = Counter()
-    for trade in trades:
-        for order in (trade.maker, trade.taker):
-            fills[str(order)] += trade.quantity  # type: ignore[assignment]
-    if "fills" in expect:
-        ours = {name: Decimal(size) for name, size in fills.items()}
-        _check_quantities("fills", ours, expect["fills"])
-    if "trades_by_owner" in expect:
-        raise NotOffered("expectation 'trades_by_owner' isn't offered")
-    del owners

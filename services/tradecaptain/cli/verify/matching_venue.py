@@ -20,7 +20,20 @@ from tradecaptain.kernels.matching import (
     engine_resume,
     engine_submit,
 )
-from tradecaptain.kernels.matching.terms import INSTRUCTION_REDUCE
+from tradecaptain.kernels.matching.layout import (
+    FLAG_HIDDEN,
+    FLAG_ICEBERG,
+    FLAG_PARKED,
+    FLAG_STOP,
+    ORDER,
+    TERMS,
+)
+from tradecaptain.kernels.matching.terms import (
+    INSTRUCTION_ALL_OR_NONE,
+    INSTRUCTION_HIDDEN,
+    INSTRUCTION_REDUCE,
+    INSTRUCTION_TOP,
+)
 from tradecaptain.wire import book_event, common, control, execution_event, order_command, reason
 
 INSTRUMENT_ID = 1
@@ -28,13 +41,31 @@ FIRST_ACCOUNT_ID = 100
 DEPTH_LIMIT = 4_096
 TIME_NS = 1_750_000_000_000_000_000
 SIDES = {"buy": common.SIDE_BUY, "sell": common.SIDE_SELL}
-TYPES = {"limit": common.ORDER_TYPE_LIMIT, "market": common.ORDER_TYPE_MARKET}
+TYPES = {
+    "limit": common.ORDER_TYPE_LIMIT,
+    "market": common.ORDER_TYPE_MARKET,
+    "stop": common.ORDER_TYPE_STOP,
+    "stop_limit": common.ORDER_TYPE_STOP_LIMIT,
+}
 TIMES_IN_FORCE = {
     "DAY": common.TIME_IN_FORCE_DAY,
     "GTC": common.TIME_IN_FORCE_GOOD_TILL_CANCEL,
     "IOC": common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
     "FOK": common.TIME_IN_FORCE_FILL_OR_KILL,
+    "GTD": common.TIME_IN_FORCE_GOOD_TILL_DATE,
+    "ATO": common.TIME_IN_FORCE_AT_OPEN,
+    "ATC": common.TIME_IN_FORCE_AT_CLOSE,
 }
+PREVENTIONS = {
+    None: common.SELF_TRADE_PREVENTION_UNSET,
+    "cn": common.SELF_TRADE_PREVENTION_CANCEL_NEWEST,
+    "co": common.SELF_TRADE_PREVENTION_CANCEL_OLDEST,
+    "cb": common.SELF_TRADE_PREVENTION_CANCEL_BOTH,
+    "dc": common.SELF_TRADE_PREVENTION_DECREMENT,
+}
+STOPS = (common.ORDER_TYPE_STOP, common.ORDER_TYPE_STOP_LIMIT)
+FAR_FUTURE_NS = TIME_NS + 86_400_000_000_000
+FLAG_IS_REFERENCE = 16
 REFUSALS = (
     execution_event.EXECUTION_TYPE_REJECTED,
     execution_event.EXECUTION_TYPE_CANCEL_REJECTED,
@@ -72,6 +103,40 @@ class Trade:
     taker: Any
     price: Decimal
     quantity: Decimal
+    is_auction: bool = False
+    """In an auction the taker is the buyer and the maker the seller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order of a case says."""
+
+    side: str
+    order_type: str
+    time_in_force: str
+    quantity: Any
+    price: Any = None
+    stop: Any = None
+    display: Any = None
+    minimum_visible: Any = None
+    minimum: Any = None
+    is_hidden: bool = False
+    is_all_or_none: bool = False
+    has_top_priority: bool = False
+    prevention: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """An order that rests or waits."""
+
+    name: Any
+    side: str
+    price: Decimal
+    quantity: Decimal
+    shown: Decimal
+    stop: Decimal | None
+    waits: bool
 
 
 @dataclass(slots=True)
@@ -83,6 +148,8 @@ class Outcome:
     """(``cancelled`` or ``expired``, order, open quantity) in order."""
     refused: int = 0
     """Reason of a refusal, 0 if there was none."""
+    indications: list[tuple[Decimal, Decimal]] = field(default_factory=list)
+    """Price and volume of auctions, as they were published."""
 
 
 def scale_of(values: list[Any]) -> int:
@@ -96,13 +163,26 @@ def scale_of(values: list[Any]) -> int:
 class CaseVenue:
     """Runs requests that name orders, owners and decimal numbers."""
 
-    def __init__(self, prices: list[Any], quantities: list[Any]) -> None:
+    def __init__(
+        self,
+        prices: list[Any],
+        quantities: list[Any],
+        *,
+        allocation: int = common.ALLOCATION_PRICE_TIME,
+        minimum_share: int = 0,
+    ) -> None:
         self.price_scale = scale_of(prices)
         self.quantity_scale = scale_of(quantities)
         capacity = MatchingCapacity(
             orders=4_096, levels=4_096, instruments=1, instrument_ids=2, account_ids=4_096
         )
-        self._engine = allocate_engine(capacity, [InstrumentRules(INSTRUMENT_ID)])
+        rules = InstrumentRules(
+            INSTRUMENT_ID,
+            allocation=allocation,
+            lot_units=self.quantity_scale if allocation != common.ALLOCATION_PRICE_TIME else 1,
+            minimum_share_units=minimum_share * self.quantity_scale,
+        )
+        self._engine = allocate_engine(capacity, [rules])
         self._executions = np.zeros(capacity.execution_room, execution_event.DTYPE)
         self._books = np.zeros(capacity.book_room, book_event.DTYPE)
         self._command = np.zeros(1, order_command.DTYPE)
@@ -153,16 +233,28 @@ class CaseVenue:
 
     def _follow(self, name: Any, answer: int) -> Outcome:
         outcome = Outcome()
+        firsts: dict[int, Any] = {}
         while True:
-            count = int(self._engine.header[0]["execution_count"])
-            for event in self._executions[:count]:
-                self._take(name, event, outcome)
+            header = self._engine.header[0]
+            for event in self._executions[: int(header["execution_count"])]:
+                self._take(name, event, outcome, firsts)
+            for event in self._books[: int(header["book_count"])]:
+                if event["action"] == book_event.BOOK_ACTION_INDICATIVE:
+                    outcome.indications.append(
+                        (self._price(event["price_units"]), self._size(event["quantity_units"]))
+                    )
             if answer != MORE:
                 return outcome
             self._claim()
             answer = engine_resume(self._engine.address)
 
-    def _take(self, name: Any, event: Any, outcome: Outcome) -> None:
+    def _price(self, units: Any) -> Decimal:
+        return Decimal(int(units)) / self.price_scale
+
+    def _size(self, units: Any) -> Decimal:
+        return Decimal(int(units)) / self.quantity_scale
+
+    def _take(self, name: Any, event: Any, outcome: Outcome, firsts: dict[int, Any]) -> None:
         kind = int(event["execution_type"])
         order_id = int(event["order_id"])
         if kind == execution_event.EXECUTION_TYPE_ACCEPTED:
@@ -174,10 +266,20 @@ class CaseVenue:
         order = self._names[order_id]
         self._totals[order] = int(event["quantity_units"])
         if kind == execution_event.EXECUTION_TYPE_TRADE:
-            if event["liquidity"] == execution_event.LIQUIDITY_MAKER:
-                price = Decimal(int(event["last_price_units"])) / self.price_scale
-                quantity = Decimal(int(event["last_quantity_units"])) / self.quantity_scale
-                outcome.trades.append(Trade(order, name, price, quantity))
+            # Both sides share a match id; the taker, or the buyer of an auction, is told first.
+            match_id = int(event["match_id"])
+            if match_id not in firsts:
+                firsts[match_id] = order
+                return
+            outcome.trades.append(
+                Trade(
+                    order,
+                    firsts[match_id],
+                    self._price(event["last_price_units"]),
+                    self._size(event["last_quantity_units"]),
+                    bool(event["liquidity"] == execution_event.LIQUIDITY_AUCTION),
+                )
+            )
         elif kind in (
             execution_event.EXECUTION_TYPE_CANCELLED,
             execution_event.EXECUTION_TYPE_EXPIRED,
@@ -187,37 +289,63 @@ class CaseVenue:
                 kind == execution_event.EXECUTION_TYPE_CANCELLED
                 or event["reason"] == reason.REASON_SELF_TRADE_PREVENTED
             )
-            outcome.ended.append(
-                (
-                    "cancelled" if is_cancel else "expired",
-                    order,
-                    Decimal(left) / self.quantity_scale,
-                )
-            )
+            outcome.ended.append(("cancelled" if is_cancel else "expired", order, self._size(left)))
 
-    def new(
-        self,
-        name: Any,
-        owner: Any,
-        side: str,
-        order_type: str,
-        time_in_force: str,
-        quantity: Any,
-        price: Any | None,
-        self_trade_group: int = 0,
-    ) -> Outcome:
+    def new(self, name: Any, owner: Any, terms: Terms) -> Outcome:
         """Enter an order."""
+
+        def size(value: Any) -> int:
+            return 0 if value is None else self.units(value, self.quantity_scale)
+
+        def price(value: Any) -> int:
+            return 0 if value is None else self.units(value, self.price_scale)
+
+        bits = (
+            (INSTRUCTION_HIDDEN if terms.is_hidden else 0)
+            | (INSTRUCTION_ALL_OR_NONE if terms.is_all_or_none else 0)
+            | (INSTRUCTION_TOP if terms.has_top_priority else 0)
+        )
+        time_in_force = offered(terms.time_in_force, TIMES_IN_FORCE, "time in force")
+        is_timed = time_in_force == common.TIME_IN_FORCE_GOOD_TILL_DATE
         return self._submit(
             name,
             owner,
             action=order_command.COMMAND_ACTION_NEW_ORDER,
-            side=offered(side, SIDES, "side"),
-            order_type=offered(order_type, TYPES, "order type"),
-            time_in_force=offered(time_in_force, TIMES_IN_FORCE, "time in force"),
-            quantity_units=self.units(quantity, self.quantity_scale),
-            price_units=0 if price is None else self.units(price, self.price_scale),
-            self_trade_group=self_trade_group,
+            side=offered(terms.side, SIDES, "side"),
+            order_type=offered(terms.order_type, TYPES, "order type"),
+            time_in_force=time_in_force,
+            expire_time_ns=FAR_FUTURE_NS if is_timed else 0,
+            quantity_units=size(terms.quantity),
+            price_units=price(terms.price),
+            stop_price_units=price(terms.stop),
+            display_quantity_units=size(terms.display),
+            minimum_visible_units=size(terms.minimum_visible),
+            minimum_quantity_units=size(terms.minimum),
+            instructions=bits,
+            self_trade_prevention=PREVENTIONS[terms.prevention],
         )
+
+    def set_phase(self, phase: int, last_price: Any = None) -> Outcome:
+        """Change the trading phase; ``last_price`` counts as the last traded one."""
+        self._sequence += 1
+        control.initialise(address_of(self._control))
+        record = self._control[0]
+        record["action"] = control.CONTROL_ACTION_SET_PHASE
+        record["instrument_id"] = INSTRUMENT_ID
+        record["phase"] = phase
+        record["sequence"] = self._sequence
+        record["time_ns"] = TIME_NS + self._sequence
+        if last_price is not None:
+            record["flags"] = FLAG_IS_REFERENCE
+            record["value"] = self.units(last_price, self.price_scale)
+        self._claim()
+        return self._follow(None, engine_control(self._engine.address, address_of(self._control)))
+
+    @property
+    def last_price(self) -> Decimal | None:
+        """The last price, if there is one."""
+        book = self._engine.books[1]
+        return self._price(book["last_price_units"]) if book["has_last"] else None
 
     def cancel(self, name: Any, owner: Any) -> Outcome:
         """Cancel an order."""
@@ -240,9 +368,15 @@ class CaseVenue:
         )
 
     def replace(
-        self, name: Any, owner: Any, *, price: Any | None = None, total: Any | None = None
+        self,
+        name: Any,
+        owner: Any,
+        *,
+        price: Any | None = None,
+        total: Any | None = None,
+        stop: Any | None = None,
     ) -> Outcome:
-        """Give an order another price, another total quantity, or both."""
+        """Give an order another price, another total quantity, another stop price, or several."""
         price_units = self._price_units(name)
         if price is not None:
             price_units = self.units(price, self.price_scale)
@@ -256,21 +390,22 @@ class CaseVenue:
             order_id=self._order_ids.get(name, 0),
             price_units=price_units,
             quantity_units=total_units,
+            stop_price_units=0 if stop is None else self.units(stop, self.price_scale),
         )
 
     def total(self, name: Any) -> Decimal:
         """Total quantity of an order as last reported."""
-        return Decimal(self._totals.get(name, 0)) / self.quantity_scale
+        return self._size(self._totals.get(name, 0))
 
     def _price_units(self, name: Any) -> int:
-        for order, _, price, _ in self.resting():
-            if order == name:
-                return self.units(price, self.price_scale)
+        for order in self.orders():
+            if order.name == name:
+                return self.units(order.price, self.price_scale)
         return 0
 
-    def is_resting(self, name: Any) -> bool:
-        """Whether an order rests in the book."""
-        return any(order == name for order, *_ in self.resting())
+    def is_working(self, name: Any) -> bool:
+        """Whether an order rests or waits."""
+        return any(order.name == name for order in self.orders())
 
     def depth(self, side: str) -> list[tuple[Decimal, Decimal, int]]:
         """Levels of a side, best first: price, quantity, number of orders."""
@@ -287,23 +422,44 @@ class CaseVenue:
             for price, quantity, orders in target[:count]
         ]
 
-    def resting(self) -> list[tuple[Any, str, Decimal, Decimal]]:
-        """Orders in the book in priority: name, side, price, open quantity."""
+    def orders(self) -> list[Resting]:
+        """Orders in the book in priority, then those that wait."""
+        table = self._engine.table("orders", ORDER, self._engine.capacity.orders + 1)
+        terms = self._engine.table("terms", TERMS, self._engine.capacity.orders + 1)
+        found = []
+        for name in self._reported():
+            slot = int(np.flatnonzero(table["order_id"] == self._order_ids[name])[0])
+            order, term, flags = table[slot], terms[slot], int(table[slot]["flags"])
+            leaves = self._size(order["leaves_units"])
+            shown = self._size(term["visible_units"]) if flags & FLAG_ICEBERG else leaves
+            is_stop = bool(flags & FLAG_STOP)
+            found.append(
+                Resting(
+                    name,
+                    "buy" if order["side"] == common.SIDE_BUY else "sell",
+                    self._price(order["price_units"]),
+                    leaves,
+                    Decimal() if flags & FLAG_HIDDEN else shown,
+                    self._price(term["stop_units"]) if is_stop else None,
+                    bool(flags & FLAG_PARKED),
+                )
+            )
+        return found
+
+    def _reported(self) -> list[Any]:
+        """Names of the working orders, in the order in which the engine reports them."""
         control.initialise(address_of(self._control))
         record = self._control[0]
         record["action"] = control.CONTROL_ACTION_REQUEST_STATUS
         record["scope"] = control.CONTROL_SCOPE_FIRM
+        record["scope_id"] = 1
         record["time_ns"] = TIME_NS
         self._claim()
         answer = engine_control(self._engine.address, address_of(self._control))
         found = []
         while True:
             count = int(self._engine.header[0]["execution_count"])
-            for event in self._executions[:count]:
-                side = "buy" if event["side"] == common.SIDE_BUY else "sell"
-                price = Decimal(int(event["price_units"])) / self.price_scale
-                quantity = Decimal(int(event["leaves_quantity_units"])) / self.quantity_scale
-                found.append((self._names[int(event["order_id"])], side, price, quantity))
+            found += [self._names[int(event["order_id"])] for event in self._executions[:count]]
             if answer != MORE:
                 return found
             self._claim()
