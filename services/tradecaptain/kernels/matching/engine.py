@@ -26,6 +26,8 @@ from tradecaptain.kernels.matching.layout import (
 )
 from tradecaptain.kernels.matching.match import fill_or_kill_step, match_step
 from tradecaptain.kernels.matching.phases import resume_phases
+from tradecaptain.kernels.matching.plain import NOT_PLAIN, submit_plain
+from tradecaptain.kernels.matching.reports import reports_wire
 from tradecaptain.kernels.matching.special import special_step
 from tradecaptain.kernels.matching.sweep import sweep_step
 from tradecaptain.kernels.matching.venue_control import submit_venue_control
@@ -76,6 +78,10 @@ def engine_claim(
 @inline
 def submit_command(engine: int, command: int) -> int:
     """Carry out the first step of a sequenced order command: DONE or MORE."""
+    if not reports_wire(engine):
+        answer = submit_plain(engine, command)
+        if answer != NOT_PLAIN:
+            return answer
     if order_command.get_action(command) == order_command.COMMAND_ACTION_MASS_CANCEL:
         return submit_mass_cancel(engine, command)
     return submit_order_command(engine, command)

@@ -169,17 +169,15 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
 
 
 @inline
-def join_level(engine: int, slot: int) -> int:
-    """Put an order that was checked at the end of the queue of its price; returns the level."""
+def append_order(engine: int, side_book: int, slot: int, level: int) -> int:
+    """Put an order at the end of its price's queue; ``level`` is the price's, or 0 if it has none.
+
+    Returns the level.
+    """
     order = order_at(engine, slot)
-    side = load_i16(order + at.ORDER_SIDE) + 0
-    side_book = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, side)
-    price_units = load_i64(order + at.ORDER_PRICE_UNITS)
-    level = load_i64(engine + at.HEADER_FOUND_LEVEL)
-    if level == UNKNOWN_LEVEL:
-        level = level_of_price(engine, side_book, price_units)
     if level == 0:
-        level = add_level(engine, side_book, side, price_units)
+        side = load_i16(order + at.ORDER_SIDE) + 0
+        level = add_level(engine, side_book, side, load_i64(order + at.ORDER_PRICE_UNITS))
     address = level_at(engine, level)
     last = load_i32(address + at.LEVEL_LAST) + 0
     store_i32(order + at.ORDER_LEVEL, level)
@@ -198,6 +196,18 @@ def join_level(engine: int, slot: int) -> int:
         side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) + 1
     )
     return level
+
+
+@inline
+def join_level(engine: int, slot: int) -> int:
+    """Put an order that was checked at the end of the queue of its price; returns the level."""
+    order = order_at(engine, slot)
+    side = load_i16(order + at.ORDER_SIDE) + 0
+    side_book = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, side)
+    level = load_i64(engine + at.HEADER_FOUND_LEVEL)
+    if level == UNKNOWN_LEVEL:
+        level = level_of_price(engine, side_book, load_i64(order + at.ORDER_PRICE_UNITS))
+    return append_order(engine, side_book, slot, level)
 
 
 @inline

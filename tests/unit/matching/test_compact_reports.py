@@ -1,0 +1,165 @@
+"""An engine with compact reports, and its short way, do what one with wire events does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.matching_driver import EngineDriver
+from support.matching_flow import BASE, random_commands
+from tradecaptain.base.memory import address_of, aligned_zeros
+from tradecaptain.kernels.matching import (
+    MORE,
+    InstrumentRules,
+    MatchingCapacity,
+    engine_resume,
+    engine_submit,
+)
+from tradecaptain.kernels.matching.layout import (
+    ORDER_IDS_CLIENT,
+    REPORT,
+    REPORT_FORM_COMPACT,
+)
+from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring, ring_has_room
+from tradecaptain.wire import execution_event, order_command, reason
+
+pytestmark = pytest.mark.twin
+
+RULES = [
+    InstrumentRules(1),
+    InstrumentRules(2, minimum_price_units=-6, maximum_price_units=9, maximum_quantity_units=90),
+    InstrumentRules(3, lot_units=5),
+]
+CAPACITY = MatchingCapacity(
+    orders=400, levels=40, instruments=4, instrument_ids=8, account_ids=16, step_limit=3
+)
+REPORTS = 64
+MAKER = execution_event.LIQUIDITY_MAKER
+
+
+class CompactDriver:
+    """An engine with a report ring that is emptied after each command."""
+
+    def __init__(self, **settings: int) -> None:
+        self.driver = EngineDriver(RULES, CAPACITY, report_form=REPORT_FORM_COMPACT, **settings)
+        self.engine = self.driver.engine.address
+        self.ring = aligned_zeros(FIRST_REPORT + REPORTS * REPORT.itemsize, np.uint8)
+        assert attach_ring(self.engine, address_of(self.ring), REPORTS)
+        self.taken = 0
+
+    def submit(self, command: dict[str, int]) -> list[dict[str, int]]:
+        record = np.zeros(1, order_command.DTYPE)
+        for name, value in command.items():
+            record[0][name] = value
+        reports: list[dict[str, int]] = []
+        answer = engine_submit(self.engine, address_of(record))
+        reports += self._take()
+        while answer == MORE:
+            answer = engine_resume(self.engine)
+            reports += self._take()
+        return reports
+
+    def _take(self) -> list[dict[str, int]]:
+        count = int(self.driver.engine.header[0]["report_count"])
+        assert count - self.taken <= CAPACITY.execution_room
+        rows = self.ring[FIRST_REPORT:].view(REPORT)
+        fresh = [rows[index % REPORTS] for index in range(self.taken, count)]
+        self.taken = count
+        return [{name: int(row[name]) for name in REPORT.names or ()} for row in fresh]
+
+
+def as_report(event: dict[str, int], maker: dict[str, int] | None) -> dict[str, int]:
+    """What a compact report says of a wire event (of a trade: of both)."""
+    is_trade = event["execution_type"] == execution_event.EXECUTION_TYPE_TRADE
+    return {
+        "sequence": event["sequence"],
+        "command_sequence": event["command_sequence"],
+        "order_id": event.get("order_id", 0),
+        "contra_order_id": maker["order_id"] if maker else 0,
+        "price_units": event.get("last_price_units" if is_trade else "price_units", 0),
+        "quantity_units": event.get("last_quantity_units" if is_trade else "quantity_units", 0),
+        "execution_type": event["execution_type"],
+        "side": event.get("side", 0),
+        "reason": event.get("reason", 0),
+        "order_status": event.get("order_status", 0),
+    }
+
+
+def expected(events: list[dict[str, int]]) -> list[dict[str, int]]:
+    reports = []
+    for index, event in enumerate(events):
+        if event.get("liquidity", 0) == MAKER:
+            continue
+        is_taker = event["execution_type"] == execution_event.EXECUTION_TYPE_TRADE
+        reports.append(as_report(event, events[index + 1] if is_taker else None))
+    return reports
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_both_forms_of_reports_tell_the_same_story(seed: int) -> None:
+    wire = EngineDriver(RULES, CAPACITY)
+    compact = CompactDriver()
+    for command in random_commands(seed, 500, instruments=3):
+        events, _books = wire.submit(command)
+        reports = compact.submit(command)
+        leaves = [report.pop("leaves_units") for report in reports]
+        assert reports == expected(events)
+        assert all(units >= 0 for units in leaves)
+        assert compact.driver.state_hash() == wire.state_hash()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_orders_named_by_their_clients_trade_like_others(seed: int) -> None:
+    wire = EngineDriver(RULES, CAPACITY)
+    named = CompactDriver(order_ids=ORDER_IDS_CLIENT)
+    names: dict[int, int] = {}
+    for command in random_commands(seed, 300, instruments=1):
+        own = dict(command)
+        if command["action"] == 1:
+            names[BASE + len(names) + 1] = command["client_order_id0"]
+        else:
+            own["order_id"] = names.get(command["order_id"], 5)
+        if command["action"] == 3:
+            own["client_order_id0"] = own["order_id"]
+        events, _books = wire.submit(command)
+        if events[0]["execution_type"] == execution_event.EXECUTION_TYPE_REJECTED:
+            names.popitem()
+        reports = named.submit(own)
+        for event, report in zip(expected(events), reports, strict=True):
+            assert report["execution_type"] == event["execution_type"]
+            assert report["price_units"] == event["price_units"]
+            assert report["quantity_units"] == event["quantity_units"]
+    for side in (1, 2):
+        assert named.driver.depth(1, side) == wire.depth(1, side)
+
+
+def test_an_id_that_works_already_is_refused() -> None:
+    named = CompactDriver(order_ids=ORDER_IDS_CLIENT)
+    order = {
+        "action": 1,
+        "side": 1,
+        "order_type": 1,
+        "time_in_force": 1,
+        "instrument_id": 1,
+        "account_id": 7,
+        "price_units": 5,
+        "quantity_units": 2,
+        "client_order_id0": 77,
+    }
+    assert named.submit(order)[0]["order_id"] == 77
+    assert named.submit(order)[0]["reason"] == reason.REASON_DUPLICATE_CLIENT_ORDER_ID
+    nameless = named.submit(order | {"client_order_id0": 0})
+    assert nameless[0]["reason"] == reason.REASON_DUPLICATE_CLIENT_ORDER_ID
+    cancel = {"action": 2, "order_id": 77, "instrument_id": 1, "account_id": 7}
+    assert named.submit(cancel)[0]["leaves_units"] == 2
+    assert named.submit(order)[0]["order_status"] == execution_event.ORDER_STATUS_WORKING
+
+
+def test_a_full_ring_has_no_room_until_it_is_read() -> None:
+    compact = CompactDriver()
+    assert ring_has_room(compact.engine)
+    for number in range(REPORTS):
+        compact.submit({"action": 2, "order_id": BASE + number, "account_id": 7})
+    assert not ring_has_room(compact.engine)
+    compact.ring[64:72].view(np.int64)[0] = compact.taken
+    assert ring_has_room(compact.engine)
+    assert not attach_ring(compact.engine, address_of(compact.ring), 3)
