@@ -79,6 +79,25 @@ def test_early_exercise_of_two_barriers_is_not_applicable(tmp_path: Path) -> Non
     assert (result.passed, result.failed_count) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("family", "field", "spelling"),
+    [
+        ("double_binary_haug", "barrier_type", {"KIKO": "kiko", "KOKI": "k_o_k_i"}),
+        ("double_barrier_haug", "barrier_type", {"knock_out": "KnockOut", "knock_in": "in"}),
+        ("two_asset_min_max_spread", "basket_type", {"MinBasket": "min", "SpreadBasket": "Spread"}),
+        ("asian_turnbull_wakeman", "slope", {"flat": 0.0, "up": 0.005, "down": "decreasing"}),
+        ("asian_geometric", "style", {"discrete_average_price": "average price"}),
+    ],
+)
+def test_other_spellings_mean_the_same(
+    family: str, field: str, spelling: dict[str, Any], tmp_path: Path
+) -> None:
+    cases = [case for case in FAMILIES[family]["cases"] if case[field] in spelling]
+    assert cases
+    result = judge(tmp_path, family, *({**case, field: spelling[case[field]]} for case in cases))
+    assert (result.passed, list(result.failures)) == (len(cases), [])
+
+
 def test_values_outside_a_domain_fail_with_the_rule(tmp_path: Path) -> None:
     case = {**FAMILIES["two_asset_min_max_spread"]["cases"][0], "rho": 1.5}
     result = judge(tmp_path, "two_asset_min_max_spread", case)

@@ -53,6 +53,7 @@ from tradecaptain.kernels.pricing.normal import (
     Market,
     bivariate_normal,
     black_value,
+    continuity_shift,
     log_segment_value,
     weighted,
 )
@@ -68,7 +69,6 @@ OTHER_VOLATILITY: Final = 11
 OTHER_YIELD: Final = 12
 CORRELATION: Final = 13
 
-CONTINUITY_SHIFT: Final = 0.5825971579390107
 PANELS: Final = 6
 
 
@@ -136,9 +136,8 @@ def soft_value(
 @inline
 def monitored_barrier(barrier: float, kind: float, market: Market, count: float) -> float:
     """Barrier under continuous watch that is worth as much as one watched ``count`` times."""
-    time, volatility, _, _ = market
-    shift = CONTINUITY_SHIFT * volatility * math.sqrt(time / count)
-    return barrier * math.exp(-shift if kind in (DOWN_IN, DOWN_OUT) else shift)
+    shift = continuity_shift(market, count)
+    return barrier / shift if kind in (DOWN_IN, DOWN_OUT) else barrier * shift
 
 
 @inline

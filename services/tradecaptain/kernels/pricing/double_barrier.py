@@ -14,6 +14,9 @@ handful of terms here. A knock-in is the option without barriers less the knock-
 the first touch of one barrier, void if the other one is touched before, is the chance of the first
 in the long run less the same kind of waves (or images).
 
+Watched at intervals only, an option is worth about what it is with both barriers moved apart by
+e^(0.5826 v sqrt(T / m)), as in ``barrier_variants``.
+
 An option whose spot lies outside has touched its barrier: it is void or, without barrier, what it
 would be; cash that is paid for touching is paid at once. Error: 1e-14 of the largest term.
 
@@ -43,6 +46,7 @@ from tradecaptain.kernels.pricing.columns import (
 from tradecaptain.kernels.pricing.normal import (
     Market,
     black_value,
+    continuity_shift,
     cumulative_normal,
     log_segment_value,
     weighted,
@@ -52,6 +56,7 @@ AMOUNT: Final = 7  # cash of a binary
 LOW: Final = 8
 HIGH: Final = 9
 KIND: Final = 10
+MONITORING_COUNT: Final = 11  # equal intervals at whose ends is looked; zero: always
 
 KNOCK_IN: Final = 0.0
 KNOCK_OUT: Final = 1.0
@@ -220,6 +225,16 @@ def double_binary_value(
 
 
 @inline
+def _barriers(inputs: Any, index: int, market: Market) -> tuple[float, float]:
+    """Both barriers, moved apart if they are watched at intervals only."""
+    low, high, count = inputs[LOW, index], inputs[HIGH, index], inputs[MONITORING_COUNT, index]
+    if count == 0.0:
+        return low, high
+    shift = continuity_shift(market, count)
+    return low / shift, high * shift
+
+
+@inline
 def _market(inputs: Any, index: int) -> Market:
     rate = inputs[RATE, index]
     return inputs[TIME, index], inputs[VOLATILITY, index], rate, rate - inputs[YIELD, index]
@@ -227,26 +242,28 @@ def _market(inputs: Any, index: int) -> Market:
 
 @kernel(numba.void(BLOCK_TYPE, BLOCK_TYPE))
 def double_barrier_values(inputs: Any, outputs: Any) -> None:
-    """Calls and puts with two barriers (11 rows of inputs; the amount is unused)."""
+    """Calls and puts with two barriers (12 rows of inputs; the amount is unused)."""
     for index in range(inputs.shape[1]):
+        market = _market(inputs, index)
         outputs[VALUE, index] = double_barrier_value(
             inputs[RIGHT, index],
             inputs[SPOT, index],
             inputs[STRIKE, index],
-            (inputs[LOW, index], inputs[HIGH, index]),
+            _barriers(inputs, index, market),
             inputs[KIND, index],
-            _market(inputs, index),
+            market,
         )
 
 
 @kernel(numba.void(BLOCK_TYPE, BLOCK_TYPE))
 def double_binary_values(inputs: Any, outputs: Any) -> None:
-    """Cash with two barriers (11 rows of inputs; right and strike are unused)."""
+    """Cash with two barriers (12 rows of inputs; right and strike are unused)."""
     for index in range(inputs.shape[1]):
+        market = _market(inputs, index)
         value = double_binary_value(
             inputs[SPOT, index],
-            (inputs[LOW, index], inputs[HIGH, index]),
+            _barriers(inputs, index, market),
             inputs[KIND, index],
-            _market(inputs, index),
+            market,
         )
         outputs[VALUE, index] = value * inputs[AMOUNT, index]

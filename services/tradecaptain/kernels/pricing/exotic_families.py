@@ -175,7 +175,7 @@ _ASIAN: Final = (
 _TWO_BARRIERS: Final = tuple(
     Family(
         name=name,
-        inputs=(*SPOT_INPUTS, "amount", "barrier", "high_barrier", "kind"),
+        inputs=(*SPOT_INPUTS, "amount", "barrier", "high_barrier", "kind", "monitoring_count"),
         check=checker(
             *rules,
             AMOUNT_RULE,
@@ -183,6 +183,7 @@ _TWO_BARRIERS: Final = tuple(
             (IS_PRICE, double_barrier.HIGH, 0, status.INVALID_HIGH_BARRIER),
             (IS_BELOW, double_barrier.LOW, double_barrier.HIGH, status.INVALID_HIGH_BARRIER),
             (IS_CHOICE, double_barrier.KIND, kinds, status.INVALID_KIND),
+            (IS_COUNT, double_barrier.MONITORING_COUNT, FIXINGS_MAX, status.INVALID_COUNT),
         ),
         values=values,
     )

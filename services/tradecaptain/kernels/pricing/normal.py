@@ -25,6 +25,8 @@ PANELS: Final = 2
 PRODUCT_MIN: Final = -100.0
 DEVIATION_MIN: Final = 1e-30
 POWER_MAX: Final = 700.0
+# -zeta(1/2) / sqrt(2 pi)
+CONTINUITY_SHIFT: Final = 0.5825971579390107
 
 # Time, volatility, rate, carry.
 Market = tuple[float, float, float, float]
@@ -53,6 +55,13 @@ def black_value(right: float, forward: float, strike: float, deviation: float) -
     d1 = math.log(forward / strike) / deviation + 0.5 * deviation
     forward_leg = forward * cumulative_normal(right * d1)
     return max(right * (forward_leg - strike * cumulative_normal(right * (d1 - deviation))), 0.0)
+
+
+@inline
+def continuity_shift(market: Market, count: float) -> float:
+    """Factor by which a barrier watched ``count`` times moves away: Broadie, Glasserman, Kou."""
+    time, volatility, _, _ = market
+    return math.exp(CONTINUITY_SHIFT * volatility * math.sqrt(time / count))
 
 
 @inline

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.twin
 
 DIGITS = 20
 SEEDS = [1, 2, 3, 4]
+ALWAYS = 0.0  # count of looks at the barriers
 RIGHTS = [1.0, -1.0]
 
 
@@ -117,9 +118,9 @@ def test_double_barriers_are_integrals_over_surviving_paths(
     due = twin.between_barriers(lambda s: max(right * (s - strike), 0), [strike], band, market)
     cash = twin.between_barriers(lambda s: 1, [], band, market)
     inputs = (right, spot, strike, *rest, 3.0, *band)
-    found = value("double_barrier", *inputs, double_barrier.KNOCK_OUT)
+    found = value("double_barrier", *inputs, double_barrier.KNOCK_OUT, ALWAYS)
     assert found == pytest.approx(due, abs=1e-11)
-    found = value("double_binary", *inputs, double_barrier.KNOCK_OUT)
+    found = value("double_binary", *inputs, double_barrier.KNOCK_OUT, ALWAYS)
     assert found == pytest.approx(3.0 * cash, abs=1e-11)
 
 
@@ -130,10 +131,10 @@ def test_touching_either_barrier_first_adds_up_without_discount(seed: int) -> No
     for band in ((90.0, 115.0), (70.0, 160.0)):
         inputs = (1.0, spot, 1.0, time, volatility, 0.0, -carry, 1.0, *band)
         first_of_each = [
-            value("double_binary", *inputs, kind)
+            value("double_binary", *inputs, kind, ALWAYS)
             for kind in (double_barrier.LOW_FIRST, double_barrier.HIGH_FIRST)
         ]
-        either = value("double_binary", *inputs, double_barrier.KNOCK_IN)
+        either = value("double_binary", *inputs, double_barrier.KNOCK_IN, ALWAYS)
         assert sum(first_of_each) == pytest.approx(either, abs=1e-13)
 
 

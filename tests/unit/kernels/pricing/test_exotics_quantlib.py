@@ -145,7 +145,7 @@ def test_cash_for_touching_one_of_two_barriers(seed: int) -> None:
             ql.AmericanExercise(TODAY, TODAY + market.days) if first else market.exercise,
         )
         due = priced(option, ql.AnalyticDoubleBarrierBinaryEngine(market.process))
-        found = value("double_binary", *market.inputs(1.0), 7.0, *band, kind)
+        found = value("double_binary", *market.inputs(1.0), 7.0, *band, kind, 0.0)
         # QuantLib ends its series at a relative 1e-8.
         assert found == pytest.approx(due, abs=1e-6)
 
@@ -219,7 +219,7 @@ def test_barriers_watched_more_often_near_the_continuous_ones(seed: int, kind: f
     assert abs(watched[2] - continuous) < abs(watched[0] - continuous) + 1e-12
 
 
-def test_a_barrier_watched_at_intervals_by_simulation() -> None:
+def test_barriers_watched_at_intervals_by_simulation() -> None:
     spot, strike, time, volatility, rate, count = 100.0, 100.0, 0.2, 0.3, 0.1, 50
     random = np.random.default_rng(3)
     step = time / count
@@ -234,3 +234,9 @@ def test_a_barrier_watched_at_intervals_by_simulation() -> None:
         found = value("monitored_barrier", *inputs, count)
         error = gains.std() / np.sqrt(len(gains))
         assert abs(found - gains.mean()) < 4 * error + 2e-3
+    highest = spot * np.exp(logs.max(axis=1))
+    alive = (lowest > 90.0) & (highest < 125.0)
+    gains = np.exp(-rate * time) * np.maximum(last - strike, 0) * alive
+    inputs = (1.0, spot, strike, time, volatility, rate, 0.0, 0.0, 90.0, 125.0)
+    found = value("double_barrier", *inputs, double_barrier.KNOCK_OUT, count)
+    assert abs(found - gains.mean()) < 4 * gains.std() / np.sqrt(len(gains)) + 2e-3

@@ -24,12 +24,16 @@ DOUBLE_KINDS: Final = {
 }
 BINARY_KINDS: Final = {
     **DOUBLE_KINDS,
+    "k_i_k_o": double_barrier.LOW_FIRST,
+    "k_o_k_i": double_barrier.HIGH_FIRST,
     "kiko": double_barrier.LOW_FIRST,
     "koki": double_barrier.HIGH_FIRST,
 }
 TWO_ASSET_YEARS: Final = 0.5
 TWO_ASSET_TOLERANCE: Final = 0.004
 UNUSED: Final = 1.0
+# A count of looks at the barriers that stands for continuous watch.
+ALWAYS: Final = 0.0
 
 
 def require_european(case: Case) -> None:
@@ -52,7 +56,7 @@ def _double(case: Case) -> None:
     require_european(case)
     kind = case.choice("barrier_type", DOUBLE_KINDS, fold=True)
     barriers = case.numbers("barrier_lo", "barrier_hi")
-    case.expect(value("double_barrier", *spot_inputs(case), 0.0, *barriers, kind))
+    case.expect(value("double_barrier", *spot_inputs(case), 0.0, *barriers, kind, ALWAYS))
 
 
 def _double_binary(case: Case) -> None:
@@ -60,7 +64,8 @@ def _double_binary(case: Case) -> None:
     kind = case.choice("barrier_type", BINARY_KINDS, fold=True)
     spot, cash = case.numbers("spot", "cash")
     inputs = (UNUSED, spot, UNUSED, *case.numbers("t", "vol", "r", "q"), cash)
-    case.expect(value("double_binary", *inputs, *case.numbers("barrier_lo", "barrier_hi"), kind))
+    barriers = case.numbers("barrier_lo", "barrier_hi")
+    case.expect(value("double_binary", *inputs, *barriers, kind, ALWAYS))
 
 
 def _soft(case: Case) -> None:
