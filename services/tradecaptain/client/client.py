@@ -15,7 +15,7 @@ from tradecaptain.api.instruments.v1 import instruments_pb2_grpc
 from tradecaptain.api.marketdata.v1 import marketdata_pb2_grpc
 from tradecaptain.api.orderbook.v1 import orderbook_pb2_grpc
 from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc, records_pb2
-from tradecaptain.api.pricing.v1 import bonds_pb2_grpc, pricing_pb2_grpc
+from tradecaptain.api.pricing.v1 import bonds_pb2_grpc, indicators_pb2_grpc, pricing_pb2_grpc
 from tradecaptain.api.risk.v1 import risk_pb2_grpc
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.client.decimals import Units
@@ -66,6 +66,7 @@ class Client:
         self.instruments = service(instruments_pb2_grpc.InstrumentServiceStub(self._channel))
         self.books = service(orderbook_pb2_grpc.OrderBookServiceStub(self._channel))
         self.bonds = service(bonds_pb2_grpc.BondServiceStub(self._channel))
+        self.indicators = service(indicators_pb2_grpc.IndicatorServiceStub(self._channel))
         self.pricing = service(pricing_pb2_grpc.PricingServiceStub(self._channel))
         self.risk = service(risk_pb2_grpc.RiskServiceStub(self._channel))
 

@@ -11,6 +11,7 @@ PROCESS_OF_SERVICE: Final[Mapping[str, str]] = {
     "tradecaptain.api.orderbook.v1.OrderBookService": "orderbook",
     "tradecaptain.api.orders.v1.OrderService": "gateway",
     "tradecaptain.api.pricing.v1.BondService": "pricing",
+    "tradecaptain.api.pricing.v1.IndicatorService": "pricing",
     "tradecaptain.api.pricing.v1.PricingService": "pricing",
     "tradecaptain.api.risk.v1.RiskService": "risk",
 }

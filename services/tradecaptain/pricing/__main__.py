@@ -8,10 +8,12 @@ from typing import Final
 
 import structlog
 from tradecaptain.api.pricing.v1.bonds_pb2_grpc import add_BondServiceServicer_to_server
+from tradecaptain.api.pricing.v1.indicators_pb2_grpc import add_IndicatorServiceServicer_to_server
 from tradecaptain.api.pricing.v1.pricing_pb2_grpc import add_PricingServiceServicer_to_server
 from tradecaptain.base.reference import Reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
+from tradecaptain.edge.server import HOST
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.runner import AgentRunner, Placement
@@ -19,11 +21,14 @@ from tradecaptain.mesh.transport import Mesh
 from tradecaptain.pricing.agent import QuoteFeed
 from tradecaptain.pricing.config import PricingConfig
 from tradecaptain.pricing.fixed_income.service import Bonds
+from tradecaptain.pricing.indicators import Indicators
+from tradecaptain.pricing.indicators_candles import MarketDataCandles
 from tradecaptain.pricing.service import Pricing
 from tradecaptain.pricing.volatility import VolatilityBook
 
 ACCESS: Final = {"SetVolatility": Role.OPERATE, "*": Role.READ}
 BOND_ACCESS: Final = {"*": Role.READ}
+INDICATOR_ACCESS: Final = {"*": Role.READ}
 """Which role each method asks for."""
 VOLATILITY_FILE: Final = "volatilities.json"
 _WATCH_SECONDS: Final = 0.1
@@ -109,6 +114,12 @@ async def main() -> None:
         server.add(add_PricingServiceServicer_to_server, process.service, access=ACCESS)
         server.add(
             add_BondServiceServicer_to_server, Bonds(process.service.pool), access=BOND_ACCESS
+        )
+        candles = MarketDataCandles(f"{HOST}:{paths.ports.collector}")
+        server.add(
+            add_IndicatorServiceServicer_to_server,
+            Indicators(process.service.pool, candles),
+            access=INDICATOR_ACCESS,
         )
         server.on_drain(process.close)
         await server.start()
