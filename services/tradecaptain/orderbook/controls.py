@@ -12,6 +12,7 @@ from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import copy_bytes, load_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.control import set_scope, submit_control_sweep
+from tradecaptain.kernels.matching.venue_control import submit_venue_control
 from tradecaptain.kernels.risk_gate import gate_apply_control, gate_handles
 from tradecaptain.mesh.journal import FLAG_RESULT
 from tradecaptain.mesh.publication import publication_claim, publication_commit
@@ -64,6 +65,12 @@ def apply_session(header: Any, record: int, action: int) -> bool:
 
 
 @inline
+def is_venue_action(action: int) -> bool:
+    """Whether the engine carries a control out by itself: phases, bands, fees, the clock."""
+    return control.CONTROL_ACTION_SET_PHASE <= action <= control.CONTROL_ACTION_TIMER
+
+
+@inline
 def apply_control(header: Any, record: int) -> bool:
     """Carry out what needs no room; True when a sweep of the book has to follow."""
     action = control.get_action(record)
@@ -80,6 +87,8 @@ def apply_control(header: Any, record: int) -> bool:
     ):
         if not apply_session(header, record, action):
             return False
+    elif is_venue_action(action):
+        return True
     elif (
         action != control.CONTROL_ACTION_MASS_CANCEL
         and action != control.CONTROL_ACTION_REQUEST_STATUS
@@ -130,8 +139,13 @@ def advance_control(header: Any, executions: Any, books: Any, controls: Any) -> 
         if not claim_step(header, executions, books):
             return False
         action = control.get_action(record)
-        is_status = action == control.CONTROL_ACTION_REQUEST_STATUS
-        submit_control_sweep(engine, record, is_status, sweep_reason(action))
+        if is_venue_action(action):
+            answer = submit_venue_control(engine, record)
+            if answer < 0:
+                header[0]["control_outcome"] = -answer
+        else:
+            is_status = action == control.CONTROL_ACTION_REQUEST_STATUS
+            submit_control_sweep(engine, record, is_status, sweep_reason(action))
         settle_step(header)
         header[0]["control_stage"] = STAGE_SWEEP
     if header[0]["control_stage"] == STAGE_SWEEP:

@@ -297,6 +297,21 @@ def drain_controls(
 
 
 @inline
+def run_timer(header: Any, executions: Any, books: Any, controls: Any, now_ns: int) -> None:
+    """Carry out what the engine has due by the clock, as a control that is logged as any is."""
+    if now_ns < load_i64(header[0]["engine"] + at.HEADER_NEXT_TIMER_NS) or not room_for_control(
+        header
+    ):
+        return
+    record = header[0]["control_record"]
+    control.initialise(record)
+    control.set_action(record, control.CONTROL_ACTION_TIMER)
+    stamp(header, now_ns)
+    begin_control(header)
+    advance_control(header, executions, books, controls)
+
+
+@inline
 def finish_pending(header: Any, executions: Any, books: Any, controls: Any, now_ns: int) -> bool:
     """Finish what earlier turns left under way; False while there is no room for it."""
     if not finish_steps(header, executions, books):
@@ -338,6 +353,7 @@ def sequencer_do_work(header_address: int, now_ns: int) -> int:
         history_publish(header[0]["history"])
         header[0]["blocked_turns"] += 1
         return 0
+    run_timer(header, executions, books, controls, now_ns)
     work_count = 0
     for index in range(control_images[0]["used_slots"]):
         if is_idle(header):

@@ -39,6 +39,8 @@ from tradecaptain.wire import book_event
 from tradecaptain.wire.book_event import (
     BOOK_ACTION_ADD,
     BOOK_ACTION_CLEAR,
+    BOOK_ACTION_INDICATIVE,
+    BOOK_ACTION_PHASE,
     BOOK_ACTION_REDUCE,
     BOOK_ACTION_TRADE,
 )
@@ -130,7 +132,12 @@ def apply_change(
     order_buckets: Any,
     row: Any,
 ) -> int:
-    """Apply one change to its book: APPLIED, INCONSISTENT or CAPACITY."""
+    """Apply one change to its book: APPLIED, INCONSISTENT or CAPACITY.
+
+    Phases and indications change no order, nor does a trade with a hidden one (order id 0).
+    """
+    if row["action"] == BOOK_ACTION_INDICATIVE or row["action"] == BOOK_ACTION_PHASE:
+        return APPLIED
     if row["action"] == BOOK_ACTION_CLEAR:
         book_clear(
             header, books, levels, orders, level_buckets, order_buckets, row["instrument_id"]
@@ -138,8 +145,10 @@ def apply_change(
         return APPLIED
     if row["action"] == BOOK_ACTION_ADD:
         outcome = add_order(header, books, levels, orders, level_buckets, order_buckets, row)
-    else:
+    elif row["order_id"] != 0:
         outcome = change_order(header, books, levels, orders, level_buckets, order_buckets, row)
+    else:
+        outcome = APPLIED
     if outcome != APPLIED:
         return outcome
     level = level_find(

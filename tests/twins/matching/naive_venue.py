@@ -167,7 +167,7 @@ class NaiveVenue(Checks, Matching, Dormant, Auction):
     ) -> None:
         """Called when the book is already as it is after the event."""
         book = self.books[order.instrument_id]
-        level = [o for o in book.level(order.side, order.price) if not o.is_hidden]
+        level = [o for o in book.level(order.side, order.price) if o.shown]
         self.market_event(
             book,
             action,

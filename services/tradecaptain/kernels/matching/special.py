@@ -222,6 +222,7 @@ def tell_trade(engine: int, slot: int, quantity_units: int, match_id: int, is_te
     shown = shown_units(engine, slot)
     if is_filled:
         leave_ladder(engine, slot)
+    event = 0
     if is_teller:
         event = write_book(
             engine, slot, book_event.BOOK_ACTION_TRADE, quantity_units, level, match_id
@@ -232,7 +233,13 @@ def tell_trade(engine: int, slot: int, quantity_units: int, match_id: int, is_te
         if shown != 0:
             write_book(engine, slot, book_event.BOOK_ACTION_REDUCE, shown, level, 0)
         else:
-            write_book(engine, slot, book_event.BOOK_ACTION_REMOVE, quantity_units, level, 0)
+            event = write_book(
+                engine, slot, book_event.BOOK_ACTION_REMOVE, quantity_units, level, 0
+            )
+    if event != 0 and shown == 0 and not is_filled and not is_hidden:
+        # An iceberg that shows nothing is gone for the public until it shows its display again.
+        count = book_event.get_level_order_count(event)
+        book_event.set_level_order_count(event, count - 1)
     if is_filled:
         close_if_empty(engine, slot, level)
 
