@@ -26,11 +26,15 @@ from tradecaptain.wire import reason as reasons
 _KEY_BYTES: Final = 32
 _CODES: Final[Mapping[int, str]] = {1: "B", 2: "H", 4: "I", 8: "q"}
 _NEEDS_PRICE: Final = (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_STOP_LIMIT)
+_MAY_HAVE_PRICE: Final = (*_NEEDS_PRICE, common.ORDER_TYPE_PEGGED)
 _NEEDS_STOP_PRICE: Final = (common.ORDER_TYPE_STOP, common.ORDER_TYPE_STOP_LIMIT)
 POST_ONLY: Final = 1
 REDUCE_ONLY: Final = 2
 HIDDEN: Final = 4
 ALL_OR_NONE: Final = 8
+SLIDE: Final = 32
+TOP_PRIORITY: Final = 64
+BOUNDED: Final = 128
 
 
 def _packer() -> tuple[struct.Struct, tuple[str, ...]]:
@@ -142,6 +146,13 @@ class Stager:
             order.seen_execution_sequence,
             order.seen_price_sequence,
             0,  # send time, stamped on entry
+            order.self_trade_prevention,
+            order.peg_reference,
+            order.group_role,
+            order.trailing_basis_points,
+            _offset(order, instrument),
+            _optional_quantity(order, instrument, "minimum_visible"),
+            order.group_id,
         )
         self._store.slots[row] = -1
         return instrument
@@ -259,7 +270,7 @@ def _default_time_in_force(order_type: int) -> int:
 
 def _price(order: records_pb2.NewOrder, instrument: Instrument, order_type: int) -> int:
     if order.HasField("price"):
-        if order_type not in _NEEDS_PRICE:
+        if order_type not in _MAY_HAVE_PRICE:
             raise TradeCaptainError(
                 reasons.REASON_INVALID_PRICE, "an order of this type has no price"
             )
@@ -273,9 +284,7 @@ def _stop_price(order: records_pb2.NewOrder, instrument: Instrument, order_type:
     if order.HasField("stop_price") == (order_type in _NEEDS_STOP_PRICE):
         return instrument.price.parse(order.stop_price) if order.stop_price else 0
     raise TradeCaptainError(
-        reasons.REASON_INVALID_PRICE,
-        "stop orders need a stop price, and others have none",
-        field="stop_price",
+        reasons.REASON_INVALID_STOP_PRICE, "stop orders need a stop price, and others have none"
     )
 
 
@@ -290,7 +299,16 @@ def _instructions(order: records_pb2.NewOrder) -> int:
         | REDUCE_ONLY * order.reduce_only
         | HIDDEN * order.hidden
         | ALL_OR_NONE * order.all_or_none
+        | SLIDE * order.slide
+        | TOP_PRIORITY * order.top_priority
+        | BOUNDED * (order.type == common.ORDER_TYPE_PEGGED and order.HasField("price"))
     )
+
+
+def _offset(order: records_pb2.NewOrder, instrument: Instrument) -> int:
+    """What is added to a peg's reference, or the distance of a trailing stop, in price units."""
+    text = order.peg_offset or order.trailing_distance
+    return instrument.price.parse(text) if text else 0
 
 
 def _invalid(field: str, message: str) -> TradeCaptainError:

@@ -122,7 +122,7 @@ async def test_a_refusal_of_the_venue_is_a_typed_error(gateway: GatewayDesk) -> 
         ({"instrument": "NOPE@TCAP"}, reason.REASON_UNKNOWN_INSTRUMENT),
         ({"instrument": "ACME@XSIM"}, reason.REASON_UNKNOWN_INSTRUMENT),
         ({"side": 0}, reason.REASON_INVALID_SIDE),
-        ({"stop_price": "1.00"}, reason.REASON_INVALID_PRICE),
+        ({"stop_price": "1.00"}, reason.REASON_INVALID_STOP_PRICE),
         ({"type": 2}, reason.REASON_INVALID_PRICE),
     ],
 )
