@@ -56,6 +56,7 @@ _TURNS_MAX: Final = 60
 _LAST_STEP: Final = 1e-6
 """A step shorter than this leaves an error below the last digit, since the next is cubed."""
 _STEP_MAX: Final = 50.0
+_LAST_BITS: Final = 1e-15
 
 _FLOATS = numba.float64[::1]
 _INTS = numba.int64[::1]
@@ -330,19 +331,18 @@ def yield_of_price(
     rate = 0.05 if low < 0.05 else 0.5 * (low + 1.0)
     for _ in range(4 * _TURNS_MAX):
         total, first, second = _value_by_yield(compounding, frequency, rate, times, amounts)
-        if total > price:
-            low = rate
-        else:
+        # Far below the yield a price overflows, and is no number where an amount is zero.
+        if total <= price:
             high = rate
+        else:
+            low = rate
         # Newton on the logarithm of the price, as far as it stays between the bounds.
         step = total * math.log(total / price) / -first if total > 0.0 else math.nan
         moved = rate + step
-        if not low < moved < high:
-            moved = 0.5 * (low + high)
-        if abs(moved - rate) <= 1e-15 * max(abs(moved), 1e-3):
+        if abs(step) <= _LAST_BITS * max(abs(moved), 1e-3):
             outputs[0], outputs[1], outputs[2] = moved, first, second
             return OK
-        rate = moved
+        rate = moved if low < moved < high else 0.5 * (low + high)
     return NO_YIELD
 
 

@@ -28,6 +28,10 @@ _HALF_DAY: Final = 0.5 / 365.0
 _TURNS_MAX: Final = 100
 _HAZARD_MAX: Final = 1e3
 _SMALL: Final = 1e-4
+_LAST_STEP: Final = 1e-13
+_EXCESS_MIN: Final = 1e-16
+_EXCESS_MAX: Final = 1e-9
+"""Of the notional: what rounding leaves, and what is no solution."""
 
 _INTS = numba.int64[::1]
 _FLOATS = numba.float64[::1]
@@ -183,7 +187,8 @@ def hazard_of(
         moved = hazard - excess / slope if slope > 0.0 else -1.0
         if not low <= moved <= high:
             moved = 0.5 * (low + high)
-        if abs(excess) < 1e-16 or abs(moved - hazard) <= 1e-15 * max(hazard, 1e-6):
-            return OK if abs(excess) < 1e-9 else NO_HAZARD
+        # The slope is good to six digits, so a step of the last three leaves nothing behind.
+        if abs(excess) < _EXCESS_MIN or abs(moved - hazard) <= _LAST_STEP * hazard:
+            return OK if abs(excess) < _EXCESS_MAX else NO_HAZARD
         hazard = moved
     return NO_HAZARD

@@ -1,10 +1,10 @@
 """Day counts: what fraction of a year lies between two dates.
 
-Dates are day numbers (``civil_date``). Every convention is antisymmetric: a reversed pair counts
-negatively. ``ACT_ACT_ICMA`` and ``ACT_365L`` look at the coupon period that the dates lie in, its
-two ends and the coupons a year; a stub is split at its notional coupon dates first and its parts
-are added (``pricing.fixed_income.schedules``). ``THIRTY_E_360_ISDA`` looks at the last date of the
-contract. ``BUSINESS_252`` needs a calendar and is counted there.
+Dates are day numbers (``civil_date``). A reversed pair counts negatively. ``ACT_ACT_ICMA`` and
+``ACT_365L`` look at the coupon period that the dates lie in, its two ends and the coupons a year; a
+stub is split at its notional coupon dates first and its parts are added
+(``pricing.fixed_income.accrual``). ``THIRTY_E_360_ISDA`` looks at the last date of the contract.
+``BUSINESS_252`` needs a calendar and is counted there.
 
 Sources: 2006 ISDA Definitions 4.16; ICMA Rule 251; ISDA, EMU and Market Conventions (1998) for
 ACT/ACT; Fédération Bancaire Française, Master Agreement (AFB); 31 CFR 356 and SIFMA Standard
