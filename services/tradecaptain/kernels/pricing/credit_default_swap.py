@@ -188,7 +188,7 @@ def hazard_of(
         if not low <= moved <= high:
             moved = 0.5 * (low + high)
         # The slope is good to six digits, so a step of the last three leaves nothing behind.
-        if abs(excess) < _EXCESS_MIN or abs(moved - hazard) <= _LAST_STEP * hazard:
+        if abs(excess) < _EXCESS_MIN or abs(moved - hazard) <= _LAST_STEP * max(hazard, 0.01):
             return OK if abs(excess) < _EXCESS_MAX else NO_HAZARD
         hazard = moved
     return NO_HAZARD
