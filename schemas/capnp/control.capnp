@@ -82,7 +82,8 @@ struct Control {
   instrumentId @10 :UInt32;
   # Zero means every instrument.
   value @11 :Int64;
-  # Limit value, reference price in price units, or position in quantity units.
+  # Limit value, reference price in price units, or position in quantity units. Mass cancel of an
+  # account: only orders of this strategy, if not zero.
   authorId @12 :UInt32;
   side @13 :UInt16;
   # Side a mass cancel is confined to; zero for both.

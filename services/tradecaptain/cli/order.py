@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -30,6 +32,10 @@ class Type(StrEnum):
 
     LIMIT = "limit"
     MARKET = "market"
+    STOP = "stop"
+    STOP_LIMIT = "stop-limit"
+    TRAILING_STOP = "trailing-stop"
+    PEGGED = "pegged"
 
 
 class TimeInForce(StrEnum):
@@ -39,18 +45,69 @@ class TimeInForce(StrEnum):
     GTC = "gtc"
     IOC = "ioc"
     FOK = "fok"
+    GTD = "gtd"
+    AT_OPEN = "at-open"
+    AT_CLOSE = "at-close"
+
+
+class Peg(StrEnum):
+    """Which price a pegged order follows."""
+
+    SAME_SIDE = "same-side"
+    OTHER_SIDE = "other-side"
+    MIDPOINT = "midpoint"
+
+
+class SelfTrade(StrEnum):
+    """What happens when an order would trade with one of its own group."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    BOTH = "both"
+    DECREMENT = "decrement"
+
+
+class GroupRole(StrEnum):
+    """Part of an order in its group."""
+
+    OCO = "oco"
+    ENTRY = "entry"
+    EXIT = "exit"
 
 
 _SIDES = {Side.BUY: common_pb2.SIDE_BUY, Side.SELL: common_pb2.SIDE_SELL}
 _TYPES = {
     Type.LIMIT: records_pb2.ORDER_TYPE_LIMIT,
     Type.MARKET: records_pb2.ORDER_TYPE_MARKET,
+    Type.STOP: records_pb2.ORDER_TYPE_STOP,
+    Type.STOP_LIMIT: records_pb2.ORDER_TYPE_STOP_LIMIT,
+    Type.TRAILING_STOP: records_pb2.ORDER_TYPE_TRAILING_STOP,
+    Type.PEGGED: records_pb2.ORDER_TYPE_PEGGED,
 }
 _TIMES_IN_FORCE = {
     TimeInForce.DAY: records_pb2.TIME_IN_FORCE_DAY,
     TimeInForce.GTC: records_pb2.TIME_IN_FORCE_GOOD_TILL_CANCEL,
     TimeInForce.IOC: records_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
     TimeInForce.FOK: records_pb2.TIME_IN_FORCE_FILL_OR_KILL,
+    TimeInForce.GTD: records_pb2.TIME_IN_FORCE_GOOD_TILL_DATE,
+    TimeInForce.AT_OPEN: records_pb2.TIME_IN_FORCE_AT_OPEN,
+    TimeInForce.AT_CLOSE: records_pb2.TIME_IN_FORCE_AT_CLOSE,
+}
+_PEGS = {
+    Peg.SAME_SIDE: records_pb2.PEG_REFERENCE_SAME_SIDE,
+    Peg.OTHER_SIDE: records_pb2.PEG_REFERENCE_OTHER_SIDE,
+    Peg.MIDPOINT: records_pb2.PEG_REFERENCE_MIDPOINT,
+}
+_SELF_TRADES = {
+    SelfTrade.NEWEST: records_pb2.SELF_TRADE_PREVENTION_CANCEL_NEWEST,
+    SelfTrade.OLDEST: records_pb2.SELF_TRADE_PREVENTION_CANCEL_OLDEST,
+    SelfTrade.BOTH: records_pb2.SELF_TRADE_PREVENTION_CANCEL_BOTH,
+    SelfTrade.DECREMENT: records_pb2.SELF_TRADE_PREVENTION_DECREMENT,
+}
+_GROUP_ROLES = {
+    GroupRole.OCO: records_pb2.GROUP_ROLE_ONE_CANCELS_OTHER,
+    GroupRole.ENTRY: records_pb2.GROUP_ROLE_BRACKET_ENTRY,
+    GroupRole.EXIT: records_pb2.GROUP_ROLE_BRACKET_EXIT,
 }
 
 
@@ -69,18 +126,33 @@ def submit(
     side: Side = typer.Argument(help="buy or sell."),
     quantity: str = typer.Argument(help="Exact decimal quantity."),
     price: str = typer.Option("", "--price", help="Exact decimal limit price."),
-    order_type: Type = typer.Option(None, "--type", help="limit with a price, else market."),
+    order_type: Type = typer.Option(
+        None, "--type", help="By itself: stop with a stop price, limit with a price, else market."
+    ),
     time_in_force: TimeInForce = typer.Option(
-        None, "--tif", help="day, gtc, ioc or fok; day for limit and ioc for market orders."
+        None, "--tif", help="By itself: day, and ioc for market orders."
     ),
     client_order_id: str = typer.Option("", "--id", help="Your own id; made up if empty."),
     post_only: bool = typer.Option(False, "--post-only", help="Never take liquidity."),
+    slide: bool = typer.Option(False, "--slide", help="With --post-only: move, don't refuse."),
+    stop: str = typer.Option("", "--stop", help="Stop price."),
+    trail: str = typer.Option("", "--trail", help="Trailing distance in price terms, or as 1.5%."),
+    peg: Peg = typer.Option(None, "--peg", help="The price that a pegged order follows."),
+    peg_offset: str = typer.Option("", "--peg-offset", help="Added to that price."),
+    display: str = typer.Option("", "--display", help="Visible part of an iceberg."),
+    minimum: str = typer.Option("", "--minimum", help="Smallest quantity that may trade at once."),
+    hidden: bool = typer.Option(False, "--hidden", help="Don't show it in the book."),
+    all_or_none: bool = typer.Option(False, "--all-or-none", help="All of it at once, or nothing."),
+    expires: datetime.datetime = typer.Option(None, "--expires", help="Its end (UTC), for gtd."),
+    self_trade: SelfTrade = typer.Option(None, "--self-trade", help="Self-trade prevention."),
+    group: int = typer.Option(0, "--group", help="Your number of its group of orders."),
+    role: GroupRole = typer.Option(None, "--role", help="Its part in the group."),
     account: str = _ACCOUNT,
     json: bool = _JSON,
 ) -> None:
     """Send a new order and show what became of it at once."""
-    kind = order_type or (Type.LIMIT if price else Type.MARKET)
-    lifetime = time_in_force or (TimeInForce.DAY if kind is Type.LIMIT else TimeInForce.IOC)
+    kind = order_type or _kind_of(price=price, stop=stop, trail=trail, peg=peg)
+    lifetime = time_in_force or (TimeInForce.IOC if kind is Type.MARKET else TimeInForce.DAY)
     order = records_pb2.NewOrder(
         account=account,
         instrument=instrument if "@" in instrument else f"{instrument}@TCAP",
@@ -90,9 +162,24 @@ def submit(
         time_in_force=_TIMES_IN_FORCE[lifetime],
         quantity=quantity,
         post_only=post_only,
+        slide=slide,
+        hidden=hidden,
+        all_or_none=all_or_none,
+        group_id=group,
     )
-    if price:
-        order.price = price
+    texts = {
+        "price": price,
+        "stop_price": stop,
+        "peg_offset": peg_offset,
+        "display_quantity": display,
+        "minimum_quantity": minimum,
+    }
+    for name, text in texts.items():
+        if text:
+            setattr(order, name, text)
+    _add_rules(order, trail=trail, peg=peg, self_trade=self_trade, role=role)
+    if expires:
+        order.expire_time_ns = int(expires.replace(tzinfo=datetime.UTC).timestamp()) * 10**9
     with connect(account) as connection:
         response = _orders(connection).SubmitOrder(
             orders_pb2.SubmitOrderRequest(order=order),
@@ -176,6 +263,41 @@ def list_orders(
 
 def _orders(connection: Connection) -> orders_pb2_grpc.OrderServiceStub:
     return orders_pb2_grpc.OrderServiceStub(connection.channel)
+
+
+def _add_rules(
+    order: records_pb2.NewOrder,
+    *,
+    trail: str,
+    peg: Peg | None,
+    self_trade: SelfTrade | None,
+    role: GroupRole | None,
+) -> None:
+    """Write into an order what isn't a plain text of it."""
+    if trail.endswith("%"):
+        try:
+            order.trailing_basis_points = int(Decimal(trail[:-1]) * 100)
+        except (ArithmeticError, ValueError) as error:
+            raise typer.BadParameter(f"{trail!r} is no percentage") from error
+    elif trail:
+        order.trailing_distance = trail
+    if peg:
+        order.peg_reference = _PEGS[peg]
+    if self_trade:
+        order.self_trade_prevention = _SELF_TRADES[self_trade]
+    if role:
+        order.group_role = _GROUP_ROLES[role]
+
+
+def _kind_of(*, price: str, stop: str, trail: str, peg: Peg | None) -> Type:
+    """What an order is by the prices that it names."""
+    if peg:
+        return Type.PEGGED
+    if trail:
+        return Type.TRAILING_STOP
+    if stop:
+        return Type.STOP_LIMIT if price else Type.STOP
+    return Type.LIMIT if price else Type.MARKET
 
 
 def _new_id() -> str:

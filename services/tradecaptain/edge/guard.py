@@ -185,7 +185,7 @@ class Guard:
                 if admission.unary_calls > admission.unary_calls_max:
                     raise _overloaded(f"{admission.unary_calls_max} calls are in progress")
                 call = self._enter(method, context)
-                if method.role is Role.OPERATE:
+                if method.role in (Role.OPERATE, Role.ADMINISTER):
                     _LOG.info("operation", **call.audit())
                 return await behaviour(self._request(method, data, call.principal), context)
             except TradeCaptainError as error:

@@ -27,6 +27,8 @@ class Role(enum.StrEnum):
     """Enter orders for the principal's accounts; implies READ."""
     OPERATE = "operate"
     """Set limits and kill switches; implies READ."""
+    ADMINISTER = "administer"
+    """Run the venue: phases, halts, bands, fees; implies READ."""
 
 
 _IMPLIED: dict[Role, frozenset[Role]] = {
@@ -34,6 +36,7 @@ _IMPLIED: dict[Role, frozenset[Role]] = {
     Role.READ: frozenset({Role.READ}),
     Role.TRADE: frozenset({Role.TRADE, Role.READ}),
     Role.OPERATE: frozenset({Role.OPERATE, Role.READ}),
+    Role.ADMINISTER: frozenset({Role.ADMINISTER, Role.READ}),
 }
 
 

@@ -54,7 +54,8 @@ def new_token() -> str:
 
 
 def default_entries(accounts: Mapping[str, int]) -> list[TokenEntry]:
-    """One trader for each client account (name → id), and an operator who sees all accounts."""
+    """One trader for each client account (name → id), an operator who sees all accounts, and an
+    administrator of the venue."""
     entries = [
         TokenEntry(
             new_token(), Principal(name, frozenset({account_id}), False, frozenset({Role.TRADE}))
@@ -62,7 +63,8 @@ def default_entries(accounts: Mapping[str, int]) -> list[TokenEntry]:
         for name, account_id in accounts.items()
     ]
     operator = Principal("operator", frozenset(), True, frozenset({Role.OPERATE, Role.READ}))
-    return [*entries, TokenEntry(new_token(), operator)]
+    administrator = Principal("venue", frozenset(), False, frozenset({Role.ADMINISTER}))
+    return [*entries, TokenEntry(new_token(), operator), TokenEntry(new_token(), administrator)]
 
 
 def write_tokens(path: Path, entries: Iterable[TokenEntry]) -> None:

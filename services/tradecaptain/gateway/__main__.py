@@ -9,6 +9,9 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
+from tradecaptain.api.orderbook.v1.administration_pb2_grpc import (
+    add_VenueAdministrationServiceServicer_to_server,
+)
 from tradecaptain.api.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_to_server
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import TradeCaptainError
@@ -16,6 +19,7 @@ from tradecaptain.base.reference import load_reference
 from tradecaptain.base.run_paths import Ports, RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.edge.service_map import PROCESS_OF_SERVICE, services_of
+from tradecaptain.gateway.administration import VenueAdministrationService
 from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.commands import Directory
 from tradecaptain.gateway.config import GatewayConfig
@@ -143,6 +147,10 @@ class Gateway:
         self._run(self._tend())
         self._run(self._settle_past())
 
+    def administration(self) -> VenueAdministrationService:
+        """What the venue's administrators call."""
+        return VenueAdministrationService(self.controls, Directory(self._reference), self.accounts)
+
     def service(self) -> OrderService:
         """The gRPC service over this gateway."""
         return OrderService(
@@ -243,6 +251,11 @@ async def main() -> None:
             )
         )
         server.add(add_OrderServiceServicer_to_server, gateway.service(), access=ACCESS)
+        server.add(
+            add_VenueAdministrationServiceServicer_to_server,
+            gateway.administration(),
+            access={"*": Role.ADMINISTER},
+        )
         server.on_drain(gateway.close)
         await server.start()
         await serve_while(server, gateway.watch())

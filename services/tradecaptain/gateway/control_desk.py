@@ -59,8 +59,9 @@ class ControlDesk:
         flags: int = 0,
         instrument_id: int = 0,
         side: int = 0,
+        **fields: int,
     ) -> int:
-        """Publish a control command; returns its number.
+        """Publish a control command; returns its number. ``fields`` are further ones of its record.
 
         Raises REASON_UNAVAILABLE if the venue doesn't take it in time.
         """
@@ -74,6 +75,8 @@ class ControlDesk:
         row["flags"] = flags
         row["instrument_id"] = instrument_id
         row["side"] = side
+        for name, value in fields.items():
+            row[name] = value
         row["author_id"] = self._author_id
         row["request_id"] = self._request_id
         row["send_time_ns"] = self._clock.now_ns()

@@ -212,6 +212,7 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
             scope_id=scope_id,
             instrument_id=instrument_id,
             side=mass_cancel.side,
+            value=mass_cancel.strategy_id,
         )
 
     async def GetOrder(  # noqa: N802

@@ -58,7 +58,7 @@ def test_an_empty_folder_gets_all_that_the_parts_read(run: RunPaths) -> None:
     assert load_reference(run.reference) == reference == default_reference()
     assert stat.S_IMODE(run.tokens.stat().st_mode) == 0o600
     principals = {entry.principal.name for entry in load_entries(run.tokens)}
-    assert principals == {"alpha", "beta", "gamma", "operator"}
+    assert principals == {"alpha", "beta", "gamma", "operator", "venue"}
     assert run.ports.envoy
 
 

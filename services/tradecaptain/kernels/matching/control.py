@@ -65,6 +65,7 @@ def set_scope(engine: int, record: int) -> int:
         return reason.REASON_INVALID_REQUEST
     if scope == control.CONTROL_SCOPE_ACCOUNT or scope == control.CONTROL_SCOPE_ACCOUNT_INSTRUMENT:
         store_i64(engine + at.HEADER_FILTER_ACCOUNT_ID, scope_id)
+        store_i64(engine + at.HEADER_FILTER_STRATEGY_ID, control.get_value(record))
     elif scope == control.CONTROL_SCOPE_STRATEGY:
         store_i64(engine + at.HEADER_FILTER_STRATEGY_ID, scope_id)
     elif scope == control.CONTROL_SCOPE_SESSION:
