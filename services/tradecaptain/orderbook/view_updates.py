@@ -16,7 +16,11 @@ from typing import Any, NamedTuple
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.marketdata.v1 import records_pb2
 from tradecaptain.orderbook.view_layout import ROW
-from tradecaptain.wire.book_event import BOOK_ACTION_CLEAR
+from tradecaptain.wire.book_event import (
+    BOOK_ACTION_CLEAR,
+    BOOK_ACTION_INDICATIVE,
+    BOOK_ACTION_PHASE,
+)
 
 L1 = records_pb2.DEPTH_LEVEL_L1
 L2 = records_pb2.DEPTH_LEVEL_L2
@@ -79,13 +83,17 @@ class UpdateBuilder:
 
     def _top(self, rows: list[Any]) -> Iterator[records_pb2.DepthUpdate]:
         moved = [row for row in rows if row.top_changed]
-        if not moved:
+        notices = [row for row in rows if _is_notice(row)]
+        if not moved and not notices:
             return
-        row = moved[-1]
-        yield records_pb2.DepthUpdate(
+        row = max(moved[-1:] + notices[-1:], key=lambda found: found.sequence)
+        update = records_pb2.DepthUpdate(
             instrument_id=row.instrument_id,
             stamp=self._stamp(row, bool(rows[-1].flags & FLAG_LAST)),
-            levels=[
+        )
+        _add_notices(update, notices)
+        update.levels.extend(
+            [
                 _level(
                     common_pb2.SIDE_BUY,
                     row.bid_price_units,
@@ -98,8 +106,11 @@ class UpdateBuilder:
                     row.ask_quantity_units,
                     row.ask_order_count,
                 ),
-            ],
+            ]
+            if moved
+            else []
         )
+        yield update
 
     def _changed(self, rows: list[Any]) -> records_pb2.DepthUpdate:
         last = rows[-1]
@@ -107,6 +118,8 @@ class UpdateBuilder:
             instrument_id=last.instrument_id,
             stamp=self._stamp(last, bool(last.flags & FLAG_LAST)),
         )
+        _add_notices(update, [row for row in rows if _is_notice(row)])
+        rows = [row for row in rows if not _is_notice(row)]
         if self.level == L3:
             update.orders.extend(
                 records_pb2.OrderChange(
@@ -127,6 +140,27 @@ class UpdateBuilder:
             for (side, price_units), row in changed.items()
         )
         return update
+
+
+def _is_notice(row: Any) -> bool:
+    """Whether a row is about the market, not about an order."""
+    return row.action in (BOOK_ACTION_INDICATIVE, BOOK_ACTION_PHASE)
+
+
+def _add_notices(update: records_pb2.DepthUpdate, rows: list[Any]) -> None:
+    """Tell phases and indications."""
+    for row in rows:
+        if row.action == BOOK_ACTION_PHASE:
+            update.phases.add(
+                phase=row.quantity_units, auction_end_time_ns=row.level_quantity_units
+            )
+        else:
+            update.indications.add(
+                price_units=row.price_units if row.quantity_units else None,
+                quantity_units=row.quantity_units,
+                surplus_quantity_units=row.level_quantity_units,
+                surplus_side=row.side,
+            )
 
 
 def _command(row: Any) -> tuple[int, int, bool]:

@@ -31,6 +31,7 @@ PAIRS = [
     (order_records.SelfTradePrevention, "SELF_TRADE_PREVENTION", common),
     (order_records.PegReference, "PEG_REFERENCE", common),
     (order_records.GroupRole, "GROUP_ROLE", common),
+    (market_records.TradingPhase, "TRADING_PHASE", common),
     (order_records.Durability, "DURABILITY", execution_event),
 ]
 

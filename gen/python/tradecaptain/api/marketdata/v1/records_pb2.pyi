@@ -116,6 +116,50 @@ BOOK_ACTION_TRADE: BookAction.ValueType  # 4
 """The order traded; the quantity is the traded size, and it leaves the order's open quantity."""
 Global___BookAction: _TypeAlias = BookAction  # noqa: Y015
 
+class _TradingPhase:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TradingPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingPhase.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRADING_PHASE_UNSPECIFIED: _TradingPhase.ValueType  # 0
+    """No phase given."""
+    TRADING_PHASE_CONTINUOUS: _TradingPhase.ValueType  # 1
+    """Orders match as they come."""
+    TRADING_PHASE_CLOSED: _TradingPhase.ValueType  # 2
+    """No orders are taken; day orders have ended."""
+    TRADING_PHASE_HALTED: _TradingPhase.ValueType  # 3
+    """No orders are taken until a resume."""
+    TRADING_PHASE_OPENING_AUCTION: _TradingPhase.ValueType  # 4
+    """Orders are collected for the opening."""
+    TRADING_PHASE_CLOSING_AUCTION: _TradingPhase.ValueType  # 5
+    """Orders are collected for the close."""
+    TRADING_PHASE_VOLATILITY_AUCTION: _TradingPhase.ValueType  # 6
+    """Orders are collected because a price would have left its band."""
+    TRADING_PHASE_INTRADAY_AUCTION: _TradingPhase.ValueType  # 7
+    """Orders are collected in between."""
+
+class TradingPhase(_TradingPhase, metaclass=_TradingPhaseEnumTypeWrapper):
+    """How an instrument trades at a time."""
+
+TRADING_PHASE_UNSPECIFIED: TradingPhase.ValueType  # 0
+"""No phase given."""
+TRADING_PHASE_CONTINUOUS: TradingPhase.ValueType  # 1
+"""Orders match as they come."""
+TRADING_PHASE_CLOSED: TradingPhase.ValueType  # 2
+"""No orders are taken; day orders have ended."""
+TRADING_PHASE_HALTED: TradingPhase.ValueType  # 3
+"""No orders are taken until a resume."""
+TRADING_PHASE_OPENING_AUCTION: TradingPhase.ValueType  # 4
+"""Orders are collected for the opening."""
+TRADING_PHASE_CLOSING_AUCTION: TradingPhase.ValueType  # 5
+"""Orders are collected for the close."""
+TRADING_PHASE_VOLATILITY_AUCTION: TradingPhase.ValueType  # 6
+"""Orders are collected because a price would have left its band."""
+TRADING_PHASE_INTRADAY_AUCTION: TradingPhase.ValueType  # 7
+"""Orders are collected in between."""
+Global___TradingPhase: _TypeAlias = TradingPhase  # noqa: Y015
+
 @_typing.final
 class RecordStamp(_message.Message):
     """Identity, order and times of one market record."""
@@ -504,6 +548,8 @@ class DepthUpdate(_message.Message):
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     LEVELS_FIELD_NUMBER: _builtins.int
     ORDERS_FIELD_NUMBER: _builtins.int
+    PHASES_FIELD_NUMBER: _builtins.int
+    INDICATIONS_FIELD_NUMBER: _builtins.int
     instrument_id: _builtins.int
     """The instrument."""
     @_builtins.property
@@ -522,7 +568,15 @@ class DepthUpdate(_message.Message):
 
     @_builtins.property
     def orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___OrderChange]:
-        """Changed orders in the order in which they changed (L3)."""
+        """Changed orders in the order in which they changed (L3). A trade with a hidden order has no order id."""
+
+    @_builtins.property
+    def phases(self) -> _containers.RepeatedCompositeFieldContainer[Global___PhaseChange]:
+        """Trading phases that the instrument has entered."""
+
+    @_builtins.property
+    def indications(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuctionIndication]:
+        """What an auction would do, each time that it changed."""
 
     def __init__(
         self,
@@ -532,14 +586,78 @@ class DepthUpdate(_message.Message):
         snapshot: Global___BookSnapshot | None = ...,
         levels: _abc.Iterable[Global___LevelChange] | None = ...,
         orders: _abc.Iterable[Global___OrderChange] | None = ...,
+        phases: _abc.Iterable[Global___PhaseChange] | None = ...,
+        indications: _abc.Iterable[Global___AuctionIndication] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot", "stamp", b"stamp"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument_id", b"instrument_id", "levels", b"levels", "orders", b"orders", "snapshot", b"snapshot", "stamp", b"stamp"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["indications", b"indications", "instrument_id", b"instrument_id", "levels", b"levels", "orders", b"orders", "phases", b"phases", "snapshot", b"snapshot", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DepthUpdate: _TypeAlias = DepthUpdate  # noqa: Y015
+
+@_typing.final
+class PhaseChange(_message.Message):
+    """An instrument trades in another way from here on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHASE_FIELD_NUMBER: _builtins.int
+    AUCTION_END_TIME_NS_FIELD_NUMBER: _builtins.int
+    phase: Global___TradingPhase.ValueType
+    """The phase."""
+    auction_end_time_ns: _builtins.int
+    """When an auction ends by itself, ns UTC; zero if it doesn't."""
+    def __init__(
+        self,
+        *,
+        phase: Global___TradingPhase.ValueType = ...,
+        auction_end_time_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["auction_end_time_ns", b"auction_end_time_ns", "phase", b"phase"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PhaseChange: _TypeAlias = PhaseChange  # noqa: Y015
+
+@_typing.final
+class AuctionIndication(_message.Message):
+    """What an auction would do if it were uncrossed now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRICE_UNITS_FIELD_NUMBER: _builtins.int
+    QUANTITY_UNITS_FIELD_NUMBER: _builtins.int
+    SURPLUS_QUANTITY_UNITS_FIELD_NUMBER: _builtins.int
+    SURPLUS_SIDE_FIELD_NUMBER: _builtins.int
+    price_units: _builtins.int
+    """Price, price units; absent if nothing would trade."""
+    quantity_units: _builtins.int
+    """Quantity that would trade, quantity units."""
+    surplus_quantity_units: _builtins.int
+    """Quantity that would be left over at that price, quantity units."""
+    surplus_side: _common_pb2.Side.ValueType
+    """Side on which it would be left over."""
+    def __init__(
+        self,
+        *,
+        price_units: _builtins.int | None = ...,
+        quantity_units: _builtins.int = ...,
+        surplus_quantity_units: _builtins.int = ...,
+        surplus_side: _common_pb2.Side.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price_units", b"_price_units", "price_units", b"price_units"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_units", b"_price_units", "price_units", b"price_units", "quantity_units", b"quantity_units", "surplus_quantity_units", b"surplus_quantity_units", "surplus_side", b"surplus_side"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__price_units: _TypeAlias = _typing.Literal["price_units"]  # noqa: Y015
+    _WhichOneofArgType__price_units: _TypeAlias = _typing.Literal["_price_units", b"_price_units"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_units) -> _WhichOneofReturnType__price_units | None: ...
+
+Global___AuctionIndication: _TypeAlias = AuctionIndication  # noqa: Y015
 
 @_typing.final
 class Candle(_message.Message):

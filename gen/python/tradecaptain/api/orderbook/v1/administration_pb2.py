@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from tradecaptain.api.marketdata.v1 import records_pb2 as tradecaptain_dot_api_dot_marketdata_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2tradecaptain/api/orderbook/v1/administration.proto\x12\x1dtradecaptain.api.orderbook.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xd3\x01\n\x0fSetPhaseRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x46\n\x05phase\x18\x02 \x01(\x0e\x32+.tradecaptain.api.orderbook.v1.TradingPhaseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x0b\x64uration_ns\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\'\n\x0freference_price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x00\x88\x01\x01\x42\x12\n\x10_reference_price\"\x12\n\x10SetPhaseResponse\"6\n\x15HaltInstrumentRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x18\n\x16HaltInstrumentResponse\"8\n\x17ResumeInstrumentRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x1a\n\x18ResumeInstrumentResponse\"\xd6\x01\n\x0fSetBandsRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x03low\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x00\x88\x01\x01\x12\x1c\n\x04high\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x01\x88\x01\x01\x12(\n\x10\x64ynamic_distance\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x02\x88\x01\x01\x12\x19\n\x08pause_ns\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x42\x06\n\x04_lowB\x07\n\x05_highB\x13\n\x11_dynamic_distance\"\x12\n\x10SetBandsResponse\"\x95\x01\n\x11SetFeeTierRequest\x12\x15\n\x04tier\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x0f\x12!\n\nmaker_rate\x18\x02 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\x12!\n\ntaker_rate\x18\x03 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\x12#\n\x0c\x61uction_rate\x18\x04 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\"\x14\n\x12SetFeeTierResponse\"I\n\x14\x41ssignFeeTierRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x15\n\x04tier\x18\x02 \x01(\rB\x07\xbaH\x04*\x02\x18\x0f\"\x17\n\x15\x41ssignFeeTierResponse*\x8f\x02\n\x0cTradingPhase\x12\x1d\n\x19TRADING_PHASE_UNSPECIFIED\x10\x00\x12\x1c\n\x18TRADING_PHASE_CONTINUOUS\x10\x01\x12\x18\n\x14TRADING_PHASE_CLOSED\x10\x02\x12\x18\n\x14TRADING_PHASE_HALTED\x10\x03\x12!\n\x1dTRADING_PHASE_OPENING_AUCTION\x10\x04\x12!\n\x1dTRADING_PHASE_CLOSING_AUCTION\x10\x05\x12$\n TRADING_PHASE_VOLATILITY_AUCTION\x10\x06\x12\"\n\x1eTRADING_PHASE_INTRADAY_AUCTION\x10\x07\x32\xa6\x08\n\x1aVenueAdministrationService\x12\xa3\x01\n\x08SetPhase\x12..tradecaptain.api.orderbook.v1.SetPhaseRequest\x1a/.tradecaptain.api.orderbook.v1.SetPhaseResponse\"6\x82\xd3\xe4\x93\x02\x30\"+/v1/venue/instruments/{instrument}:setPhase:\x01*\x12\xb1\x01\n\x0eHaltInstrument\x12\x34.tradecaptain.api.orderbook.v1.HaltInstrumentRequest\x1a\x35.tradecaptain.api.orderbook.v1.HaltInstrumentResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/venue/instruments/{instrument}:halt:\x01*\x12\xb9\x01\n\x10ResumeInstrument\x12\x36.tradecaptain.api.orderbook.v1.ResumeInstrumentRequest\x1a\x37.tradecaptain.api.orderbook.v1.ResumeInstrumentResponse\"4\x82\xd3\xe4\x93\x02.\")/v1/venue/instruments/{instrument}:resume:\x01*\x12\xa3\x01\n\x08SetBands\x12..tradecaptain.api.orderbook.v1.SetBandsRequest\x1a/.tradecaptain.api.orderbook.v1.SetBandsResponse\"6\x82\xd3\xe4\x93\x02\x30\"+/v1/venue/instruments/{instrument}:setBands:\x01*\x12\x97\x01\n\nSetFeeTier\x12\x30.tradecaptain.api.orderbook.v1.SetFeeTierRequest\x1a\x31.tradecaptain.api.orderbook.v1.SetFeeTierResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/venue/feeTiers/{tier}:\x01*\x12\xb1\x01\n\rAssignFeeTier\x12\x33.tradecaptain.api.orderbook.v1.AssignFeeTierRequest\x1a\x34.tradecaptain.api.orderbook.v1.AssignFeeTierResponse\"5\x82\xd3\xe4\x93\x02/\"*/v1/venue/accounts/{account}:assignFeeTier:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2tradecaptain/api/orderbook/v1/administration.proto\x12\x1dtradecaptain.api.orderbook.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a,tradecaptain/api/marketdata/v1/records.proto\"\xd4\x01\n\x0fSetPhaseRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12G\n\x05phase\x18\x02 \x01(\x0e\x32,.tradecaptain.api.marketdata.v1.TradingPhaseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x0b\x64uration_ns\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\'\n\x0freference_price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x00\x88\x01\x01\x42\x12\n\x10_reference_price\"\x12\n\x10SetPhaseResponse\"6\n\x15HaltInstrumentRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x18\n\x16HaltInstrumentResponse\"8\n\x17ResumeInstrumentRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x1a\n\x18ResumeInstrumentResponse\"\xd6\x01\n\x0fSetBandsRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x03low\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x00\x88\x01\x01\x12\x1c\n\x04high\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x01\x88\x01\x01\x12(\n\x10\x64ynamic_distance\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x02\x88\x01\x01\x12\x19\n\x08pause_ns\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x42\x06\n\x04_lowB\x07\n\x05_highB\x13\n\x11_dynamic_distance\"\x12\n\x10SetBandsResponse\"\x95\x01\n\x11SetFeeTierRequest\x12\x15\n\x04tier\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x0f\x12!\n\nmaker_rate\x18\x02 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\x12!\n\ntaker_rate\x18\x03 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\x12#\n\x0c\x61uction_rate\x18\x04 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\"\x14\n\x12SetFeeTierResponse\"I\n\x14\x41ssignFeeTierRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x15\n\x04tier\x18\x02 \x01(\rB\x07\xbaH\x04*\x02\x18\x0f\"\x17\n\x15\x41ssignFeeTierResponse2\xa6\x08\n\x1aVenueAdministrationService\x12\xa3\x01\n\x08SetPhase\x12..tradecaptain.api.orderbook.v1.SetPhaseRequest\x1a/.tradecaptain.api.orderbook.v1.SetPhaseResponse\"6\x82\xd3\xe4\x93\x02\x30\"+/v1/venue/instruments/{instrument}:setPhase:\x01*\x12\xb1\x01\n\x0eHaltInstrument\x12\x34.tradecaptain.api.orderbook.v1.HaltInstrumentRequest\x1a\x35.tradecaptain.api.orderbook.v1.HaltInstrumentResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/venue/instruments/{instrument}:halt:\x01*\x12\xb9\x01\n\x10ResumeInstrument\x12\x36.tradecaptain.api.orderbook.v1.ResumeInstrumentRequest\x1a\x37.tradecaptain.api.orderbook.v1.ResumeInstrumentResponse\"4\x82\xd3\xe4\x93\x02.\")/v1/venue/instruments/{instrument}:resume:\x01*\x12\xa3\x01\n\x08SetBands\x12..tradecaptain.api.orderbook.v1.SetBandsRequest\x1a/.tradecaptain.api.orderbook.v1.SetBandsResponse\"6\x82\xd3\xe4\x93\x02\x30\"+/v1/venue/instruments/{instrument}:setBands:\x01*\x12\x97\x01\n\nSetFeeTier\x12\x30.tradecaptain.api.orderbook.v1.SetFeeTierRequest\x1a\x31.tradecaptain.api.orderbook.v1.SetFeeTierResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/venue/feeTiers/{tier}:\x01*\x12\xb1\x01\n\rAssignFeeTier\x12\x33.tradecaptain.api.orderbook.v1.AssignFeeTierRequest\x1a\x34.tradecaptain.api.orderbook.v1.AssignFeeTierResponse\"5\x82\xd3\xe4\x93\x02/\"*/v1/venue/accounts/{account}:assignFeeTier:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -79,32 +80,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['SetFeeTier']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/venue/feeTiers/{tier}:\001*'
   _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['AssignFeeTier']._loaded_options = None
   _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['AssignFeeTier']._serialized_options = b'\202\323\344\223\002/\"*/v1/venue/accounts/{account}:assignFeeTier:\001*'
-  _globals['_TRADINGPHASE']._serialized_start=1058
-  _globals['_TRADINGPHASE']._serialized_end=1329
-  _globals['_SETPHASEREQUEST']._serialized_start=145
-  _globals['_SETPHASEREQUEST']._serialized_end=356
-  _globals['_SETPHASERESPONSE']._serialized_start=358
-  _globals['_SETPHASERESPONSE']._serialized_end=376
-  _globals['_HALTINSTRUMENTREQUEST']._serialized_start=378
-  _globals['_HALTINSTRUMENTREQUEST']._serialized_end=432
-  _globals['_HALTINSTRUMENTRESPONSE']._serialized_start=434
-  _globals['_HALTINSTRUMENTRESPONSE']._serialized_end=458
-  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_start=460
-  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_end=516
-  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_start=518
-  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_end=544
-  _globals['_SETBANDSREQUEST']._serialized_start=547
-  _globals['_SETBANDSREQUEST']._serialized_end=761
-  _globals['_SETBANDSRESPONSE']._serialized_start=763
-  _globals['_SETBANDSRESPONSE']._serialized_end=781
-  _globals['_SETFEETIERREQUEST']._serialized_start=784
-  _globals['_SETFEETIERREQUEST']._serialized_end=933
-  _globals['_SETFEETIERRESPONSE']._serialized_start=935
-  _globals['_SETFEETIERRESPONSE']._serialized_end=955
-  _globals['_ASSIGNFEETIERREQUEST']._serialized_start=957
-  _globals['_ASSIGNFEETIERREQUEST']._serialized_end=1030
-  _globals['_ASSIGNFEETIERRESPONSE']._serialized_start=1032
-  _globals['_ASSIGNFEETIERRESPONSE']._serialized_end=1055
-  _globals['_VENUEADMINISTRATIONSERVICE']._serialized_start=1332
-  _globals['_VENUEADMINISTRATIONSERVICE']._serialized_end=2394
+  _globals['_SETPHASEREQUEST']._serialized_start=191
+  _globals['_SETPHASEREQUEST']._serialized_end=403
+  _globals['_SETPHASERESPONSE']._serialized_start=405
+  _globals['_SETPHASERESPONSE']._serialized_end=423
+  _globals['_HALTINSTRUMENTREQUEST']._serialized_start=425
+  _globals['_HALTINSTRUMENTREQUEST']._serialized_end=479
+  _globals['_HALTINSTRUMENTRESPONSE']._serialized_start=481
+  _globals['_HALTINSTRUMENTRESPONSE']._serialized_end=505
+  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_start=507
+  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_end=563
+  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_start=565
+  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_end=591
+  _globals['_SETBANDSREQUEST']._serialized_start=594
+  _globals['_SETBANDSREQUEST']._serialized_end=808
+  _globals['_SETBANDSRESPONSE']._serialized_start=810
+  _globals['_SETBANDSRESPONSE']._serialized_end=828
+  _globals['_SETFEETIERREQUEST']._serialized_start=831
+  _globals['_SETFEETIERREQUEST']._serialized_end=980
+  _globals['_SETFEETIERRESPONSE']._serialized_start=982
+  _globals['_SETFEETIERRESPONSE']._serialized_end=1002
+  _globals['_ASSIGNFEETIERREQUEST']._serialized_start=1004
+  _globals['_ASSIGNFEETIERREQUEST']._serialized_end=1077
+  _globals['_ASSIGNFEETIERRESPONSE']._serialized_start=1079
+  _globals['_ASSIGNFEETIERRESPONSE']._serialized_end=1102
+  _globals['_VENUEADMINISTRATIONSERVICE']._serialized_start=1105
+  _globals['_VENUEADMINISTRATIONSERVICE']._serialized_end=2167
 # @@protoc_insertion_point(module_scope)

@@ -5,7 +5,7 @@ Administration of our own venue: trading phases, halts, price bands and fees."""
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tradecaptain.api.marketdata.v1 import records_pb2 as _records_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,50 +16,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _TradingPhase:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _TradingPhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingPhase.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    TRADING_PHASE_UNSPECIFIED: _TradingPhase.ValueType  # 0
-    """No phase given."""
-    TRADING_PHASE_CONTINUOUS: _TradingPhase.ValueType  # 1
-    """Orders match as they come."""
-    TRADING_PHASE_CLOSED: _TradingPhase.ValueType  # 2
-    """No orders are taken; day orders have ended."""
-    TRADING_PHASE_HALTED: _TradingPhase.ValueType  # 3
-    """No orders are taken until a resume."""
-    TRADING_PHASE_OPENING_AUCTION: _TradingPhase.ValueType  # 4
-    """Orders are collected for the opening."""
-    TRADING_PHASE_CLOSING_AUCTION: _TradingPhase.ValueType  # 5
-    """Orders are collected for the close."""
-    TRADING_PHASE_VOLATILITY_AUCTION: _TradingPhase.ValueType  # 6
-    """Orders are collected because a price would have left its band."""
-    TRADING_PHASE_INTRADAY_AUCTION: _TradingPhase.ValueType  # 7
-    """Orders are collected in between."""
-
-class TradingPhase(_TradingPhase, metaclass=_TradingPhaseEnumTypeWrapper):
-    """How an instrument trades at a time."""
-
-TRADING_PHASE_UNSPECIFIED: TradingPhase.ValueType  # 0
-"""No phase given."""
-TRADING_PHASE_CONTINUOUS: TradingPhase.ValueType  # 1
-"""Orders match as they come."""
-TRADING_PHASE_CLOSED: TradingPhase.ValueType  # 2
-"""No orders are taken; day orders have ended."""
-TRADING_PHASE_HALTED: TradingPhase.ValueType  # 3
-"""No orders are taken until a resume."""
-TRADING_PHASE_OPENING_AUCTION: TradingPhase.ValueType  # 4
-"""Orders are collected for the opening."""
-TRADING_PHASE_CLOSING_AUCTION: TradingPhase.ValueType  # 5
-"""Orders are collected for the close."""
-TRADING_PHASE_VOLATILITY_AUCTION: TradingPhase.ValueType  # 6
-"""Orders are collected because a price would have left its band."""
-TRADING_PHASE_INTRADAY_AUCTION: TradingPhase.ValueType  # 7
-"""Orders are collected in between."""
-Global___TradingPhase: _TypeAlias = TradingPhase  # noqa: Y015
 
 @_typing.final
 class SetPhaseRequest(_message.Message):
@@ -73,7 +29,7 @@ class SetPhaseRequest(_message.Message):
     REFERENCE_PRICE_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument: SYMBOL@MIC, or its numeric id."""
-    phase: Global___TradingPhase.ValueType
+    phase: _records_pb2.TradingPhase.ValueType
     """The phase."""
     duration_ns: _builtins.int
     """An auction ends by itself after so long, ns; by another phase only if zero."""
@@ -83,7 +39,7 @@ class SetPhaseRequest(_message.Message):
         self,
         *,
         instrument: _builtins.str = ...,
-        phase: Global___TradingPhase.ValueType = ...,
+        phase: _records_pb2.TradingPhase.ValueType = ...,
         duration_ns: _builtins.int = ...,
         reference_price: _builtins.str | None = ...,
     ) -> None: ...
