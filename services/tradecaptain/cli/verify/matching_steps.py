@@ -6,7 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from tradecaptain.cli.verify.matching_allocation import judge_allocation
-from tradecaptain.cli.verify.matching_expectations import EXPECTATIONS, check_expectations
+from tradecaptain.cli.verify.matching_expectations import (
+    EXPECTATIONS,
+    LEVEL_EXPECTATIONS,
+    check_expectations,
+)
 from tradecaptain.cli.verify.matching_venue import (
     PREVENTIONS,
     CaseFailed,
@@ -85,6 +89,7 @@ def judge_step_case(setups: dict[str, Any], case: dict[str, Any]) -> None:
     if not case.get("steps"):
         judge_allocation(expect, PRO_RATA.get(algorithm), SMALLEST_SHARE)
         return
+    refuse_unknown("expectation of a case with steps", set(expect) & LEVEL_EXPECTATIONS)
     steps = _steps_of(setups, case)
     _check_offered(steps)
     runner = StepRunner(steps, expect, PRO_RATA.get(algorithm))
@@ -130,17 +135,18 @@ def refuse_unknown(what: str, names: set[str]) -> None:
         raise NotOffered(f"{what} {sorted(names)[0]!r} isn't offered")
 
 
-def terms_of(step: dict[str, Any]) -> Terms:
+def terms_of(step: dict[str, Any], *, is_auction: bool) -> Terms:
     """What a new order of a step says.
 
     A market order never rests: whatever its time in force says beyond fill-or-kill, what it can't
-    trade at once ends. A stop order with a price is a stop-limit order.
+    trade at once ends, in an auction with the uncrossing. A stop order with a price is a stop-limit
+    order.
     """
     kind, price = step["type"], step.get("price")
     time_in_force = step.get("tif", "GTC")
     if kind == "market":
         price = None
-        time_in_force = "FOK" if time_in_force == "FOK" else "IOC"
+        time_in_force = "FOK" if time_in_force == "FOK" else "DAY" if is_auction else "IOC"
     if kind == "stop" and price is not None:
         kind = "stop_limit"
     if kind in ("limit", "stop_limit", "iceberg") and price is None:
@@ -176,7 +182,7 @@ class StepRunner:
         prices = [
             step[name] for step in steps for name in ("price", "stop") if step.get(name) is not None
         ]
-        prices += [expect[name] for name in ("initial_last_price",) if name in expect]
+        prices += [expect["initial_last_price"]] if "initial_last_price" in expect else []
         names = ("qty", "qty_delta", "peak", "min_visible")
         sizes = [step[name] for step in steps for name in names if step.get(name) is not None]
         self.venue = CaseVenue(
@@ -186,17 +192,19 @@ class StepRunner:
             minimum_share=SMALLEST_SHARE if allocation else 0,
         )
         self.owners: dict[Any, Any] = {}
+        self._is_auction = False
 
     def run(self, step: dict[str, Any]) -> Outcome:
         """Carry one step out."""
         operation = step["op"]
         if operation == "phase":
+            self._is_auction = step["phase"] == "auction"
             return self.venue.set_phase(PHASES[step["phase"]])
         name = step["id"]
         owner = step.get("owner", self.owners.get(name, "somebody"))
         if operation == "new":
             self.owners[name] = owner
-            return self.venue.new(name, owner, terms_of(step))
+            return self.venue.new(name, owner, terms_of(step, is_auction=self._is_auction))
         if operation == "cancel":
             return self.venue.cancel(name, owner)
         if operation == "reduce":
