@@ -77,6 +77,40 @@ enum tradecaptain_reason {
     TRADECAPTAIN_REASON_KILL_SWITCH = 207,
     /* Too many open orders. */
     TRADECAPTAIN_REASON_OPEN_ORDER_LIMIT = 208,
+    /* More messages (orders, replaces, cancels) than the rate allows; cancels count but always pass. */
+    TRADECAPTAIN_REASON_MESSAGE_RATE_LIMIT = 209,
+    /* The account sent an order with the same terms a moment ago. */
+    TRADECAPTAIN_REASON_DUPLICATE_ORDER = 210,
+    /* The account executed too often within the window: it is stopped until a person lets it go on. */
+    TRADECAPTAIN_REASON_EXECUTION_THROTTLE = 211,
+    /* The position and all working orders of both sides together would exceed the limit. */
+    TRADECAPTAIN_REASON_GROSS_POSITION_LIMIT = 212,
+    /* The sum of the values of all positions with their working orders would exceed the limit. */
+    TRADECAPTAIN_REASON_GROSS_EXPOSURE_LIMIT = 213,
+    /* The balance of the values of all positions with their working orders would exceed the limit. */
+    TRADECAPTAIN_REASON_NET_EXPOSURE_LIMIT = 214,
+    /* Margin of all positions with their working orders would exceed cash, profit and credit. */
+    TRADECAPTAIN_REASON_CREDIT_LIMIT = 215,
+    /* The account has lost more today than it may: only orders that reduce positions pass. */
+    TRADECAPTAIN_REASON_DAILY_LOSS_LIMIT = 216,
+    /* Trading of the instrument, by the account or at all, is forbidden. */
+    TRADECAPTAIN_REASON_RESTRICTED = 217,
+    /* Orders of this type are forbidden to the account or in the instrument. */
+    TRADECAPTAIN_REASON_ORDER_TYPE_NOT_PERMITTED = 218,
+    /* Outside the hours in which the account or the instrument may be traded. */
+    TRADECAPTAIN_REASON_OUTSIDE_TRADING_HOURS = 219,
+    /* A sale beyond the long position isn't marked short, or has no located shares. */
+    TRADECAPTAIN_REASON_SHORT_SALE_LOCATE_MISSING = 220,
+    /* A reduce-only order, or one of an account that may only reduce, would open or grow a position. */
+    TRADECAPTAIN_REASON_REDUCE_ONLY = 221,
+    /* The account must name a self-trade group, and its order names none. */
+    TRADECAPTAIN_REASON_SELF_MATCH_KEY_MISSING = 222,
+    /* The order is larger than the share of the other side's displayed volume that it may be. */
+    TRADECAPTAIN_REASON_DISPLAYED_SHARE_LIMIT = 223,
+    /* The price is too far from where the market was at the start of the window. */
+    TRADECAPTAIN_REASON_PRICE_MOVE_COLLAR = 224,
+    /* The reference price is older than a collar accepts. */
+    TRADECAPTAIN_REASON_REFERENCE_PRICE_STALE = 225,
     /* A table of the venue is full. */
     TRADECAPTAIN_REASON_CAPACITY_EXHAUSTED = 300,
     /* A market order, immediate-or-cancel or fill-or-kill order found no more to trade with. */

@@ -249,23 +249,40 @@ enum Reason {
   # A kill switch is on for the firm, account, instrument or strategy.
   openOrderLimit @208;
   # Too many open orders.
-  reserved209 @209;
-  reserved210 @210;
-  reserved211 @211;
-  reserved212 @212;
-  reserved213 @213;
-  reserved214 @214;
-  reserved215 @215;
-  reserved216 @216;
-  reserved217 @217;
-  reserved218 @218;
-  reserved219 @219;
-  reserved220 @220;
-  reserved221 @221;
-  reserved222 @222;
-  reserved223 @223;
-  reserved224 @224;
-  reserved225 @225;
+  messageRateLimit @209;
+  # More messages (orders, replaces, cancels) than the rate allows; cancels count but always pass.
+  duplicateOrder @210;
+  # The account sent an order with the same terms a moment ago.
+  executionThrottle @211;
+  # The account executed too often within the window: it is stopped until a person lets it go on.
+  grossPositionLimit @212;
+  # The position and all working orders of both sides together would exceed the limit.
+  grossExposureLimit @213;
+  # The sum of the values of all positions with their working orders would exceed the limit.
+  netExposureLimit @214;
+  # The balance of the values of all positions with their working orders would exceed the limit.
+  creditLimit @215;
+  # Margin of all positions with their working orders would exceed cash, profit and credit.
+  dailyLossLimit @216;
+  # The account has lost more today than it may: only orders that reduce positions pass.
+  restricted @217;
+  # Trading of the instrument, by the account or at all, is forbidden.
+  orderTypeNotPermitted @218;
+  # Orders of this type are forbidden to the account or in the instrument.
+  outsideTradingHours @219;
+  # Outside the hours in which the account or the instrument may be traded.
+  shortSaleLocateMissing @220;
+  # A sale beyond the long position isn't marked short, or has no located shares.
+  reduceOnly @221;
+  # A reduce-only order, or one of an account that may only reduce, would open or grow a position.
+  selfMatchKeyMissing @222;
+  # The account must name a self-trade group, and its order names none.
+  displayedShareLimit @223;
+  # The order is larger than the share of the other side's displayed volume that it may be.
+  priceMoveCollar @224;
+  # The price is too far from where the market was at the start of the window.
+  referencePriceStale @225;
+  # The reference price is older than a collar accepts.
   reserved226 @226;
   reserved227 @227;
   reserved228 @228;

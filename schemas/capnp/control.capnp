@@ -34,6 +34,24 @@ enum ControlAction {
   # Fee tier (value) of an account (scopeId).
   timer @17;
   # Written by the sequencer when something of the engine is due: expiries, ends of auctions.
+  setGroup @18;
+  # Puts an account into the group that `value` names; zero takes it out.
+  restrict @19;
+  # Turns on the restrictions whose bits `value` holds, at a level.
+  permit @20;
+  # Turns them off.
+  resetThrottle @21;
+  # Lets an account go on that executed too often.
+  setCash @22;
+  # Cash of an account in notional units.
+  setConversion @23;
+  # What one notional unit of an instrument is worth in the accounts' currency, in billionths.
+  setMargin @24;
+  # Initial margin of an instrument in basis points of its value.
+  startDay @25;
+  # The day's profit and loss of every account begins at zero; the last price becomes the close.
+  grantOverride @26;
+  # A limit's value at one level until `expireTimeNs`; then the value before holds again.
 }
 
 enum ControlScope {
@@ -44,6 +62,7 @@ enum ControlScope {
   strategy @4;
   session @5;
   accountInstrument @6;
+  group @7;
 }
 
 enum LimitKind {
@@ -58,10 +77,34 @@ enum LimitKind {
   # Quantity units long, working buys included.
   positionShort @5;
   openOrders @6;
+  grossPosition @7;
+  # Quantity units of the position and all working orders, without regard to side.
+  displayedShare @8;
+  # Quantity of one order in basis points of the other side's displayed quantity.
+  priceMove @9;
+  # Distance from the price at the start of the window in basis points.
+  referenceAge @10;
+  # Milliseconds for which a reference price counts.
+  messageRate @11;
+  # Messages a second, averaged.
+  messageBurst @12;
+  # Messages at once.
+  duplicateWindow @13;
+  # Milliseconds in which equal terms are refused.
+  executionCount @14;
+  # Executions in a window after which the account is stopped.
+  executionWindow @15;
+  # Milliseconds of that window.
+  grossExposure @16;
+  # Notional units in the accounts' currency.
+  netExposure @17;
+  credit @18;
+  # Notional units that margin may exceed cash and profit by.
+  dailyLoss @19;
 }
 
 struct Control {
-  const currentVersion :UInt16 = 2;
+  const currentVersion :UInt16 = 3;
   # Grows with every field that is added.
 
   kind @0 :UInt16;
@@ -75,10 +118,10 @@ struct Control {
   limitKind @7 :LimitKind;
   flags @8 :UInt16;
   # Bit 0 also cancel working orders (kill), bit 1 cancel on disconnect (sessionOpen),
-  # bit 2 reference is mid, bit 3 reference is an outside market.
+  # bit 2 reference is mid, bit 3 reference is an outside market, bit 4 reference is the close.
 
   scopeId @9 :UInt32;
-  # Firm, account, strategy or session id.
+  # Firm, group, account, strategy or session id.
   instrumentId @10 :UInt32;
   # Zero means every instrument.
   value @11 :Int64;
@@ -109,4 +152,6 @@ struct Control {
   # createInstrument: the smallest pro-rata share that is given.
   phase @25 :Common.TradingPhase;
   allocation @26 :Common.Allocation;
+  expireTimeNs @27 :Int64;
+  # When an override ends, ns UTC; zero elsewhere.
 }

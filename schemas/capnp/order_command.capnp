@@ -61,7 +61,7 @@ struct OrderCommand {
   instructions @26 :UInt16;
   # Bit 0 post-only, bit 1 reduce-only, bit 2 hidden, bit 3 all-or-none, bit 4 a cancel insists on a
   # part, bit 5 post-only slides to the next price instead of a refusal, bit 6 TOP priority of its
-  # price, bit 7 priceUnits bounds a pegged order.
+  # price, bit 7 priceUnits bounds a pegged order, bit 15 the shares of a short sale are located.
   tag @27 :UInt32;
   # The author's own correlation number, returned in every resulting event.
 

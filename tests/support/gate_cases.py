@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tradecaptain.wire import common, control, reason
-from twins.risk_gate.naive_gate import REFERENCE_BITS, UNLIMITED, Level, Order, Verdict
+from twins.risk_gate.terms import REFERENCE_BITS, UNLIMITED, Level, Order, Verdict
 
 CASES_FILE = Path(__file__).parents[1] / "vectors" / "risk" / "gate_controls.json"
 TABLE = json.loads(CASES_FILE.read_text())

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from tradecaptain.kernels import risk_gate
 from tradecaptain.wire import control, order_command
-from twins.risk_gate.naive_gate import REFERENCE_BITS, Level, Order, Verdict
+from twins.risk_gate.terms import REFERENCE_BITS, Level, Order, Verdict
 
-CONTROL_FLAGS = {"last": 0, "mid": 4, "outside": 8}
+CONTROL_FLAGS = {"last": 0, "mid": 4, "outside": 8, "close": 16}
 
 
 class GateDriver:
@@ -17,7 +17,9 @@ class GateDriver:
 
     def __init__(self, **capacities: int) -> None:
         defaults = {"accounts": 64, "instruments": 16, "pairs": 256, "overrides": 64}
-        defaults |= {"strategies": 16, "firms": 16}
+        defaults |= {"strategies": 16, "firms": 16, "groups": 16, "duplicates": 1024}
+        defaults |= {"temporary": 256}
+        self.now_ns = 0
         self.gate = risk_gate.allocate_gate(risk_gate.GateCapacities(**(defaults | capacities)))
         self._command = np.zeros(1, order_command.DTYPE)
         self._control = np.zeros(1, control.DTYPE)
@@ -37,6 +39,10 @@ class GateDriver:
         order_command.set_order_type(address, order.order_type)
         order_command.set_firm_id(address, order.firm)
         order_command.set_strategy_id(address, order.strategy)
+        order_command.set_instructions(address, order.instructions)
+        order_command.set_short_sale(address, order.short_sale)
+        order_command.set_self_trade_group(address, order.self_trade_group)
+        order_command.set_time_ns(address, order.time_ns)
         return address
 
     def _verdict(self, reason: int) -> Verdict:
@@ -71,17 +77,84 @@ class GateDriver:
     def apply_fill(self, *arguments: int) -> int:
         return risk_gate.gate_apply_fill(self.gate.address, *arguments)
 
-    def apply_quote(self, instrument: int, bid: int | None, ask: int | None) -> int:
+    def apply_quote(
+        self,
+        instrument: int,
+        bid: int | None,
+        ask: int | None,
+        bid_units: int = 0,
+        ask_units: int = 0,
+    ) -> int:
         prices = [risk_gate.NO_PRICE if price is None else price for price in (bid, ask)]
-        return risk_gate.gate_apply_quote(self.gate.address, instrument, *prices)
+        return risk_gate.gate_apply_quote(
+            self.gate.address, instrument, *prices, bid_units, ask_units
+        )
+
+    def note_cancel(self, order: Order) -> None:
+        risk_gate.gate_note_cancel(self.gate.address, self._write_command(order))
+
+    def revalue(self) -> None:
+        step = 0
+        while True:
+            step = risk_gate.gate_revalue(self.gate.address, step, 7)
+            if step == 0:
+                return
 
     def _control_record(self, action: int, **values: Any) -> int:
         address = int(self._control.ctypes.data)
         control.initialise(address)
         control.set_action(address, action)
+        control.set_time_ns(address, self.now_ns)
         for name, value in values.items():
             getattr(control, f"set_{name}")(address, value)
         return risk_gate.gate_apply_control(self.gate.address, address)
+
+    def _level_record(self, action: int, level: Level, **values: Any) -> int:
+        scope, identifier, instrument = level
+        return self._control_record(
+            action, scope=scope, scope_id=identifier, instrument_id=instrument, **values
+        )
+
+    def grant_override(self, level: Level, kind: int, value: int, end_ns: int) -> int:
+        action = control.CONTROL_ACTION_GRANT_OVERRIDE
+        return self._level_record(
+            action, level, limit_kind=kind, value=value, expire_time_ns=end_ns
+        )
+
+    def restrict(self, level: Level, bits: int, is_on: bool) -> int:
+        action = control.CONTROL_ACTION_RESTRICT if is_on else control.CONTROL_ACTION_PERMIT
+        return self._level_record(action, level, value=bits)
+
+    def set_group(self, account: int, group: int) -> int:
+        level = (control.CONTROL_SCOPE_ACCOUNT, account, 0)
+        return self._level_record(control.CONTROL_ACTION_SET_GROUP, level, value=group)
+
+    def set_cash(self, account: int, cash: int) -> int:
+        level = (control.CONTROL_SCOPE_ACCOUNT, account, 0)
+        return self._level_record(control.CONTROL_ACTION_SET_CASH, level, value=cash)
+
+    def reset_throttle(self, account: int) -> int:
+        level = (control.CONTROL_SCOPE_ACCOUNT, account, 0)
+        return self._level_record(control.CONTROL_ACTION_RESET_THROTTLE, level)
+
+    def set_conversion(self, instrument: int, billionths: int) -> int:
+        level = (control.CONTROL_SCOPE_INSTRUMENT, 0, instrument)
+        return self._level_record(control.CONTROL_ACTION_SET_CONVERSION, level, value=billionths)
+
+    def set_margin(self, instrument: int, basis_points: int) -> int:
+        level = (control.CONTROL_SCOPE_INSTRUMENT, 0, instrument)
+        return self._level_record(control.CONTROL_ACTION_SET_MARGIN, level, value=basis_points)
+
+    def start_day(self) -> int:
+        return self._control_record(control.CONTROL_ACTION_START_DAY)
+
+    def sums(self, account: int) -> tuple[int, ...]:
+        """Gross, net if bought, net if sold, margin, position value and trade cash."""
+        names = ("gross_exposure", "net_if_bought", "net_if_sold", "margin")
+        rows = self.gate.accounts
+        for row in rows[rows["limits"]["key"] == account]:
+            return tuple(int(row[name]) for name in (*names, "position_value", "trade_cash"))
+        return (0,) * 6
 
     def set_limit(self, level: Level, kind: int, value: int) -> int:
         scope, identifier, instrument = level

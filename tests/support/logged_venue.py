@@ -48,7 +48,9 @@ class LoggedVenue(VenueDriver):
     def gate_rows(self) -> list[Any]:
         gate = self.core.gate
         return [
-            table[table["key"] != 0].tolist() for table in (gate.accounts, gate.pairs, gate.firms)
+            gate.accounts[gate.accounts["limits"]["key"] != 0].tolist(),
+            gate.pairs[gate.pairs["key"] != 0].tolist(),
+            gate.firms[gate.firms["key"] != 0].tolist(),
         ]
 
     def kill(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64
+from tradecaptain.base.memory import load_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.engine import claim_events, resume_step
 from tradecaptain.kernels.matching.layout import PHASE_IDLE
+from tradecaptain.kernels.matching.levels import best_level
 from tradecaptain.kernels.matching.tables import book_at, book_index, level_at
 from tradecaptain.kernels.risk_gate import (
     NO_PRICE,
@@ -128,21 +129,33 @@ def claim_step(header: Any, executions: Any, books: Any) -> bool:
 @inline
 def best_price(engine: int, side_book: int) -> int:
     """Best price of a side (by its address), or ``NO_PRICE``."""
-    level = load_i32(side_book + at.SIDE_BOOK_BEST) + 0
+    level = best_level(side_book)
     if level == 0:
         return NO_PRICE
     return load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
 
 
 @inline
+def displayed_units(engine: int, side_book: int) -> int:
+    """What the best price of a side (by its address) shows, or 0."""
+    level = best_level(side_book)
+    if level == 0:
+        return 0
+    row = level_at(engine, level)
+    return load_i64(row + at.LEVEL_QUANTITY_UNITS) - load_i64(row + at.LEVEL_HIDDEN_UNITS)
+
+
+@inline
 def quote_gate(header: Any, engine: int, instrument_id: int) -> None:
-    """Show the gate an instrument's best prices."""
+    """Show the gate an instrument's best prices, and what stands there for all to see."""
     book = book_at(engine, book_index(engine, instrument_id))
     gate_apply_quote(
         header[0]["gate"],
         instrument_id,
         best_price(engine, book + at.BOOK_BIDS),
         best_price(engine, book + at.BOOK_ASKS),
+        displayed_units(engine, book + at.BOOK_BIDS),
+        displayed_units(engine, book + at.BOOK_ASKS),
     )
 
 

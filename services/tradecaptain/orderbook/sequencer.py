@@ -31,6 +31,7 @@ from tradecaptain.kernels.matching.tables import order_at
 from tradecaptain.kernels.risk_gate import (
     gate_check_new,
     gate_check_replace,
+    gate_note_cancel,
     gate_prefetch,
     gate_reject_flags,
     gate_reject_level,
@@ -162,6 +163,7 @@ def sequence_command(header: Any, command: int) -> int:
         header[0]["refused_by_rules"] += 1
         return refuse_target(engine, command)
     if is_cancel:
+        gate_note_cancel(header[0]["gate"], command)
         return sequence_cancel(header, engine, command, slot)
     return sequence_replace(header, engine, command, slot)
 

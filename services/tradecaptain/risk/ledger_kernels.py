@@ -11,12 +11,12 @@ from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import copy_bytes, load_i64, store_i64
 from tradecaptain.kernels.fixed_point import add_saturating, product_exceeds
-from tradecaptain.kernels.risk_gate.rows import is_valid_id
-from tradecaptain.kernels.risk_gate.state import (
+from tradecaptain.kernels.risk_gate.layout import (
     TABLE_BUCKET_COUNT,
     TABLE_ROWS,
     TABLE_USED_COUNT,
 )
+from tradecaptain.kernels.risk_gate.rows import is_valid_id
 from tradecaptain.kernels.risk_gate.table import (
     bucket_of,
     find_bucket,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from tradecaptain.base.memory import address_of, aligned_zeros
-from tradecaptain.kernels.risk_gate.state import TABLE_DTYPE, offset_of
+from tradecaptain.kernels.risk_gate.layout import TABLE_DTYPE, offset_of
 
 PAIR_DTYPE = np.dtype(
     [

@@ -7,7 +7,7 @@ takes a position or a count over the limit that was set when it was accepted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import settings
@@ -15,20 +15,31 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from support.gate_driver import GateDriver
 from tradecaptain.wire import common, reason
-from twins.risk_gate.naive_gate import (
+from twins.risk_gate.naive_gate import NaiveGate
+from twins.risk_gate.terms import (
     ACCOUNT,
     ACCOUNT_INSTRUMENT,
+    CREDIT,
+    DAILY_LOSS,
+    DUPLICATE_WINDOW,
+    EXECUTION_COUNT,
+    EXECUTION_WINDOW,
     FIRM,
+    GROSS_EXPOSURE,
+    GROUP,
     INSTRUMENT,
     INT64_MAX,
     KINDS,
+    MESSAGE_BURST,
+    MESSAGE_RATE,
+    NET_EXPOSURE,
     OPEN_ORDERS,
     POSITION_LONG,
     POSITION_SHORT,
+    REFERENCE_AGE,
     STRATEGY,
     UNLIMITED,
     Level,
-    NaiveGate,
     Order,
     Verdict,
 )
@@ -39,6 +50,8 @@ ACCOUNTS = (100, 101, 2**31 - 1)
 INSTRUMENTS = (7, 8)
 FIRMS = (10, 11)
 STRATEGIES = (0, 5)
+GROUPS = (30, 31)
+MILLISECOND_NS = 1_000_000
 BUY, SELL = common.SIDE_BUY, common.SIDE_SELL
 
 small = st.integers(1, 60)
@@ -52,10 +65,24 @@ limit_values = st.one_of(st.integers(0, 200), st.integers(0, 200), edges, st.int
 levels = st.one_of(
     st.sampled_from([0, *FIRMS]).map(lambda firm: (FIRM, firm, 0)),
     st.sampled_from(ACCOUNTS).map(lambda account: (ACCOUNT, account, 0)),
+    st.sampled_from([*GROUPS, 0]).map(lambda group: (GROUP, group, 0)),
+    st.sampled_from([*STRATEGIES]).map(lambda strategy: (STRATEGY, strategy, 0)),
     st.sampled_from([*INSTRUMENTS, 9]).map(lambda instrument: (INSTRUMENT, 0, instrument)),
     st.tuples(st.just(ACCOUNT_INSTRUMENT), st.sampled_from(ACCOUNTS), st.sampled_from(INSTRUMENTS)),
 )
-switch_levels = st.one_of(levels, st.just((STRATEGY, 5, 0)))
+# Values at which each control that isn't a plain quantity begins to bind.
+rule_limits = st.one_of(
+    st.tuples(st.just(MESSAGE_RATE), st.integers(0, 2_000)),
+    st.tuples(st.just(MESSAGE_BURST), st.integers(0, 5)),
+    st.tuples(st.just(DUPLICATE_WINDOW), st.integers(0, 50)),
+    st.tuples(st.just(EXECUTION_COUNT), st.integers(0, 4)),
+    st.tuples(st.just(EXECUTION_WINDOW), st.integers(0, 50)),
+    st.tuples(st.just(REFERENCE_AGE), st.integers(0, 50)),
+    st.tuples(
+        st.sampled_from([GROSS_EXPOSURE, NET_EXPOSURE, CREDIT, DAILY_LOSS]),
+        st.one_of(st.integers(0, 3_000_000_000), edges),
+    ),
+)
 fair_orders = st.builds(
     Order,
     account=st.sampled_from(ACCOUNTS),
@@ -66,6 +93,9 @@ fair_orders = st.builds(
     order_type=st.sampled_from([common.ORDER_TYPE_LIMIT] * 3 + [common.ORDER_TYPE_MARKET]),
     firm=st.sampled_from(FIRMS),
     strategy=st.sampled_from(STRATEGIES),
+    instructions=st.sampled_from([0, 0, 0, 2, 1 << 15]),
+    short_sale=st.integers(0, 3),
+    self_trade_group=st.integers(0, 1),
 )
 odd_orders = st.builds(
     Order,
@@ -100,6 +130,7 @@ class GateMachine(RuleBasedStateMachine):
             for account in ACCOUNTS[:2]:
                 for kind, value in enumerate((50, 1_000_000_000, 5_000, 150, 120, 6), start=1):
                     gate.set_limit((ACCOUNT, account, 0), kind, value)
+        self.now_ns = 0
         self.book: list[Working] = []
         self.positions: dict[tuple[int, int], int] = {}
 
@@ -109,7 +140,63 @@ class GateMachine(RuleBasedStateMachine):
         assert ours == twins, (method, arguments)
         return ours
 
-    @rule(level=levels, kind=st.integers(0, 7), value=limit_values)
+    @rule(step_ms=st.one_of(st.integers(0, 3), st.integers(0, 100), st.just(61_000)))
+    def pass_time(self, step_ms: int) -> None:
+        self.now_ns += step_ms * MILLISECOND_NS
+        self.kernel.now_ns = self.twin.now_ns = self.now_ns
+
+    @rule(level=levels, limit=rule_limits)
+    def set_rule(self, level: Level, limit: tuple[int, int]) -> None:
+        self.both("set_limit", level, *limit)
+
+    @rule(level=levels, kind=st.sampled_from(KINDS), value=limit_values, ms=st.integers(-1, 60))
+    def grant(self, level: Level, kind: int, value: int, ms: int) -> None:
+        self.both("grant_override", level, kind, value, self.now_ns + ms * MILLISECOND_NS)
+
+    @rule(level=levels, bits=st.sampled_from([1, 2, 4, 8, 16, 32, 64, 128, 256, 0, 511, 512]))
+    def restrict(self, level: Level, bits: int) -> None:
+        self.both("restrict", level, bits, True)
+
+    @precondition(lambda self: any(self.twin.restrictions.values()))
+    @rule()
+    def permit_all(self) -> None:
+        for level in sorted(self.twin.restrictions):
+            self.both("restrict", level, 511, False)
+
+    @rule(account=st.sampled_from([0, *ACCOUNTS]), group=st.sampled_from([0, *GROUPS, 2**31]))
+    def set_group(self, account: int, group: int) -> None:
+        self.both("set_group", account, group)
+
+    @rule(account=st.sampled_from([0, *ACCOUNTS]), cash=st.integers(-(10**9), 10**10))
+    def set_cash(self, account: int, cash: int) -> None:
+        self.both("set_cash", account, cash)
+
+    @rule(account=st.sampled_from([0, *ACCOUNTS]))
+    def reset_throttle(self, account: int) -> None:
+        self.both("reset_throttle", account)
+
+    @rule(
+        instrument=st.sampled_from([*INSTRUMENTS, 9]),
+        conversion=st.sampled_from([0, 1, 10**9, 1_083_700_000, INT64_MAX, -1]),
+        margin=st.sampled_from([0, 1, 500, 10_000, 1_000_000, 1_000_001, -1]),
+    )
+    def set_terms(self, instrument: int, conversion: int, margin: int) -> None:
+        self.both("set_conversion", instrument, conversion)
+        self.both("set_margin", instrument, margin)
+
+    @rule()
+    def revalue(self) -> None:
+        self.both("revalue")
+
+    @rule()
+    def start_day(self) -> None:
+        self.both("start_day")
+
+    @rule(order=fair_orders)
+    def count_cancel(self, order: Order) -> None:
+        self.both("note_cancel", replace(order, time_ns=self.now_ns))
+
+    @rule(level=levels, kind=st.integers(0, 20), value=limit_values)
     def set_limit(self, level: Level, kind: int, value: int) -> None:
         self.both("set_limit", level, kind, value)
 
@@ -117,20 +204,20 @@ class GateMachine(RuleBasedStateMachine):
     def clear_limit(self, level: Level, kind: int) -> None:
         self.both("clear_limit", level, kind)
 
-    @rule(level=switch_levels, order=fair_orders)
+    @rule(level=levels, order=fair_orders)
     def kill_blocks_until_unkill(self, level: Level, order: Order) -> None:
         for _ in range(2):
             killed = self.both("switch", level, True) == 0
+        order = replace(order, time_ns=self.now_ns)
         verdict = self.both("check_new", order)
         assert isinstance(verdict, Verdict)
-        governs = [*self.twin.levels(order), (STRATEGY, order.strategy, 0)]
-        if killed and level in governs:
+        if killed and level in self.twin.levels(order):
             assert verdict.reason == reason.REASON_KILL_SWITCH
         if verdict.reason == 0:
             self.book.append(Working(order, order.quantity))
         self.both("switch", level, False)
 
-    @rule(level=switch_levels)
+    @rule(level=levels)
     def latch(self, level: Level) -> None:
         self.both("switch", level, True)
 
@@ -142,7 +229,7 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(
         instrument=st.sampled_from([*INSTRUMENTS, 9]),
-        source=st.sampled_from(["last", "mid", "outside"]),
+        source=st.sampled_from(["last", "mid", "outside", "close"]),
         price=prices,
     )
     def set_reference(self, instrument: int, source: str, price: int) -> None:
@@ -152,9 +239,12 @@ class GateMachine(RuleBasedStateMachine):
         instrument=st.sampled_from([*INSTRUMENTS, 9]),
         bid=st.one_of(st.none(), prices),
         ask=st.one_of(st.none(), prices),
+        units=st.tuples(st.integers(0, 100), st.integers(0, 100)),
     )
-    def quote(self, instrument: int, bid: int | None, ask: int | None) -> None:
-        self.both("apply_quote", instrument, bid, ask)
+    def quote(
+        self, instrument: int, bid: int | None, ask: int | None, units: tuple[int, int]
+    ) -> None:
+        self.both("apply_quote", instrument, bid, ask, *units)
 
     @rule(
         account=st.sampled_from([0, *ACCOUNTS]),
@@ -180,6 +270,7 @@ class GateMachine(RuleBasedStateMachine):
             self.new_order(order)
 
     def new_order(self, order: Order) -> None:
+        order = replace(order, time_ns=self.now_ns)
         verdict = self.both("check_new", order)
         assert isinstance(verdict, Verdict)
         if verdict.reason == 0:
@@ -240,7 +331,14 @@ class GateMachine(RuleBasedStateMachine):
         )
         new_price = data.draw(st.sampled_from([old.price, price]))
         terms = Order(
-            old.account, old.instrument, old.side, total, new_price, firm=firm, strategy=5
+            old.account,
+            old.instrument,
+            old.side,
+            total,
+            new_price,
+            firm=firm,
+            strategy=5,
+            time_ns=self.now_ns,
         )
         verdict = self.both("check_replace", terms, order.leaves, old.price, order.filled)
         assert isinstance(verdict, Verdict)
@@ -261,10 +359,15 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(account=st.just(999))
     def an_account_without_limits_is_refused(self, account: int) -> None:
-        order = Order(account, 7)
+        order = Order(account, 7, time_ns=self.now_ns)
         verdict = self.both("check_new", order)
         assert isinstance(verdict, Verdict)
-        assert verdict.reason in (reason.REASON_LIMIT_UNSET, reason.REASON_KILL_SWITCH)
+        assert verdict.reason != 0
+
+    @invariant()
+    def sums_are_those_of_all_pairs(self) -> None:
+        for account in ACCOUNTS:
+            assert self.kernel.sums(account) == self.twin.sums(account)
 
     @invariant()
     def reservations_are_the_working_orders(self) -> None:

@@ -6,64 +6,50 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from tradecaptain.wire import common, control, reason
-
-INT64_MAX = 2**63 - 1
-UNLIMITED = INT64_MAX
-LARGEST_ID = 2**31 - 1
-KINDS = range(1, 7)
-(ORDER_QUANTITY, ORDER_NOTIONAL, PRICE_COLLAR, POSITION_LONG, POSITION_SHORT, OPEN_ORDERS) = KINDS
-
-FIRM = control.CONTROL_SCOPE_FIRM
-ACCOUNT = control.CONTROL_SCOPE_ACCOUNT
-INSTRUMENT = control.CONTROL_SCOPE_INSTRUMENT
-STRATEGY = control.CONTROL_SCOPE_STRATEGY
-ACCOUNT_INSTRUMENT = control.CONTROL_SCOPE_ACCOUNT_INSTRUMENT
-
-REFERENCE_BITS = {"last": 4, "mid": 8, "outside": 16}
-
-# A level is (scope, account or firm or strategy id, instrument id).
-Level = tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class Order:
-    """What the gate looks at in an order command."""
-
-    account: int = 100
-    instrument: int = 7
-    side: int = common.SIDE_BUY
-    quantity: int = 1
-    price: int = 1000
-    order_type: int = common.ORDER_TYPE_LIMIT
-    firm: int = 10
-    strategy: int = 0
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """0 or a reason, and the detail of a refusal."""
-
-    reason: int = 0
-    level: int = 0
-    limit: int = 0
-    observed: int = 0
-    reference: int = 0
-
-
-PASSED = Verdict()
-
-
-def ceiling_to_int64(value: Fraction) -> int:
-    return min(INT64_MAX, -((-value.numerator) // value.denominator))
-
-
-def saturate(value: int) -> int:
-    return max(-(2**63), min(INT64_MAX, value))
+from tradecaptain.wire import common, reason
+from twins.risk_gate.naive_admission import NaiveAdmission
+from twins.risk_gate.naive_values import NaiveValues
+from twins.risk_gate.terms import (
+    ACCOUNT,
+    ACCOUNT_INSTRUMENT,
+    DUPLICATE_WINDOW,
+    EXECUTION_COUNT,
+    EXECUTION_WINDOW,
+    FIRM,
+    GROSS_EXPOSURE,
+    GROSS_POSITION,
+    GROUP,
+    INSTRUMENT,
+    INT64_MAX,
+    KINDS,
+    LARGEST_ID,
+    MILLISECOND_NS,
+    OPEN_ORDERS,
+    ORDER_NOTIONAL,
+    ORDER_QUANTITY,
+    PASSED,
+    POSITION_LONG,
+    POSITION_SHORT,
+    PRICE_COLLAR,
+    PRICE_MOVE,
+    PRICE_MOVE_WINDOW_NS,
+    REFERENCE_AGE,
+    REFERENCE_BITS,
+    REQUIRED_KINDS,
+    STRATEGY,
+    UNLIMITED,
+    WHOLE_ACCOUNT_KINDS,
+    Level,
+    Order,
+    Verdict,
+    ceiling_to_int64,
+    distance_bps,
+    saturate,
+)
 
 
 @dataclass
-class NaiveGate:
+class NaiveGate(NaiveAdmission, NaiveValues):
     """The rules of docs/risk.md, as plainly as they can be said."""
 
     pair_capacity: int = 10**9
@@ -79,6 +65,29 @@ class NaiveGate:
     positions: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
     working: dict[tuple[int, int, int], int] = field(default_factory=lambda: defaultdict(int))
     open_orders: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    groups: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    restrictions: dict[Level, int] = field(default_factory=lambda: defaultdict(int))
+    throttled: set[int] = field(default_factory=set)
+    executions: dict[int, tuple[int, int]] = field(
+        default_factory=lambda: defaultdict(lambda: (0, 0))
+    )
+    next_message_ns: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    remembered: dict[tuple[int, ...], int] = field(default_factory=dict)
+    reference_times: dict[tuple[int, str], int] = field(default_factory=lambda: defaultdict(int))
+    displayed: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict(int))
+    windows: dict[int, tuple[int, int]] = field(default_factory=dict)
+    overridden: dict[tuple[Level, int], tuple[int, int | None]] = field(default_factory=dict)
+    now_ns: int = 0
+
+    def begin(self, now_ns: int) -> None:
+        """A record comes: overrides that held until now are over."""
+        self.now_ns = now_ns
+        for (level, kind), (end_ns, before) in list(self.overridden.items()):
+            if end_ns <= now_ns:
+                del self.overridden[(level, kind)]
+                self.limits[level].pop(kind, None)
+                if before is not None:
+                    self.limits[level][kind] = before
 
     def add_instrument(self, instrument: int, numerator: int, denominator: int) -> int:
         self.ratios[instrument] = Fraction(numerator, denominator)
@@ -91,9 +100,11 @@ class NaiveGate:
         return [
             (FIRM, 0, 0),
             (FIRM, order.firm, 0),
+            (GROUP, self.groups[order.account], 0),
             (INSTRUMENT, 0, order.instrument),
             (ACCOUNT, order.account, 0),
             (ACCOUNT_INSTRUMENT, order.account, order.instrument),
+            (STRATEGY, order.strategy, 0),
         ]
 
     def tightest(self, order: Order, kind: int) -> tuple[int, int]:
@@ -103,13 +114,15 @@ class NaiveGate:
             for level in self.levels(order)
             if kind in self.limits[level]
         ]
-        smallest = min(value for value, _ in found)
+        smallest = min((value for value, _ in found), default=UNLIMITED)
+        if not found:
+            return UNLIMITED, 0
         return smallest, next(scope for value, scope in found if value == smallest)
 
     def reference(self, instrument: int) -> tuple[int, int] | None:
         """Bit of the source and price of the best reference."""
         known = self.references[instrument]
-        for source in ("last", "mid", "outside"):
+        for source in ("last", "mid", "outside", "close"):
             if source in known:
                 return REFERENCE_BITS[source], known[source]
         return None
@@ -126,18 +139,47 @@ class NaiveGate:
         return PASSED
 
     def check_kills(self, order: Order) -> Verdict:
-        levels = [*self.levels(order), (STRATEGY, order.strategy, 0)]
-        for level in levels:
+        for level in self.levels(order):
             if level in self.kills:
                 return Verdict(reason.REASON_KILL_SWITCH, level=level[0], observed=1)
+        if order.account in self.throttled:
+            return Verdict(reason.REASON_EXECUTION_THROTTLE, level=ACCOUNT, observed=1)
         return PASSED
+
+    def check_age(self, order: Order, bit: int) -> Verdict:
+        limit, level = self.tightest(order, REFERENCE_AGE)
+        source = next(name for name, value in REFERENCE_BITS.items() if value == bit)
+        if limit == UNLIMITED or source == "close":
+            return PASSED
+        age_ns = self.now_ns - self.reference_times[(order.instrument, source)]
+        age_ms = -(-age_ns // MILLISECOND_NS)
+        if age_ms <= limit:
+            return PASSED
+        return Verdict(reason.REASON_REFERENCE_PRICE_STALE, level, limit, age_ms, bit)
+
+    def check_move(self, order: Order, is_priced: bool) -> Verdict:
+        limit, level = self.tightest(order, PRICE_MOVE)
+        if limit == UNLIMITED:
+            return PASSED
+        reference = self.reference(order.instrument)
+        if reference is None:
+            return Verdict(reason.REASON_REFERENCE_PRICE_MISSING, level, limit)
+        start_ns, start = self.windows.get(order.instrument, (None, 0))
+        if start_ns is None or self.now_ns - start_ns >= PRICE_MOVE_WINDOW_NS:
+            start = reference[1]
+            self.windows[order.instrument] = (max(self.now_ns, 1), start)
+        distance = distance_bps(order.price, start)
+        if not is_priced or distance <= limit:
+            return PASSED
+        observed = ceiling_to_int64(distance)
+        return Verdict(reason.REASON_PRICE_MOVE_COLLAR, level, limit, observed)
 
     def check_set(self, order: Order) -> Verdict:
         own = (
             self.limits[(ACCOUNT, order.account, 0)]
             | self.limits[(ACCOUNT_INSTRUMENT, order.account, order.instrument)]
         )
-        for kind in KINDS:
+        for kind in REQUIRED_KINDS:
             if kind not in own:
                 return Verdict(reason.REASON_LIMIT_UNSET, level=ACCOUNT, observed=kind)
         return PASSED
@@ -156,15 +198,14 @@ class NaiveGate:
         if reference is None:
             return Verdict(reason.REASON_REFERENCE_PRICE_MISSING, level, limit)
         source, price = reference
-        if not is_priced or order.price == price:
+        verdict = self.check_age(order, source)
+        if verdict.reason:
+            return verdict
+        distance = distance_bps(order.price, price)
+        if not is_priced or distance <= limit:
             return PASSED
-        distance = INT64_MAX
-        if price != 0:
-            exact = Fraction(abs(order.price - price) * 10_000, abs(price))
-            if exact <= limit:
-                return PASSED
-            distance = ceiling_to_int64(exact)
-        return Verdict(reason.REASON_PRICE_COLLAR, level, limit, distance, source)
+        observed = ceiling_to_int64(distance)
+        return Verdict(reason.REASON_PRICE_COLLAR, level, limit, observed, source)
 
     def check_notional(self, order: Order, is_priced: bool) -> Verdict:
         limit, level = self.tightest(order, ORDER_NOTIONAL)
@@ -201,6 +242,23 @@ class NaiveGate:
             return Verdict(number, level, limit, saturate(exposure))
         return PASSED
 
+    def check_gross(self, order: Order, added: int) -> Verdict:
+        limit, level = self.tightest(order, GROSS_POSITION)
+        pair = (order.account, order.instrument)
+        working = self.working[(*pair, common.SIDE_BUY)] + self.working[(*pair, common.SIDE_SELL)]
+        gross = saturate(abs(self.positions[pair]) + working + added)
+        if gross > limit:
+            return Verdict(reason.REASON_GROSS_POSITION_LIMIT, level, limit, gross)
+        return PASSED
+
+    def check_holdings(self, order: Order, added: int) -> Verdict:
+        """Position, gross position and what the account as a whole is exposed to."""
+        for check in (self.check_position, self.check_gross, self.check_exposure):
+            verdict = check(order, added)
+            if verdict.reason:
+                return verdict
+        return PASSED
+
     def check_open_orders(self, order: Order) -> Verdict:
         limit, level = self.tightest(order, OPEN_ORDERS)
         count = self.open_orders[order.account] + 1
@@ -216,33 +274,48 @@ class NaiveGate:
 
     def check_new(self, order: Order) -> Verdict:
         """Check a new order and reserve it if it passes."""
+        self.begin(order.time_ns)
+        verdict = self.check_terms(order)
+        if verdict.reason:
+            return verdict
+        of_message = self.take_message(order)
         is_priced = order.order_type in (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_STOP_LIMIT)
         for check in (
-            self.check_terms,
             self.check_kills,
+            self.check_permissions,
             self.check_set,
+            lambda order: of_message,
+            self.check_duplicate,
             self.check_quantity,
+            self.check_share,
+            lambda order: self.check_reduction(order, order.quantity),
+            lambda order: self.check_short_sale(order, order.quantity),
             lambda order: self.check_collar(order, is_priced),
+            lambda order: self.check_move(order, is_priced),
             lambda order: self.check_notional(order, is_priced),
-            lambda order: self.check_position(order, order.quantity),
+            lambda order: self.check_holdings(order, order.quantity),
             self.check_open_orders,
             self.check_capacity,
         ):
             verdict = check(order)
             if verdict.reason:
                 return verdict
+        if self.tightest(order, DUPLICATE_WINDOW)[0] != UNLIMITED:
+            self.remembered[self.terms(order)] = self.now_ns
         self.pairs.add((order.account, order.instrument))
-        self.working[(order.account, order.instrument, order.side)] += order.quantity
         self.open_orders[order.account] += 1
+        self.change_working(order.account, order.instrument, order.side, order.quantity)
         return PASSED
 
     def check_replace(
         self, order: Order, old_leaves: int, old_price: int, cumulative: int
     ) -> Verdict:
         """Check a replace (``order`` has the new total and price) on its difference."""
+        self.begin(order.time_ns)
         verdict = self.check_terms(order)
         if verdict.reason:
             return verdict
+        of_message = self.take_message(order)
         if order.quantity <= cumulative:
             return Verdict(
                 reason.REASON_REPLACE_BELOW_FILLED, limit=cumulative, observed=order.quantity
@@ -252,20 +325,35 @@ class NaiveGate:
         ):
             return Verdict(reason.REASON_UNKNOWN_ORDER)
         difference = order.quantity - cumulative - old_leaves
-        checks = [self.check_kills]
+        checks = [self.check_kills, lambda order: of_message]
         if difference > 0 or order.price != old_price:
-            checks.append(self.check_set)
+            checks += [self.check_permissions, self.check_set]
             if difference > 0:
-                checks.append(self.check_quantity)
-                checks.append(lambda order: self.check_position(order, difference))
-            checks.append(lambda order: self.check_collar(order, True))
-            checks.append(lambda order: self.check_notional(order, True))
+                checks += [
+                    self.check_quantity,
+                    self.check_share,
+                    lambda order: self.check_reduction(order, difference),
+                    lambda order: self.check_short_sale(order, difference),
+                ]
+            checks += [
+                lambda order: self.check_collar(order, True),
+                lambda order: self.check_move(order, True),
+                lambda order: self.check_notional(order, True),
+            ]
+            if difference > 0:
+                checks.append(lambda order: self.check_holdings(order, difference))
         for check in checks:
             verdict = check(order)
             if verdict.reason:
                 return verdict
-        self.working[(order.account, order.instrument, order.side)] += difference
+        self.change_working(order.account, order.instrument, order.side, difference)
         return PASSED
+
+    def note_cancel(self, order: Order) -> None:
+        """A cancel always passes, and counts as a message."""
+        self.begin(order.time_ns)
+        if order.instrument in self.ratios:
+            self.take_message(order, is_free=True)
 
     # What the book's events do
 
@@ -276,7 +364,7 @@ class NaiveGate:
         known = (account, instrument) in self.pairs and account in self.accounts
         if not known or quantity > self.working[key] or order_count > self.open_orders[account]:
             return -1
-        self.working[key] -= quantity
+        self.change_working(account, instrument, side, -quantity)
         self.open_orders[account] -= order_count
         return 0
 
@@ -287,19 +375,51 @@ class NaiveGate:
             return -1
         if self.release(account, instrument, side, quantity, is_done) != 0:
             return -1
-        sign = 1 if side == common.SIDE_BUY else -1
-        pair = (account, instrument)
-        self.positions[pair] = saturate(self.positions[pair] + sign * quantity)
-        self.references[instrument]["last"] = price
+        signed = quantity if side == common.SIDE_BUY else -quantity
+        self.note_price(instrument, "last", price)
+        self.note_trade(account, instrument, signed)
+        position = saturate(self.positions[(account, instrument)] + signed)
+        self.change_position(account, instrument, position)
+        self.note_execution(account)
         return 0
 
-    def apply_quote(self, instrument: int, bid: int | None, ask: int | None) -> int:
+    def note_price(self, instrument: int, source: str, price: int) -> None:
+        self.references[instrument][source] = price
+        self.reference_times[(instrument, source)] = self.now_ns
+
+    def note_execution(self, account: int) -> None:
+        """Count an execution; too many within the window stop the account."""
+        levels = ((FIRM, 0, 0), (GROUP, self.groups[account], 0), (ACCOUNT, account, 0))
+
+        def smallest(kind: int) -> int:
+            return min(self.limits[level].get(kind, UNLIMITED) for level in levels)
+
+        limit = smallest(EXECUTION_COUNT)
+        if limit == UNLIMITED:
+            return
+        start_ns, count = self.executions[account]
+        if count == 0 or self.now_ns - start_ns >= smallest(EXECUTION_WINDOW) * MILLISECOND_NS:
+            start_ns, count = self.now_ns, 0
+        self.executions[account] = (start_ns, count + 1)
+        if count + 1 > limit:
+            self.throttled.add(account)
+
+    def apply_quote(
+        self,
+        instrument: int,
+        bid: int | None,
+        ask: int | None,
+        bid_units: int = 0,
+        ask_units: int = 0,
+    ) -> int:
         if instrument not in self.ratios:
             return -1
+        self.displayed[(instrument, common.SIDE_BUY)] = bid_units
+        self.displayed[(instrument, common.SIDE_SELL)] = ask_units
         if bid is None or ask is None:
             self.references[instrument].pop("mid", None)
         else:
-            self.references[instrument]["mid"] = (bid + ask) // 2
+            self.note_price(instrument, "mid", (bid + ask) // 2)
         return 0
 
     # Controls
@@ -309,6 +429,8 @@ class NaiveGate:
         scope, identifier, instrument = level
         if scope == FIRM:
             return 0 if 0 <= identifier <= LARGEST_ID else reason.REASON_INVALID_REQUEST
+        if scope in (GROUP, STRATEGY):
+            return 0 if 0 < identifier <= LARGEST_ID else reason.REASON_INVALID_REQUEST
         if scope == INSTRUMENT:
             return 0 if instrument in self.ratios else reason.REASON_UNKNOWN_INSTRUMENT
         if scope not in (ACCOUNT, ACCOUNT_INSTRUMENT):
@@ -333,29 +455,79 @@ class NaiveGate:
             refusal = reason.REASON_NUMBER_OUT_OF_RANGE
         refusal = refusal or self.resolve(level)
         if not refusal:
+            self.overridden.pop((level, kind), None)
             self.limits[level][kind] = value
+            self.watch_values(kind, value)
         return refusal
+
+    def grant_override(self, level: Level, kind: int, value: int, end_ns: int) -> int:
+        """Let a limit have another value until a time."""
+        self.begin(self.now_ns)
+        if end_ns <= self.now_ns:
+            return reason.REASON_NUMBER_OUT_OF_RANGE
+        refusal = self.check_limit(level, kind)
+        if not refusal and value < 0:
+            refusal = reason.REASON_NUMBER_OUT_OF_RANGE
+        refusal = refusal or self.resolve(level)
+        if not refusal:
+            before = self.limits[level].get(kind)
+            if (level, kind) in self.overridden:
+                before = self.overridden[(level, kind)][1]
+            self.overridden[(level, kind)] = (end_ns, before)
+            self.limits[level][kind] = value
+            self.watch_values(kind, value)
+        return refusal
+
+    def watch_values(self, kind: int, value: int) -> None:
+        if kind >= GROSS_EXPOSURE and value != UNLIMITED:
+            self.keep_values()
 
     def clear_limit(self, level: Level, kind: int) -> int:
         refusal = self.check_limit(level, kind) or self.resolve(level)
         if not refusal:
+            self.overridden.pop((level, kind), None)
             self.limits[level].pop(kind, None)
         return refusal
 
     def check_limit(self, level: Level, kind: int) -> int:
         if kind not in KINDS:
             return reason.REASON_INVALID_REQUEST
-        if level[0] == ACCOUNT_INSTRUMENT and kind == OPEN_ORDERS:
+        if level[0] == ACCOUNT_INSTRUMENT and kind in WHOLE_ACCOUNT_KINDS:
+            return reason.REASON_INVALID_REQUEST
+        if level[0] == INSTRUMENT and kind in WHOLE_ACCOUNT_KINDS - {OPEN_ORDERS}:
             return reason.REASON_INVALID_REQUEST
         return 0
 
     def switch(self, level: Level, is_on: bool) -> int:
-        if level[0] == STRATEGY:
-            refusal = 0 if 0 < level[1] <= LARGEST_ID else reason.REASON_INVALID_REQUEST
-        else:
-            refusal = self.resolve(level)
+        refusal = self.resolve(level)
         if not refusal:
             (self.kills.add if is_on else self.kills.discard)(level)
+        return refusal
+
+    def restrict(self, level: Level, bits: int, is_on: bool) -> int:
+        if bits <= 0 or bits > 511:
+            return reason.REASON_NUMBER_OUT_OF_RANGE
+        refusal = self.resolve(level)
+        if not refusal:
+            held = self.restrictions[level]
+            self.restrictions[level] = held | bits if is_on else held & ~bits
+        return refusal
+
+    def set_group(self, account: int, group: int) -> int:
+        if not 0 < account <= LARGEST_ID:
+            return reason.REASON_UNKNOWN_ACCOUNT
+        if not 0 <= group <= LARGEST_ID:
+            return reason.REASON_NUMBER_OUT_OF_RANGE
+        refusal = self.resolve((ACCOUNT, account, 0))
+        if not refusal:
+            self.groups[account] = group
+        return refusal
+
+    def reset_throttle(self, account: int) -> int:
+        refusal = self.resolve((ACCOUNT, account, 0))
+        if not refusal:
+            self.throttled.discard(account)
+            self.executions[account] = (0, 0)
         return refusal
 
     def set_reference(self, instrument: int, source: str, price: int) -> int:
@@ -363,7 +535,7 @@ class NaiveGate:
             return reason.REASON_NUMBER_OUT_OF_RANGE
         if instrument not in self.ratios:
             return reason.REASON_UNKNOWN_INSTRUMENT
-        self.references[instrument][source] = price
+        self.note_price(instrument, source, price)
         return 0
 
     def set_position(self, account: int, instrument: int, position: int) -> int:
@@ -371,9 +543,11 @@ class NaiveGate:
             return reason.REASON_UNKNOWN_ACCOUNT
         if instrument not in self.ratios:
             return reason.REASON_UNKNOWN_INSTRUMENT
+        refusal = self.resolve((ACCOUNT, account, 0))
         pair = (account, instrument)
-        if pair not in self.pairs and len(self.pairs) >= self.pair_capacity:
-            return reason.REASON_CAPACITY_EXHAUSTED
-        self.pairs.add(pair)
-        self.positions[pair] = position
-        return 0
+        if not refusal and pair not in self.pairs and len(self.pairs) >= self.pair_capacity:
+            refusal = reason.REASON_CAPACITY_EXHAUSTED
+        if not refusal:
+            self.pairs.add(pair)
+            self.replace_position(account, instrument, position)
+        return refusal

@@ -9,7 +9,7 @@ from support.gate_cases import KIND_NUMBERS, level_of, prepare
 from support.gate_driver import GateDriver
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.kernels import risk_gate
-from tradecaptain.kernels.risk_gate import state, table
+from tradecaptain.kernels.risk_gate import layout, table
 from tradecaptain.wire import common, control, reason
 from twins.risk_gate.naive_gate import KINDS, UNLIMITED, NaiveGate, Order, Verdict
 
@@ -137,14 +137,15 @@ class TestControls:
         [
             ((control.CONTROL_SCOPE_UNSET, 0, 0), 1, 1, reason.REASON_INVALID_REQUEST),
             ((control.CONTROL_SCOPE_SESSION, 1, 0), 1, 1, reason.REASON_INVALID_REQUEST),
-            ((control.CONTROL_SCOPE_STRATEGY, 1, 0), 1, 1, reason.REASON_INVALID_REQUEST),
+            ((control.CONTROL_SCOPE_STRATEGY, 0, 0), 1, 1, reason.REASON_INVALID_REQUEST),
+            ((control.CONTROL_SCOPE_GROUP, 0, 0), 1, 1, reason.REASON_INVALID_REQUEST),
             (level_of("account:0"), 1, 1, reason.REASON_UNKNOWN_ACCOUNT),
             (level_of("account:2147483648"), 1, 1, reason.REASON_UNKNOWN_ACCOUNT),
             (level_of("instrument:99"), 1, 1, reason.REASON_UNKNOWN_INSTRUMENT),
             (level_of("account_instrument:100:99"), 1, 1, reason.REASON_UNKNOWN_INSTRUMENT),
             (level_of("firm:2147483648"), 1, 1, reason.REASON_INVALID_REQUEST),
             (level_of("account:100"), 0, 1, reason.REASON_INVALID_REQUEST),
-            (level_of("account:100"), 7, 1, reason.REASON_INVALID_REQUEST),
+            (level_of("account:100"), 20, 1, reason.REASON_INVALID_REQUEST),
             (level_of("account:100"), 1, -1, reason.REASON_NUMBER_OUT_OF_RANGE),
             (level_of("account_instrument:100:7"), 6, 1, reason.REASON_INVALID_REQUEST),
         ],
@@ -169,6 +170,8 @@ class TestControls:
             if risk_gate.gate_handles(action)
         ]
         expected = {"setLimit", "kill", "unkill", "referencePrice", "setPosition", "clearLimit"}
+        expected |= {"setGroup", "restrict", "permit", "resetThrottle", "setCash"}
+        expected |= {"setConversion", "setMargin", "startDay", "grantOverride"}
         assert {name.replace("_", "").lower() for name in names} == {
             name.lower() for name in expected
         }
@@ -243,12 +246,11 @@ class TestCapacity:
 
 
 class TestMemory:
-    def test_rows_fit_cache_lines(self) -> None:
+    def test_rows_lie_on_cache_lines(self) -> None:
         gate = risk_gate.allocate_gate(risk_gate.GateCapacities(pairs=1000))
-        assert state.PAIR_ROW_BYTES == 32
-        assert state.LIMIT_ROW_BYTES == 64
-        assert state.INSTRUMENT_ROW_BYTES == 128
-        assert state.HEADER_VENUE % 64 == 0
+        assert layout.PAIR_ROW_BYTES == 48
+        assert layout.ACCOUNT_ROW_BYTES % 64 == 0
+        assert layout.INSTRUMENT_ROW_BYTES % 64 == 0
         for rows in (gate.header, gate.accounts, gate.pairs, gate.instruments):
             assert rows.ctypes.data % 64 == 0
 

@@ -41,6 +41,15 @@ CONTROL_ACTION_SET_BANDS: Final = 14
 CONTROL_ACTION_SET_FEE: Final = 15
 CONTROL_ACTION_SET_FEE_TIER: Final = 16
 CONTROL_ACTION_TIMER: Final = 17
+CONTROL_ACTION_SET_GROUP: Final = 18
+CONTROL_ACTION_RESTRICT: Final = 19
+CONTROL_ACTION_PERMIT: Final = 20
+CONTROL_ACTION_RESET_THROTTLE: Final = 21
+CONTROL_ACTION_SET_CASH: Final = 22
+CONTROL_ACTION_SET_CONVERSION: Final = 23
+CONTROL_ACTION_SET_MARGIN: Final = 24
+CONTROL_ACTION_START_DAY: Final = 25
+CONTROL_ACTION_GRANT_OVERRIDE: Final = 26
 CONTROL_ACTION_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "set_limit",
@@ -60,6 +69,15 @@ CONTROL_ACTION_NAMES: Final[tuple[str, ...]] = (
     "set_fee",
     "set_fee_tier",
     "timer",
+    "set_group",
+    "restrict",
+    "permit",
+    "reset_throttle",
+    "set_cash",
+    "set_conversion",
+    "set_margin",
+    "start_day",
+    "grant_override",
 )
 
 CONTROL_SCOPE_UNSET: Final = 0
@@ -69,6 +87,7 @@ CONTROL_SCOPE_INSTRUMENT: Final = 3
 CONTROL_SCOPE_STRATEGY: Final = 4
 CONTROL_SCOPE_SESSION: Final = 5
 CONTROL_SCOPE_ACCOUNT_INSTRUMENT: Final = 6
+CONTROL_SCOPE_GROUP: Final = 7
 CONTROL_SCOPE_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "firm",
@@ -77,6 +96,7 @@ CONTROL_SCOPE_NAMES: Final[tuple[str, ...]] = (
     "strategy",
     "session",
     "account_instrument",
+    "group",
 )
 
 LIMIT_KIND_UNSET: Final = 0
@@ -86,6 +106,19 @@ LIMIT_KIND_PRICE_COLLAR: Final = 3
 LIMIT_KIND_POSITION_LONG: Final = 4
 LIMIT_KIND_POSITION_SHORT: Final = 5
 LIMIT_KIND_OPEN_ORDERS: Final = 6
+LIMIT_KIND_GROSS_POSITION: Final = 7
+LIMIT_KIND_DISPLAYED_SHARE: Final = 8
+LIMIT_KIND_PRICE_MOVE: Final = 9
+LIMIT_KIND_REFERENCE_AGE: Final = 10
+LIMIT_KIND_MESSAGE_RATE: Final = 11
+LIMIT_KIND_MESSAGE_BURST: Final = 12
+LIMIT_KIND_DUPLICATE_WINDOW: Final = 13
+LIMIT_KIND_EXECUTION_COUNT: Final = 14
+LIMIT_KIND_EXECUTION_WINDOW: Final = 15
+LIMIT_KIND_GROSS_EXPOSURE: Final = 16
+LIMIT_KIND_NET_EXPOSURE: Final = 17
+LIMIT_KIND_CREDIT: Final = 18
+LIMIT_KIND_DAILY_LOSS: Final = 19
 LIMIT_KIND_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "order_quantity",
@@ -94,16 +127,29 @@ LIMIT_KIND_NAMES: Final[tuple[str, ...]] = (
     "position_long",
     "position_short",
     "open_orders",
+    "gross_position",
+    "displayed_share",
+    "price_move",
+    "reference_age",
+    "message_rate",
+    "message_burst",
+    "duplicate_window",
+    "execution_count",
+    "execution_window",
+    "gross_exposure",
+    "net_exposure",
+    "credit",
+    "daily_loss",
 )
 
 KIND: Final = 5
-SCHEMA_VERSION: Final = 2
-DATA_WORDS: Final = 18
-RECORD_BYTES: Final = 160
+SCHEMA_VERSION: Final = 3
+DATA_WORDS: Final = 19
+RECORD_BYTES: Final = 168
 
 # One segment of so many words; its root is a struct right behind its pointer.
-SEGMENT_TABLE: Final = 0x1300000000
-ROOT_POINTER: Final = 0x1200000000
+SEGMENT_TABLE: Final = 0x1400000000
+ROOT_POINTER: Final = 0x1300000000
 
 # Bytes from the start of the message.
 OFFSET_KIND: Final = 16
@@ -133,6 +179,7 @@ OFFSET_DURATION_NS: Final = 136
 OFFSET_MINIMUM_SHARE_UNITS: Final = 144
 OFFSET_PHASE: Final = 152
 OFFSET_ALLOCATION: Final = 154
+OFFSET_EXPIRE_TIME_NS: Final = 160
 
 DTYPE: Final[np.dtype[Any]] = np.dtype(
     {
@@ -166,6 +213,7 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "minimum_share_units",
             "phase",
             "allocation",
+            "expire_time_ns",
         ],
         "formats": [
             "<i8",
@@ -197,6 +245,7 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "<i8",
             "<u2",
             "<u2",
+            "<i8",
         ],
         "offsets": [
             0,
@@ -228,6 +277,7 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             144,
             152,
             154,
+            160,
         ],
         "itemsize": RECORD_BYTES,
     },
@@ -240,7 +290,7 @@ def initialise(address: int) -> None:
     """Write an empty Control of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x20005)
+    store_i64(address + 16, 0x30005)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)
@@ -258,6 +308,7 @@ def initialise(address: int) -> None:
     store_i64(address + 136, 0)
     store_i64(address + 144, 0)
     store_i64(address + 152, 0)
+    store_i64(address + 160, 0)
 
 
 @inline
@@ -608,3 +659,15 @@ def get_allocation(address: int) -> int:
 def set_allocation(address: int, value: int) -> None:
     """Write ``allocation`` (enum)."""
     store_u16(address + OFFSET_ALLOCATION, value)
+
+
+@getter("int64", OFFSET_EXPIRE_TIME_NS)
+def get_expire_time_ns(address: int) -> int:
+    """Read ``expire_time_ns`` (int64)."""
+    return load_i64(address + OFFSET_EXPIRE_TIME_NS)
+
+
+@setter("int64", OFFSET_EXPIRE_TIME_NS)
+def set_expire_time_ns(address: int, value: int) -> None:
+    """Write ``expire_time_ns`` (int64)."""
+    store_i64(address + OFFSET_EXPIRE_TIME_NS, value)

@@ -51,6 +51,23 @@ REASON_POSITION_LIMIT_LONG: Final = 205
 REASON_POSITION_LIMIT_SHORT: Final = 206
 REASON_KILL_SWITCH: Final = 207
 REASON_OPEN_ORDER_LIMIT: Final = 208
+REASON_MESSAGE_RATE_LIMIT: Final = 209
+REASON_DUPLICATE_ORDER: Final = 210
+REASON_EXECUTION_THROTTLE: Final = 211
+REASON_GROSS_POSITION_LIMIT: Final = 212
+REASON_GROSS_EXPOSURE_LIMIT: Final = 213
+REASON_NET_EXPOSURE_LIMIT: Final = 214
+REASON_CREDIT_LIMIT: Final = 215
+REASON_DAILY_LOSS_LIMIT: Final = 216
+REASON_RESTRICTED: Final = 217
+REASON_ORDER_TYPE_NOT_PERMITTED: Final = 218
+REASON_OUTSIDE_TRADING_HOURS: Final = 219
+REASON_SHORT_SALE_LOCATE_MISSING: Final = 220
+REASON_REDUCE_ONLY: Final = 221
+REASON_SELF_MATCH_KEY_MISSING: Final = 222
+REASON_DISPLAYED_SHARE_LIMIT: Final = 223
+REASON_PRICE_MOVE_COLLAR: Final = 224
+REASON_REFERENCE_PRICE_STALE: Final = 225
 REASON_CAPACITY_EXHAUSTED: Final = 300
 REASON_NO_LIQUIDITY: Final = 301
 REASON_FILL_OR_KILL_UNFILLED: Final = 302
@@ -122,6 +139,23 @@ NAMES: Final[dict[int, str]] = {
     REASON_POSITION_LIMIT_SHORT: "REASON_POSITION_LIMIT_SHORT",
     REASON_KILL_SWITCH: "REASON_KILL_SWITCH",
     REASON_OPEN_ORDER_LIMIT: "REASON_OPEN_ORDER_LIMIT",
+    REASON_MESSAGE_RATE_LIMIT: "REASON_MESSAGE_RATE_LIMIT",
+    REASON_DUPLICATE_ORDER: "REASON_DUPLICATE_ORDER",
+    REASON_EXECUTION_THROTTLE: "REASON_EXECUTION_THROTTLE",
+    REASON_GROSS_POSITION_LIMIT: "REASON_GROSS_POSITION_LIMIT",
+    REASON_GROSS_EXPOSURE_LIMIT: "REASON_GROSS_EXPOSURE_LIMIT",
+    REASON_NET_EXPOSURE_LIMIT: "REASON_NET_EXPOSURE_LIMIT",
+    REASON_CREDIT_LIMIT: "REASON_CREDIT_LIMIT",
+    REASON_DAILY_LOSS_LIMIT: "REASON_DAILY_LOSS_LIMIT",
+    REASON_RESTRICTED: "REASON_RESTRICTED",
+    REASON_ORDER_TYPE_NOT_PERMITTED: "REASON_ORDER_TYPE_NOT_PERMITTED",
+    REASON_OUTSIDE_TRADING_HOURS: "REASON_OUTSIDE_TRADING_HOURS",
+    REASON_SHORT_SALE_LOCATE_MISSING: "REASON_SHORT_SALE_LOCATE_MISSING",
+    REASON_REDUCE_ONLY: "REASON_REDUCE_ONLY",
+    REASON_SELF_MATCH_KEY_MISSING: "REASON_SELF_MATCH_KEY_MISSING",
+    REASON_DISPLAYED_SHARE_LIMIT: "REASON_DISPLAYED_SHARE_LIMIT",
+    REASON_PRICE_MOVE_COLLAR: "REASON_PRICE_MOVE_COLLAR",
+    REASON_REFERENCE_PRICE_STALE: "REASON_REFERENCE_PRICE_STALE",
     REASON_CAPACITY_EXHAUSTED: "REASON_CAPACITY_EXHAUSTED",
     REASON_NO_LIQUIDITY: "REASON_NO_LIQUIDITY",
     REASON_FILL_OR_KILL_UNFILLED: "REASON_FILL_OR_KILL_UNFILLED",
@@ -415,6 +449,125 @@ RULES: Final[dict[int, ReasonRule]] = {
         retryable=False,
         grpc_code=9,
         clause="RTS 6 art. 15(1)(d)",
+    ),
+    REASON_MESSAGE_RATE_LIMIT: ReasonRule(
+        rule="messages must not come faster than the limit",
+        field="",
+        retryable=True,
+        grpc_code=8,
+        clause="RTS 6 art. 15(1)(d); SEC 15c3-5(c)(1)(ii)",
+    ),
+    REASON_DUPLICATE_ORDER: ReasonRule(
+        rule="equal terms must not come twice within the duplicate window",
+        field="client_order_id",
+        retryable=False,
+        grpc_code=6,
+        clause="SEC 15c3-5(c)(1)(ii)",
+    ),
+    REASON_EXECUTION_THROTTLE: ReasonRule(
+        rule="repeated executions must not exceed the limit; a person must reset the throttle",
+        field="",
+        retryable=False,
+        grpc_code=9,
+        clause="RTS 6 art. 15(3)",
+    ),
+    REASON_GROSS_POSITION_LIMIT: ReasonRule(
+        rule="gross position with working orders must not exceed the limit",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i)",
+    ),
+    REASON_GROSS_EXPOSURE_LIMIT: ReasonRule(
+        rule="gross exposure with working orders must not exceed the limit",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i)",
+    ),
+    REASON_NET_EXPOSURE_LIMIT: ReasonRule(
+        rule="net exposure with working orders must not exceed the limit",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i)",
+    ),
+    REASON_CREDIT_LIMIT: ReasonRule(
+        rule="margin with working orders must not exceed cash, profit and credit",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i)",
+    ),
+    REASON_DAILY_LOSS_LIMIT: ReasonRule(
+        rule="the day's loss must not exceed the limit; reducing orders pass",
+        field="",
+        retryable=False,
+        grpc_code=9,
+        clause="FIA 2.6",
+    ),
+    REASON_RESTRICTED: ReasonRule(
+        rule="the instrument must not be restricted",
+        field="instrument",
+        retryable=False,
+        grpc_code=7,
+        clause="SEC 15c3-5(c)(2)(ii)",
+    ),
+    REASON_ORDER_TYPE_NOT_PERMITTED: ReasonRule(
+        rule="the order type must be permitted",
+        field="type",
+        retryable=False,
+        grpc_code=7,
+        clause="SEC 15c3-5(c)(2)(iii)",
+    ),
+    REASON_OUTSIDE_TRADING_HOURS: ReasonRule(
+        rule="orders must come within trading hours",
+        field="",
+        retryable=True,
+        grpc_code=9,
+        clause="RTS 6 art. 15; SEC 15c3-5(c)(2)(i)",
+    ),
+    REASON_SHORT_SALE_LOCATE_MISSING: ReasonRule(
+        rule="a short sale must be marked and its shares located",
+        field="short_sale",
+        retryable=False,
+        grpc_code=9,
+        clause="Regulation SHO 203(b)(1); SEC 15c3-5(c)(2)(i)",
+    ),
+    REASON_REDUCE_ONLY: ReasonRule(
+        rule="a reduce-only order must not open or grow a position",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i)",
+    ),
+    REASON_SELF_MATCH_KEY_MISSING: ReasonRule(
+        rule="the order must name a self-trade group",
+        field="self_trade_group",
+        retryable=False,
+        grpc_code=9,
+        clause="RTS 6 art. 13",
+    ),
+    REASON_DISPLAYED_SHARE_LIMIT: ReasonRule(
+        rule="order quantity must not exceed its share of the displayed volume",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="RTS 6 art. 15(1)(c)",
+    ),
+    REASON_PRICE_MOVE_COLLAR: ReasonRule(
+        rule="price must lie within the collar around the price at the window's start",
+        field="price",
+        retryable=False,
+        grpc_code=9,
+        clause="RTS 6 art. 15(1)(a)",
+    ),
+    REASON_REFERENCE_PRICE_STALE: ReasonRule(
+        rule="a collar needs a reference price that is not too old",
+        field="price",
+        retryable=True,
+        grpc_code=9,
+        clause="RTS 6 art. 15(1)(a)",
     ),
     REASON_CAPACITY_EXHAUSTED: ReasonRule(
         rule="the venue's configured capacity must not be exceeded",

@@ -11,6 +11,7 @@ from tradecaptain.kernels.fixed_point.wide import (
     distance_exceeds,
     product4_exceeds,
     product_exceeds,
+    scaled_up,
     subtract_saturating,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "distance_exceeds",
     "product4_exceeds",
     "product_exceeds",
+    "scaled_up",
     "subtract_saturating",
 ]

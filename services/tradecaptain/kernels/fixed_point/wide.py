@@ -66,6 +66,11 @@ def product4_exceeds(
     return abs(first) * second * third * fourth > left * middle * right
 
 
+def scaled_up(first: int, second: int, ceiling: int) -> int:
+    """``first * second / 2^32`` rounded up and held at ``ceiling``; none is negative."""
+    return min(-(-(first * second) >> 32), ceiling)
+
+
 def distance_exceeds(value: int, reference: int, scale: int, limit: int) -> bool:
     """Whether ``|value - reference| * scale > limit * |reference|``.
 
@@ -126,6 +131,20 @@ def _product4_exceeds(
 
 
 @intrinsic
+def _scaled_up(typing_context: Any, first: Any, second: Any, ceiling: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(128)
+        product = _product(builder, (builder.zext(arguments[0], wide), arguments[1]), 128)
+        rounded = builder.add(product, ir.Constant(wide, 2**32 - 1))
+        quotient = builder.lshr(rounded, ir.Constant(wide, 32))
+        bound = builder.zext(arguments[2], wide)
+        is_above = builder.icmp_unsigned(">", quotient, bound)
+        return builder.trunc(builder.select(is_above, bound, quotient), ir.IntType(64))
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
 def _distance_exceeds(
     typing_context: Any, value: Any, reference: Any, scale: Any, limit: Any
 ) -> Any:
@@ -165,6 +184,11 @@ def _product4_exceeds_overload(
     return lambda first, second, third, fourth, left, middle, right: _product4_exceeds(
         first, second, third, fourth, left, middle, right
     )
+
+
+@overload(scaled_up, strict=False)
+def _scaled_up_overload(first: Any, second: Any, ceiling: Any) -> Any:
+    return lambda first, second, ceiling: _scaled_up(first, second, ceiling)
 
 
 @overload(distance_exceeds, strict=False)

@@ -1,8 +1,9 @@
 """Pre-trade controls in front of the book: every order is checked here, and fails closed.
 
 A gate is one address. Modules: ``state`` has its memory, ``gate`` the checks on the order path,
-``accounting`` what the book's events do, ``control`` the limits and kill switches, ``limits`` the
-hierarchy and ``controls`` the single rules. Rules, reasons and clauses are in docs/risk.md.
+``accounting`` what the book's events do, ``control`` the sequenced controls, ``levels`` the
+hierarchy; ``controls``, ``permissions``, ``rates`` and ``exposures`` the single rules. Rules,
+reasons and clauses are in docs/risk.md.
 """
 
 from tradecaptain.kernels.risk_gate.accounting import (
@@ -16,22 +17,26 @@ from tradecaptain.kernels.risk_gate.control import (
     gate_apply_control,
     gate_handles,
 )
-from tradecaptain.kernels.risk_gate.gate import gate_check_new, gate_check_replace
+from tradecaptain.kernels.risk_gate.gate import (
+    gate_check_new,
+    gate_check_replace,
+    gate_note_cancel,
+)
+from tradecaptain.kernels.risk_gate.layout import NO_PRICE, UNLIMITED
+from tradecaptain.kernels.risk_gate.pairs import gate_prefetch
 from tradecaptain.kernels.risk_gate.rejection import (
     gate_reject_flags,
     gate_reject_level,
     gate_reject_limit_value,
     gate_reject_observed_value,
 )
-from tradecaptain.kernels.risk_gate.rows import gate_prefetch
 from tradecaptain.kernels.risk_gate.state import (
-    NO_PRICE,
-    UNLIMITED,
     GateCapacities,
     RiskGate,
     allocate_gate,
     notional_ratio,
 )
+from tradecaptain.kernels.risk_gate.valuation import gate_revalue
 
 __all__ = [
     "ACCOUNTING_ERROR",
@@ -47,11 +52,13 @@ __all__ = [
     "gate_check_new",
     "gate_check_replace",
     "gate_handles",
+    "gate_note_cancel",
     "gate_prefetch",
     "gate_reject_flags",
     "gate_reject_level",
     "gate_reject_limit_value",
     "gate_reject_observed_value",
     "gate_release",
+    "gate_revalue",
     "notional_ratio",
 ]

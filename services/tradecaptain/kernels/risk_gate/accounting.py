@@ -6,24 +6,31 @@ from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.fixed_point import add_saturating, subtract_saturating
-from tradecaptain.kernels.risk_gate.rows import (
-    find_account,
-    find_instrument,
-    find_pair,
-    working_offset,
-)
-from tradecaptain.kernels.risk_gate.state import (
+from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_OPEN_ORDER_COUNT,
     HEADER_ABSENT,
     HEADER_ACCOUNTING_ERROR_COUNT,
+    INSTRUMENT_DISPLAYED_ASK,
+    INSTRUMENT_DISPLAYED_BID,
     INSTRUMENT_LAST_PRICE,
+    INSTRUMENT_LAST_TIME_NS,
     INSTRUMENT_MID_PRICE,
+    INSTRUMENT_MID_TIME_NS,
     INSTRUMENT_REFERENCE_FLAGS,
-    LIMIT_OPEN_ORDER_COUNT,
     NO_PRICE,
     PAIR_POSITION,
     REFERENCE_LAST,
     REFERENCE_MID,
 )
+from tradecaptain.kernels.risk_gate.pairs import find_pair
+from tradecaptain.kernels.risk_gate.rates import note_execution
+from tradecaptain.kernels.risk_gate.references import note_reference
+from tradecaptain.kernels.risk_gate.rows import (
+    find_account,
+    find_instrument,
+    working_offset,
+)
+from tradecaptain.kernels.risk_gate.valuation import change_pair, note_trade_cash
 from tradecaptain.wire import common
 
 _SIDE_BUY = common.SIDE_BUY
@@ -39,6 +46,23 @@ def _accounting_error(gate: int) -> int:
     return ACCOUNTING_ERROR
 
 
+@inline
+def _release(
+    gate: int, account: int, instrument: int, pair: int, side: int, quantity: int, order_count: int
+) -> int:
+    """Take a quantity and orders off what works; 0 or ACCOUNTING_ERROR."""
+    if instrument == 0 or pair == 0 or account == gate + HEADER_ABSENT:
+        return _accounting_error(gate)
+    offset = working_offset(side)
+    working = load_i64(pair + offset)
+    count = load_i32(account + ACCOUNT_OPEN_ORDER_COUNT)
+    if quantity > working or order_count > count:
+        return _accounting_error(gate)
+    change_pair(gate, account, instrument, pair, offset, working - quantity)
+    store_i32(account + ACCOUNT_OPEN_ORDER_COUNT, count - order_count)
+    return 0
+
+
 @kernel(types.int64(types.int64, types.int64, types.int64, types.int64, types.int64, types.int64))
 def gate_release(
     gate: int, account_id: int, instrument_id: int, side: int, quantity: int, order_count: int
@@ -49,18 +73,10 @@ def gate_release(
     released. Returns 0, or ACCOUNTING_ERROR (and changes nothing) if more is given back than is
     reserved.
     """
-    pair = find_pair(gate, account_id, instrument_id)
     account = find_account(gate, account_id)
-    if pair == 0 or account == gate + HEADER_ABSENT:
-        return _accounting_error(gate)
-    offset = working_offset(side)
-    working = load_i64(pair + offset)
-    count = load_i32(account + LIMIT_OPEN_ORDER_COUNT)
-    if quantity > working or order_count > count:
-        return _accounting_error(gate)
-    store_i64(pair + offset, working - quantity)
-    store_i32(account + LIMIT_OPEN_ORDER_COUNT, count - order_count)
-    return 0
+    instrument = find_instrument(gate, instrument_id)
+    pair = find_pair(gate, account_id, instrument_id)
+    return _release(gate, account, instrument, pair, side, quantity, order_count)
 
 
 @kernel(
@@ -88,39 +104,53 @@ def gate_apply_fill(
     ``is_done`` is 1 if nothing of the order is left. Returns 0, or ACCOUNTING_ERROR (and changes
     nothing) if the fill exceeds what is reserved.
     """
+    account = find_account(gate, account_id)
     instrument = find_instrument(gate, instrument_id)
-    if instrument == 0 or quantity < 0:
+    pair = find_pair(gate, account_id, instrument_id)
+    if quantity < 0:
         return _accounting_error(gate)
-    released = gate_release(gate, account_id, instrument_id, side, quantity, is_done)
+    released = _release(gate, account, instrument, pair, side, quantity, is_done)
     if released != 0:
         return released
-    pair = find_pair(gate, account_id, instrument_id)
+    note_reference(
+        gate, instrument, REFERENCE_LAST, INSTRUMENT_LAST_PRICE, INSTRUMENT_LAST_TIME_NS, price
+    )
     position = load_i64(pair + PAIR_POSITION)
     if side == _SIDE_BUY:
-        store_i64(pair + PAIR_POSITION, add_saturating(position, quantity))
+        note_trade_cash(gate, account, instrument, quantity)
+        change_pair(
+            gate, account, instrument, pair, PAIR_POSITION, add_saturating(position, quantity)
+        )
     else:
-        store_i64(pair + PAIR_POSITION, subtract_saturating(position, quantity))
-    store_i64(instrument + INSTRUMENT_LAST_PRICE, price)
-    known = load_i64(instrument + INSTRUMENT_REFERENCE_FLAGS)
-    store_i64(instrument + INSTRUMENT_REFERENCE_FLAGS, known | REFERENCE_LAST)
+        note_trade_cash(gate, account, instrument, -quantity)
+        change_pair(
+            gate, account, instrument, pair, PAIR_POSITION, subtract_saturating(position, quantity)
+        )
+    note_execution(gate, account)
     return 0
 
 
-@kernel(types.int64(types.int64, types.int64, types.int64, types.int64))
-def gate_apply_quote(gate: int, instrument_id: int, bid_price: int, ask_price: int) -> int:
-    """Take the book's best prices; their middle, rounded down, is the reference before a trade.
+@kernel(types.int64(types.int64, types.int64, types.int64, types.int64, types.int64, types.int64))
+def gate_apply_quote(
+    gate: int, instrument_id: int, bid_price: int, ask_price: int, bid_units: int, ask_units: int
+) -> int:
+    """Take the book's best prices and what stands there for all to see.
 
-    Either may be NO_PRICE, then there is no mid. Returns 0, or -1 for an unknown instrument.
+    The prices' middle, rounded down, is the reference before a trade. Either may be NO_PRICE (with
+    no quantity), then there is no mid. Returns 0, or -1 for an unknown instrument.
     """
     instrument = find_instrument(gate, instrument_id)
     if instrument == 0:
         return ACCOUNTING_ERROR
-    known = load_i64(instrument + INSTRUMENT_REFERENCE_FLAGS)
+    store_i64(instrument + INSTRUMENT_DISPLAYED_BID, bid_units)
+    store_i64(instrument + INSTRUMENT_DISPLAYED_ASK, ask_units)
     if bid_price == NO_PRICE or ask_price == NO_PRICE:
+        known = load_i64(instrument + INSTRUMENT_REFERENCE_FLAGS)
         store_i64(instrument + INSTRUMENT_REFERENCE_FLAGS, known & ~REFERENCE_MID)
         return 0
     # Halves are added first, so that two prices at the edge of int64 don't overflow.
     middle = (bid_price >> 1) + (ask_price >> 1) + (bid_price & ask_price & 1)
-    store_i64(instrument + INSTRUMENT_MID_PRICE, middle)
-    store_i64(instrument + INSTRUMENT_REFERENCE_FLAGS, known | REFERENCE_MID)
+    note_reference(
+        gate, instrument, REFERENCE_MID, INSTRUMENT_MID_PRICE, INSTRUMENT_MID_TIME_NS, middle
+    )
     return 0

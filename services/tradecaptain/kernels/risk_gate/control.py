@@ -1,4 +1,4 @@
-"""Sequenced controls: limits, kill switches, reference prices, positions.
+"""Sequenced controls: limits, switches, restrictions, reference prices, positions, cash.
 
 Every control is idempotent. A row is made where a level has none yet; a full table refuses.
 """
@@ -7,53 +7,91 @@ from __future__ import annotations
 
 from numba import types
 from tradecaptain.base.jit import inline, kernel
-from tradecaptain.base.memory import load_i64, load_u16, store_i64, store_u16
-from tradecaptain.kernels.risk_gate.limits import is_killed
-from tradecaptain.kernels.risk_gate.rows import find_instrument, is_valid_id
-from tradecaptain.kernels.risk_gate.state import (
+from tradecaptain.base.memory import load_i32, load_i64, store_f64, store_i32, store_i64
+from tradecaptain.kernels.fixed_point import subtract_saturating
+from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_CASH,
+    ACCOUNT_DAY_START_VALUE,
+    ACCOUNT_EXECUTION_COUNT,
+    ACCOUNT_GROUP_ID,
+    ACCOUNT_POSITION_VALUE,
+    ACCOUNT_ROW_BYTES,
+    ACCOUNT_TRADE_CASH,
+    CONVERSION_ONE,
     FIRST_LIMIT_KIND,
-    FLAG_HAS_OVERRIDES,
     FLAG_KILLED,
+    FLAG_THROTTLED,
     HEADER_ACCOUNTS,
-    HEADER_FIRMS,
     HEADER_INSTRUMENTS,
-    HEADER_KILLED_STRATEGY_COUNT,
-    HEADER_OVERRIDES,
+    HEADER_NOW_NS,
     HEADER_PAIRS,
-    HEADER_STRATEGIES,
-    HEADER_VENUE,
+    INSTRUMENT_CLOSE_PRICE,
+    INSTRUMENT_CONVERSION,
     INSTRUMENT_DENOMINATOR,
     INSTRUMENT_LAST_PRICE,
+    INSTRUMENT_LAST_TIME_NS,
+    INSTRUMENT_MARGIN_BPS,
     INSTRUMENT_MID_PRICE,
+    INSTRUMENT_MID_TIME_NS,
+    INSTRUMENT_NOTIONAL_RATIO,
     INSTRUMENT_NUMERATOR,
     INSTRUMENT_OUTSIDE_PRICE,
+    INSTRUMENT_OUTSIDE_TIME_NS,
     INSTRUMENT_REFERENCE_FLAGS,
     INSTRUMENT_ROW_BYTES,
+    INSTRUMENT_VALUED_PRICE,
     LAST_LIMIT_KIND,
     LIMIT_FLAGS,
-    LIMIT_KIND_COUNT,
-    LIMIT_ORDER_QUANTITY,
-    LIMIT_ROW_BYTES,
-    LIMIT_SET_MASK,
     NO_PRICE,
     PAIR_POSITION,
-    PAIR_ROW_BYTES,
+    REFERENCE_CLOSE,
     REFERENCE_LAST,
     REFERENCE_MID,
     REFERENCE_OUTSIDE,
-    STRATEGY_FLAGS,
-    STRATEGY_ROW_BYTES,
+    RESTRICTION_SHIFT,
+    RESTRICTIONS,
+    TABLE_BUCKET_COUNT,
+    TABLE_ROWS,
     UNLIMITED,
 )
-from tradecaptain.kernels.risk_gate.table import find_bucket, is_full, occupy, pair_key
+from tradecaptain.kernels.risk_gate.level_rows import (
+    account_row,
+    find_or_add_limits,
+    instrument_row,
+    is_pair_scope,
+    scope_row,
+)
+from tradecaptain.kernels.risk_gate.pairs import add_pair, pair_of
+from tradecaptain.kernels.risk_gate.references import note_reference
+from tradecaptain.kernels.risk_gate.rows import is_valid_id
+from tradecaptain.kernels.risk_gate.table import find_bucket, is_full, pair_key
+from tradecaptain.kernels.risk_gate.temporary import (
+    begin_record,
+    find_temporary,
+    forget_temporary,
+    grant_temporary,
+    note_change,
+    write_limit,
+)
+from tradecaptain.kernels.risk_gate.valuation import change_pair, keep_values, profit
 from tradecaptain.wire import control, reason
 
 _ACTION_CLEAR_LIMIT = control.CONTROL_ACTION_CLEAR_LIMIT
+_ACTION_GRANT_OVERRIDE = control.CONTROL_ACTION_GRANT_OVERRIDE
 _ACTION_KILL = control.CONTROL_ACTION_KILL
+_ACTION_PERMIT = control.CONTROL_ACTION_PERMIT
 _ACTION_REFERENCE_PRICE = control.CONTROL_ACTION_REFERENCE_PRICE
+_ACTION_RESET_THROTTLE = control.CONTROL_ACTION_RESET_THROTTLE
+_ACTION_RESTRICT = control.CONTROL_ACTION_RESTRICT
+_ACTION_SET_CASH = control.CONTROL_ACTION_SET_CASH
+_ACTION_SET_CONVERSION = control.CONTROL_ACTION_SET_CONVERSION
+_ACTION_SET_GROUP = control.CONTROL_ACTION_SET_GROUP
 _ACTION_SET_LIMIT = control.CONTROL_ACTION_SET_LIMIT
+_ACTION_SET_MARGIN = control.CONTROL_ACTION_SET_MARGIN
 _ACTION_SET_POSITION = control.CONTROL_ACTION_SET_POSITION
+_ACTION_START_DAY = control.CONTROL_ACTION_START_DAY
 _ACTION_UNKILL = control.CONTROL_ACTION_UNKILL
+_KIND_GROSS_EXPOSURE = control.LIMIT_KIND_GROSS_EXPOSURE
 _KIND_OPEN_ORDERS = control.LIMIT_KIND_OPEN_ORDERS
 _REASON_CAPACITY_EXHAUSTED = reason.REASON_CAPACITY_EXHAUSTED
 _REASON_INVALID_REQUEST = reason.REASON_INVALID_REQUEST
@@ -62,144 +100,97 @@ _REASON_UNKNOWN_ACCOUNT = reason.REASON_UNKNOWN_ACCOUNT
 _REASON_UNKNOWN_INSTRUMENT = reason.REASON_UNKNOWN_INSTRUMENT
 _SCOPE_ACCOUNT = control.CONTROL_SCOPE_ACCOUNT
 _SCOPE_ACCOUNT_INSTRUMENT = control.CONTROL_SCOPE_ACCOUNT_INSTRUMENT
-_SCOPE_FIRM = control.CONTROL_SCOPE_FIRM
 _SCOPE_INSTRUMENT = control.CONTROL_SCOPE_INSTRUMENT
-_SCOPE_STRATEGY = control.CONTROL_SCOPE_STRATEGY
 
 CONTROL_FLAG_REFERENCE_MID = 4
 CONTROL_FLAG_REFERENCE_OUTSIDE = 8
+CONTROL_FLAG_REFERENCE_CLOSE = 16
+MARGIN_BPS_MAX = 1_000_000
+# What is counted for an account as a whole has no meaning for an instrument, but for open orders.
+_WHOLE_ACCOUNT_KINDS = (
+    (1 << control.LIMIT_KIND_MESSAGE_RATE)
+    | (1 << control.LIMIT_KIND_MESSAGE_BURST)
+    | (1 << control.LIMIT_KIND_EXECUTION_COUNT)
+    | (1 << control.LIMIT_KIND_EXECUTION_WINDOW)
+    | (1 << control.LIMIT_KIND_GROSS_EXPOSURE)
+    | (1 << control.LIMIT_KIND_NET_EXPOSURE)
+    | (1 << control.LIMIT_KIND_CREDIT)
+    | (1 << control.LIMIT_KIND_DAILY_LOSS)
+)
 
 
 @inline
-def _clear_row_limits(row: int) -> None:
-    for index in range(LIMIT_KIND_COUNT):
-        store_i64(row + LIMIT_ORDER_QUANTITY + 8 * index, UNLIMITED)
+def _limit_row(gate: int, record: int) -> int:
+    """Row of limits that a limit's control names, or a negative reason."""
+    kind = control.get_limit_kind(record)
+    if kind < FIRST_LIMIT_KIND or kind > LAST_LIMIT_KIND:
+        return -_REASON_INVALID_REQUEST
+    is_whole = (_WHOLE_ACCOUNT_KINDS >> kind) & 1 == 1
+    if is_pair_scope(record) and (is_whole or kind == _KIND_OPEN_ORDERS):
+        return -_REASON_INVALID_REQUEST
+    if control.get_scope(record) == _SCOPE_INSTRUMENT and is_whole:
+        return -_REASON_INVALID_REQUEST
+    if control.get_action(record) != _ACTION_CLEAR_LIMIT and control.get_value(record) < 0:
+        return -_REASON_NUMBER_OUT_OF_RANGE
+    return scope_row(gate, record)
 
 
 @inline
-def _find_or_add_limits(table: int, key: int, row_bytes: int) -> int:
-    """Row of limits for a key, made if there is none; a negative reason if there is no room."""
-    row = find_bucket(table, key, row_bytes)
-    if load_i64(row) != 0:
-        return row
-    if is_full(table):
-        return -_REASON_CAPACITY_EXHAUSTED
-    _clear_row_limits(row)
-    occupy(table, row, key)
-    return row
-
-
-@inline
-def _instrument_row(gate: int, instrument_id: int) -> int:
-    """Row of an instrument, or a negative reason: only the venue adds instruments."""
-    row = find_instrument(gate, instrument_id)
-    return row if row != 0 else -_REASON_UNKNOWN_INSTRUMENT
-
-
-@inline
-def _override_row(gate: int, account_id: int, instrument_id: int) -> int:
-    """Row of an account's own limits in an instrument, made if there is none."""
-    if not is_valid_id(account_id):
-        return -_REASON_UNKNOWN_ACCOUNT
-    if _instrument_row(gate, instrument_id) < 0:
-        return -_REASON_UNKNOWN_INSTRUMENT
-    account = _find_or_add_limits(gate + HEADER_ACCOUNTS, account_id, LIMIT_ROW_BYTES)
-    if account < 0:
-        return account
-    key = pair_key(account_id, instrument_id)
-    row = _find_or_add_limits(gate + HEADER_OVERRIDES, key, LIMIT_ROW_BYTES)
-    if row > 0:
-        store_u16(account + LIMIT_FLAGS, load_u16(account + LIMIT_FLAGS) | FLAG_HAS_OVERRIDES)
-    return row
-
-
-@inline
-def _scope_row(gate: int, scope: int, scope_id: int, instrument_id: int) -> int:
-    """Row of limits that a control names, made if need be, or a negative reason.
-
-    An account scope that also names an instrument means the account in that instrument.
-    """
-    if scope == _SCOPE_FIRM:
-        if scope_id == 0:
-            return gate + HEADER_VENUE
-        if not is_valid_id(scope_id):
-            return -_REASON_INVALID_REQUEST
-        return _find_or_add_limits(gate + HEADER_FIRMS, scope_id, LIMIT_ROW_BYTES)
-    if scope == _SCOPE_INSTRUMENT:
-        return _instrument_row(gate, instrument_id)
-    if scope == _SCOPE_ACCOUNT_INSTRUMENT or (scope == _SCOPE_ACCOUNT and instrument_id != 0):
-        return _override_row(gate, scope_id, instrument_id)
-    if scope == _SCOPE_ACCOUNT:
-        if not is_valid_id(scope_id):
-            return -_REASON_UNKNOWN_ACCOUNT
-        return _find_or_add_limits(gate + HEADER_ACCOUNTS, scope_id, LIMIT_ROW_BYTES)
-    return -_REASON_INVALID_REQUEST
+def _watch_values(gate: int, kind: int, value: int) -> None:
+    """The first limit on exposure begins the account of values."""
+    if kind >= _KIND_GROSS_EXPOSURE and value != UNLIMITED:
+        keep_values(gate)
 
 
 @inline
 def _apply_limit(gate: int, record: int, is_set: bool) -> int:
+    row = _limit_row(gate, record)
+    if row < 0:
+        return -row
     kind = control.get_limit_kind(record)
-    value = control.get_value(record)
-    scope = control.get_scope(record)
-    instrument_id = control.get_instrument_id(record)
-    if kind < FIRST_LIMIT_KIND or kind > LAST_LIMIT_KIND:
-        return _REASON_INVALID_REQUEST
-    is_override = scope == _SCOPE_ACCOUNT_INSTRUMENT or (
-        scope == _SCOPE_ACCOUNT and instrument_id != 0
-    )
-    if is_override and kind == _KIND_OPEN_ORDERS:
-        # Open orders are counted for each account, not for each of its instruments.
-        return _REASON_INVALID_REQUEST
-    if is_set and value < 0:
+    value = control.get_value(record) if is_set else UNLIMITED
+    forget_temporary(gate, row, kind)
+    write_limit(gate, row, kind, value, is_set)
+    _watch_values(gate, kind, value)
+    return 0
+
+
+@inline
+def _grant_override(gate: int, record: int) -> int:
+    """Let a limit have another value until a time that lies ahead."""
+    end_ns = control.get_expire_time_ns(record)
+    if end_ns <= load_i64(gate + HEADER_NOW_NS):
         return _REASON_NUMBER_OUT_OF_RANGE
-    row = _scope_row(gate, scope, control.get_scope_id(record), instrument_id)
+    row = _limit_row(gate, record)
     if row < 0:
         return -row
-    mask = load_u16(row + LIMIT_SET_MASK) | 0
-    limit = row + LIMIT_ORDER_QUANTITY + 8 * (kind - FIRST_LIMIT_KIND)
-    if is_set:
-        store_i64(limit, value)
-        store_u16(row + LIMIT_SET_MASK, mask | (1 << kind))
-    else:
-        store_i64(limit, UNLIMITED)
-        store_u16(row + LIMIT_SET_MASK, mask & ~(1 << kind))
+    kind = control.get_limit_kind(record)
+    place = find_temporary(gate, row, kind)
+    if place == 0:
+        return _REASON_CAPACITY_EXHAUSTED
+    grant_temporary(gate, place, row, kind, control.get_value(record), end_ns)
+    _watch_values(gate, kind, control.get_value(record))
     return 0
 
 
 @inline
-def _switch_strategy(gate: int, strategy_id: int, is_on: bool) -> int:
-    if not is_valid_id(strategy_id):
-        return _REASON_INVALID_REQUEST
-    table = gate + HEADER_STRATEGIES
-    row = find_bucket(table, strategy_id, STRATEGY_ROW_BYTES)
-    if load_i64(row) == 0:
-        if not is_on:
-            return 0
-        if is_full(table):
-            return _REASON_CAPACITY_EXHAUSTED
-        occupy(table, row, strategy_id)
-    flags = load_i64(row + STRATEGY_FLAGS)
-    was_on = flags & FLAG_KILLED != 0
-    if is_on != was_on:
-        count = load_i64(gate + HEADER_KILLED_STRATEGY_COUNT)
-        store_i64(gate + HEADER_KILLED_STRATEGY_COUNT, count + (1 if is_on else -1))
-        store_i64(row + STRATEGY_FLAGS, flags ^ FLAG_KILLED)
+def _change_flags(gate: int, record: int, bits: int, is_on: bool) -> int:
+    """Turn flags of a level on or off; asking twice changes nothing."""
+    row = scope_row(gate, record)
+    if row < 0:
+        return -row
+    flags = load_i32(row + LIMIT_FLAGS)
+    store_i32(row + LIMIT_FLAGS, flags | bits if is_on else flags & ~bits)
+    note_change(gate)
     return 0
 
 
 @inline
-def _switch(gate: int, record: int, is_on: bool) -> int:
-    """Latch or unlatch a kill switch; asking twice changes nothing."""
-    scope = control.get_scope(record)
-    scope_id = control.get_scope_id(record)
-    if scope == _SCOPE_STRATEGY:
-        return _switch_strategy(gate, scope_id, is_on)
-    row = _scope_row(gate, scope, scope_id, control.get_instrument_id(record))
-    if row < 0:
-        return -row
-    if is_killed(row) != is_on:
-        store_u16(row + LIMIT_FLAGS, load_u16(row + LIMIT_FLAGS) ^ FLAG_KILLED)
-    return 0
+def _change_restrictions(gate: int, record: int, is_on: bool) -> int:
+    bits = control.get_value(record)
+    if bits <= 0 or bits & ~RESTRICTIONS != 0:
+        return _REASON_NUMBER_OUT_OF_RANGE
+    return _change_flags(gate, record, bits << RESTRICTION_SHIFT, is_on)
 
 
 @inline
@@ -207,44 +198,106 @@ def _set_reference_price(gate: int, record: int) -> int:
     value = control.get_value(record)
     if value == NO_PRICE:
         return _REASON_NUMBER_OUT_OF_RANGE
-    row = _instrument_row(gate, control.get_instrument_id(record))
+    row = instrument_row(gate, control.get_instrument_id(record))
     if row < 0:
         return -row
     flags = control.get_flags(record)
-    offset = INSTRUMENT_LAST_PRICE
-    source = REFERENCE_LAST
+    offset, time_offset, source = INSTRUMENT_LAST_PRICE, INSTRUMENT_LAST_TIME_NS, REFERENCE_LAST
     if flags & CONTROL_FLAG_REFERENCE_MID:
-        offset = INSTRUMENT_MID_PRICE
-        source = REFERENCE_MID
+        offset, time_offset, source = INSTRUMENT_MID_PRICE, INSTRUMENT_MID_TIME_NS, REFERENCE_MID
     if flags & CONTROL_FLAG_REFERENCE_OUTSIDE:
-        offset = INSTRUMENT_OUTSIDE_PRICE
+        offset, time_offset = INSTRUMENT_OUTSIDE_PRICE, INSTRUMENT_OUTSIDE_TIME_NS
         source = REFERENCE_OUTSIDE
-    store_i64(row + offset, value)
-    known = load_i64(row + INSTRUMENT_REFERENCE_FLAGS)
-    store_i64(row + INSTRUMENT_REFERENCE_FLAGS, known | source)
+    if flags & CONTROL_FLAG_REFERENCE_CLOSE:
+        offset, time_offset, source = INSTRUMENT_CLOSE_PRICE, 0, REFERENCE_CLOSE
+    note_reference(gate, row, source, offset, time_offset, value)
     return 0
 
 
 @inline
 def _set_position(gate: int, record: int) -> int:
-    """Replace the position of a pair; what is working stays."""
+    """Replace the position of a pair; what is working stays, and it is neither profit nor loss."""
     scope = control.get_scope(record)
-    account_id = control.get_scope_id(record)
     instrument_id = control.get_instrument_id(record)
-    value = control.get_value(record)
+    account_id = control.get_scope_id(record)
     if scope != _SCOPE_ACCOUNT and scope != _SCOPE_ACCOUNT_INSTRUMENT:
         return _REASON_INVALID_REQUEST
     if not is_valid_id(account_id):
         return _REASON_UNKNOWN_ACCOUNT
-    if _instrument_row(gate, instrument_id) < 0:
+    instrument = instrument_row(gate, instrument_id)
+    if instrument < 0:
         return _REASON_UNKNOWN_INSTRUMENT
+    account = account_row(gate, account_id)
+    if account < 0:
+        return -account
     key = pair_key(account_id, instrument_id)
-    pair = find_bucket(gate + HEADER_PAIRS, key, PAIR_ROW_BYTES)
-    if load_i64(pair) == 0:
-        if is_full(gate + HEADER_PAIRS):
-            return _REASON_CAPACITY_EXHAUSTED
-        occupy(gate + HEADER_PAIRS, pair, key)
-    store_i64(pair + PAIR_POSITION, value)
+    if load_i64(pair_of(gate, key)) == 0 and is_full(gate + HEADER_PAIRS):
+        return _REASON_CAPACITY_EXHAUSTED
+    pair = add_pair(gate, key)
+    before = load_i64(account + ACCOUNT_POSITION_VALUE)
+    change_pair(gate, account, instrument, pair, PAIR_POSITION, control.get_value(record))
+    gained = subtract_saturating(load_i64(account + ACCOUNT_POSITION_VALUE), before)
+    cash = subtract_saturating(load_i64(account + ACCOUNT_TRADE_CASH), gained)
+    store_i64(account + ACCOUNT_TRADE_CASH, cash)
+    return 0
+
+
+@inline
+def _change_account(gate: int, record: int, action: int) -> int:
+    """Group, cash or throttle of an account."""
+    account_id = control.get_scope_id(record)
+    value = control.get_value(record)
+    if control.get_scope(record) != _SCOPE_ACCOUNT:
+        return _REASON_INVALID_REQUEST
+    if not is_valid_id(account_id):
+        return _REASON_UNKNOWN_ACCOUNT
+    if action == _ACTION_SET_GROUP and value != 0 and not is_valid_id(value):
+        return _REASON_NUMBER_OUT_OF_RANGE
+    account = account_row(gate, account_id)
+    if account < 0:
+        return -account
+    note_change(gate)
+    if action == _ACTION_SET_GROUP:
+        store_i32(account + ACCOUNT_GROUP_ID, value)
+    elif action == _ACTION_SET_CASH:
+        store_i64(account + ACCOUNT_CASH, value)
+    else:
+        store_i32(account + LIMIT_FLAGS, load_i32(account + LIMIT_FLAGS) & ~FLAG_THROTTLED)
+        store_i64(account + ACCOUNT_EXECUTION_COUNT, 0)
+    return 0
+
+
+@inline
+def _change_instrument(gate: int, record: int, action: int) -> int:
+    """Conversion or margin of an instrument; pairs take it when they change or are revalued."""
+    row = instrument_row(gate, control.get_instrument_id(record))
+    if row < 0:
+        return -row
+    value = control.get_value(record)
+    if value < 0 or (action == _ACTION_SET_MARGIN and value > MARGIN_BPS_MAX):
+        return _REASON_NUMBER_OUT_OF_RANGE
+    offset = INSTRUMENT_MARGIN_BPS if action == _ACTION_SET_MARGIN else INSTRUMENT_CONVERSION
+    store_i64(row + offset, value)
+    store_i64(row + INSTRUMENT_VALUED_PRICE, NO_PRICE)
+    return 0
+
+
+@inline
+def _start_day(gate: int) -> int:
+    """Profit and loss of the day begin at zero; last prices become closing prices."""
+    table = gate + HEADER_ACCOUNTS
+    row = load_i64(table + TABLE_ROWS)
+    for _ in range(load_i64(table + TABLE_BUCKET_COUNT)):
+        if load_i64(row) != 0:
+            store_i64(row + ACCOUNT_DAY_START_VALUE, profit(row))
+        row += ACCOUNT_ROW_BYTES
+    table = gate + HEADER_INSTRUMENTS
+    row = load_i64(table + TABLE_ROWS)
+    for _ in range(load_i64(table + TABLE_BUCKET_COUNT)):
+        if load_i64(row + INSTRUMENT_REFERENCE_FLAGS) & REFERENCE_LAST:
+            last = load_i64(row + INSTRUMENT_LAST_PRICE)
+            note_reference(gate, row, REFERENCE_CLOSE, INSTRUMENT_CLOSE_PRICE, 0, last)
+        row += INSTRUMENT_ROW_BYTES
     return 0
 
 
@@ -253,42 +306,66 @@ def gate_handles(action: int) -> int:
     """1 if a ControlAction is the gate's business, else 0."""
     if action >= _ACTION_SET_LIMIT and action <= _ACTION_SET_POSITION:
         return 1
+    if action >= _ACTION_SET_GROUP and action <= _ACTION_GRANT_OVERRIDE:
+        return 1
     return 1 if action == _ACTION_CLEAR_LIMIT else 0
+
+
+@inline
+def _apply_level(gate: int, record: int, action: int) -> int:
+    """Limits, switches and restrictions of a level."""
+    if action == _ACTION_SET_LIMIT:
+        return _apply_limit(gate, record, True)
+    if action == _ACTION_CLEAR_LIMIT:
+        return _apply_limit(gate, record, False)
+    if action == _ACTION_GRANT_OVERRIDE:
+        return _grant_override(gate, record)
+    if action in (_ACTION_KILL, _ACTION_UNKILL):
+        return _change_flags(gate, record, FLAG_KILLED, action == _ACTION_KILL)
+    return _change_restrictions(gate, record, action == _ACTION_RESTRICT)
 
 
 @kernel(types.int64(types.int64, types.int64))
 def gate_apply_control(gate: int, record: int) -> int:
     """Apply a normalised Control at address ``record``; 0, or the reason why nothing changed."""
     action = control.get_action(record)
-    if action == _ACTION_SET_LIMIT:
-        return _apply_limit(gate, record, True)
-    if action == _ACTION_CLEAR_LIMIT:
-        return _apply_limit(gate, record, False)
-    if action == _ACTION_KILL:
-        return _switch(gate, record, True)
-    if action == _ACTION_UNKILL:
-        return _switch(gate, record, False)
+    if gate_handles(action) == 0:
+        return _REASON_INVALID_REQUEST
+    begin_record(gate, control.get_time_ns(record))
     if action == _ACTION_REFERENCE_PRICE:
         return _set_reference_price(gate, record)
     if action == _ACTION_SET_POSITION:
         return _set_position(gate, record)
-    return _REASON_INVALID_REQUEST
+    if action in (_ACTION_SET_GROUP, _ACTION_SET_CASH, _ACTION_RESET_THROTTLE):
+        return _change_account(gate, record, action)
+    if action in (_ACTION_SET_CONVERSION, _ACTION_SET_MARGIN):
+        return _change_instrument(gate, record, action)
+    if action == _ACTION_START_DAY:
+        return _start_day(gate)
+    return _apply_level(gate, record, action)
 
 
 @kernel(types.int64(types.int64, types.int64, types.int64, types.int64))
 def gate_add_instrument(gate: int, instrument_id: int, numerator: int, denominator: int) -> int:
     """Make an instrument tradable; the ratio is that of :func:`notional_ratio`.
 
-    Returns 0 or a negative reason. Adding it again changes its ratio only.
+    It begins with the accounts' own currency and a margin of its whole value. Returns 0 or a
+    negative reason. Adding it again changes its ratio only.
     """
     if not is_valid_id(instrument_id):
         return -_REASON_UNKNOWN_INSTRUMENT
     if numerator <= 0 or denominator <= 0:
         return -_REASON_NUMBER_OUT_OF_RANGE
     table = gate + HEADER_INSTRUMENTS
-    row = _find_or_add_limits(table, instrument_id, INSTRUMENT_ROW_BYTES)
+    is_new = load_i64(find_bucket(table, instrument_id, INSTRUMENT_ROW_BYTES)) == 0
+    row = find_or_add_limits(table, instrument_id, INSTRUMENT_ROW_BYTES)
     if row < 0:
         return row
+    if is_new:
+        store_i64(row + INSTRUMENT_CONVERSION, CONVERSION_ONE)
+        store_i64(row + INSTRUMENT_MARGIN_BPS, 10_000)
     store_i64(row + INSTRUMENT_NUMERATOR, numerator)
     store_i64(row + INSTRUMENT_DENOMINATOR, denominator)
+    store_f64(row + INSTRUMENT_NOTIONAL_RATIO, float(numerator) / float(denominator))
+    store_i64(row + INSTRUMENT_VALUED_PRICE, NO_PRICE)
     return 0

@@ -1,4 +1,4 @@
-"""The checks on the order path: a new order, a replace.
+"""The checks on the order path: a new order, a replace, a cancel.
 
 The venue calls a check last, right before its book changes: a check that passes has reserved the
 order's quantity and counted it as open; ``accounting`` then releases or fills it, as the book's
@@ -11,34 +11,52 @@ from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.risk_gate.controls import (
+    check_displayed_share,
+    check_gross_position,
     check_market_notional,
     check_open_orders,
     check_order_quantity,
     check_position,
     check_price_collar,
+    check_price_move,
     check_priced_notional,
-    exposure_after,
 )
-from tradecaptain.kernels.risk_gate.limits import check_kill_switches, check_limits_are_set
-from tradecaptain.kernels.risk_gate.rejection import reject
-from tradecaptain.kernels.risk_gate.rows import (
-    find_account,
-    find_firm,
-    find_instrument,
-    find_override,
-    find_pair,
-    is_valid_id,
-    working_offset,
-)
-from tradecaptain.kernels.risk_gate.state import (
+from tradecaptain.kernels.risk_gate.duplicates import check_duplicate, remember_order
+from tradecaptain.kernels.risk_gate.exposures import check_exposure
+from tradecaptain.kernels.risk_gate.fast_path import pass_plainly
+from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_OPEN_ORDER_COUNT,
     HEADER_ABSENT,
     HEADER_PAIRS,
     HEADER_PASSED_COUNT,
-    LIMIT_OPEN_ORDER_COUNT,
-    PAIR_POSITION,
-    PAIR_ROW_BYTES,
 )
-from tradecaptain.kernels.risk_gate.table import find_bucket, is_full, occupy, pair_key
+from tradecaptain.kernels.risk_gate.levels import (
+    LEVEL_ACCOUNT,
+    check_limits_are_set,
+    flags_of_levels,
+    level_row,
+    select_levels,
+)
+from tradecaptain.kernels.risk_gate.pairs import add_pair, find_pair, pair_of
+from tradecaptain.kernels.risk_gate.permissions import (
+    check_permissions,
+    check_reduction,
+    check_short_sale,
+    check_switches,
+)
+from tradecaptain.kernels.risk_gate.rates import (
+    reject_message_rate,
+    take_message,
+)
+from tradecaptain.kernels.risk_gate.rejection import reject
+from tradecaptain.kernels.risk_gate.rows import (
+    find_instrument,
+    is_valid_id,
+    working_offset,
+)
+from tradecaptain.kernels.risk_gate.table import is_full, pair_key
+from tradecaptain.kernels.risk_gate.temporary import begin_record
+from tradecaptain.kernels.risk_gate.valuation import change_pair
 from tradecaptain.wire import common, control, order_command, reason
 
 _ORDER_TYPE_LIMIT = common.ORDER_TYPE_LIMIT
@@ -71,50 +89,83 @@ def _check_terms(gate: int, instrument: int, side: int, quantity: int, firm_id: 
 
 
 @inline
-def _check_value(
-    gate: int, firm: int, instrument: int, account: int, override: int, command: int
-) -> int:
-    """Collar and notional of a command's price and quantity."""
-    order_type = order_command.get_order_type(command)
-    is_priced = order_type in (_ORDER_TYPE_LIMIT, _ORDER_TYPE_STOP_LIMIT)
-    price = order_command.get_price_units(command)
-    refusal = check_price_collar(gate, firm, instrument, account, override, price, is_priced)
+def _count_message(gate: int, is_free: bool) -> int:
+    """Count the message at hand against its account's rate; how many too many it is."""
+    account = level_row(gate, LEVEL_ACCOUNT)
+    if account == gate + HEADER_ABSENT:
+        return 0
+    return take_message(gate, account, is_free)
+
+
+@inline
+def _check_admission(gate: int, flags: int, command: int, key: int, excess: int) -> int:
+    """Whether an order of this kind may come at all, now, from this account."""
+    refusal = check_switches(gate, flags)
+    if refusal == 0:
+        refusal = check_permissions(gate, flags, command)
+    if refusal == 0:
+        refusal = check_limits_are_set(gate)
+    if refusal == 0 and excess != 0:
+        refusal = reject_message_rate(gate, excess)
+    if refusal == 0:
+        refusal = check_duplicate(gate, key, command)
+    return refusal
+
+
+@inline
+def _check_price(gate: int, price: int, quantity: int, is_priced: bool) -> int:
+    """Collars and notional."""
+    refusal = check_price_collar(gate, price, is_priced)
+    if refusal == 0:
+        refusal = check_price_move(gate, price, is_priced)
     if refusal != 0:
         return refusal
-    quantity = order_command.get_quantity_units(command)
     if is_priced:
-        return check_priced_notional(gate, firm, instrument, account, override, price, quantity)
-    return check_market_notional(gate, firm, instrument, account, override, quantity)
+        return check_priced_notional(gate, price, quantity)
+    return check_market_notional(gate, quantity)
 
 
 @inline
-def _check_new_exposure(
-    gate: int, firm: int, instrument: int, account: int, override: int, command: int, pair: int
+def _check_growth(
+    gate: int, flags: int, command: int, pair: int, side: int, quantity: int, added: int
 ) -> int:
-    """Position and open orders, with room for the pair if this is its first order."""
-    side = order_command.get_side(command)
-    quantity = order_command.get_quantity_units(command)
-    working = load_i64(pair + working_offset(side))
-    exposure = exposure_after(side, load_i64(pair + PAIR_POSITION), working, quantity)
-    refusal = check_position(gate, firm, instrument, account, override, side, exposure)
-    if refusal != 0:
-        return refusal
-    refusal = check_open_orders(gate, firm, instrument, account, override)
-    if refusal != 0:
-        return refusal
-    if load_i64(pair) == 0 and is_full(gate + HEADER_PAIRS):
-        return reject(gate, _REASON_CAPACITY_EXHAUSTED, 0, 0, 0)
-    return 0
+    """What may stop ``added`` from working, the order's total being ``quantity``; no price."""
+    refusal = check_order_quantity(gate, quantity)
+    if refusal == 0:
+        refusal = check_displayed_share(gate, side, quantity)
+    if refusal == 0:
+        refusal = check_reduction(gate, flags, command, pair, side, added)
+    if refusal == 0:
+        refusal = check_short_sale(gate, flags, command, pair, side, added)
+    return refusal
 
 
 @inline
-def _reserve(gate: int, account: int, pair: int, key: int, side: int, quantity: int) -> None:
-    if load_i64(pair) == 0:
-        occupy(gate + HEADER_PAIRS, pair, key)
+def _check_holdings(gate: int, pair: int, side: int, added: int) -> int:
+    """Position of the pair and exposure of the account, ``added`` included."""
+    refusal = check_position(gate, pair, side, added)
+    if refusal == 0:
+        refusal = check_gross_position(gate, pair, added)
+    if refusal == 0:
+        refusal = check_exposure(gate, pair, side, added)
+    return refusal
+
+
+@inline
+def _check_room(gate: int, pair: int) -> int:
+    """Open orders of the account, and room for the pair if this is its first order."""
+    refusal = check_open_orders(gate)
+    if refusal == 0 and load_i64(pair) == 0 and is_full(gate + HEADER_PAIRS):
+        refusal = reject(gate, _REASON_CAPACITY_EXHAUSTED, 0, 0, 0)
+    return refusal
+
+
+@inline
+def _add_working(gate: int, instrument: int, pair: int, side: int, added: int) -> None:
+    """Reserve a quantity, or give some back if it is negative."""
+    account = level_row(gate, LEVEL_ACCOUNT)
     offset = working_offset(side)
-    store_i64(pair + offset, load_i64(pair + offset) + quantity)
-    count = load_i32(account + LIMIT_OPEN_ORDER_COUNT)
-    store_i32(account + LIMIT_OPEN_ORDER_COUNT, count + 1)
+    change_pair(gate, account, instrument, pair, offset, load_i64(pair + offset) + added)
     store_i64(gate + HEADER_PASSED_COUNT, load_i64(gate + HEADER_PASSED_COUNT) + 1)
 
 
@@ -122,112 +173,63 @@ def _reserve(gate: int, account: int, pair: int, key: int, side: int, quantity: 
 def gate_check_new(gate: int, command: int) -> int:
     """Check a new order; 0 means that it passed and is reserved, else the reason.
 
-    ``command`` is the address of a normalised OrderCommand. Nothing changes on a refusal but the
-    detail of the last refusal.
+    ``command`` is the address of a normalised OrderCommand, stamped with the sequencer's time. A
+    refusal changes nothing but the detail of the last refusal and the count of messages.
     """
-    account_id = order_command.get_account_id(command)
+    begin_record(gate, order_command.get_time_ns(command))
     instrument_id = order_command.get_instrument_id(command)
     side = order_command.get_side(command)
     quantity = order_command.get_quantity_units(command)
-    firm_id = order_command.get_firm_id(command)
     instrument = find_instrument(gate, instrument_id)
-    refusal = _check_terms(gate, instrument, side, quantity, firm_id)
+    refusal = _check_terms(gate, instrument, side, quantity, order_command.get_firm_id(command))
     if refusal != 0:
         return refusal
-    # Asked for first although it is needed last: the pair is the row that most often comes from
-    # memory, and the checks below run meanwhile (perf/micro/risk_gate.py: 10 to 20 ns a check).
-    key = pair_key(account_id, instrument_id)
-    pair = find_bucket(gate + HEADER_PAIRS, key, PAIR_ROW_BYTES)
-    firm = find_firm(gate, firm_id)
-    account = find_account(gate, account_id)
-    override = find_override(gate, account, account_id, instrument_id)
-    strategy_id = order_command.get_strategy_id(command)
-    refusal = check_kill_switches(gate, firm, instrument, account, override, strategy_id)
+    key = pair_key(order_command.get_account_id(command), instrument_id)
+    pair = pair_of(gate, key)
+    if pass_plainly(gate, command, instrument, pair, key, side, quantity):
+        return 0
+    select_levels(gate, instrument, command)
+    flags = flags_of_levels(gate)
+    excess = _count_message(gate, False)
+    refusal = _check_admission(gate, flags, command, key, excess)
+    if refusal == 0:
+        refusal = _check_growth(gate, flags, command, pair, side, quantity, quantity)
+    if refusal == 0:
+        order_type = order_command.get_order_type(command)
+        is_priced = order_type in (_ORDER_TYPE_LIMIT, _ORDER_TYPE_STOP_LIMIT)
+        price = order_command.get_price_units(command)
+        refusal = _check_price(gate, price, quantity, is_priced)
+    if refusal == 0:
+        refusal = _check_holdings(gate, pair, side, quantity)
+    if refusal == 0:
+        refusal = _check_room(gate, pair)
     if refusal != 0:
         return refusal
-    refusal = check_limits_are_set(gate, account, override)
-    if refusal != 0:
-        return refusal
-    refusal = check_order_quantity(gate, firm, instrument, account, override, quantity)
-    if refusal != 0:
-        return refusal
-    refusal = _check_value(gate, firm, instrument, account, override, command)
-    if refusal != 0:
-        return refusal
-    refusal = _check_new_exposure(gate, firm, instrument, account, override, command, pair)
-    if refusal != 0:
-        return refusal
-    _reserve(gate, account, pair, key, side, quantity)
+    pair = add_pair(gate, key)
+    remember_order(gate, key, command)
+    account = level_row(gate, LEVEL_ACCOUNT)
+    count = load_i32(account + ACCOUNT_OPEN_ORDER_COUNT)
+    store_i32(account + ACCOUNT_OPEN_ORDER_COUNT, count + 1)
+    _add_working(gate, instrument, pair, side, quantity)
     return 0
 
 
 @inline
-def _check_replaced_price(
-    gate: int, firm: int, instrument: int, account: int, override: int, command: int
-) -> int:
-    """Collar and notional of a replace; a resting order always has a price."""
-    price = order_command.get_price_units(command)
-    quantity = order_command.get_quantity_units(command)
-    refusal = check_price_collar(gate, firm, instrument, account, override, price, True)
-    if refusal != 0:
-        return refusal
-    return check_priced_notional(gate, firm, instrument, account, override, price, quantity)
-
-
-@inline
-def _check_growth(
-    gate: int,
-    instrument: int,
-    account: int,
-    override: int,
-    command: int,
-    pair: int,
-    side: int,
-    difference: int,
-) -> int:
-    """Quantity and position of a replace that asks for more."""
-    firm = find_firm(gate, order_command.get_firm_id(command))
-    quantity = order_command.get_quantity_units(command)
-    refusal = check_order_quantity(gate, firm, instrument, account, override, quantity)
-    if refusal != 0:
-        return refusal
-    working = load_i64(pair + working_offset(side))
-    exposure = exposure_after(side, load_i64(pair + PAIR_POSITION), working, difference)
-    return check_position(gate, firm, instrument, account, override, side, exposure)
-
-
-@inline
 def _check_change(
-    gate: int,
-    instrument: int,
-    account: int,
-    command: int,
-    pair: int,
-    side: int,
-    difference: int,
-    old_price: int,
+    gate: int, flags: int, command: int, pair: int, side: int, difference: int
 ) -> int:
-    """What a replace adds in quantity or moves in price; a pure reduction is free to pass."""
-    account_id = order_command.get_account_id(command)
-    instrument_id = order_command.get_instrument_id(command)
-    firm = find_firm(gate, order_command.get_firm_id(command))
-    override = find_override(gate, account, account_id, instrument_id)
-    strategy_id = order_command.get_strategy_id(command)
-    refusal = check_kill_switches(gate, firm, instrument, account, override, strategy_id)
-    if refusal != 0:
-        return refusal
-    if difference <= 0 and order_command.get_price_units(command) == old_price:
-        return 0
-    refusal = check_limits_are_set(gate, account, override)
-    if refusal != 0:
-        return refusal
-    if difference > 0:
-        refusal = _check_growth(
-            gate, instrument, account, override, command, pair, side, difference
-        )
-        if refusal != 0:
-            return refusal
-    return _check_replaced_price(gate, firm, instrument, account, override, command)
+    """What a replace adds in quantity or moves in price."""
+    quantity = order_command.get_quantity_units(command)
+    refusal = check_permissions(gate, flags, command)
+    if refusal == 0:
+        refusal = check_limits_are_set(gate)
+    if refusal == 0 and difference > 0:
+        refusal = _check_growth(gate, flags, command, pair, side, quantity, difference)
+    if refusal == 0:
+        refusal = _check_price(gate, order_command.get_price_units(command), quantity, True)
+    if refusal == 0 and difference > 0:
+        refusal = _check_holdings(gate, pair, side, difference)
+    return refusal
 
 
 @kernel(types.int64(types.int64, types.int64, types.int64, types.int64, types.int64, types.int64))
@@ -238,27 +240,42 @@ def gate_check_replace(
 
     The command holds the new total quantity and the new price; side, leaves, price and filled
     quantity are the resting order's. A refusal leaves the original order and its reservation as
-    they were.
+    they were. A pure reduction passes unless a switch is on or messages come too fast.
     """
-    account_id = order_command.get_account_id(command)
-    instrument_id = order_command.get_instrument_id(command)
+    begin_record(gate, order_command.get_time_ns(command))
     quantity = order_command.get_quantity_units(command)
+    instrument_id = order_command.get_instrument_id(command)
     instrument = find_instrument(gate, instrument_id)
-    firm_id = order_command.get_firm_id(command)
-    refusal = _check_terms(gate, instrument, side, quantity, firm_id)
+    refusal = _check_terms(gate, instrument, side, quantity, order_command.get_firm_id(command))
     if refusal != 0:
         return refusal
+    select_levels(gate, instrument, command)
+    flags = flags_of_levels(gate)
+    excess = _count_message(gate, False)
     if quantity <= cumulative:
         return reject(gate, _REASON_REPLACE_BELOW_FILLED, 0, cumulative, quantity)
-    account = find_account(gate, account_id)
-    pair = find_pair(gate, account_id, instrument_id)
-    if pair == 0 or account == gate + HEADER_ABSENT:
+    pair = find_pair(gate, order_command.get_account_id(command), instrument_id)
+    if pair == 0 or level_row(gate, LEVEL_ACCOUNT) == gate + HEADER_ABSENT:
         return reject(gate, _REASON_UNKNOWN_ORDER, 0, 0, 0)
+    refusal = check_switches(gate, flags)
+    if refusal == 0 and excess != 0:
+        refusal = reject_message_rate(gate, excess)
     difference = quantity - cumulative - old_leaves
-    refusal = _check_change(gate, instrument, account, command, pair, side, difference, old_price)
+    is_reduction = difference <= 0 and order_command.get_price_units(command) == old_price
+    if refusal == 0 and not is_reduction:
+        refusal = _check_change(gate, flags, command, pair, side, difference)
     if refusal != 0:
         return refusal
-    offset = working_offset(side)
-    store_i64(pair + offset, load_i64(pair + offset) + difference)
-    store_i64(gate + HEADER_PASSED_COUNT, load_i64(gate + HEADER_PASSED_COUNT) + 1)
+    _add_working(gate, instrument, pair, side, difference)
     return 0
+
+
+@kernel(types.void(types.int64, types.int64))
+def gate_note_cancel(gate: int, command: int) -> None:
+    """Count a cancel against its account's message rate; a cancel always passes."""
+    begin_record(gate, order_command.get_time_ns(command))
+    instrument = find_instrument(gate, order_command.get_instrument_id(command))
+    if instrument == 0:
+        return
+    select_levels(gate, instrument, command)
+    _count_message(gate, True)

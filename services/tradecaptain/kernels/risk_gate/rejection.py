@@ -5,7 +5,7 @@ from __future__ import annotations
 from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i64, store_i64
-from tradecaptain.kernels.risk_gate.state import (
+from tradecaptain.kernels.risk_gate.layout import (
     HEADER_REFUSED_COUNT,
     HEADER_REJECT_FLAGS,
     HEADER_REJECT_LEVEL,

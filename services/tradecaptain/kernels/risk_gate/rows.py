@@ -2,71 +2,87 @@
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i64, load_u16, prefetch_write
-from tradecaptain.kernels.risk_gate.state import (
+from tradecaptain.base.jit import inline_always
+from tradecaptain.base.memory import load_i32, load_i64
+from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_ROW_BYTES,
     FLAG_HAS_OVERRIDES,
     HEADER_ABSENT,
     HEADER_ACCOUNTS,
     HEADER_FIRMS,
+    HEADER_GROUPS,
     HEADER_INSTRUMENTS,
     HEADER_OVERRIDES,
-    HEADER_PAIRS,
+    HEADER_STRATEGIES,
     INSTRUMENT_ROW_BYTES,
     LIMIT_FLAGS,
     LIMIT_ROW_BYTES,
     MAXIMUM_ID,
-    PAIR_ROW_BYTES,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
-    TABLE_BUCKET_COUNT,
-    TABLE_ROWS,
 )
-from tradecaptain.kernels.risk_gate.table import bucket_of, find_bucket, pair_key
+from tradecaptain.kernels.risk_gate.table import find_bucket, pair_key
 from tradecaptain.wire import common
 
 _SIDE_BUY = common.SIDE_BUY
 
 
-@inline
+@inline_always
 def is_valid_id(identifier: int) -> bool:
-    """Whether an account, instrument, firm or strategy id can be a key."""
+    """Whether an account, instrument, firm, group or strategy id can be a key."""
     return 0 < identifier <= MAXIMUM_ID
 
 
-@inline
-def _row_or_absent(gate: int, table: int, key: int) -> int:
-    row = find_bucket(gate + table, key, LIMIT_ROW_BYTES)
+@inline_always
+def _row_or_absent(gate: int, table: int, key: int, row_bytes: int) -> int:
+    row = find_bucket(gate + table, key, row_bytes)
     if load_i64(row) == 0:
         return gate + HEADER_ABSENT
     return row
 
 
-@inline
+@inline_always
 def find_account(gate: int, account_id: int) -> int:
     """Row of an account, or the row that stands for an absent level."""
     if not is_valid_id(account_id):
         return gate + HEADER_ABSENT
-    return _row_or_absent(gate, HEADER_ACCOUNTS, account_id)
+    return _row_or_absent(gate, HEADER_ACCOUNTS, account_id, ACCOUNT_ROW_BYTES)
 
 
-@inline
+@inline_always
 def find_firm(gate: int, firm_id: int) -> int:
     """Row of a firm, or the row that stands for an absent level."""
     if not is_valid_id(firm_id):
         return gate + HEADER_ABSENT
-    return _row_or_absent(gate, HEADER_FIRMS, firm_id)
+    return _row_or_absent(gate, HEADER_FIRMS, firm_id, LIMIT_ROW_BYTES)
 
 
-@inline
+@inline_always
+def find_group(gate: int, group_id: int) -> int:
+    """Row of a group of accounts, or the row that stands for an absent level."""
+    if not is_valid_id(group_id):
+        return gate + HEADER_ABSENT
+    return _row_or_absent(gate, HEADER_GROUPS, group_id, LIMIT_ROW_BYTES)
+
+
+@inline_always
+def find_strategy(gate: int, strategy_id: int) -> int:
+    """Row of a strategy, or the row that stands for an absent level."""
+    if not is_valid_id(strategy_id):
+        return gate + HEADER_ABSENT
+    return _row_or_absent(gate, HEADER_STRATEGIES, strategy_id, LIMIT_ROW_BYTES)
+
+
+@inline_always
 def find_override(gate: int, account: int, account_id: int, instrument_id: int) -> int:
     """Row of an account's own limits in an instrument, or the row of an absent level."""
-    if load_u16(account + LIMIT_FLAGS) & FLAG_HAS_OVERRIDES == 0:
+    if load_i32(account + LIMIT_FLAGS) & FLAG_HAS_OVERRIDES == 0:
         return gate + HEADER_ABSENT
-    return _row_or_absent(gate, HEADER_OVERRIDES, pair_key(account_id, instrument_id))
+    key = pair_key(account_id, instrument_id)
+    return _row_or_absent(gate, HEADER_OVERRIDES, key, LIMIT_ROW_BYTES)
 
 
-@inline
+@inline_always
 def find_instrument(gate: int, instrument_id: int) -> int:
     """Row of an instrument, or 0 if the venue didn't add it."""
     if not is_valid_id(instrument_id):
@@ -77,28 +93,7 @@ def find_instrument(gate: int, instrument_id: int) -> int:
     return row
 
 
-@inline
-def find_pair(gate: int, account_id: int, instrument_id: int) -> int:
-    """Row of a pair that has traded or has had a working order, else 0."""
-    if not is_valid_id(account_id) or not is_valid_id(instrument_id):
-        return 0
-    key = pair_key(account_id, instrument_id)
-    row = find_bucket(gate + HEADER_PAIRS, key, PAIR_ROW_BYTES)
-    if load_i64(row) == 0:
-        return 0
-    return row
-
-
-@inline
-def gate_prefetch(gate: int, account_id: int, instrument_id: int) -> None:
-    """Ask for the row of a pair from memory; any ids will do, and nothing waits for it."""
-    table = gate + HEADER_PAIRS
-    key = pair_key(account_id, instrument_id)
-    bucket = bucket_of(key, load_i64(table + TABLE_BUCKET_COUNT))
-    prefetch_write(load_i64(table + TABLE_ROWS) + bucket * PAIR_ROW_BYTES)
-
-
-@inline
+@inline_always
 def working_offset(side: int) -> int:
     """Offset of a side's working quantity in a pair's row."""
     return PAIR_WORKING_BUY if side == _SIDE_BUY else PAIR_WORKING_SELL

@@ -5,9 +5,9 @@ Rows are never removed, so an address that a lookup returned stays good for the 
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline_always
 from tradecaptain.base.memory import load_i64, store_i64
-from tradecaptain.kernels.risk_gate.state import (
+from tradecaptain.kernels.risk_gate.layout import (
     TABLE_BUCKET_COUNT,
     TABLE_CAPACITY,
     TABLE_ROWS,
@@ -15,19 +15,20 @@ from tradecaptain.kernels.risk_gate.state import (
 )
 
 _MASK32 = 0xFFFFFFFF
+_MASK62 = 0x3FFFFFFFFFFFFFFF
 # Odd multipliers below 2^31: a product with a 32-bit number stays below 2^63, so that the hash is
 # the same where integers wrap (compiled) and where they do not (plain Python).
 _MIX_LOW = 0x045D9F3B
 _MIX_HIGH = 0x119DE1F3
 
 
-@inline
+@inline_always
 def pair_key(account_id: int, instrument_id: int) -> int:
     """Key of an account-instrument pair; both ids are 1 to 2^31 - 1."""
     return (account_id << 32) | instrument_id
 
 
-@inline
+@inline_always
 def bucket_of(key: int, bucket_count: int) -> int:
     """Bucket at which the search for a key starts."""
     mixed = ((key & _MASK32) * _MIX_LOW) ^ ((key >> 32) * _MIX_HIGH)
@@ -37,7 +38,15 @@ def bucket_of(key: int, bucket_count: int) -> int:
     return (scrambled * bucket_count) >> 32
 
 
-@inline
+@inline_always
+def mix_words(first: int, second: int) -> int:
+    """A 62-bit number out of two of any size and sign, the same with the JIT on and off."""
+    left = ((first & _MASK32) * _MIX_LOW) ^ (((first >> 32) & _MASK32) * _MIX_HIGH)
+    right = ((second & _MASK32) * _MIX_HIGH) ^ (((second >> 32) & _MASK32) * _MIX_LOW)
+    return (left ^ (right >> 7) ^ (right << 3)) & _MASK62
+
+
+@inline_always
 def find_bucket(table: int, key: int, row_bytes: int) -> int:
     """Address of the key's row, or of the free row at which it would be inserted.
 
@@ -58,13 +67,13 @@ def find_bucket(table: int, key: int, row_bytes: int) -> int:
     return row
 
 
-@inline
+@inline_always
 def is_full(table: int) -> bool:
     """Whether the table takes no further key."""
     return load_i64(table + TABLE_USED_COUNT) >= load_i64(table + TABLE_CAPACITY)
 
 
-@inline
+@inline_always
 def occupy(table: int, row: int, key: int) -> None:
     """Give the free row that :func:`find_bucket` returned to ``key``."""
     store_i64(row, key)

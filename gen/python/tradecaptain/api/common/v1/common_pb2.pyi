@@ -71,6 +71,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """One order session."""
     SCOPE_ACCOUNT_INSTRUMENT: _Scope.ValueType  # 6
     """One account in one instrument."""
+    SCOPE_GROUP: _Scope.ValueType  # 7
+    """All accounts of a group: a desk, a team, a strategy book."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """What a limit, a kill switch or a mass cancel applies to."""
@@ -89,6 +91,8 @@ SCOPE_SESSION: Scope.ValueType  # 5
 """One order session."""
 SCOPE_ACCOUNT_INSTRUMENT: Scope.ValueType  # 6
 """One account in one instrument."""
+SCOPE_GROUP: Scope.ValueType  # 7
+"""All accounts of a group: a desk, a team, a strategy book."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 class _ReferencePriceSource:

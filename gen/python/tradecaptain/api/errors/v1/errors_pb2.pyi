@@ -106,6 +106,40 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """A kill switch is on for the firm, account, instrument or strategy."""
     REASON_OPEN_ORDER_LIMIT: _Reason.ValueType  # 208
     """Too many open orders."""
+    REASON_MESSAGE_RATE_LIMIT: _Reason.ValueType  # 209
+    """More messages (orders, replaces, cancels) than the rate allows; cancels count but always pass."""
+    REASON_DUPLICATE_ORDER: _Reason.ValueType  # 210
+    """The account sent an order with the same terms a moment ago."""
+    REASON_EXECUTION_THROTTLE: _Reason.ValueType  # 211
+    """The account executed too often within the window: it is stopped until a person lets it go on."""
+    REASON_GROSS_POSITION_LIMIT: _Reason.ValueType  # 212
+    """The position and all working orders of both sides together would exceed the limit."""
+    REASON_GROSS_EXPOSURE_LIMIT: _Reason.ValueType  # 213
+    """The sum of the values of all positions with their working orders would exceed the limit."""
+    REASON_NET_EXPOSURE_LIMIT: _Reason.ValueType  # 214
+    """The balance of the values of all positions with their working orders would exceed the limit."""
+    REASON_CREDIT_LIMIT: _Reason.ValueType  # 215
+    """Margin of all positions with their working orders would exceed cash, profit and credit."""
+    REASON_DAILY_LOSS_LIMIT: _Reason.ValueType  # 216
+    """The account has lost more today than it may: only orders that reduce positions pass."""
+    REASON_RESTRICTED: _Reason.ValueType  # 217
+    """Trading of the instrument, by the account or at all, is forbidden."""
+    REASON_ORDER_TYPE_NOT_PERMITTED: _Reason.ValueType  # 218
+    """Orders of this type are forbidden to the account or in the instrument."""
+    REASON_OUTSIDE_TRADING_HOURS: _Reason.ValueType  # 219
+    """Outside the hours in which the account or the instrument may be traded."""
+    REASON_SHORT_SALE_LOCATE_MISSING: _Reason.ValueType  # 220
+    """A sale beyond the long position isn't marked short, or has no located shares."""
+    REASON_REDUCE_ONLY: _Reason.ValueType  # 221
+    """A reduce-only order, or one of an account that may only reduce, would open or grow a position."""
+    REASON_SELF_MATCH_KEY_MISSING: _Reason.ValueType  # 222
+    """The account must name a self-trade group, and its order names none."""
+    REASON_DISPLAYED_SHARE_LIMIT: _Reason.ValueType  # 223
+    """The order is larger than the share of the other side's displayed volume that it may be."""
+    REASON_PRICE_MOVE_COLLAR: _Reason.ValueType  # 224
+    """The price is too far from where the market was at the start of the window."""
+    REASON_REFERENCE_PRICE_STALE: _Reason.ValueType  # 225
+    """The reference price is older than a collar accepts."""
     REASON_CAPACITY_EXHAUSTED: _Reason.ValueType  # 300
     """A table of the venue is full."""
     REASON_NO_LIQUIDITY: _Reason.ValueType  # 301
@@ -248,6 +282,40 @@ REASON_KILL_SWITCH: Reason.ValueType  # 207
 """A kill switch is on for the firm, account, instrument or strategy."""
 REASON_OPEN_ORDER_LIMIT: Reason.ValueType  # 208
 """Too many open orders."""
+REASON_MESSAGE_RATE_LIMIT: Reason.ValueType  # 209
+"""More messages (orders, replaces, cancels) than the rate allows; cancels count but always pass."""
+REASON_DUPLICATE_ORDER: Reason.ValueType  # 210
+"""The account sent an order with the same terms a moment ago."""
+REASON_EXECUTION_THROTTLE: Reason.ValueType  # 211
+"""The account executed too often within the window: it is stopped until a person lets it go on."""
+REASON_GROSS_POSITION_LIMIT: Reason.ValueType  # 212
+"""The position and all working orders of both sides together would exceed the limit."""
+REASON_GROSS_EXPOSURE_LIMIT: Reason.ValueType  # 213
+"""The sum of the values of all positions with their working orders would exceed the limit."""
+REASON_NET_EXPOSURE_LIMIT: Reason.ValueType  # 214
+"""The balance of the values of all positions with their working orders would exceed the limit."""
+REASON_CREDIT_LIMIT: Reason.ValueType  # 215
+"""Margin of all positions with their working orders would exceed cash, profit and credit."""
+REASON_DAILY_LOSS_LIMIT: Reason.ValueType  # 216
+"""The account has lost more today than it may: only orders that reduce positions pass."""
+REASON_RESTRICTED: Reason.ValueType  # 217
+"""Trading of the instrument, by the account or at all, is forbidden."""
+REASON_ORDER_TYPE_NOT_PERMITTED: Reason.ValueType  # 218
+"""Orders of this type are forbidden to the account or in the instrument."""
+REASON_OUTSIDE_TRADING_HOURS: Reason.ValueType  # 219
+"""Outside the hours in which the account or the instrument may be traded."""
+REASON_SHORT_SALE_LOCATE_MISSING: Reason.ValueType  # 220
+"""A sale beyond the long position isn't marked short, or has no located shares."""
+REASON_REDUCE_ONLY: Reason.ValueType  # 221
+"""A reduce-only order, or one of an account that may only reduce, would open or grow a position."""
+REASON_SELF_MATCH_KEY_MISSING: Reason.ValueType  # 222
+"""The account must name a self-trade group, and its order names none."""
+REASON_DISPLAYED_SHARE_LIMIT: Reason.ValueType  # 223
+"""The order is larger than the share of the other side's displayed volume that it may be."""
+REASON_PRICE_MOVE_COLLAR: Reason.ValueType  # 224
+"""The price is too far from where the market was at the start of the window."""
+REASON_REFERENCE_PRICE_STALE: Reason.ValueType  # 225
+"""The reference price is older than a collar accepts."""
 REASON_CAPACITY_EXHAUSTED: Reason.ValueType  # 300
 """A table of the venue is full."""
 REASON_NO_LIQUIDITY: Reason.ValueType  # 301

@@ -40,6 +40,32 @@ class _LimitKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitKind.V
     """Short position with working sells; unit: the instrument's quantity, given as a positive number."""
     LIMIT_KIND_OPEN_ORDERS: _LimitKind.ValueType  # 6
     """Number of working orders; unit: orders."""
+    LIMIT_KIND_GROSS_POSITION: _LimitKind.ValueType  # 7
+    """Position and working orders of both sides, without sign; unit: the instrument's quantity."""
+    LIMIT_KIND_DISPLAYED_SHARE: _LimitKind.ValueType  # 8
+    """Quantity of one order against the other side's displayed quantity; unit: basis points."""
+    LIMIT_KIND_PRICE_MOVE: _LimitKind.ValueType  # 9
+    """Distance of an order's price from the price at the start of the minute; unit: basis points."""
+    LIMIT_KIND_REFERENCE_AGE: _LimitKind.ValueType  # 10
+    """Age up to which a reference price counts; unit: milliseconds."""
+    LIMIT_KIND_MESSAGE_RATE: _LimitKind.ValueType  # 11
+    """Orders, replaces and cancels a second, averaged; unit: messages a second."""
+    LIMIT_KIND_MESSAGE_BURST: _LimitKind.ValueType  # 12
+    """Orders, replaces and cancels at once; unit: messages."""
+    LIMIT_KIND_DUPLICATE_WINDOW: _LimitKind.ValueType  # 13
+    """Time in which a second order of equal terms is refused; unit: milliseconds."""
+    LIMIT_KIND_EXECUTION_COUNT: _LimitKind.ValueType  # 14
+    """Executions within the execution window after which the account is stopped; unit: executions."""
+    LIMIT_KIND_EXECUTION_WINDOW: _LimitKind.ValueType  # 15
+    """Length of the execution window; unit: milliseconds."""
+    LIMIT_KIND_GROSS_EXPOSURE: _LimitKind.ValueType  # 16
+    """Sum of the values of all positions with their working orders; unit: the accounts' currency."""
+    LIMIT_KIND_NET_EXPOSURE: _LimitKind.ValueType  # 17
+    """Balance of the values of all positions with their working orders; unit: the accounts' currency."""
+    LIMIT_KIND_CREDIT: _LimitKind.ValueType  # 18
+    """What margin may exceed cash and the day's profit by; unit: the accounts' currency."""
+    LIMIT_KIND_DAILY_LOSS: _LimitKind.ValueType  # 19
+    """Loss of the day after which only reducing orders pass; unit: the accounts' currency."""
 
 class LimitKind(_LimitKind, metaclass=_LimitKindEnumTypeWrapper):
     """What a limit bounds."""
@@ -58,6 +84,32 @@ LIMIT_KIND_POSITION_SHORT: LimitKind.ValueType  # 5
 """Short position with working sells; unit: the instrument's quantity, given as a positive number."""
 LIMIT_KIND_OPEN_ORDERS: LimitKind.ValueType  # 6
 """Number of working orders; unit: orders."""
+LIMIT_KIND_GROSS_POSITION: LimitKind.ValueType  # 7
+"""Position and working orders of both sides, without sign; unit: the instrument's quantity."""
+LIMIT_KIND_DISPLAYED_SHARE: LimitKind.ValueType  # 8
+"""Quantity of one order against the other side's displayed quantity; unit: basis points."""
+LIMIT_KIND_PRICE_MOVE: LimitKind.ValueType  # 9
+"""Distance of an order's price from the price at the start of the minute; unit: basis points."""
+LIMIT_KIND_REFERENCE_AGE: LimitKind.ValueType  # 10
+"""Age up to which a reference price counts; unit: milliseconds."""
+LIMIT_KIND_MESSAGE_RATE: LimitKind.ValueType  # 11
+"""Orders, replaces and cancels a second, averaged; unit: messages a second."""
+LIMIT_KIND_MESSAGE_BURST: LimitKind.ValueType  # 12
+"""Orders, replaces and cancels at once; unit: messages."""
+LIMIT_KIND_DUPLICATE_WINDOW: LimitKind.ValueType  # 13
+"""Time in which a second order of equal terms is refused; unit: milliseconds."""
+LIMIT_KIND_EXECUTION_COUNT: LimitKind.ValueType  # 14
+"""Executions within the execution window after which the account is stopped; unit: executions."""
+LIMIT_KIND_EXECUTION_WINDOW: LimitKind.ValueType  # 15
+"""Length of the execution window; unit: milliseconds."""
+LIMIT_KIND_GROSS_EXPOSURE: LimitKind.ValueType  # 16
+"""Sum of the values of all positions with their working orders; unit: the accounts' currency."""
+LIMIT_KIND_NET_EXPOSURE: LimitKind.ValueType  # 17
+"""Balance of the values of all positions with their working orders; unit: the accounts' currency."""
+LIMIT_KIND_CREDIT: LimitKind.ValueType  # 18
+"""What margin may exceed cash and the day's profit by; unit: the accounts' currency."""
+LIMIT_KIND_DAILY_LOSS: LimitKind.ValueType  # 19
+"""Loss of the day after which only reducing orders pass; unit: the accounts' currency."""
 Global___LimitKind: _TypeAlias = LimitKind  # noqa: Y015
 
 @_typing.final

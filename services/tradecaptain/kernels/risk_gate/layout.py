@@ -1,0 +1,365 @@
+"""Layout of the gate's memory: what its rows hold, and where.
+
+A row of limits has its key first and then the limits in the order of their kinds, so that the limit
+of kind k lies 8 k bytes into it; rows of accounts and instruments begin with one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tradecaptain.base.accounts import UNLIMITED_UNITS
+from tradecaptain.wire import control
+
+INT64_MAX = 2**63 - 1
+UNLIMITED = UNLIMITED_UNITS
+"""An explicit "no limit": unlike an unset limit it lets orders pass."""
+NO_PRICE = -(2**63)
+"""Stands for an empty side in :func:`gate_apply_quote`."""
+MAXIMUM_ID = 2**31 - 1
+"""Largest account, instrument, firm, group and strategy id; a pair's key is a positive int64."""
+
+LIMIT_NAMES = (
+    "order_quantity",
+    "order_notional",
+    "price_collar_bps",
+    "position_long",
+    "position_short",
+    "open_orders",
+    "gross_position",
+    "displayed_share_bps",
+    "price_move_bps",
+    "reference_age_ms",
+    "message_rate",
+    "message_burst",
+    "duplicate_window_ms",
+    "execution_count",
+    "execution_window_ms",
+    "gross_exposure",
+    "net_exposure",
+    "credit",
+    "daily_loss",
+)
+"""Limits in the order of their kinds, which count from 1."""
+LIMIT_KIND_COUNT = len(LIMIT_NAMES)
+FIRST_LIMIT_KIND = control.LIMIT_KIND_ORDER_QUANTITY
+LAST_LIMIT_KIND = control.LIMIT_KIND_DAILY_LOSS
+
+TABLE_DTYPE = np.dtype(
+    [("rows", "i8"), ("bucket_count", "i8"), ("used_count", "i8"), ("capacity", "i8")]
+)
+
+# What one level of the hierarchy says: limits, kill switch, restrictions.
+LIMIT_ROW_DTYPE = np.dtype(
+    [
+        ("key", "i8"),
+        *((name, "i8") for name in LIMIT_NAMES),
+        ("set_mask", "i4"),  # bit k: the limit of kind k is set
+        ("flags", "i4"),  # FLAG_… and RESTRICT_…
+    ]
+)
+
+# An account: its own limits, then what they come to with those of its firm, group and the venue,
+# then what it has done and holds. A check looks at the second part, which is made anew when any
+# limit of these levels has changed.
+RESOLVED_LIMITS = (
+    "order_quantity",
+    "order_notional",
+    "price_collar_bps",
+    "position_long",
+    "position_short",
+    "open_orders",
+    "gross_position",
+    "displayed_share_bps",
+    "price_move_bps",
+    "gross_exposure",
+    "net_exposure",
+    "credit",
+    "daily_loss",
+)
+ACCOUNT_ROW_DTYPE = np.dtype(
+    [
+        ("limits", LIMIT_ROW_DTYPE),
+        ("group_id", "i4"),
+        ("open_order_count", "i4"),
+        ("resolved_version", "i8"),  # version of the limits of all levels; zero if none
+        ("resolved_firm", "i4"),
+        ("resolved_flags", "i4"),
+        ("next_message_ns", "i8"),  # when the average rate will have caught up with the messages
+        ("message_interval_ns", "i8"),  # time that a message takes up, and how far it may go ahead
+        ("message_allowed_ns", "i8"),
+        ("duplicate_window_ns", "i8"),
+        ("reference_age_ns", "i8"),
+        *((f"resolved_{name}", "i8") for name in RESOLVED_LIMITS),
+        ("execution_window_start_ns", "i8"),
+        ("execution_count", "i8"),  # executions since that window began
+        ("cash", "i8"),
+        ("trade_cash", "i8"),  # what sales brought less what purchases cost
+        ("position_value", "i8"),
+        ("day_start_value", "i8"),  # trade cash and position value when the day began
+        ("gross_exposure", "i8"),
+        ("net_if_bought", "i8"),  # net exposure if all working buys were filled
+        ("net_if_sold", "i8"),
+        ("margin", "i8"),
+        *((f"account_reserved{number}", "i8") for number in range(4)),
+    ]
+)
+
+INSTRUMENT_ROW_DTYPE = np.dtype(
+    [
+        ("limits", LIMIT_ROW_DTYPE),
+        ("notional_numerator", "i8"),
+        ("notional_denominator", "i8"),
+        ("last_price", "i8"),
+        ("mid_price", "i8"),
+        ("outside_price", "i8"),
+        ("close_price", "i8"),
+        ("last_time_ns", "i8"),
+        ("mid_time_ns", "i8"),
+        ("outside_time_ns", "i8"),
+        ("reference_flags", "i8"),  # which of the four prices are known: the REFERENCE_* bits
+        ("displayed_bid", "i8"),  # quantity shown at the best prices
+        ("displayed_ask", "i8"),
+        ("window_price", "i8"),  # reference at the start of the price-move window
+        ("window_start_ns", "i8"),  # zero if there was no reference yet
+        ("conversion", "i8"),  # accounts' currency for one notional unit, in billionths; 0 unknown
+        ("margin_bps", "i8"),
+        ("valued_price", "i8"),  # the price that unit_value and unit_margin were made from
+        ("unit_value", "i8"),  # value of one quantity unit in 2^-32 notional units
+        ("unit_margin", "i8"),
+        ("notional_ratio", "f8"),  # numerator over denominator, for a first guess
+        *((f"reserved{number}", "i8") for number in range(7)),
+    ]
+)
+
+PAIR_ROW_DTYPE = np.dtype(
+    [
+        ("key", "i8"),
+        ("position", "i8"),
+        ("working_buy", "i8"),
+        ("working_sell", "i8"),
+        ("unit_value", "i8"),  # at which the pair stands in its account's sums
+        ("unit_margin", "i8"),
+    ]
+)
+
+DUPLICATE_ROW_DTYPE = np.dtype(
+    [
+        ("pair", "i8"),
+        ("price_units", "i8"),
+        ("quantity_units", "i8"),
+        ("terms", "i8"),  # side, order type and time in force
+    ]
+)
+
+DUPLICATE_MARK_DTYPE = np.dtype([("mark", "i8"), ("time_ns", "i8")])
+
+HEADER_DTYPE = np.dtype(
+    [
+        ("accounts", TABLE_DTYPE),
+        ("pairs", TABLE_DTYPE),  # the bucket count is that of the index
+        ("pair_index", "i8"),
+        ("instruments", TABLE_DTYPE),
+        ("firms", TABLE_DTYPE),
+        ("groups", TABLE_DTYPE),
+        ("overrides", TABLE_DTYPE),
+        ("strategies", TABLE_DTYPE),
+        ("temporary", TABLE_DTYPE),
+        ("duplicates", "i8"),
+        ("duplicate_marks", "i8"),
+        ("duplicate_sets", "i8"),
+        ("venue", LIMIT_ROW_DTYPE),
+        (
+            "absent",
+            ACCOUNT_ROW_DTYPE,
+        ),  # stands for a level without a row
+        ("limits_version", "i8"),  # grows with every change of a limit or a flag
+        ("level_rows", "i8", 7),  # rows of the levels that govern the order at hand
+        ("duplicate_place", "i8"),  # where the order at hand is remembered if it passes, or -1
+        ("now_ns", "i8"),  # sequencer time of the record at hand
+        ("next_override_end_ns", "i8"),  # when the first temporary limit ends
+        ("values_are_kept", "i8"),  # one once a limit on exposure, credit or loss was set
+        ("price_move_window_ns", "i8"),
+        ("reject_limit_value", "i8"),
+        ("reject_observed_value", "i8"),
+        ("reject_level", "i8"),
+        ("reject_flags", "i8"),
+        ("passed_count", "i8"),
+        ("passed_fast_count", "i8"),  # those among them that took the short way
+        ("refused_count", "i8"),
+        ("accounting_error_count", "i8"),
+        ("forgotten_duplicate_count", "i8"),  # orders forgotten before their window was over
+    ]
+)
+
+# A limit's value at one level until a time, and what holds again after that.
+TEMPORARY_ROW_DTYPE = np.dtype(
+    [
+        ("row", "i8"),  # address of the level's row; zero if the place is free
+        ("kind", "i8"),
+        ("end_ns", "i8"),
+        ("value_before", "i8"),
+        ("was_set", "i8"),
+    ]
+)
+
+FLAG_KILLED = 1
+FLAG_HAS_OVERRIDES = 2
+FLAG_THROTTLED = 4
+# Restrictions, as the controls `restrict` and `permit` name them, lie above the flags.
+RESTRICTION_SHIFT = 8
+RESTRICT_TRADING = 1
+RESTRICT_CLOSED = 2
+RESTRICT_TO_REDUCING = 4
+RESTRICT_SHORT_SALES = 8
+RESTRICT_UNLOCATED_SHORT_SALES = 16
+RESTRICT_WITHOUT_KEY = 32
+RESTRICT_LIMIT_ORDERS = 64
+RESTRICT_MARKET_ORDERS = 128
+RESTRICT_STOP_ORDERS = 256
+RESTRICTIONS = 511
+
+# The bits of ExecutionEvent.flags that name the reference price which a refusal used.
+REFERENCE_LAST = 4
+REFERENCE_MID = 8
+REFERENCE_OUTSIDE = 16
+REFERENCE_CLOSE = 32
+
+UNIT_VALUE_SHIFT = 32
+UNIT_VALUE_MAX = 1 << 62
+VALUE_MAX = 1 << 56
+"""Largest value of one pair; beyond it any limit on exposure refuses."""
+CONVERSION_ONE = 1_000_000_000
+DUPLICATE_WAYS = 4
+
+PAIR_ROW_BYTES = PAIR_ROW_DTYPE.itemsize
+LIMIT_ROW_BYTES = LIMIT_ROW_DTYPE.itemsize
+ACCOUNT_ROW_BYTES = ACCOUNT_ROW_DTYPE.itemsize
+INSTRUMENT_ROW_BYTES = INSTRUMENT_ROW_DTYPE.itemsize
+DUPLICATE_ROW_BYTES = DUPLICATE_ROW_DTYPE.itemsize
+DUPLICATE_MARK_BYTES = DUPLICATE_MARK_DTYPE.itemsize
+TEMPORARY_ROW_BYTES = TEMPORARY_ROW_DTYPE.itemsize
+
+
+def offset_of(dtype: np.dtype[Any], name: str) -> int:
+    """Byte offset of a field."""
+    assert dtype.fields is not None
+    return dtype.fields[name][1]
+
+
+HEADER_ACCOUNTS = offset_of(HEADER_DTYPE, "accounts")
+HEADER_PAIRS = offset_of(HEADER_DTYPE, "pairs")
+HEADER_PAIR_INDEX = offset_of(HEADER_DTYPE, "pair_index")
+HEADER_INSTRUMENTS = offset_of(HEADER_DTYPE, "instruments")
+HEADER_FIRMS = offset_of(HEADER_DTYPE, "firms")
+HEADER_GROUPS = offset_of(HEADER_DTYPE, "groups")
+HEADER_OVERRIDES = offset_of(HEADER_DTYPE, "overrides")
+HEADER_STRATEGIES = offset_of(HEADER_DTYPE, "strategies")
+HEADER_TEMPORARY = offset_of(HEADER_DTYPE, "temporary")
+HEADER_DUPLICATES = offset_of(HEADER_DTYPE, "duplicates")
+HEADER_DUPLICATE_MARKS = offset_of(HEADER_DTYPE, "duplicate_marks")
+HEADER_DUPLICATE_SETS = offset_of(HEADER_DTYPE, "duplicate_sets")
+HEADER_VENUE = offset_of(HEADER_DTYPE, "venue")
+HEADER_ABSENT = offset_of(HEADER_DTYPE, "absent")
+HEADER_LIMITS_VERSION = offset_of(HEADER_DTYPE, "limits_version")
+HEADER_LEVEL_ROWS = offset_of(HEADER_DTYPE, "level_rows")
+HEADER_DUPLICATE_PLACE = offset_of(HEADER_DTYPE, "duplicate_place")
+HEADER_NOW_NS = offset_of(HEADER_DTYPE, "now_ns")
+HEADER_NEXT_OVERRIDE_END_NS = offset_of(HEADER_DTYPE, "next_override_end_ns")
+HEADER_VALUES_ARE_KEPT = offset_of(HEADER_DTYPE, "values_are_kept")
+HEADER_PRICE_MOVE_WINDOW_NS = offset_of(HEADER_DTYPE, "price_move_window_ns")
+HEADER_REJECT_LIMIT_VALUE = offset_of(HEADER_DTYPE, "reject_limit_value")
+HEADER_REJECT_OBSERVED_VALUE = offset_of(HEADER_DTYPE, "reject_observed_value")
+HEADER_REJECT_LEVEL = offset_of(HEADER_DTYPE, "reject_level")
+HEADER_REJECT_FLAGS = offset_of(HEADER_DTYPE, "reject_flags")
+HEADER_PASSED_COUNT = offset_of(HEADER_DTYPE, "passed_count")
+HEADER_PASSED_FAST_COUNT = offset_of(HEADER_DTYPE, "passed_fast_count")
+HEADER_REFUSED_COUNT = offset_of(HEADER_DTYPE, "refused_count")
+HEADER_ACCOUNTING_ERROR_COUNT = offset_of(HEADER_DTYPE, "accounting_error_count")
+HEADER_FORGOTTEN_DUPLICATE_COUNT = offset_of(HEADER_DTYPE, "forgotten_duplicate_count")
+
+TABLE_ROWS = offset_of(TABLE_DTYPE, "rows")
+TABLE_BUCKET_COUNT = offset_of(TABLE_DTYPE, "bucket_count")
+TABLE_USED_COUNT = offset_of(TABLE_DTYPE, "used_count")
+TABLE_CAPACITY = offset_of(TABLE_DTYPE, "capacity")
+
+LIMIT_SET_MASK = offset_of(LIMIT_ROW_DTYPE, "set_mask")
+LIMIT_FLAGS = offset_of(LIMIT_ROW_DTYPE, "flags")
+
+ACCOUNT_GROUP_ID = offset_of(ACCOUNT_ROW_DTYPE, "group_id")
+ACCOUNT_OPEN_ORDER_COUNT = offset_of(ACCOUNT_ROW_DTYPE, "open_order_count")
+ACCOUNT_RESOLVED_VERSION = offset_of(ACCOUNT_ROW_DTYPE, "resolved_version")
+ACCOUNT_RESOLVED_FIRM = offset_of(ACCOUNT_ROW_DTYPE, "resolved_firm")
+ACCOUNT_RESOLVED_FLAGS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_flags")
+ACCOUNT_MESSAGE_INTERVAL_NS = offset_of(ACCOUNT_ROW_DTYPE, "message_interval_ns")
+ACCOUNT_MESSAGE_ALLOWED_NS = offset_of(ACCOUNT_ROW_DTYPE, "message_allowed_ns")
+ACCOUNT_DUPLICATE_WINDOW_NS = offset_of(ACCOUNT_ROW_DTYPE, "duplicate_window_ns")
+ACCOUNT_REFERENCE_AGE_NS = offset_of(ACCOUNT_ROW_DTYPE, "reference_age_ns")
+RESOLVED_ORDER_QUANTITY = offset_of(ACCOUNT_ROW_DTYPE, "resolved_order_quantity")
+RESOLVED_ORDER_NOTIONAL = offset_of(ACCOUNT_ROW_DTYPE, "resolved_order_notional")
+RESOLVED_PRICE_COLLAR_BPS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_price_collar_bps")
+RESOLVED_POSITION_LONG = offset_of(ACCOUNT_ROW_DTYPE, "resolved_position_long")
+RESOLVED_POSITION_SHORT = offset_of(ACCOUNT_ROW_DTYPE, "resolved_position_short")
+RESOLVED_OPEN_ORDERS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_open_orders")
+RESOLVED_GROSS_POSITION = offset_of(ACCOUNT_ROW_DTYPE, "resolved_gross_position")
+RESOLVED_DISPLAYED_SHARE_BPS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_displayed_share_bps")
+RESOLVED_PRICE_MOVE_BPS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_price_move_bps")
+RESOLVED_GROSS_EXPOSURE = offset_of(ACCOUNT_ROW_DTYPE, "resolved_gross_exposure")
+RESOLVED_NET_EXPOSURE = offset_of(ACCOUNT_ROW_DTYPE, "resolved_net_exposure")
+RESOLVED_CREDIT = offset_of(ACCOUNT_ROW_DTYPE, "resolved_credit")
+RESOLVED_DAILY_LOSS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_daily_loss")
+ACCOUNT_NEXT_MESSAGE_NS = offset_of(ACCOUNT_ROW_DTYPE, "next_message_ns")
+ACCOUNT_EXECUTION_WINDOW_START_NS = offset_of(ACCOUNT_ROW_DTYPE, "execution_window_start_ns")
+ACCOUNT_EXECUTION_COUNT = offset_of(ACCOUNT_ROW_DTYPE, "execution_count")
+ACCOUNT_CASH = offset_of(ACCOUNT_ROW_DTYPE, "cash")
+ACCOUNT_TRADE_CASH = offset_of(ACCOUNT_ROW_DTYPE, "trade_cash")
+ACCOUNT_POSITION_VALUE = offset_of(ACCOUNT_ROW_DTYPE, "position_value")
+ACCOUNT_DAY_START_VALUE = offset_of(ACCOUNT_ROW_DTYPE, "day_start_value")
+ACCOUNT_GROSS_EXPOSURE = offset_of(ACCOUNT_ROW_DTYPE, "gross_exposure")
+ACCOUNT_NET_IF_BOUGHT = offset_of(ACCOUNT_ROW_DTYPE, "net_if_bought")
+ACCOUNT_NET_IF_SOLD = offset_of(ACCOUNT_ROW_DTYPE, "net_if_sold")
+ACCOUNT_MARGIN = offset_of(ACCOUNT_ROW_DTYPE, "margin")
+
+INSTRUMENT_NUMERATOR = offset_of(INSTRUMENT_ROW_DTYPE, "notional_numerator")
+INSTRUMENT_DENOMINATOR = offset_of(INSTRUMENT_ROW_DTYPE, "notional_denominator")
+INSTRUMENT_LAST_PRICE = offset_of(INSTRUMENT_ROW_DTYPE, "last_price")
+INSTRUMENT_MID_PRICE = offset_of(INSTRUMENT_ROW_DTYPE, "mid_price")
+INSTRUMENT_OUTSIDE_PRICE = offset_of(INSTRUMENT_ROW_DTYPE, "outside_price")
+INSTRUMENT_CLOSE_PRICE = offset_of(INSTRUMENT_ROW_DTYPE, "close_price")
+INSTRUMENT_LAST_TIME_NS = offset_of(INSTRUMENT_ROW_DTYPE, "last_time_ns")
+INSTRUMENT_MID_TIME_NS = offset_of(INSTRUMENT_ROW_DTYPE, "mid_time_ns")
+INSTRUMENT_OUTSIDE_TIME_NS = offset_of(INSTRUMENT_ROW_DTYPE, "outside_time_ns")
+INSTRUMENT_REFERENCE_FLAGS = offset_of(INSTRUMENT_ROW_DTYPE, "reference_flags")
+INSTRUMENT_DISPLAYED_BID = offset_of(INSTRUMENT_ROW_DTYPE, "displayed_bid")
+INSTRUMENT_DISPLAYED_ASK = offset_of(INSTRUMENT_ROW_DTYPE, "displayed_ask")
+INSTRUMENT_WINDOW_PRICE = offset_of(INSTRUMENT_ROW_DTYPE, "window_price")
+INSTRUMENT_WINDOW_START_NS = offset_of(INSTRUMENT_ROW_DTYPE, "window_start_ns")
+INSTRUMENT_CONVERSION = offset_of(INSTRUMENT_ROW_DTYPE, "conversion")
+INSTRUMENT_MARGIN_BPS = offset_of(INSTRUMENT_ROW_DTYPE, "margin_bps")
+INSTRUMENT_VALUED_PRICE = offset_of(INSTRUMENT_ROW_DTYPE, "valued_price")
+INSTRUMENT_UNIT_VALUE = offset_of(INSTRUMENT_ROW_DTYPE, "unit_value")
+INSTRUMENT_NOTIONAL_RATIO = offset_of(INSTRUMENT_ROW_DTYPE, "notional_ratio")
+INSTRUMENT_UNIT_MARGIN = offset_of(INSTRUMENT_ROW_DTYPE, "unit_margin")
+
+PAIR_POSITION = offset_of(PAIR_ROW_DTYPE, "position")
+PAIR_WORKING_BUY = offset_of(PAIR_ROW_DTYPE, "working_buy")
+PAIR_WORKING_SELL = offset_of(PAIR_ROW_DTYPE, "working_sell")
+PAIR_UNIT_VALUE = offset_of(PAIR_ROW_DTYPE, "unit_value")
+PAIR_UNIT_MARGIN = offset_of(PAIR_ROW_DTYPE, "unit_margin")
+
+DUPLICATE_PRICE_UNITS = offset_of(DUPLICATE_ROW_DTYPE, "price_units")
+DUPLICATE_QUANTITY_UNITS = offset_of(DUPLICATE_ROW_DTYPE, "quantity_units")
+DUPLICATE_TERMS = offset_of(DUPLICATE_ROW_DTYPE, "terms")
+DUPLICATE_MARK_TIME_NS = offset_of(DUPLICATE_MARK_DTYPE, "time_ns")
+
+TEMPORARY_KIND = offset_of(TEMPORARY_ROW_DTYPE, "kind")
+TEMPORARY_END_NS = offset_of(TEMPORARY_ROW_DTYPE, "end_ns")
+TEMPORARY_VALUE_BEFORE = offset_of(TEMPORARY_ROW_DTYPE, "value_before")
+TEMPORARY_WAS_SET = offset_of(TEMPORARY_ROW_DTYPE, "was_set")
+
+# Limits that every account must have, itself or in the instrument; others bind where they are set.
+REQUIRED_MASK = sum(
+    1 << kind
+    for kind in range(control.LIMIT_KIND_ORDER_QUANTITY, control.LIMIT_KIND_OPEN_ORDERS + 1)
+)
