@@ -180,6 +180,14 @@ def test_a_zero_coupon_bond_has_its_years_for_a_duration() -> None:
     assert found.clean == pytest.approx(100 * np.exp(-0.03 * years), rel=1e-15)
 
 
+def test_a_zero_coupon_bond_counts_notional_coupon_periods() -> None:
+    bond = plain_bond(rates=())
+    found = from_yield(bond, day("2024-08-15"), 0.05, YieldConvention(kernels.COMPOUNDED, 2))
+    assert found.clean == pytest.approx(100 * 1.025**-19, rel=1e-14)
+    broken = from_yield(bond, day("2033-11-15"), 0.05)
+    assert broken.clean == pytest.approx(100 * 1.05 ** (-92 / 184 / 2), rel=1e-14)
+
+
 def test_step_coupons_repeat_the_last_one() -> None:
     bond = plain_bond(rates=(0.01, 0.02, 0.03))
     amounts = bond.payments(day("2024-02-15")).amounts

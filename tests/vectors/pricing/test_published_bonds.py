@@ -7,6 +7,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import date
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +291,73 @@ def test_what_is_no_file_of_blocks_fails_as_a_whole(text: str, tmp_path: Path) -
     result = bonds.judge([path])
     assert result.failed_count == 1
     assert "REASON_UNRECOGNISED_FILE" in result.failures[0].why
+
+
+# ---- other shapes of the same figures
+
+AXES = (
+    ["2010-06-20", "2011-06-20", "2012-06-20", "2016-06-20", "2019-06-20"],
+    [0.001, 0.1],
+    [0.2, 0.4],
+)
+
+
+def credit_block(**changes: Any) -> Document:
+    return {"cds_isda_markit": published()["cds_isda_markit"] | changes}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "for date in [2010-06-20, 2011-06-20, 2012-06-20, 2016-06-20, 2019-06-20],"
+        " for spread in [0.001, 0.1], for recovery in [0.2, 0.4]",
+        "term dates 20 June 2010, 2011, 2012, 2016, 2019; spreads 0.001, 0.1; recoveries 0.2, 0.4",
+        "5 term dates x 2 spreads x 2 recoveries",
+        ["maturity", "spread", "recovery"],
+        dict(zip(("maturities", "spreads", "recoveries"), AXES, strict=True)),
+    ],
+)
+def test_the_table_of_upfronts_may_name_its_axes_in_words(order: object, tmp_path: Path) -> None:
+    result = bonds.judge([written(tmp_path, credit_block(order=order))])
+    assert (result.passed, list(result.failures)) == (20, [])
+
+
+def test_another_order_of_axes_is_another_table(tmp_path: Path) -> None:
+    order = ["maturity", "recovery", "spread"]
+    result = bonds.judge([written(tmp_path, credit_block(order=order))])
+    assert (result.passed, result.failed_count) == (10, 10)
+
+
+def test_upfronts_may_stand_with_their_places(tmp_path: Path) -> None:
+    values = published()["cds_isda_markit"]["upfront"]
+    places = list(product(*AXES))
+    rows = [[*place, value] for place, value in zip(places, values, strict=True)]
+    names = ("term_date", "spread", "recovery_rate", "value")
+    objects = [dict(zip(names, entry, strict=True)) for entry in rows]
+    for upfront in (rows, objects):
+        result = bonds.judge([written(tmp_path, credit_block(upfront=upfront))])
+        assert (result.passed, list(result.failures)) == (20, [])
+
+
+def test_market_rows_may_be_as_the_terminal_prints_them(tmp_path: Path) -> None:
+    block = published()["bloomberg_verified_bonds"]
+    gilt = block["cases"][0] | {"face": 1_000_000, "ex_coupon": {"days": 6, "calendar": "UK"}}
+    gilt["rows"] = [
+        ["2013-05-29", 103, 38021.97802, 106.8021978, 7.495180593, 5.676044458, 0.4215314859],
+        {
+            "settlement_date": "2013-05-30",
+            "clean": 103,
+            "accrued": -1758.241758,
+            "dirty": 102.8241758,
+            "ytm": 7.496183543,
+            "mod_duration": 5.892816328,
+            "convexity": 0.4375621862,
+            "pv01": 0.06059239822,
+        },
+    ]
+    block["cases"] = [gilt]
+    result = bonds.judge([written(tmp_path, {"bloomberg_verified_bonds": block})])
+    assert (result.passed, list(result.failures)) == (1, [])
+    gilt["rows"][1]["pv01"] *= 1.001
+    result = bonds.judge([written(tmp_path, {"bloomberg_verified_bonds": block})])
+    assert result.failures[0].why.startswith("dv01:")

@@ -134,16 +134,7 @@ class Bond:
         self.day_counter = DayCounter(
             terms.day_count, schedule.period_months, schedule.end, calendar
         )
-        self._final = self._final_period()
         self.coupons = tuple(self._fixed_coupons(calendar) if coupons is None else coupons)
-
-    def _final_period(self) -> Period:
-        """The period that a single payment at maturity is counted in: the regular one before it."""
-        end = self.terms.schedule.end
-        last = self.periods[-1]
-        if self.terms.rates or self.terms.schedule.rule != DateRule.ZERO:
-            return last
-        return Period(last.start, end, False, (last.start, end))
 
     def _fixed_coupons(self, calendar: Calendar) -> list[Coupon]:
         rates = self.terms.rates
@@ -207,7 +198,7 @@ class Bond:
             amounts.append(coupon.amount)
             days.append(coupon.payment)
         if not days or days[-1] != self.maturity:
-            elapsed += self._years_between(counter, last, self.maturity, self._final)
+            elapsed += self._years_between(counter, last, self.maturity, self.periods[-1])
             times.append(elapsed)
             amounts.append(self.terms.redemption)
             days.append(self.maturity)

@@ -48,7 +48,7 @@ class FloatingTerms:
 
 
 def _projected(index: RateIndex, start: int, end: int, forecast: Curve, years: float) -> float:
-    first, last = forecast.discounts([max(start, forecast.reference), end])
+    first, last = forecast.discounts([start, end])
     return float((first / last - 1.0) / years)
 
 

@@ -95,7 +95,7 @@ def _step(seed: int, months: int, *, to_month_end: bool) -> int:
 def _check(terms: ScheduleTerms) -> None:
     if terms.end <= terms.start:
         raise refuse("end", "the end must lie after the start", day_text(terms.end))
-    if terms.rule != DateRule.ZERO and not 1 <= terms.period_months <= 60:
+    if not 1 <= terms.period_months <= 60:
         raise refuse("period_months", "the period must be 1 to 60 months", terms.period_months)
     first = terms.start if terms.first_coupon is None else terms.first_coupon
     last = terms.end if terms.last_coupon is None else terms.last_coupon
@@ -226,23 +226,14 @@ def unadjusted_dates(terms: ScheduleTerms) -> list[int]:
     return dates
 
 
-def notional_dates(
-    start: int, end: int, anchor: int, months: int, *, to_month_end: bool
-) -> list[int]:
-    """Notional coupon dates, regular from an anchor, from the last not after ``start`` on.
-
-    The list ends with the first that isn't before ``end``.
-    """
-    count = 0
-    while _step(anchor, count * months, to_month_end=to_month_end) > start:
-        count -= 1
-    while _step(anchor, (count + 1) * months, to_month_end=to_month_end) <= start:
+def _is_regular(start: int, end: int, seed: int, months: int, *, to_month_end: bool) -> bool:
+    """Whether two dates are neighbours on the grid that a seed spans."""
+    (seed_year, seed_month, _), (year, month, _) = civil_date(seed), civil_date(start)
+    count = ((year - seed_year) * 12 + month - seed_month) // months - 1
+    while _step(seed, (count + 1) * months, to_month_end=to_month_end) <= start:
         count += 1
-    dates = [_step(anchor, count * months, to_month_end=to_month_end)]
-    while dates[-1] < end:
-        count += 1
-        dates.append(_step(anchor, count * months, to_month_end=to_month_end))
-    return dates
+    first = _step(seed, count * months, to_month_end=to_month_end)
+    return first == start and end == _step(seed, (count + 1) * months, to_month_end=to_month_end)
 
 
 def _stub_dates(
@@ -263,6 +254,8 @@ def _seed(terms: ScheduleTerms, dates: list[int]) -> int:
     """A date that lies on the regular grid."""
     if terms.rule == DateRule.BACKWARD:
         return terms.end if terms.last_coupon is None else terms.last_coupon
+    if terms.rule == DateRule.ZERO:
+        return terms.end
     if terms.rule == DateRule.FORWARD:
         return terms.start if terms.first_coupon is None else terms.first_coupon
     return dates[1]
@@ -275,24 +268,17 @@ def build(terms: ScheduleTerms) -> list[Period]:
     to_month_end = _keeps_month_end(terms, seed)
     adjusted = [terms.calendar.adjust(day, terms.convention) for day in dates[:-1]]
     adjusted.append(terms.calendar.adjust(dates[-1], terms.end_convention))
-    periods = []
+    months, periods = terms.period_months, []
     for index, (start, end) in enumerate(pairwise(dates)):
-        if terms.rule in (DateRule.ZERO, DateRule.THIRD_WEDNESDAY):
-            notional = [start, end]
-        else:
-            notional = notional_dates(
-                start, end, seed, terms.period_months, to_month_end=to_month_end
-            )
-            if notional != [start, end]:
-                notional = _stub_dates(
-                    start, end, terms.period_months, is_last=index > 0, to_month_end=to_month_end
-                )
-        is_regular = notional == [start, end]
-        if is_regular:
-            # A regular period is its own reference, wherever holidays have moved its ends.
-            notional = [adjusted[index], adjusted[index + 1]]
-        if adjusted[index] < adjusted[index + 1]:
-            periods.append(
-                Period(adjusted[index], adjusted[index + 1], is_regular, tuple(notional))
-            )
+        first, last = adjusted[index], adjusted[index + 1]
+        # A regular period is its own reference, wherever holidays have moved its ends.
+        notional = [first, last]
+        is_regular = terms.rule == DateRule.THIRD_WEDNESDAY or _is_regular(
+            start, end, seed, months, to_month_end=to_month_end
+        )
+        if not is_regular:
+            is_last = index > 0 or (terms.rule == DateRule.FORWARD and terms.first_coupon is None)
+            notional = _stub_dates(start, end, months, is_last=is_last, to_month_end=to_month_end)
+        if first < last:
+            periods.append(Period(first, last, is_regular, tuple(notional)))
     return periods

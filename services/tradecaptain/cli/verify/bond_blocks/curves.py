@@ -149,7 +149,7 @@ def _said_dates(words: str) -> list[str]:
     found = re.findall(r"\d{4}-\d{2}-\d{2}", words)
     if found:
         return found
-    pattern = r"(\d{1,2})(?:st|nd|rd|th)? ?([a-z]{3})[a-z]*,? ((?:\d{4}(?:, ?| and )?)+)"
+    pattern = r"(\d{1,2})(?:st|nd|rd|th)? ?([a-z]{3})[a-z]*,? ((?:\d{4}(?:, ?| and |/)?)+)"
     for date, month, years in re.findall(pattern, words.lower()):
         if month in _MONTH_NAMES:
             number = _MONTH_NAMES.index(month) + 1
@@ -159,11 +159,12 @@ def _said_dates(words: str) -> list[str]:
     return found
 
 
-def _said_numbers(words: str, key: str) -> list[float]:
-    """The numbers in a list that follows a word."""
+def _said_fractions(words: str, key: str) -> list[float]:
+    """The numbers between zero and one in a list that follows a word."""
     number = r"\d*\.?\d+(?:e-?\d+)?"
     found = re.search(rf"{key}[a-z]*[^\d.]*((?:{number}(?:, ?| and |; ?|/ ?)?)+)", words.lower())
-    return [float(item) for item in re.findall(number, found[1])] if found else []
+    values = [float(item) for item in re.findall(number, found[1])] if found else []
+    return values if all(0.0 < value < 1.0 for value in values) else []
 
 
 def _axes(order: object) -> list[tuple[str, list[Any]]]:
@@ -180,8 +181,8 @@ def _axes(order: object) -> list[tuple[str, list[Any]]]:
     words = order if isinstance(order, str) else orjson.dumps(order).decode()
     undated = re.sub(r"\d{4}-\d{2}-\d{2}", "", words)
     known["maturity"] = _said_dates(words) or known["maturity"]
-    known["spread"] = _said_numbers(undated, "spread") or known["spread"]
-    known["recovery"] = _said_numbers(undated, "recover") or known["recovery"]
+    known["spread"] = _said_fractions(undated, "spread") or known["spread"]
+    known["recovery"] = _said_fractions(undated, "recover") or known["recovery"]
     places = {
         "maturity": re.search(r"matur|term|date|tenor", words.lower()),
         "spread": re.search(r"spread", words.lower()),
@@ -191,24 +192,46 @@ def _axes(order: object) -> list[tuple[str, list[Any]]]:
     return [(name, known[name]) for name in sorted(known, key=lambda name: order_of[name])]
 
 
-def _credit_cases(block: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each upfront with its place in the table and the quotes behind it."""
-    names = ("trade_date", "deposits_months", "swaps_years", "notional", "running_coupon")
-    shared = {name: block.get(name) for name in names}
+def _named_upfront(entry: object) -> dict[str, Any] | None:
+    """Place and value of an upfront that tells both, by name or in the usual order."""
+    names = ("maturity", "spread", "recovery", "upfront")
+    if isinstance(entry, list) and len(entry) == len(names) and isinstance(entry[0], str):
+        return dict(zip(names, entry, strict=True))
+    if not isinstance(entry, Mapping):
+        return None
+    patterns = {"maturity": "matur|term|date", "spread": "spread", "recovery": "recover"}
+    fields: dict[str, Any] = {}
+    for key, value in entry.items():
+        matching = (name for name, words in patterns.items() if re.search(words, key.lower()))
+        fields[next(matching, "upfront")] = value
+    return fields
+
+
+def _credit_places(block: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each upfront with its place in the table; one malformed place if they don't fit."""
     upfronts = block.get("upfront")
-    axes = _axes(block.get("order", ""))
-    places = list(product(*(values for _, values in axes)))
     flat: list[Any] = list(upfronts) if isinstance(upfronts, list) else []
+    named = [_named_upfront(entry) for entry in flat]
+    if flat and all(named):
+        return [place for place in named if place is not None]
     while flat and isinstance(flat[0], list):
         flat = [item for part in flat for item in part]
+    axes = _axes(block.get("order", ""))
+    names = [name for name, _ in axes]
+    places = list(product(*(values for _, values in axes)))
     if len(flat) != len(places):
-        # Malformed, and told so by the judge of its one case.
-        return [{**shared, "upfront": None}]
-    axis_names = [name for name, _ in axes]
+        return [{"upfront": None}]
     return [
-        {**shared, **dict(zip(axis_names, place, strict=True)), "upfront": value}
+        {**dict(zip(names, place, strict=True)), "upfront": value}
         for place, value in zip(places, flat, strict=True)
     ]
+
+
+def _credit_cases(block: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each upfront with the quotes behind it."""
+    names = ("trade_date", "deposits_months", "swaps_years", "notional", "running_coupon")
+    shared = {name: block.get(name) for name in names}
+    return [{**shared, **place} for place in _credit_places(block)]
 
 
 @cache

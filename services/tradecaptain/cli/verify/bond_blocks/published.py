@@ -33,6 +33,7 @@ from tradecaptain.kernels.pricing.civil_date import add_months
 from tradecaptain.pricing.fixed_income.accrual import DayCounter
 from tradecaptain.pricing.fixed_income.bonds import (
     BASIS_POINT,
+    Analytics,
     Bond,
     BondTerms,
     ExCoupon,
@@ -48,6 +49,8 @@ from tradecaptain.pricing.fixed_income.schedules import DateRule, ScheduleTerms
 
 GRID_RELATIVE: Final = 1e-8
 GRID_DV01_RELATIVE: Final = 1e-6
+FIGURE_TOLERANCE: Final = 1e-6
+COARSEST_TOLERANCE: Final = 1e-3
 PERCENT_ABOVE: Final = 0.3
 """A coupon or yield above this is written in percent."""
 MODIFIED_FOLLOWING: Final = BusinessDayConvention.MODIFIED_FOLLOWING
@@ -244,6 +247,9 @@ _ALIASES: Final[Mapping[str, str]] = {
     "ytm": "yield",
     "modified": "modified_duration",
     "mod_duration": "modified_duration",
+    "pv01": "dv01",
+    "pv_01": "dv01",
+    "bpv": "dv01",
     "macaulay_duration": "macaulay",
 }
 
@@ -261,55 +267,64 @@ def _market_rows(case: Case) -> list[Case]:
     return found
 
 
-def _tolerances(case: Case) -> dict[str, float]:
-    """What each figure may be off by: Australia's are printed with fewer digits than the gilt's."""
-    is_coarse = re.search(r"austral|agb", case.text("name").lower()) is not None
-    money, rate = (1e-3, 1e-5) if is_coarse else (1e-6, 1e-6)
-    allowed = {"accrued": money, "npv": money, "yield": rate}
-    shape = 1e-4 if is_coarse else 1e-6
-    allowed |= dict.fromkeys(("duration", "modified_duration", "macaulay", "convexity"), shape)
-    if "tol" in case:
-        stated = case.raw("tol")
-        if isinstance(stated, Mapping):
-            fields = row(stated, "tol")
-            allowed |= {_ALIASES.get(key, key): fields.number(key) for key in stated}
-        else:
-            allowed = dict.fromkeys(allowed, case.number("tol"))
-    return allowed
+def _printed_unit(due: float) -> float:
+    """One unit in the last decimal that a figure is printed with, from 1e-6 to 1e-3."""
+    decimals = len(f"{due!r}".partition(".")[2])
+    return min(max(10.0**-decimals, FIGURE_TOLERANCE), COARSEST_TOLERANCE)
 
 
-def _expect_any(found: tuple[float, ...], due: float, allowed: float, name: str) -> None:
+def _stated_tolerances(case: Case) -> dict[str, float]:
+    """Tolerances of a case by figure, or one for all under an empty name."""
+    if "tol" not in case:
+        return {}
+    stated = case.raw("tol")
+    if not isinstance(stated, Mapping):
+        return {"": case.number("tol")}
+    fields = row(stated, "tol")
+    return {_ALIASES.get(key, key): fields.number(key) for key in stated}
+
+
+def _readings(found: Analytics, face: float) -> dict[str, tuple[tuple[float, float], ...]]:
+    """Each figure in the ways in which it is printed: its value, and the unit it is printed in.
+
+    Accrued interest is per 100 or in money for the face, a yield may be in percent, and Bloomberg
+    prints a hundredth of the convexity in years squared.
+    """
+    per_face, percent, hundredth = face / 100.0, 100.0, 0.01
+    return {
+        "accrued": ((found.accrued, 1.0), (found.accrued * per_face, per_face)),
+        "npv": ((found.dirty, 1.0),),
+        "yield": ((found.yield_, 1.0), (percent * found.yield_, percent)),
+        "duration": ((found.modified, 1.0), (found.macaulay, 1.0)),
+        "modified_duration": ((found.modified, 1.0),),
+        "macaulay": ((found.macaulay, 1.0),),
+        "convexity": ((found.convexity, 1.0), (hundredth * found.convexity, 1.0)),
+        "dv01": ((found.dv01, 1.0),),
+    }
+
+
+def _expect_any(
+    found: tuple[tuple[float, float], ...], due: float, allowed: float, name: str
+) -> None:
     """One of several readings of a figure must be the published one."""
-    if not any(abs(value - due) <= allowed for value in found):
-        raise WrongError(f"{name}: none of {found!r} is within {allowed:g} of {due!r}")
+    if not any(abs(value - due) <= allowed * max(unit, 1.0) for value, unit in found):
+        values = ", ".join(repr(value) for value, _ in found)
+        raise WrongError(f"{name}: none of {values} is within {allowed:g} of {due!r}")
 
 
 def _expect_market_row(
-    bond: Bond, market: Case, convention: YieldConvention, allowed: dict[str, float], face: float
+    bond: Bond, market: Case, convention: YieldConvention, stated: dict[str, float], face: float
 ) -> None:
-    settlement = day(market, "settle")
-    found = from_clean_price(bond, settlement, market.number("price"), convention)
-    # Accrued interest is printed per 100, or in money for the face.
-    accrued = (found.accrued, found.accrued * face / 100.0)
-    # Bloomberg prints a hundredth of the convexity in years squared.
-    convexity = (found.convexity, found.convexity / 100.0)
-    readings: dict[str, tuple[float, ...]] = {
-        "accrued": accrued,
-        "npv": (found.dirty,),
-        "duration": (found.modified, found.macaulay),
-        "modified_duration": (found.modified,),
-        "macaulay": (found.macaulay,),
-        "convexity": convexity,
-    }
-    for name, values in readings.items():
+    settlement, price = day(market, "settle"), market.number("price")
+    found = from_clean_price(bond, settlement, price, convention)
+    for name, values in _readings(found, face).items():
         if name in market:
-            _expect_any(values, market.number(name), allowed[name], name)
-    if "yield" in market:
-        due = market.number("yield")
-        _expect_any((found.yield_, 100.0 * found.yield_), due, allowed["yield"], "yield")
-        again = from_yield(bond, settlement, found.yield_, convention)
-        expect_near(again.clean, market.number("price"), allowed["npv"], "price from yield")
-    unread = [name for name in market.unread() if name != "tol"]
+            due = market.number(name)
+            allowed = stated.get(name, stated.get("", _printed_unit(due)))
+            _expect_any(values, due, allowed, name)
+    again = from_yield(bond, settlement, found.yield_, convention)
+    expect_near(again.clean, price, FIGURE_TOLERANCE, "price from yield")
+    unread = market.unread()
     if unread:
         raise NotApplicableError(f"fields of rows without a meaning here: {', '.join(unread)}")
 
@@ -335,11 +350,11 @@ def _bloomberg(case: Case) -> None:
         day_count=day_count_of(case.text("day_count")),
         ex_coupon=_ex_coupon(case),
     )
-    bond, allowed = Bond(terms), _tolerances(case)
+    bond, stated = Bond(terms), _stated_tolerances(case)
     face = case.number("face", 100.0)
     for market in _market_rows(case):
         convention = YieldConvention(COMPOUNDED, 12 // months)
-        _expect_market_row(bond, market, convention, allowed, face)
+        _expect_market_row(bond, market, convention, stated, face)
 
 
 def _brazil_terms(maturity: int, settlement: int, brazil: Calendar) -> BondTerms:
@@ -380,7 +395,7 @@ def _bond_grid(case: Case) -> None:
         expect_relative(getattr(found, name), case.number(name), GRID_RELATIVE, name)
     # A basis point is told to first order, or with the convexity that a whole one has.
     bend = 0.5 * found.convexity * found.dirty * BASIS_POINT**2
-    readings, due = (found.dv01, found.dv01 - bend), case.number("dv01")
+    readings, due = ((found.dv01, 1.0), (found.dv01 - bend, 1.0)), case.number("dv01")
     _expect_any(readings, due, GRID_DV01_RELATIVE * abs(due), "dv01")
     again = from_clean_price(Bond(terms), day(case, "settle"), case.number("clean"), convention)
     expect_near(again.yield_, rate, GRID_RELATIVE, "yield")
