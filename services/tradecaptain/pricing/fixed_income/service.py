@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, override
 
 import numpy as np
@@ -18,6 +19,7 @@ from tradecaptain.pricing.fixed_income.bonds import (
     from_clean_price,
     from_yield,
 )
+from tradecaptain.pricing.fixed_income.calendars import holidays_are_loaded
 from tradecaptain.pricing.fixed_income.curve_analytics import (
     key_rate_durations,
     value_on_curve,
@@ -61,51 +63,61 @@ class Bonds(bonds_pb2_grpc.BondServiceServicer):
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
 
+    async def _answer[Request, Answer](
+        self, answer: Callable[[Request], Answer], request: Request, *, is_large: bool = False
+    ) -> Answer:
+        """Answer here, or beside the loop what is large or must load the holidays first."""
+        if is_large or not holidays_are_loaded():
+            return await self._pool.run(answer, request)
+        return answer(request)
+
     @override
     async def AnalyseBond(
         self, request: bonds_pb2.AnalyseBondRequest, context: Any
     ) -> bonds_pb2.AnalyseBondResponse:
         """Price, yield and sensitivities of one bond."""
-        return bonds_pb2.AnalyseBondResponse(analytics=_analyse(request.query, "query"))
+        return await self._answer(_analyse_one, request)
 
     @override
     async def AnalyseBonds(
         self, request: bonds_pb2.AnalyseBondsRequest, context: Any
     ) -> bonds_pb2.AnalyseBondsResponse:
         """The same for many, in their order."""
-        if len(request.queries) <= INLINE_BONDS:
-            return _analyse_all(request)
-        return await self._pool.run(_analyse_all, request)
+        is_large = len(request.queries) > INLINE_BONDS
+        return await self._answer(_analyse_all, request, is_large=is_large)
 
     @override
     async def SolveYields(
         self, request: bonds_pb2.SolveYieldsRequest, context: Any
     ) -> bonds_pb2.SolveYieldsResponse:
         """Yields of columns of payments."""
-        if len(request.amounts) <= INLINE_PAYMENTS:
-            return _solve_yields(request)
-        return await self._pool.run(_solve_yields, request)
+        is_large = len(request.amounts) > INLINE_PAYMENTS
+        return await self._answer(_solve_yields, request, is_large=is_large)
 
     @override
     async def CompareBondWithCurve(
         self, request: bonds_pb2.CompareBondWithCurveRequest, context: Any
     ) -> bonds_pb2.CompareBondWithCurveResponse:
         """Value on a curve, z-spread, key rate durations."""
-        return _compare(request)
+        return await self._answer(_compare, request)
 
     @override
     async def BuildCurve(
         self, request: bonds_pb2.BuildCurveRequest, context: Any
     ) -> bonds_pb2.BuildCurveResponse:
         """A curve that reproduces its quotes."""
-        return await self._pool.run(_build_curve, request)
+        return await self._answer(_build_curve, request, is_large=True)
 
     @override
     async def PriceCreditDefaultSwap(
         self, request: bonds_pb2.PriceCreditDefaultSwapRequest, context: Any
     ) -> bonds_pb2.PriceCreditDefaultSwapResponse:
         """All quotes of a contract from one of them."""
-        return _price_credit(request)
+        return await self._answer(_price_credit, request)
+
+
+def _analyse_one(request: bonds_pb2.AnalyseBondRequest) -> bonds_pb2.AnalyseBondResponse:
+    return bonds_pb2.AnalyseBondResponse(analytics=_analyse(request.query, "query"))
 
 
 def _analyse(query: bonds_pb2.BondQuery, field: str) -> bonds_pb2.BondAnalytics:
