@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
 from hypothesis import HealthCheck, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from support.matching_driver import EngineDriver, without_zeros
+from tradecaptain.base.clock import ManualClock
 from tradecaptain.base.jit import JIT_DISABLED
+from tradecaptain.base.memory import address_of
 from tradecaptain.kernels.matching import InstrumentRules, MatchingCapacity
+from tradecaptain.orderbook.view_layout import ViewCapacity
+from tradecaptain.orderbook.views import BookViews
+from tradecaptain.wire import book_event
 from twins.matching.naive_records import Book
 from twins.matching.naive_venue import NaiveVenue
 
@@ -27,6 +33,19 @@ ACCOUNTS = st.sampled_from([5, 5, 6, 7])
 GROUPS = st.sampled_from([0, 0, 0, 7])
 STP = st.sampled_from([0, 0, 0, 0, 1, 2, 3, 4])
 RESTING = st.sampled_from([1, 2, 2])
+
+
+VIEWS = ViewCapacity(orders=512, levels=128, rows=1 << 10, instrument_limit=16)
+
+
+class Nobody:
+    """Listens to views, and does nothing."""
+
+    def changed(self, instrument_id: int, level: Any, updates: Any) -> None:
+        """Something changed."""
+
+    def skipped(self, instrument_id: int, level: Any) -> None:
+        """Something was left out."""
 
 
 def comparable(events: list[dict[str, int]]) -> list[dict[str, int]]:
@@ -89,6 +108,7 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
         )
         self.book = book
         self.sequence = 0
+        self.views = BookViews([1, 2], 3, VIEWS, Nobody(), ManualClock())
 
     def stamps(self) -> dict[str, int]:
         self.sequence += 1
@@ -98,6 +118,18 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
         assert ours[0] == [without_zeros(event) for event in expected[0]]
         assert comparable(ours[1]) == comparable(expected[1])
         self.check_conservation(ours[0])
+        self.follow(ours[1])
+
+    def follow(self, events: list[dict[str, int]]) -> None:
+        """A follower of the book events comes to the same book, hidden orders and all."""
+        records = np.zeros(len(events), book_event.DTYPE)
+        for row, event in zip(records, events, strict=True):
+            book_event.initialise(row.__array_interface__["data"][0])
+            for name, value in event.items():
+                row[name] = value
+        if events:
+            self.views.apply(address_of(records), records.strides[0], len(records))
+        assert self.views.is_valid(1)
 
     def check_conservation(self, executions: list[dict[str, int]]) -> None:
         sides: Counter[tuple[int, int]] = Counter()
@@ -433,7 +465,7 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
 
 TestFeaturesMatchNaiveVenue = FeaturesMatchNaiveVenue.TestCase
 TestFeaturesMatchNaiveVenue.settings = settings(
-    max_examples=20 if JIT_DISABLED else 200,
+    max_examples=10 if JIT_DISABLED else 100,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=list(HealthCheck),
