@@ -167,6 +167,8 @@ def take_bar(program: Any, bars: int, count: int, index: int) -> None:
         if load_i64(node + layout.BEGIN * WORD_BYTES) <= bar:
             take_range(node, position, position + 1)
             column_count = load_i64(node + layout.COLUMN_COUNT * WORD_BYTES)
+            if load_i64(node + layout.IS_REMEMBERED * WORD_BYTES) == 0:
+                column_count = 0
             for slot in range(load_i64(node + layout.INPUT_COUNT * WORD_BYTES), column_count):
                 address = load_i64(node + (layout.COLUMNS + slot) * WORD_BYTES)
                 place = address + position * WORD_BYTES

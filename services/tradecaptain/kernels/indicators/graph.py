@@ -83,6 +83,7 @@ class NodePlan:
     begin: int
     integers: tuple[int, ...]
     reals: tuple[float, ...]
+    look_back: int
     state_words: int
 
 
@@ -146,6 +147,7 @@ class Graph:
                     begin=begin,
                     integers=tuple(integers),
                     reals=tuple(reals),
+                    look_back=look_back,
                     state_words=state_words,
                 )
             )

@@ -34,7 +34,9 @@ REALS: Final = 10
 REALS_MAX: Final = 10
 COLUMN_IDS: Final = 20
 """Which columns of the program: inputs first, then results."""
-COLUMNS_MAX: Final = 18
+COLUMNS_MAX: Final = 17
+IS_REMEMBERED: Final = 37
+"""Whether any node looks back on a result of this one."""
 COLUMNS: Final = 38
 """Addresses of element 0 of each."""
 STATE: Final = 56

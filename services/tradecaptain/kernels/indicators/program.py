@@ -96,7 +96,7 @@ class Program:
         return self.indicator.inputs
 
 
-def _node_words(plan: NodePlan) -> IntArray:
+def _node_words(plan: NodePlan, remembered: set[int]) -> IntArray:
     words = np.zeros(layout.STATE + plan.state_words, np.int64)
     reals = words.view(np.float64)
     words[layout.FUNCTION] = _function_word(plan)
@@ -104,6 +104,7 @@ def _node_words(plan: NodePlan) -> IntArray:
     words[layout.INPUT_COUNT] = plan.input_count
     words[layout.COLUMN_COUNT] = len(plan.columns)
     words[layout.WORDS] = len(words)
+    words[layout.IS_REMEMBERED] = not remembered.isdisjoint(plan.columns[plan.input_count :])
     words[layout.INTEGERS : layout.INTEGERS + len(plan.integers)] = plan.integers
     reals[layout.REALS : layout.REALS + len(plan.reals)] = plan.reals
     words[layout.COLUMN_IDS : layout.COLUMN_IDS + len(plan.columns)] = plan.columns
@@ -133,7 +134,13 @@ def lay_out(
             copied = expressions.copy(graph, column)
             outputs[place] = column = Column(copied.number, column.begin)
         taken.add(column.number)
-    words = [_node_words(plan) for plan in graph.nodes]
+    remembered = {
+        number
+        for plan in graph.nodes
+        if plan.look_back
+        for number in plan.columns[: plan.input_count]
+    }
+    words = [_node_words(plan, remembered) for plan in graph.nodes]
     nodes = np.concatenate(words) if words else np.zeros(0, np.int64)
     numbers = tuple(column.number for column in outputs)
     own = {*range(len(graph.inputs)), *numbers}
