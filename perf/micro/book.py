@@ -131,7 +131,7 @@ def peer_results(
 def mix_results(case: Case, driver: Path, smoke: bool) -> tuple[list[Result], float]:
     """All that is measured on the mix at one size, and the cost of a command."""
     measured = SMOKE_MEASURED if smoke else MEASURED
-    repeats = 2 if smoke else REPEATS
+    repeats = 2 if smoke or case.live_orders > 100_000 else REPEATS
     # Long enough for the book to fill, and to lose its first order.
     warm_count = max(SMOKE_MEASURED, 4 * case.live_orders)
     settings = FlowSettings(warm_count + measured, case.live_orders, case.instruments, 1_000)

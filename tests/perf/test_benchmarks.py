@@ -22,6 +22,7 @@ METRICS = {
         "order_path.rate_ratio",
     },
     "tick_path": {"tick_path.ticks_per_second"},
+    "book": {"book.ops_1k", "book.p99_ns_1k", "book.bytes_per_order", "book.ratio_liquibook_1k"},
     "edge": {"edge.unary_ratio", "edge.batch_ratio", "edge.stream_ratio"},
     "start": {"start.warm_seconds", "start.cold_seconds", "start.idle_pss_mb"},
 }

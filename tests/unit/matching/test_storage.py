@@ -1,0 +1,81 @@
+"""What the tables of an engine do when they grow, and when prices go far."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from support.matching_driver import EngineDriver
+from support.matching_flow import BASE
+from tradecaptain.kernels.matching import InstrumentRules, MatchingCapacity
+from tradecaptain.kernels.matching.layout import FIRST_ORDER_BUCKETS, ORDER_IDS_CLIENT
+from tradecaptain.wire import execution_event
+
+ORDERS = 2 * FIRST_ORDER_BUCKETS + 300
+"""Enough for the table of order ids to double and to begin the next round."""
+CAPACITY = MatchingCapacity(
+    orders=4 * FIRST_ORDER_BUCKETS, levels=512, instruments=1, instrument_ids=2, account_ids=16
+)
+NEW = {
+    "action": 1,
+    "order_type": 1,
+    "time_in_force": 1,
+    "instrument_id": 1,
+    "account_id": 7,
+    "quantity_units": 3,
+}
+LARGEST, SMALLEST = 2**63 - 1, -(2**63)
+
+
+def kinds(events: tuple[list[dict[str, int]], list[dict[str, int]]]) -> list[int]:
+    return [event["execution_type"] for event in events[0]]
+
+
+@pytest.mark.parametrize("distance", [1, 1 << 20, (1 << 40) + 1])
+def test_orders_are_found_while_the_table_of_ids_grows(distance: int) -> None:
+    driver = EngineDriver([InstrumentRules(1)], CAPACITY, order_ids=ORDER_IDS_CLIENT)
+    names = [distance * (number + 1) for number in range(ORDERS)]
+    for index, name in enumerate(names):
+        price = index % 50
+        order = NEW | {"side": 1, "price_units": price, "client_order_id0": name}
+        assert kinds(driver.submit(order)) == [execution_event.EXECUTION_TYPE_ACCEPTED]
+    header = driver.engine.header[0]
+    assert header["order_bucket_mask"] == 2 * FIRST_ORDER_BUCKETS - 1
+    assert header["order_buckets_split"] > 200
+    random.Random(1).shuffle(names)
+    for name in names:
+        cancel = {"action": 2, "order_id": name, "instrument_id": 1, "account_id": 7}
+        assert kinds(driver.submit(cancel)) == [execution_event.EXECUTION_TYPE_CANCELLED]
+    assert header["order_count"] == 0
+
+
+def test_a_market_that_falls_through_a_hundred_thousand_increments_takes_no_room() -> None:
+    capacity = MatchingCapacity(
+        orders=64, levels=32, instruments=1, instrument_ids=2, account_ids=16
+    )
+    driver = EngineDriver([InstrumentRules(1)], capacity)
+    live: list[int] = []
+    for step in range(400):
+        middle = 50_000 - 250 * step
+        for side, price in ((1, middle - 1), (2, middle + 1)):
+            number = int(driver.engine.header[0]["last_order_number"]) + 1
+            assert kinds(driver.submit(NEW | {"side": side, "price_units": price}))[0] == 1
+            live.append(number)
+        while len(live) > 20:
+            driver.submit({"action": 2, "order_id": BASE + live.pop(0), "account_id": 7})
+        assert driver.depth(1, 1)[0][0] == middle - 1
+    header = driver.engine.header[0]
+    assert header["used_levels"] <= 32
+    assert header["used_nodes"] <= header["used_levels"]
+
+
+def test_prices_at_the_edges_of_int64_rest_beside_each_other() -> None:
+    driver = EngineDriver([InstrumentRules(1)], CAPACITY)
+    bids = [SMALLEST, SMALLEST + 1, -1, 0]
+    asks = [1, 2, LARGEST - 1, LARGEST]
+    for price in bids:
+        driver.submit(NEW | {"side": 1, "price_units": price})
+    for price in asks:
+        driver.submit(NEW | {"side": 2, "price_units": price})
+    assert [level[0] for level in driver.depth(1, 1)] == sorted(bids, reverse=True)
+    assert [level[0] for level in driver.depth(1, 2)] == asks
