@@ -62,6 +62,24 @@ def _floats_at_overload(address: Any, count: Any) -> Callable[..., Any]:
     return lambda address, count: _floats_from(address)
 
 
+def floats_address(floats: Any) -> int:
+    """Address of the first number, for a kernel that is called with it."""
+    return int(floats.ctypes.data)
+
+
+@intrinsic
+def _address_of(typing_context: Any, floats: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ptrtoint(arguments[0], ir.IntType(64))
+
+    return types.int64(floats), codegen
+
+
+@overload(floats_address, strict=False)
+def _floats_address_overload(floats: Any) -> Callable[..., Any]:
+    return lambda floats: _address_of(floats)
+
+
 def stack_floats(count: int) -> Any:
     """Scratch of ``count`` float64, a constant; not initialised.
 

@@ -36,7 +36,8 @@ class Family:
     ``time_rows`` are the rows that shrink as time passes. ``solve`` stands in place of the kernels
     where a family chooses its method option by option. A family without a check has kernels of
     values and greeks that check as they price: they take the status as a third argument and return
-    how many options are invalid. ``pairs`` does so for the call and the put at once.
+    how many options are invalid. ``pairs`` does so for the call and the put at once,
+    ``accurate_values`` for values alone.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Family:
     time_rows: tuple[int, ...] = (3,)
     solve: Callable[[FloatArray, int], Outcome] | None = None
     pairs: BlockKernel | None = None
+    accurate_values: BlockKernel | None = None
 
     @property
     def depth(self) -> int:

@@ -17,6 +17,9 @@ the maximum, an input outside its domain); zero with ``PRICE_CARRIES_NO_VOLATILI
 exactly the intrinsic value. Time must be above zero. Accuracy: a few units in the last place of
 what the price determines.
 
+These are the scalar forms, with a bracket around every root; ``implied_block`` has the array forms
+and comes here for what is out of the ordinary.
+
 Sources: Jäckel, Let's Be Rational (2013) and Implied Normal Volatility (2017), for the scaling and
 the choice of objectives.
 """
@@ -24,22 +27,8 @@ the choice of objectives.
 from __future__ import annotations
 
 import math
-from typing import Any
 
-import numba
-from tradecaptain.base.jit import inline, kernel
-from tradecaptain.kernels.pricing.columns import (
-    BLOCK_TYPE,
-    RATE,
-    RIGHT,
-    SPOT,
-    STATUS_TYPE,
-    STRIKE,
-    TIME,
-    VALUE,
-    YIELD,
-)
-from tradecaptain.kernels.pricing.columns import VOLATILITY as PRICE
+from tradecaptain.base.jit import inline
 from tradecaptain.kernels.pricing.elementary import (
     INVERSE_ROOT_TWO_PI,
     exponential,
@@ -51,7 +40,6 @@ from tradecaptain.kernels.pricing.elementary import (
 from tradecaptain.kernels.pricing.status import (
     INVALID_PRICE,
     INVALID_TIME,
-    INVALID_YIELD,
     OK,
     PRICE_ABOVE_MAXIMUM,
     PRICE_BELOW_INTRINSIC,
@@ -59,9 +47,6 @@ from tradecaptain.kernels.pricing.status import (
 )
 from tradecaptain.kernels.pricing.validity import (
     PRICE_MAX,
-    is_rate,
-    lognormal_status,
-    normal_status,
 )
 
 STEPS_MAX = 80
@@ -331,52 +316,10 @@ def bachelier_implied_volatility(
 
 
 @inline
-def _price_status(price: float, time: float) -> int:
+def price_status(price: float, time: float) -> int:
+    """Status of what an implied volatility needs beyond the inputs of the model."""
     if not time >= TIME_MIN:
         return INVALID_TIME
     if not abs(price) <= PRICE_MAX:
         return INVALID_PRICE
     return OK
-
-
-@kernel(numba.void(BLOCK_TYPE, STATUS_TYPE, BLOCK_TYPE))
-def black_implied_volatilities(inputs: Any, status: Any, outputs: Any) -> None:
-    """Implied volatilities into row ``VALUE``; ``inputs`` has prices in the row of volatilities.
-
-    With 6 rows of inputs the underlying is a future (Black-76), with 7 there is a row of yields.
-    """
-    rows = inputs.shape[0]
-    for index in range(inputs.shape[1]):
-        right, spot, strike = inputs[RIGHT, index], inputs[SPOT, index], inputs[STRIKE, index]
-        time, price, rate = inputs[TIME, index], inputs[PRICE, index], inputs[RATE, index]
-        dividend_yield = inputs[YIELD, index] if rows > YIELD else rate
-        result = lognormal_status(right, spot, strike, time, 0.0, rate)
-        if result == OK:
-            result = _price_status(price, time)
-        if result == OK and not is_rate(dividend_yield, time):
-            result = INVALID_YIELD
-        volatility = math.nan
-        if result == OK:
-            volatility, result = black_implied_volatility(
-                right, spot, strike, time, price, rate, dividend_yield
-            )
-        outputs[VALUE, index] = volatility
-        status[index] = result
-
-
-@kernel(numba.void(BLOCK_TYPE, STATUS_TYPE, BLOCK_TYPE))
-def bachelier_implied_volatilities(inputs: Any, status: Any, outputs: Any) -> None:
-    """As ``black_implied_volatilities``, of the normal model (6 rows of inputs)."""
-    for index in range(inputs.shape[1]):
-        right, forward, strike = inputs[RIGHT, index], inputs[SPOT, index], inputs[STRIKE, index]
-        time, price, rate = inputs[TIME, index], inputs[PRICE, index], inputs[RATE, index]
-        result = normal_status(right, forward, strike, time, 0.0, rate)
-        if result == OK:
-            result = _price_status(price, time)
-        volatility = math.nan
-        if result == OK:
-            volatility, result = bachelier_implied_volatility(
-                right, forward, strike, time, price, rate
-            )
-        outputs[VALUE, index] = volatility
-        status[index] = result

@@ -16,10 +16,10 @@ Source: as ``black_scholes``; one exponential serves both tails, since
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 import numba
+import numpy as np
 from tradecaptain.base.floats import floats_at, in_register, stack_floats
 from tradecaptain.base.jit import inline_always, kernel
 from tradecaptain.kernels.pricing.black_scholes import black_scholes_higher_greeks
@@ -151,7 +151,7 @@ def discount_pass(
     """Root of time, deviation, and both prices discounted."""
     roots, deviations, spot_legs, strike_legs, _, _, _ = scratch
     for index in range(count):
-        root = math.sqrt(time[index])
+        root = np.sqrt(time[index])
         roots[index] = root
         deviations[index] = max(volatility[index] * root, DEVIATION_MIN)
         binary_time = time[index] * in_register(-LOG2_E, anchor)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.kernels.pricing import (
+    accurate,
     american,
     bachelier,
     barrier,
     digital,
-    implied_volatility,
+    implied_block,
     lognormal_block,
     validity,
 )
@@ -49,6 +50,7 @@ FAMILIES: dict[str, Family] = {
             greeks=lognormal_block.lognormal_greeks,
             higher_greeks=lognormal_block.lognormal_higher_greeks,
             pairs=lognormal_block.lognormal_pairs,
+            accurate_values=accurate.lognormal_accurate_values,
         ),
         Family(
             name="black76",
@@ -58,6 +60,7 @@ FAMILIES: dict[str, Family] = {
             greeks=lognormal_block.lognormal_greeks,
             higher_greeks=lognormal_block.lognormal_higher_greeks,
             pairs=lognormal_block.lognormal_pairs,
+            accurate_values=accurate.lognormal_accurate_values,
         ),
         Family(
             name="bachelier",
@@ -67,6 +70,7 @@ FAMILIES: dict[str, Family] = {
             greeks=bachelier.bachelier_greek_columns,
             higher_greeks=bachelier.bachelier_higher_greek_columns,
             pairs=bachelier.bachelier_pairs,
+            accurate_values=accurate.bachelier_accurate_values,
         ),
         Family(
             name="cash_or_nothing",
@@ -203,6 +207,22 @@ def evaluate_pairs(
     return Outcome(calls, status, invalid_count), Outcome(puts, status, invalid_count)
 
 
+def accurate_values(family_name: str, inputs: FloatArray) -> Outcome:
+    """Values to 1e-12 of themselves instead of the larger leg, at a tenth of the speed.
+
+    For ``black_scholes``, ``black76`` and ``bachelier``; one row of outputs. Raises as ``evaluate``
+    does.
+    """
+    family = FAMILIES.get(family_name)
+    if family is None or family.accurate_values is None:
+        raise ValueError(f"there is no accurate form of {family_name!r}")
+    if inputs.ndim != 2 or inputs.shape[0] != len(family.inputs):
+        raise ValueError(f"{family_name} takes {len(family.inputs)} rows of inputs")
+    outputs = np.empty((1, inputs.shape[1]))
+    status = np.empty(inputs.shape[1], dtype=np.int64)
+    return Outcome(outputs, status, int(family.accurate_values(inputs, outputs, status)))
+
+
 def implied_volatilities(family_name: str, inputs: FloatArray) -> Outcome:
     """Volatilities of prices: a block of ``family_name`` with prices in the volatility's row.
 
@@ -217,7 +237,7 @@ def implied_volatilities(family_name: str, inputs: FloatArray) -> Outcome:
     outputs = np.empty((1, inputs.shape[1]))
     status = np.empty(inputs.shape[1], dtype=np.int64)
     if family_name == "bachelier":
-        implied_volatility.bachelier_implied_volatilities(inputs, status, outputs)
+        implied_block.bachelier_implied_volatilities(inputs, status, outputs)
     else:
-        implied_volatility.black_implied_volatilities(inputs, status, outputs)
+        implied_block.black_implied_volatilities(inputs, status, outputs)
     return Outcome(outputs, status, int(np.count_nonzero(status)))

@@ -15,6 +15,9 @@ from tradecaptain.kernels.pricing.elementary import (
     EXPONENT_SHIFT,
     HALF_EXPONENT,
     LN2_HIGH,
+    LN2_LOW,
+    LOG2_E,
+    ONE_BITS,
     ROUNDING,
     bits_float,
     float_bits,
@@ -48,6 +51,32 @@ def fast_exp2(power: float, anchor: int) -> float:
     total = multiply_add(rest, total, in_register(0.6931471805599497, anchor))
     total = multiply_add(rest, total, in_register(1.0, anchor))
     return bits_float(float_bits(total) + (float_bits(shifted) << EXPONENT_SHIFT))
+
+
+@inline_always
+def fast_expm1(power: float, anchor: int) -> float:
+    """``e ** power - 1`` for powers within 700, to 4e-16 relative where it is small as well."""
+    shifted = multiply_add(power, in_register(LOG2_E, anchor), in_register(ROUNDING, anchor))
+    whole = shifted - in_register(ROUNDING, anchor)
+    rest = multiply_add(whole, in_register(-LN2_HIGH, anchor), power)
+    rest = multiply_add(whole, in_register(-LN2_LOW, anchor), rest)
+    # The polynomial of ``elementary.exponential`` without its first term.
+    total = multiply_add(
+        rest,
+        in_register(2.5108197935528483e-08, anchor),
+        in_register(2.7632466451808633e-07, anchor),
+    )
+    total = multiply_add(rest, total, in_register(2.7557247770521985e-06, anchor))
+    total = multiply_add(rest, total, in_register(2.4801487880506528e-05, anchor))
+    total = multiply_add(rest, total, in_register(0.00019841269881089183, anchor))
+    total = multiply_add(rest, total, in_register(0.0013888888947260704, anchor))
+    total = multiply_add(rest, total, in_register(0.008333333333324408, anchor))
+    total = multiply_add(rest, total, in_register(0.04166666666652422, anchor))
+    total = multiply_add(rest, total, in_register(0.1666666666666667, anchor))
+    total = multiply_add(rest, total, in_register(0.5, anchor))
+    total = multiply_add(rest * rest, total, rest)
+    scale = bits_float(ONE_BITS + (float_bits(shifted) << EXPONENT_SHIFT))
+    return multiply_add(scale, total, scale - 1.0)
 
 
 @inline_always

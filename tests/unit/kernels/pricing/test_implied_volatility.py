@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tradecaptain.base.jit import JIT_DISABLED
-from tradecaptain.kernels.pricing import implied_volatility, registry, status
+from tradecaptain.kernels.pricing import implied_block, implied_volatility, registry, status
 from twins.pricing import european as twin
 
 pytestmark = pytest.mark.twin
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.twin
 
 def solve(model: str, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     kernel = (
-        implied_volatility.bachelier_implied_volatilities
+        implied_block.bachelier_implied_volatilities
         if model == "bachelier"
-        else implied_volatility.black_implied_volatilities
+        else implied_block.black_implied_volatilities
     )
     statuses = np.empty(block.shape[1], dtype=np.int64)
     outputs = np.empty((1, block.shape[1]))
