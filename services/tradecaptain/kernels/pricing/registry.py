@@ -17,6 +17,7 @@ from tradecaptain.kernels.pricing import (
     barrier,
     digital,
     implied_block,
+    implied_normal_block,
     lognormal_block,
     validity,
 )
@@ -237,7 +238,7 @@ def implied_volatilities(family_name: str, inputs: FloatArray) -> Outcome:
     outputs = np.empty((1, inputs.shape[1]))
     status = np.empty(inputs.shape[1], dtype=np.int64)
     if family_name == "bachelier":
-        implied_block.bachelier_implied_volatilities(inputs, status, outputs)
+        implied_normal_block.bachelier_implied_volatilities(inputs, status, outputs)
     else:
         implied_block.black_implied_volatilities(inputs, status, outputs)
     return Outcome(outputs, status, int(np.count_nonzero(status)))

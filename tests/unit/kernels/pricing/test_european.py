@@ -290,3 +290,48 @@ def test_hot_loops_are_vector_code_of_full_width(
         assert not re.search(r"call|gather|scatter", text)
     # What the passes load from memory in each turn: their data, and few constants.
     assert sum("to8}" in text or "vbroadcastsd" in text for loop in wide for text in loop) <= 24
+
+
+@pytest.mark.parametrize("family", ["black_scholes", "black76", "bachelier"])
+def test_accurate_values_have_twelve_digits_of_their_own(family: str) -> None:
+    """Volatility 1e-4 … 5, time 1e-6 … 50, moneyness e^-10 … e^10, down to 1e-6 of the price."""
+    random = np.random.default_rng(11)
+    checked = 0
+    for _ in range(30 if JIT_DISABLED else 300):
+        volatility = float(10.0 ** random.uniform(-4, 0.7))
+        time = float(10.0 ** random.uniform(-6, 1.7))
+        deviation = volatility * math.sqrt(time)
+        rate, dividend_yield = random.uniform(-0.05, 0.15, 2).tolist()
+        right = float(random.choice([-1.0, 1.0]))
+        distance = float(np.clip(random.uniform(-5, 5) * deviation, -10, 10))
+        spot = float(np.exp(random.uniform(-2, 8)))
+        inputs: tuple[float, ...]
+        if family == "bachelier":
+            inputs = (right, spot, spot * (1 + distance), time, volatility * spot, rate)
+        else:
+            carry = (rate - dividend_yield) * time if family == "black_scholes" else 0.0
+            strike = spot * math.exp(distance + carry)
+            inputs = (right, spot, strike, time, volatility, rate)
+            inputs += (dividend_yield,) if family == "black_scholes" else ()
+        due = twin.value(family, inputs)
+        if due < 1e-6 * max(abs(inputs[1]), abs(inputs[2])):
+            continue
+        checked += 1
+        outcome = registry.accurate_values(family, registry.stack(*inputs))
+        assert outcome.invalid_count == 0
+        assert abs(outcome.outputs[0, 0] / due - 1) <= 1e-12, inputs
+    assert checked > (5 if JIT_DISABLED else 100)
+
+
+def test_accurate_values_refuse_what_the_fast_ones_refuse() -> None:
+    block = registry.stack(1.0, np.array([100.0, -1.0, 100.0]), 100.0, 0.0, 0.2, 0.05)
+    outcome = registry.accurate_values("black76", block)
+    assert outcome.status.tolist() == [
+        status.GREEKS_UNDEFINED,
+        status.INVALID_SPOT,
+        status.GREEKS_UNDEFINED,
+    ]
+    assert outcome.outputs[0, 0] == 0.0
+    assert math.isnan(outcome.outputs[0, 1])
+    with pytest.raises(ValueError, match="no accurate form of 'gap'"):
+        registry.accurate_values("gap", block)

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tradecaptain.base.jit import JIT_DISABLED
-from tradecaptain.kernels.pricing import implied_block, implied_volatility, registry, status
+from tradecaptain.kernels.pricing import (
+    implied_block,
+    implied_normal_block,
+    implied_volatility,
+    registry,
+    status,
+)
 from twins.pricing import european as twin
 
 pytestmark = pytest.mark.twin
@@ -19,7 +25,7 @@ pytestmark = pytest.mark.twin
 
 def solve(model: str, block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     kernel = (
-        implied_block.bachelier_implied_volatilities
+        implied_normal_block.bachelier_implied_volatilities
         if model == "bachelier"
         else implied_block.black_implied_volatilities
     )
@@ -145,3 +151,63 @@ def test_scaled_equation_is_solved_over_its_whole_domain(moneyness: float, share
         error = abs(value - target) / (slope * s)
         allowed = 2e-14 + 20 * math.ulp(target) / (slope * s)
     assert error < allowed
+
+
+def wide_case(random: np.random.Generator) -> tuple[float, float, float, float] | None:
+    """Forward, volatility of one year, exact price of a call or put, and what one ulp of it means.
+
+    Deviations 1e-4 … 30, from the money to 37 deviations out of it or deep in it.
+    """
+    deviation = float(10.0 ** random.uniform(-4, 1.48))
+    reach = float(random.choice([0.0, 1e-6, 1.0, 10.0, 36.0]))
+    distance = reach * random.uniform(-1, 1) * deviation
+    if abs(distance) > 100.0:
+        return None
+    forward = math.exp(distance)
+    with mpmath.workdps(80 + int(min((distance / deviation) ** 2, 1400) / 2)):
+        s, x = mpmath.mpf(deviation), mpmath.log(mpmath.mpf(forward))
+        price = forward * mpmath.ncdf(x / s + s / 2) - mpmath.ncdf(x / s - s / 2)
+        rounded = float(price)
+        vega = forward * mpmath.npdf(x / s + s / 2)
+        if not 1e-280 < rounded < min(forward, 1e280) * (1 - 1e-13):
+            return None
+        return forward, deviation, rounded, float(math.ulp(rounded) / (vega * s))
+
+
+def test_a_batch_is_right_to_the_last_digits_wherever_the_price_says_so() -> None:
+    random = np.random.default_rng(7)
+    found = (wide_case(random) for _ in range(100 if JIT_DISABLED else 1500))
+    cases = np.array([case for case in found if case is not None and case[3] < 1e-3])
+    forwards, deviations, prices, conditions = cases.T
+    volatilities, statuses = solve("black76", registry.stack(1.0, forwards, 1.0, 1.0, prices, 0.0))
+    assert (statuses == status.OK).all()
+    errors = np.abs(volatilities / deviations - 1.0)
+    # Four units in the last place beyond what the rounding of the price itself means.
+    assert (errors <= 4 * 2.3e-16 + conditions).all(), errors.max()
+
+
+@pytest.mark.parametrize("count", [1, 9, 255, 256, 300])
+def test_an_option_is_solved_alike_wherever_it_stands(count: int) -> None:
+    random = np.random.default_rng(count)
+    volatility = random.uniform(0.05, 1.0, count)
+    strike = 100 * np.exp(random.uniform(-2, 2, count) * volatility)
+    block = registry.stack(1.0, 100.0, strike, 1.0, volatility, 0.02, 0.01)
+    block[4] = registry.accurate_values("black_scholes", block).outputs[0]
+    volatilities, _ = solve("black_scholes", block)
+    np.testing.assert_allclose(volatilities, volatility, rtol=1e-12)
+    for index in range(0, count, 50):
+        alone, _ = solve("black_scholes", np.ascontiguousarray(block[:, [index]]))
+        assert alone[0] == pytest.approx(volatilities[index], rel=1e-15)
+
+
+def test_broken_options_among_good_ones_change_nothing() -> None:
+    price = np.array([5.0, math.nan, 5.0, -1.0, 5.0, 1e9, 5.0, 0.0])
+    volatilities, statuses = solve("black76", registry.stack(1.0, 100.0, 110.0, 1.0, price, 0.0))
+    assert (statuses[::2] == status.OK).all()
+    assert len(set(volatilities[::2].tolist())) == 1
+    assert statuses[1::2].tolist() == [
+        status.INVALID_PRICE,
+        status.PRICE_BELOW_INTRINSIC,
+        status.PRICE_ABOVE_MAXIMUM,
+        status.PRICE_CARRIES_NO_VOLATILITY,
+    ]

@@ -1,0 +1,127 @@
+"""Implied volatility of the normal model on blocks: as ``implied_block``, of one kind only.
+
+The model has one shape: the value over |F - K| depends on h = |F - K| / s alone, so that a rational
+function of its logarithm guesses h within 3e-4, and two of Householder's steps do the rest.
+
+Source: Jäckel, Implied Normal Volatility (2017), for the reduction to one variable.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from tradecaptain.base.floats import floats_at
+from tradecaptain.base.jit import inline_always, kernel
+from tradecaptain.kernels.pricing.columns import (
+    BLOCK_TYPE,
+    RATE,
+    RIGHT,
+    SPOT,
+    STATUS_TYPE,
+    STRIKE,
+    TIME,
+    VALUE,
+)
+from tradecaptain.kernels.pricing.columns import VOLATILITY as PRICE
+from tradecaptain.kernels.pricing.elementary import INVERSE_ROOT_TWO_PI, log_ratio
+from tradecaptain.kernels.pricing.implied_block import CHUNK, ROW_BYTES, SHARE_MIN, TIME_MIN
+from tradecaptain.kernels.pricing.implied_steps import (
+    ROOT_TWO_PI,
+    householder,
+    log_and_inverse,
+    mills_slope,
+    normal_distance_parts,
+    short_mills_slope,
+)
+from tradecaptain.kernels.pricing.implied_volatility import (
+    bachelier_implied_volatility,
+    price_status,
+)
+from tradecaptain.kernels.pricing.lognormal_block import input_rows, is_unusual
+from tradecaptain.kernels.pricing.status import OK
+from tradecaptain.kernels.pricing.validity import PRICE_MAX, normal_status
+from tradecaptain.kernels.pricing.vector import fast_expm1
+
+
+@inline_always
+def normal_step(deviation: float, value: float, gap: float, slope: float) -> float:
+    """Householder's step in ``s`` of the normal model; slope is ``-Y'`` at gap / s."""
+    inverse = 1.0 / deviation
+    distance = gap * inverse
+    level = deviation * slope
+    logarithm, inverse_level = log_and_inverse(level, value, level)
+    first = INVERSE_ROOT_TWO_PI * inverse_level
+    ratio = distance * inverse
+    second = ratio * distance
+    third = second * second - 3.0 * ratio * ratio
+    return householder(
+        (0.5 * distance * distance - logarithm) * level * ROOT_TWO_PI,
+        second - first,
+        third - first * (3.0 * second - 2.0 * first),
+    )
+
+
+@inline_always
+def normal_deviation(value: float, gap: float) -> float:
+    """``s`` of the out-of-the-money value of the normal model; gap is |F - K|."""
+    floor = max(gap, 1e-8 * value)
+    logarithm = log_ratio(floor + value, value)
+    top, bottom = normal_distance_parts(logarithm)
+    deviation = floor * bottom / top
+    deviation += normal_step(deviation, value, gap, short_mills_slope(gap / deviation))
+    return deviation + normal_step(deviation, value, gap, mills_slope(gap / deviation))
+
+
+@inline_always
+def normal_pass(rows: Any, volatilities: Any, count: int, anchor: int) -> int:
+    """Volatilities of the normal model; returns how many options aren't ordinary."""
+    right, forward, strike, time, price, rate, _ = rows
+    other_count = 0
+    for index in range(count):
+        gap = right[index] * (forward[index] - strike[index])
+        # The change of the price first: at no rate it is left as it is.
+        growth = price[index] * fast_expm1(rate[index] * time[index], anchor)
+        value = price[index] + growth - max(gap, 0.0)
+        share = value / (abs(gap) + value)
+        size = abs(forward[index]) + abs(strike[index]) + abs(price[index])
+        is_ordinary = share > SHARE_MIN and value > SHARE_MIN and size < PRICE_MAX
+        other_count += 0 if is_ordinary else 1
+        solved = normal_deviation(value, abs(gap)) / np.sqrt(max(time[index], TIME_MIN))
+        volatilities[index] = solved if is_ordinary else math.nan
+    return other_count
+
+
+@kernel(numba.void(BLOCK_TYPE, STATUS_TYPE, BLOCK_TYPE, numba.int64, numba.int64))
+def settle_normal_chunk(inputs: Any, status: Any, outputs: Any, start: int, count: int) -> None:
+    """As ``settle_black_chunk``, of the normal model."""
+    for index in range(start, start + count):
+        right, forward, strike = inputs[RIGHT, index], inputs[SPOT, index], inputs[STRIKE, index]
+        time, price, rate = inputs[TIME, index], inputs[PRICE, index], inputs[RATE, index]
+        result = normal_status(right, forward, strike, time, 0.0, rate)
+        if result == OK:
+            result = price_status(price, time)
+        if result != OK:
+            outputs[VALUE, index] = math.nan
+        elif not outputs[VALUE, index] >= 0.0:
+            volatility, result = bachelier_implied_volatility(
+                right, forward, strike, time, price, rate
+            )
+            outputs[VALUE, index] = volatility
+        status[index] = result
+
+
+@kernel(numba.void(BLOCK_TYPE, STATUS_TYPE, BLOCK_TYPE))
+def bachelier_implied_volatilities(inputs: Any, status: Any, outputs: Any) -> None:
+    """As ``black_implied_volatilities``, of the normal model (6 rows of inputs)."""
+    status[:] = 0
+    for start in range(0, inputs.shape[1], CHUNK):
+        count = min(CHUNK, inputs.shape[1] - start)
+        rows = input_rows(inputs, start, count)
+        place = outputs.ctypes.data + ROW_BYTES * (VALUE * outputs.shape[1] + start)
+        # Prices here may be zero or negative: only what all models share is looked at.
+        unusual = is_unusual(rows[0], rows[3], rows[3], rows[3], rows[3], rows[5], rows[5], count)
+        if normal_pass(rows, floats_at(place, count), count, start) > 0 or unusual:
+            settle_normal_chunk(inputs, status, outputs, start, count)
