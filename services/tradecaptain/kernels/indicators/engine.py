@@ -22,7 +22,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
-from tradecaptain.base.jit import CompiledEntry, inline, kernel
+from tradecaptain.base.jit import CompiledEntry, inline_always, kernel
 from tradecaptain.base.memory import (
     copy_bytes,
     load_f64,
@@ -82,7 +82,7 @@ def _call_block_overload(function: Any, node: Any, first: Any, end: Any) -> Any:
     return lambda function, node, first, end: _call_block(function, node, first, end)
 
 
-@inline
+@inline_always
 def take_range(node: int, first: int, end: int) -> None:
     """Let a node take in a range and count its bars."""
     call_block(load_i64(node + layout.FUNCTION * WORD_BYTES), node, first, end)
@@ -90,7 +90,7 @@ def take_range(node: int, first: int, end: int) -> None:
     store_i64(place, load_i64(place) + end - first)
 
 
-@inline
+@inline_always
 def place_columns(node: int, columns: int, windows: int, start: int) -> None:
     """Set the addresses of a node's columns for a piece that begins at bar ``start``.
 
@@ -105,7 +105,7 @@ def place_columns(node: int, columns: int, windows: int, start: int) -> None:
         store_i64(node + (layout.COLUMNS + slot) * WORD_BYTES, address)
 
 
-@inline
+@inline_always
 def zero_windows(node: int, windows: int, first: int, end: int) -> None:
     """Zero a node's result columns over bars that the node doesn't take in."""
     slot = load_i64(node + layout.INPUT_COUNT * WORD_BYTES)
@@ -148,7 +148,7 @@ def run_arrays(address: int, columns: int, windows: int, count: int) -> None:
                         store_f64(address + index * WORD_BYTES, value)
 
 
-@inline
+@inline_always
 def take_bar(program: Any, bars: int, count: int, index: int) -> None:
     """Write a bar into the input columns and run every node that has begun.
 
@@ -176,7 +176,7 @@ def take_bar(program: Any, bars: int, count: int, index: int) -> None:
         node += load_i64(node + layout.WORDS * WORD_BYTES) * WORD_BYTES
 
 
-@inline
+@inline_always
 def store_outputs(program: Any, outputs: int, count: int, index: int) -> None:
     """Write the outputs of the bar just taken; before the warm-up is over they are NaN."""
     is_warm = program[0]["bar"] >= program[0]["warm_up"]
@@ -186,7 +186,7 @@ def store_outputs(program: Any, outputs: int, count: int, index: int) -> None:
         store_f64(outputs + (row * count + index) * WORD_BYTES, value)
 
 
-@inline
+@inline_always
 def advance(program: Any) -> None:
     """Go on to the next bar."""
     history = program[0]["history"]
@@ -195,7 +195,7 @@ def advance(program: Any) -> None:
     program[0]["position"] = position if position < 2 * history else history
 
 
-@inline
+@inline_always
 def is_missing(program: Any, bars: int, count: int, index: int) -> bool:
     """Whether an input of a bar is NaN."""
     missing = False
