@@ -25,6 +25,8 @@ FloatArray = npt.NDArray[np.float64]
 
 INLINE_VALUES: Final = 20_000
 """More values than this, over all indicators, are computed on a thread of their own."""
+ANSWER_VALUES_MAX: Final = 1_000_000
+"""Values of an answer at most: more would exceed what a message may hold."""
 CANDLE_INPUTS: Final = ("open", "high", "low", "close", "volume")
 
 
@@ -115,6 +117,15 @@ def _compute(
 ) -> indicators_pb2.ComputeIndicatorsResponse:
     columns = _columns(request)
     programs, _ = programs_of(request.indicators)
+    values = sum(len(program.outputs) for program in programs) * len(next(iter(columns.values())))
+    if values > ANSWER_VALUES_MAX:
+        raise TradeCaptainError(
+            reasons.REASON_INVALID_REQUEST,
+            f"the answer would have {values} values; ask for fewer indicators or bars at once",
+            field="indicators",
+            limit=ANSWER_VALUES_MAX,
+            observed=values,
+        )
     response = indicators_pb2.ComputeIndicatorsResponse()
     for index, program in enumerate(programs):
         outputs = run(program, _inputs(program, columns, index))

@@ -226,6 +226,14 @@ async def test_columns_that_dont_fit_are_refused_by_name(tmp_path: Path) -> None
         assert "equal length" in error.message
 
 
+async def test_an_answer_that_no_message_holds_is_refused(tmp_path: Path) -> None:
+    async with serving(tmp_path, Source()) as stub:
+        request = indicators_pb2.ComputeIndicatorsRequest(indicators=[specification("MACD")] * 12)
+        request.columns["close"].values.extend([1.0] * 30_000)
+        error = await refusal(stub.ComputeIndicators(request, metadata=READER))
+        assert (error.field, error.limit) == ("indicators", "1000000")
+
+
 async def test_refusals_of_the_candle_source_are_handed_on(tmp_path: Path) -> None:
     async with serving(tmp_path, Source()) as stub:
         request = indicators_pb2.StreamIndicatorsRequest(

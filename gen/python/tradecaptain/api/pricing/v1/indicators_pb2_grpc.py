@@ -64,7 +64,7 @@ class IndicatorServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ComputeIndicators(self, request, context):
-        """Indicators over columns of the caller's.
+        """Indicators over columns of the caller's; at most a million values in an answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

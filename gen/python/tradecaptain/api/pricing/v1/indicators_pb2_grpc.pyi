@@ -40,7 +40,7 @@ class IndicatorServiceStub:
     ListIndicators: _grpc.UnaryUnaryMultiCallable[_indicators_pb2.ListIndicatorsRequest, _indicators_pb2.ListIndicatorsResponse]
     """Every indicator with its inputs, parameters, outputs and warm-up."""
     ComputeIndicators: _grpc.UnaryUnaryMultiCallable[_indicators_pb2.ComputeIndicatorsRequest, _indicators_pb2.ComputeIndicatorsResponse]
-    """Indicators over columns of the caller's."""
+    """Indicators over columns of the caller's; at most a million values in an answer."""
     StreamIndicators: _grpc.UnaryStreamMultiCallable[_indicators_pb2.StreamIndicatorsRequest, _indicators_pb2.StreamIndicatorsResponse]
     """Indicators on the candles of an instrument: history first, then again whenever a candle changes
     or completes.
@@ -54,7 +54,7 @@ class IndicatorServiceAsyncStub(IndicatorServiceStub):
     ListIndicators: _aio.UnaryUnaryMultiCallable[_indicators_pb2.ListIndicatorsRequest, _indicators_pb2.ListIndicatorsResponse]  # type: ignore[assignment]
     """Every indicator with its inputs, parameters, outputs and warm-up."""
     ComputeIndicators: _aio.UnaryUnaryMultiCallable[_indicators_pb2.ComputeIndicatorsRequest, _indicators_pb2.ComputeIndicatorsResponse]  # type: ignore[assignment]
-    """Indicators over columns of the caller's."""
+    """Indicators over columns of the caller's; at most a million values in an answer."""
     StreamIndicators: _aio.UnaryStreamMultiCallable[_indicators_pb2.StreamIndicatorsRequest, _indicators_pb2.StreamIndicatorsResponse]  # type: ignore[assignment]
     """Indicators on the candles of an instrument: history first, then again whenever a candle changes
     or completes.
@@ -77,7 +77,7 @@ class IndicatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _indicators_pb2.ComputeIndicatorsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_indicators_pb2.ComputeIndicatorsResponse, _abc.Awaitable[_indicators_pb2.ComputeIndicatorsResponse]]:
-        """Indicators over columns of the caller's."""
+        """Indicators over columns of the caller's; at most a million values in an answer."""
 
     @_abc_1.abstractmethod
     def StreamIndicators(
