@@ -117,14 +117,16 @@ def _compute(
 ) -> indicators_pb2.ComputeIndicatorsResponse:
     columns = _columns(request)
     programs, _ = programs_of(request.indicators)
-    values = sum(len(program.outputs) for program in programs) * len(next(iter(columns.values())))
-    if values > ANSWER_VALUES_MAX:
+    value_count = sum(len(program.outputs) for program in programs) * len(
+        next(iter(columns.values()))
+    )
+    if value_count > ANSWER_VALUES_MAX:
         raise TradeCaptainError(
             reasons.REASON_INVALID_REQUEST,
-            f"the answer would have {values} values; ask for fewer indicators or bars at once",
+            f"the answer would have {value_count} values; ask for fewer indicators or bars at once",
             field="indicators",
             limit=ANSWER_VALUES_MAX,
-            observed=values,
+            observed=value_count,
         )
     response = indicators_pb2.ComputeIndicatorsResponse()
     for index, program in enumerate(programs):
