@@ -240,9 +240,10 @@ class JournalLapped(TradeCaptainError):  # noqa: N818
 class JournalRing(Closing):
     """The mapped ring, for whoever writes it, syncs it or reads it."""
 
-    def __init__(self, path: Path, *, writable: bool = False) -> None:
+    def __init__(self, path: Path, *, writable: bool = False, huge_pages: bool = False) -> None:
+        """Who writes gets every page ready beforehand, so that no append waits for one."""
         self.path = path
-        self._file = MappedFile(path, writable=writable)
+        self._file = MappedFile(path, writable=writable, prefault=writable, huge_pages=huge_pages)
         self.address = self._file.address
         self.inode = self._file.inode
         if self._file.length < HEADER_BYTES or self.load(OFFSET_MAGIC) != MAGIC:
@@ -271,6 +272,7 @@ class JournalRing(Closing):
         position: int = 0,
         sequence: int = 0,
         checksum: int = 0,
+        huge_pages: bool = False,
     ) -> JournalRing:
         """Make a ring that goes on from a place in the log, every page of it touched."""
         if capacity < SMALLEST_RING_BYTES or capacity & (capacity - 1):
@@ -306,7 +308,7 @@ class JournalRing(Closing):
             words[offset // 8] = value
         mapped.publish()
         mapped.close()
-        return cls(path, writable=True)
+        return cls(path, writable=True, huge_pages=huge_pages)
 
     def load(self, offset: int) -> int:
         """One word of the header."""

@@ -70,6 +70,7 @@ class JournalSettings:
     compress: bool = True
     keep_bytes: int = 1 << 34
     keep_days: int = 7
+    huge_pages: bool = True
 
 
 class FileSystem(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from pathlib import Path
@@ -18,7 +19,10 @@ PRIVATE_FILE_MODE = 0o600
 class MappedFile:
     """A whole file in shared memory; stays valid after the file has been unlinked."""
 
-    def __init__(self, path: Path, *, writable: bool, prefault: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, writable: bool, prefault: bool = False, huge_pages: bool = False
+    ) -> None:
+        """``prefault`` has every page ready; ``huge_pages`` asks for them where there are any."""
         self.path = path
         descriptor = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
         try:
@@ -31,6 +35,10 @@ class MappedFile:
                 flags=mmap.MAP_SHARED | (mmap.MAP_POPULATE if prefault else 0),
                 prot=mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0),
             )
+            if huge_pages:
+                with contextlib.suppress(OSError):
+                    # Only a kernel that offers them for shared memory takes the advice.
+                    self._map.madvise(mmap.MADV_HUGEPAGE)
         finally:
             os.close(descriptor)
         self._bytes: npt.NDArray[np.uint8] = np.frombuffer(self._map, dtype=np.uint8)

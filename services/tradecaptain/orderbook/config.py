@@ -112,6 +112,8 @@ class JournalConfig(ServiceConfig):
     """Segments beyond this are dropped, the oldest first, unless a restore needs them."""
     keep_days: int = Field(default=7, ge=1)
     """Segments older than this are dropped, unless a restore needs them."""
+    huge_pages: bool = True
+    """Whether the ring asks for huge pages, where the kernel has any for shared memory."""
     levels: dict[str, Literal["process", "group", "async"]] = Field(default_factory=dict)
     """Level of durability by symbol or key of an instrument; `default` for all others."""
 
@@ -126,4 +128,5 @@ class JournalConfig(ServiceConfig):
             compress=self.compress,
             keep_bytes=self.keep_bytes,
             keep_days=self.keep_days,
+            huge_pages=self.huge_pages,
         )

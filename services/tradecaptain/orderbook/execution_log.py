@@ -65,6 +65,7 @@ class Recovery:
     torn_bytes: int
     from_ring_bytes: int
     seconds: float
+    replay_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,18 @@ class Found:
 
 
 def read_log(
-    paths: LogPaths, replica_of: Callable[[int], Replica], *, check_hashes: bool = False
+    paths: LogPaths,
+    replica_of: Callable[[int], Replica],
+    *,
+    check_hashes: bool = False,
+    huge_pages: bool = False,
 ) -> Found:
     """Check files and ring and carry out what they hold."""
-    ring = JournalRing(paths.ring, writable=True) if paths.ring.exists() else None
+    ring = (
+        JournalRing(paths.ring, writable=True, huge_pages=huge_pages)
+        if paths.ring.exists()
+        else None
+    )
     segments = list_segments(paths.segments) if paths.segments.is_dir() else []
     if ring is None and not segments:
         return Found(None, Place(), Place(), None, 0, 0)
@@ -231,7 +240,9 @@ def open_log(
     Raises :class:`JournalDamaged` if a record but a torn last one is damaged or missing.
     """
     began_ns = clock.monotonic_ns()
-    found = read_log(paths, lambda epoch: Replica(settings, epoch, paths.history))
+    found = read_log(
+        paths, lambda epoch: Replica(settings, epoch, paths.history), huge_pages=journal.huge_pages
+    )
     replica, synced, end, ring = found.replica, found.synced, found.end, found.ring
     last_command = found.last_command
     if replica is None:
@@ -252,6 +263,7 @@ def open_log(
             position=end.position,
             sequence=end.sequence,
             checksum=end.checksum,
+            huge_pages=journal.huge_pages,
         )
     levels = levels or {}
     group = LEVELS["group"]
@@ -273,6 +285,7 @@ def open_log(
         found.torn_bytes,
         from_ring,
         (clock.monotonic_ns() - began_ns) / 1e9,
+        replica.seconds if replica else 0.0,
     )
     writer = ring.writer_state(end.position, end.sequence, end.checksum)
     log = ExecutionLog(ring, agent, writer, recovery, levels)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.kernels.matching import engine_state_hash
@@ -93,6 +94,8 @@ class Replica:
         self._replay = aligned_zeros(1, REPLAY)
         self._replay["header"] = self.core.header_address
         self._replay["checks_events"] = int(checks_events)
+        self.seconds = 0.0
+        """Time spent in :meth:`apply`."""
         self.go_until()
 
     def go_until(self, sequence: int = EVERYTHING, time_ns: int = EVERYTHING) -> None:
@@ -130,7 +133,13 @@ class Replica:
         Raises :class:`JournalDamaged` with the sequence at which what comes about differs from what
         the log has.
         """
-        start, end = address_of(frames), address_of(frames) + len(frames)
+        began_ns = SYSTEM_CLOCK.monotonic_ns()
+        try:
+            return self._apply(address_of(frames), address_of(frames) + len(frames))
+        finally:
+            self.seconds += (SYSTEM_CLOCK.monotonic_ns() - began_ns) / 1e9
+
+    def _apply(self, start: int, end: int) -> bool:
         while start < end:
             verdict = int(replay_frames(address_of(self._replay), start, end - start))
             start += int(self._replay[0]["consumed"])

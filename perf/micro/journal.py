@@ -1,0 +1,391 @@
+"""The execution log: an append against C, groups against the device's own sync, recovery.
+
+Appends are timed one by one between serialising reads of the cycle counter; what an empty
+measurement costs is taken off and printed. Files lie in a folder of the current disk, never on a
+memory file system. An order of the group figures is what the order path logs for one: a command and
+two events. Recovery is that of a killed venue: everything is in the ring, nothing in files.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import types
+from tradecaptain.base.jit import kernel
+from tradecaptain.base.memory import (
+    address_of,
+    aligned_zeros,
+    load_acquire_i64,
+    load_i64,
+    pause,
+    store_i64,
+)
+from tradecaptain.mesh.journal import (
+    JOURNAL,
+    OFFSET_DURABLE_POSITION,
+    OFFSET_TAIL,
+    JournalRing,
+    frame_bytes,
+    journal_append,
+    journal_has_room,
+    journal_publish,
+)
+from tradecaptain.mesh.journal_agent import DurabilityAgent, JournalSettings
+from tradecaptain.mesh.journal_follower import JournalFollower
+from tradecaptain.mesh.journal_scan import Place
+from tradecaptain.wire import execution_event, order_command
+
+from perf.micro.journal_recovery import measure_recovery
+from perf.micro.risk_gate import _cycles
+from perf.support.machine import core_pair, pinned_to
+from perf.support.result import Result
+
+PLACEMENT = "writer on the first core, durability agent or reader on the second"
+
+RECORD_BYTES = 128
+ROUNDS = 9
+APPENDS = 200_000
+RING_BYTES = 1 << 26
+IN_FLIGHT = 4_096
+GROUP_ORDERS = 400_000
+ORDER_BYTES = order_command.RECORD_BYTES + 2 * execution_event.RECORD_BYTES
+POSITION = int((JOURNAL.fields or {})["position"][1])
+
+
+@kernel("int64(int64, int64, int64, int64, int64)")
+def time_appends(journal: int, record: int, length: int, count: int, samples: int) -> int:
+    """Append and show ``count`` records, and write the cycles of each to ``samples``."""
+    for index in range(count):
+        before = _cycles()
+        if journal_has_room(journal, frame_bytes(length)):
+            journal_append(journal, record, length, 0)
+            journal_publish(journal)
+        store_i64(samples + index * 8, _cycles() - before)
+    return count
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def run_groups(
+    journal: int, durable: int, record: int, count: int, in_flight: int, samples: int
+) -> int:
+    """Append orders, never more than ``in_flight`` ahead of the disk; cycles until each is durable.
+
+    ``samples`` has two words an order: its end in the log, then the cycles.
+    """
+    acknowledged = 0
+    appended = 0
+    while acknowledged < count:
+        position = load_acquire_i64(durable)
+        now = _cycles()
+        while acknowledged < appended and load_i64(samples + acknowledged * 16) <= position:
+            began = load_i64(samples + acknowledged * 16 + 8)
+            store_i64(samples + acknowledged * 16 + 8, now - began)
+            acknowledged += 1
+        if appended == count or appended - acknowledged >= in_flight:
+            pause()
+            continue
+        journal_append(journal, record, order_command.RECORD_BYTES, 0)
+        journal_append(journal, record, execution_event.RECORD_BYTES, 1)
+        journal_append(journal, record, execution_event.RECORD_BYTES, 1)
+        journal_publish(journal)
+        store_i64(samples + appended * 16, load_i64(journal + POSITION))
+        store_i64(samples + appended * 16 + 8, now)
+        appended += 1
+    return count
+
+
+class Bench:
+    """A ring in shared memory, a folder on the disk, and the compiled floor."""
+
+    def __init__(self, shared: Path, disk: Path) -> None:
+        self.disk = disk
+        self.ring = JournalRing.create(shared / "ring", capacity=RING_BYTES, epoch=1)
+        self.state = self.ring.writer_state(0, 0, 0)
+        self.record = np.frombuffer(np.random.default_rng(1).bytes(512), np.uint8).copy()
+        # The common prefix: a kind, and a time.
+        self.record[:16] = 1
+        self.samples = np.zeros(2 * max(APPENDS, GROUP_ORDERS), np.int64)
+        self.floor_ring = aligned_zeros(RING_BYTES + 4_096, np.uint8)
+        self.floor_ring[:] = 0
+        self.floor_tail = np.zeros(1, np.int64)
+        self.floor = compile_floor(disk)
+        self.cycles_a_ns = calibrate()
+
+    @property
+    def journal(self) -> int:
+        """Address of the writer's state."""
+        return address_of(self.state)
+
+    def forget(self) -> None:
+        """Make room as if everything were on disk."""
+        self.ring.store(OFFSET_DURABLE_POSITION, self.ring.load(OFFSET_TAIL))
+
+    def ours(self, count: int, *, frees: bool = True) -> npt.NDArray[np.float64]:
+        """Nanoseconds of each append."""
+        if frees:
+            self.forget()
+        samples = self.samples[:count]
+        time_appends(
+            self.journal, address_of(self.record), RECORD_BYTES, count, address_of(samples)
+        )
+        return samples / self.cycles_a_ns
+
+    def peer(self, count: int) -> npt.NDArray[np.float64]:
+        """Nanoseconds of each append by the C floor."""
+        samples = self.samples[:count]
+        self.floor.append_floor(
+            ctypes.c_void_p(address_of(self.floor_ring)),
+            ctypes.c_uint64(RING_BYTES - 1),
+            ctypes.c_void_p(address_of(self.floor_tail)),
+            ctypes.c_void_p(address_of(self.record)),
+            ctypes.c_uint64(RECORD_BYTES),
+            ctypes.c_uint64(count),
+            ctypes.c_void_p(address_of(samples)),
+        )
+        self.floor_tail[0] &= RING_BYTES - 1
+        if self.floor_tail[0] > RING_BYTES // 2:
+            self.floor_tail[0] = 0
+        return samples / self.cycles_a_ns
+
+    def timer(self, count: int) -> float:
+        """What an empty measurement costs, in nanoseconds."""
+        samples = self.samples[:count]
+        self.floor.empty_floor(ctypes.c_uint64(count), ctypes.c_void_p(address_of(samples)))
+        return float(np.median(samples)) / self.cycles_a_ns
+
+    def agent(self) -> DurabilityAgent:
+        """A durability agent that goes on where the ring stands."""
+        self.forget()
+        row: Any = self.state[0]
+        place = Place(int(row["position"]), int(row["sequence"]), int(row["checksum"]))
+        folder = self.disk / f"segments-{place.position}"
+        settings = JournalSettings(segment_bytes=1 << 28, compress=False)
+        return DurabilityAgent(self.ring, folder, settings, place, epoch=1, is_group=True)
+
+
+def compile_floor(folder: Path) -> ctypes.CDLL:
+    """Build the C floor with the machine's compiler, or with zig's."""
+    source = Path(__file__).with_name("journal_floor.c")
+    target = folder / "journal_floor.so"
+    compiler = (
+        [shutil.which("cc") or ""]
+        if shutil.which("cc")
+        else [sys.executable, "-m", "ziglang", "cc"]
+    )
+    subprocess.run(
+        [*compiler, "-O3", "-msse4.2", "-shared", "-fPIC", "-o", str(target), str(source)],
+        check=True,
+        capture_output=True,
+    )
+    return ctypes.CDLL(str(target))
+
+
+@kernel(types.int64())
+def read_cycles() -> int:
+    """The cycle counter."""
+    return _cycles()
+
+
+def calibrate() -> float:
+    """Cycles in a nanosecond."""
+    began, began_ns = read_cycles(), time.monotonic_ns()
+    time.sleep(0.1)
+    return float(read_cycles() - began) / (time.monotonic_ns() - began_ns)
+
+
+def sync_floor_ns(folder: Path, group_bytes: int, count: int) -> npt.NDArray[np.float64]:
+    """What a write and fdatasync of so many bytes take on this device, each."""
+    data = os.urandom(group_bytes)
+    path = folder / "floor"
+    taken = np.zeros(count)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, group_bytes * count)
+        os.fsync(descriptor)
+        for index in range(count):
+            began = time.monotonic_ns()
+            os.pwrite(descriptor, data, index * group_bytes)
+            os.fdatasync(descriptor)
+            taken[index] = time.monotonic_ns() - began
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    return taken
+
+
+def beside(work: Callable[[threading.Event], None], measure: Callable[[], Any]) -> Any:
+    """Measure while ``work`` runs on a thread of the second core."""
+    stop = threading.Event()
+    second = core_pair()[1]
+
+    def run() -> None:
+        with pinned_to(second):
+            work(stop)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        return measure()
+    finally:
+        stop.set()
+        thread.join()
+
+
+def trimmed_mean(rounds: list[npt.NDArray[np.float64]]) -> float:
+    """Median over the rounds of the mean without the slowest hundredth, when the host was away."""
+    return statistics.median(
+        float(np.sort(item)[: len(item) * 99 // 100].mean()) for item in rounds
+    )
+
+
+def measure_appends(bench: Bench, count: int, rounds: int) -> list[Result]:
+    """Appends alone, beside a syncing agent, and beside a reader."""
+    agent = bench.agent()
+
+    def sync(stop: threading.Event) -> None:
+        while not stop.is_set():
+            if agent.step(force=True) == 0:
+                time.sleep(0.0002)
+
+    def follow(stop: threading.Event) -> None:
+        with JournalFollower(bench.ring.path, bench.ring.tail) as follower:
+            while not stop.is_set():
+                follower.read(1 << 20)
+
+    # Small rounds, so that the disk keeps up and no append finds the ring full.
+    piece = min(count, RING_BYTES // 4 // frame_bytes(RECORD_BYTES))
+    bench.ours(piece), bench.peer(piece)
+    timer_ns = bench.timer(piece)
+    alone, floor, synced, followed = [], [], [], []
+    for _ in range(rounds):
+        alone.append(bench.ours(piece))
+        floor.append(bench.peer(piece))
+        followed.append(beside(follow, lambda: bench.ours(piece)))
+    agent = bench.agent()
+    for _ in range(rounds):
+        synced.append(beside(sync, lambda: bench.ours(piece, frees=False)))
+        while agent.step(force=True):
+            pass
+    agent.close()
+
+    def percentile(samples: list[npt.NDArray[np.float64]], percent: float) -> float:
+        return statistics.median(float(np.percentile(item, percent)) - timer_ns for item in samples)
+
+    p50, p99 = percentile(alone, 50), percentile(alone, 99)
+    floor_p50, floor_p99 = percentile(floor, 50), percentile(floor, 99)
+    committing = percentile(synced, 99)
+    slowed = trimmed_mean(followed) / trimmed_mean(alone)
+    print(
+        f"journal: timer {timer_ns:.1f} ns taken off; p50 {p50:.1f} (C {floor_p50:.1f}), p99"
+        f" {p99:.1f} (C {floor_p99:.1f}), while groups commit {committing:.1f}",
+        file=sys.stderr,
+    )
+    ratio = max(p99, committing) / floor_p99
+    return [
+        Result(
+            "journal.append_p50_ns",
+            p50,
+            "ns",
+            goal=20,
+            peer="C memcpy and CRC",
+            peer_value=floor_p50,
+            ratio=p50 / floor_p50,
+        ),
+        Result(
+            "journal.append_p99_ratio",
+            ratio,
+            "ratio",
+            goal=2,
+            peer="C memcpy and CRC",
+            peer_value=floor_p99,
+            ratio=ratio,
+        ),
+        Result("journal.append_p99_committing_ns", committing, "ns"),
+        Result("journal.reader_slowdown", slowed, "ratio", goal=1.1),
+    ]
+
+
+def measure_groups(bench: Bench, orders: int) -> list[Result]:
+    """Orders a second and time to acknowledge when each waits for its group's sync."""
+    agent = bench.agent()
+    samples = bench.samples[: 2 * orders]
+    durable = bench.ring.address + OFFSET_DURABLE_POSITION
+    syncs = bench.ring.load(256)
+
+    def sync(stop: threading.Event) -> None:
+        while not stop.is_set():
+            agent.step(force=True)
+
+    def measure() -> float:
+        began = time.monotonic_ns()
+        run_groups(
+            bench.journal, durable, address_of(bench.record), orders, IN_FLIGHT, address_of(samples)
+        )
+        return (time.monotonic_ns() - began) / 1e9
+
+    start = bench.ring.tail
+    seconds = beside(sync, measure)
+    groups = bench.ring.load(256) - syncs
+    agent.close()
+    group_bytes = (bench.ring.tail - start) // max(groups, 1)
+    latencies_ns = samples[1::2] / bench.cycles_a_ns
+    floor_ns = sync_floor_ns(bench.disk, group_bytes, max(50, min(groups, 300)))
+    floor_p99 = float(np.percentile(floor_ns, 99))
+    p99 = float(np.percentile(latencies_ns, 99))
+    print(
+        f"journal: {groups} groups of {group_bytes:,} bytes ({orders / groups:.0f} orders); the"
+        f" device's own write and fdatasync of one takes {np.median(floor_ns) / 1e3:.0f} µs (p99"
+        f" {floor_p99 / 1e3:.0f})",
+        file=sys.stderr,
+    )
+    return [
+        Result(
+            "journal.group_orders_per_second",
+            orders / seconds,
+            "1/s",
+            goal=500_000,
+            higher_is_better=True,
+        ),
+        Result(
+            "journal.group_ack_p99_ratio",
+            p99 / floor_p99,
+            "ratio",
+            goal=3,
+            peer="write and fdatasync of the same bytes",
+            peer_value=floor_p99,
+            ratio=p99 / floor_p99,
+        ),
+        Result("journal.group_ack_p50_us", float(np.median(latencies_ns)) / 1e3, "us"),
+    ]
+
+
+def run(smoke: bool) -> list[Result]:
+    """Appends, groups, recovery."""
+    count = 5_000 if smoke else APPENDS
+    with (
+        tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tradecaptain-perf-") as shared,
+        tempfile.TemporaryDirectory(dir=".", prefix=".journal-perf-") as disk,
+        pinned_to(core_pair()[0]),
+    ):
+        device = Path(disk).stat().st_dev
+        print(f"journal: files on device {os.major(device)}:{os.minor(device)}", file=sys.stderr)
+        bench = Bench(Path(shared), Path(disk).absolute())
+        results = measure_appends(bench, count, 2 if smoke else ROUNDS)
+        results += measure_groups(bench, 4_000 if smoke else GROUP_ORDERS)
+        bench.ring.close()
+        (Path(shared) / "ring").unlink()
+        results += measure_recovery(Path(shared), Path(disk).absolute(), smoke=smoke)
+    return results

@@ -1,0 +1,133 @@
+"""Recovery of a killed venue, for the benchmark of the execution log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from tradecaptain.base.memory import address_of, aligned_zeros
+from tradecaptain.kernels.matching import engine_state_hash
+from tradecaptain.mesh.journal import FRAME_HEADER_BYTES, frame_bytes
+from tradecaptain.mesh.journal_agent import JournalSettings
+from tradecaptain.orderbook.execution_log import LogPaths, open_log
+from tradecaptain.orderbook.replaying import REPLAY, replay_frames
+from tradecaptain.orderbook.replica import EVERYTHING, SilentPublications
+from tradecaptain.orderbook.venue_core import VenueSettings
+from tradecaptain.wire import control, order_command
+
+from perf.support.result import Result
+from perf.topology.order_flow import (
+    FIRST_ACCOUNT_ID,
+    FIRST_INSTRUMENT_ID,
+    MID_UNITS,
+    FlowSettings,
+    record_tape,
+)
+from perf.topology.order_path_rig import _LIMITS, REFERENCE_FROM_OUTSIDE, benchmark_instruments
+
+COMMANDS = 1_000_000
+SMOKE_COMMANDS = 20_000
+BYTES_A_COMMAND = 1_000
+_TIME_NS = 1_750_000_000_000_000_000
+
+
+def as_frames(records: npt.NDArray[Any], first_sequence: int) -> npt.NDArray[np.uint8]:
+    """Records as frames of a log, sequenced from ``first_sequence`` on; checksums are not set."""
+    records["sequence"] = np.arange(first_sequence, first_sequence + len(records))
+    records["time_ns"] = _TIME_NS + records["sequence"] * 1_000
+    length = records.dtype.itemsize
+    frames = np.zeros((len(records), frame_bytes(length)), np.uint8)
+    frames[:, :4] = np.frombuffer(length.to_bytes(4, "little"), np.uint8)
+    frames[:, FRAME_HEADER_BYTES : FRAME_HEADER_BYTES + length] = records.view(np.uint8).reshape(
+        len(records), length
+    )
+    return frames.reshape(-1)
+
+
+def limits(flow: FlowSettings) -> npt.NDArray[Any]:
+    """Controls that give every instrument a reference price and every account its limits."""
+    rows: list[dict[str, int]] = [
+        {
+            "action": control.CONTROL_ACTION_REFERENCE_PRICE,
+            "instrument_id": FIRST_INSTRUMENT_ID + index,
+            "value": MID_UNITS,
+            "flags": REFERENCE_FROM_OUTSIDE,
+        }
+        for index in range(flow.instruments)
+    ]
+    rows += [
+        {
+            "action": control.CONTROL_ACTION_SET_LIMIT,
+            "scope": control.CONTROL_SCOPE_ACCOUNT,
+            "scope_id": FIRST_ACCOUNT_ID + index,
+            "limit_kind": kind,
+            "value": value,
+        }
+        for index in range(flow.accounts)
+        for kind, value in _LIMITS.items()
+    ]
+    pattern = np.zeros(1, control.DTYPE)
+    control.initialise(address_of(pattern))
+    records = np.repeat(pattern, len(rows))
+    for name in ("action", "scope", "scope_id", "limit_kind", "instrument_id", "value", "flags"):
+        records[name] = [row.get(name, 0) for row in rows]
+    return records
+
+
+def measure_recovery(shared: Path, disk: Path, *, smoke: bool) -> list[Result]:
+    """Write a log as the order path would, kill its venue, and start another."""
+    commands = SMOKE_COMMANDS if smoke else COMMANDS
+    flow = FlowSettings(commands, 1_000, 100, 1_000)
+    tape = record_tape(flow)
+    instruments = benchmark_instruments(flow.instruments)
+    ring_bytes = 1 << (commands * BYTES_A_COMMAND - 1).bit_length()
+    journal = JournalSettings(ring_bytes=max(ring_bytes, 1 << 20), segment_bytes=1 << 20)
+    paths = LogPaths(shared / "ring", disk / "recovery", shared / "history", disk / "epoch")
+    settings = VenueSettings()
+    core, log = open_log(paths, settings, instruments, journal)
+    silent = SilentPublications()
+    header = core.header[0]
+    names = ("execution_publication", "book_publication", "control_publication")
+    for name, state in zip(names, silent.states, strict=True):
+        header[name] = address_of(state)
+    # The sequencer carries out what it is given as frames, and logs it like its own.
+    header["is_replaying"] = 1
+    replay = aligned_zeros(1, REPLAY)
+    replay["header"] = core.header_address
+    replay["until_sequence"] = replay["until_time_ns"] = EVERYTHING
+    orders = np.frombuffer(tape.commands, np.uint8).view(order_command.DTYPE).copy().reshape(-1)
+    for records in (limits(flow), orders[:commands]):
+        frames = as_frames(records, int(header["sequence"]) + 1)
+        replay_frames(address_of(replay), address_of(frames), len(frames))
+        if int(replay[0]["consumed"]) != len(frames):
+            raise RuntimeError(f"the log was not written: {replay[0]}")
+    state, size = int(engine_state_hash(core.engine.address)), log.ring.tail
+    log.ring.close()
+    core.history.close()
+    began_ns = time.monotonic_ns()
+    again, other = open_log(paths, settings, instruments, journal)
+    seconds = (time.monotonic_ns() - began_ns) / 1e9
+    if int(engine_state_hash(again.engine.address)) != state:
+        raise RuntimeError("the recovered state differs")
+    replayed = other.recovery.command_count
+    print(
+        f"journal: {replayed:,} commands, {other.recovery.event_count:,} events, {size:,} bytes"
+        f" recovered in {seconds:.3f} s, of which replay {other.recovery.replay_seconds:.3f}",
+        file=sys.stderr,
+    )
+    again.history.close()
+    other.ring.close()
+    return [
+        Result(
+            "journal.restore_commands_per_second",
+            replayed / other.recovery.replay_seconds,
+            "1/s",
+            goal=3_000_000,
+            higher_is_better=True,
+        ),
+        Result("journal.serve_again_seconds", seconds, "s", goal=None if smoke else 1.0),
+    ]
