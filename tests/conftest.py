@@ -24,6 +24,7 @@ settings.load_profile(os.environ.get("TRADECAPTAIN_TEST_PROFILE", "default"))
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the tests marked full")
+    parser.addoption("--rounds", type=int, default=0, help="how many kills the kill rounds do")
 
 
 # Before pytest's own choice by `-m`, which is to see the markers that come from folders.
@@ -57,3 +58,4 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunPaths]:
     paths.create()
     yield paths
     shutil.rmtree(paths.shared_memory, ignore_errors=True)
+    paths.journal_ring.unlink(missing_ok=True)

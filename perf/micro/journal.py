@@ -52,8 +52,12 @@ from perf.micro.journal_recovery import measure_recovery
 from perf.micro.risk_gate import _cycles
 from perf.support.machine import core_pair, pinned_to
 from perf.support.result import Result
+from perf.topology.order_path_journal import measure_order_path
 
-PLACEMENT = "writer on the first core, durability agent or reader on the second"
+PLACEMENT = (
+    "writer on the first core, durability agent or reader on the second; order path: client on the "
+    "first, venue on the second"
+)
 
 RECORD_BYTES = 128
 ROUNDS = 9
@@ -387,5 +391,6 @@ def run(smoke: bool) -> list[Result]:
         results += measure_groups(bench, 4_000 if smoke else GROUP_ORDERS)
         bench.ring.close()
         (Path(shared) / "ring").unlink()
+        results += measure_order_path(smoke=smoke)
         results += measure_recovery(Path(shared), Path(disk).absolute(), smoke=smoke)
     return results

@@ -18,6 +18,8 @@ from tradecaptain.kernels.risk_gate import gate_apply_control
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.doorbell import Doorbells
+from tradecaptain.mesh.journal import OFFSET_DURABLE_POSITION
+from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.runner import AgentRunner
 from tradecaptain.mesh.waiting import wait_until
@@ -72,7 +74,14 @@ class VenueRig(Closing):
     against what the tape says.
     """
 
-    def __init__(self, mesh: AeronMesh, folder: Path, flow: FlowSettings) -> None:
+    def __init__(
+        self,
+        mesh: AeronMesh,
+        folder: Path,
+        flow: FlowSettings,
+        journal: JournalSettings | None = None,
+    ) -> None:
+        """With ``journal`` the venue logs, on a disk that is done at once (`forget_log`)."""
         self.flow = flow
         self.tape = record_tape(flow)
         paths = RunPaths(folder / "run", folder)
@@ -81,7 +90,7 @@ class VenueRig(Closing):
         self._client_core, venue_core = core_pair()
         settings = VenueSettings(core=venue_core)
         self._placement = settings.placement
-        self.venue = Venue(mesh, paths, instruments, settings)
+        self.venue = Venue(mesh, paths, instruments, settings, journal)
         self._orders = mesh.add_publication(
             streams.ORDER_COMMANDS, term_bytes=streams.STREAMS["order_commands"].term_bytes
         )
@@ -164,6 +173,7 @@ class VenueRig(Closing):
         warm_up = max(count // 10, 100)
         if int(self._client[0]["next_index"]) + warm_up + count > self.flow.commands:
             self._rewind()
+        self.forget_log()
         with self._running(), pinned_to(self._client_core):
             self._run(warm_up, 1, 0)
             interval_ns = int(_SECOND_NS / rate) if rate else 0
@@ -219,6 +229,13 @@ class VenueRig(Closing):
         client["next_index"] = 0
         client["order_id_offset"] = int(self.venue.core.engine.header[0]["last_order_number"])
 
+    def forget_log(self) -> None:
+        """Make room in the log as if all of it were on disk; the disk isn't what is measured."""
+        log = self.venue.log
+        if log is not None:
+            log.agent.place = log.end
+            log.ring.store(OFFSET_DURABLE_POSITION, log.end.position)
+
     def check_counts(self) -> None:
         """Nothing was refused, lost or miscounted."""
         counts = self.venue.stats()
@@ -231,5 +248,6 @@ class VenueRig(Closing):
         """Close the client's ends and the venue."""
         for end in self._ends:
             end.close()
+        self.forget_log()
         self.venue.stop()
         self._doorbells.close()

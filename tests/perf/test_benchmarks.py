@@ -24,6 +24,16 @@ METRICS = {
     "tick_path": {"tick_path.ticks_per_second"},
     "book": {"book.ops_1k", "book.p99_ns_1k", "book.bytes_per_order", "book.ratio_liquibook_1k"},
     "edge": {"edge.unary_ratio", "edge.batch_ratio", "edge.stream_ratio"},
+    "journal": {
+        "journal.append_p50_ns",
+        "journal.append_p99_ratio",
+        "journal.group_orders_per_second",
+        "journal.group_ack_p99_ratio",
+        "journal.reader_slowdown",
+        "journal.restore_commands_per_second",
+        "journal.serve_again_seconds",
+        "order_path.journal_ratio",
+    },
     "start": {"start.warm_seconds", "start.cold_seconds", "start.idle_pss_mb"},
 }
 KEYS = [

@@ -194,3 +194,5 @@ def running_mesh(
             except subprocess.TimeoutExpired:
                 mesh.process.kill()
                 mesh.process.wait()
+        # A mesh that was killed leaves it, for the next start.
+        mesh.run.journal_ring.unlink(missing_ok=True)

@@ -195,6 +195,12 @@ class ExecutionLog(Closing):
             changed += 1
         return changed
 
+    @property
+    def end(self) -> Place:
+        """Behind the last record."""
+        row = self._writer[0]
+        return Place(int(row["position"]), int(row["sequence"]), int(row["checksum"]))
+
     def stats(self) -> dict[str, int | str]:
         """Where the log stands."""
         writer = self._writer[0]

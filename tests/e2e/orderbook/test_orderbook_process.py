@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,8 +227,9 @@ async def test_books_follow_orders_and_streams_follow_books(run: RunPaths, mesh:
         await reader.channel.close()
 
 
-async def test_a_killed_venue_opens_a_new_epoch_with_an_empty_book(
-    run: RunPaths, mesh: AeronMesh
+@pytest.mark.parametrize("has_log", [True, False])
+async def test_a_killed_venue_comes_back_from_its_log_or_opens_a_new_epoch(
+    run: RunPaths, mesh: AeronMesh, has_log: bool
 ) -> None:
     author = Author(mesh, 2)
     with orderbook_process(run):
@@ -239,14 +241,23 @@ async def test_a_killed_venue_opens_a_new_epoch_with_an_empty_book(
             return len((await reader.book(L3)).bid_orders) > 0
 
         await wait_until_async(has_orders)
-        old = (await reader.book(L3)).stamp
+        before = await reader.book(L3)
+        old = before.stamp
         await reader.channel.close()
+    if not has_log:
+        run.journal_ring.unlink()
+        shutil.rmtree(run.journal)
     with orderbook_process(run):
         reader = Reader(run)
+
+        async def is_loaded() -> bool:
+            return not has_log or len((await reader.book(L3)).bid_orders) > 0
+
+        await wait_until_async(is_loaded)
         book = await reader.book(L3)
-        assert book.stamp.epoch == old.epoch + 1
-        assert not book.bid_orders
-        assert not book.ask_orders
+        assert book.stamp.epoch == old.epoch + (not has_log)
+        assert list(book.bid_orders) == (list(before.bid_orders) if has_log else [])
+        assert list(book.ask_orders) == (list(before.ask_orders) if has_log else [])
         stream = reader.stream(L3, resume_from={"epoch": old.epoch, "sequence": old.sequence})
         [update] = (await asyncio.wait_for(stream.read(), 20)).updates
         assert update.stamp.gap
