@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -109,7 +109,9 @@ _DEVIATION_MIN: Final = 1e-9
 _SPAN_MIN: Final = 1e-10
 _RATE_TIME_MIN: Final = 1e-13
 # Step of the differences for vega and rho, by the deviation.
-_BUMP: Final = 1e-3
+_BUMP: Final = 1e-4
+# Greeks near the boundary need more points than values do.
+_GREEK_VALUE_POINTS: Final = 96
 
 
 def solve_puts(puts: FloatArray, scheme: Scheme) -> tuple[FloatArray, FloatArray]:
@@ -307,6 +309,8 @@ def _price_alive(
         if not mask.any():
             continue
         some = np.ascontiguousarray(puts[:, mask])
+        if chosen is not None and scheme is None and outputs.shape[0] > 1:
+            chosen = replace(chosen, value_points=_GREEK_VALUE_POINTS)
         solved, boundaries[:, mask] = _solve_by(chosen, some)
         part = np.empty((outputs.shape[0], some.shape[1]))
         part[VALUE] = solved[PUT_VALUE] * strike[mask]

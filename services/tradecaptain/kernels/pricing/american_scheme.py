@@ -29,6 +29,8 @@ EQUATION_B: Final = 1
 POINTS_ANGLE: Final = 0
 POINTS_PAPER: Final = 1
 
+# How the value's points crowd towards now: what lies near the boundary earns its keep at once.
+VALUE_POWER: Final = 2
 POINTS_MAX: Final = 512
 STEPS_MAX: Final = 64
 
@@ -109,15 +111,18 @@ def root_quadrature(points: int) -> FloatArray:
     return np.ascontiguousarray(np.stack([roots * roots, roots, roots * weights, weights]))
 
 
-def angle_quadrature(points: int) -> FloatArray:
+def angle_quadrature(points: int, power: int = 1) -> FloatArray:
     """Gauss-Legendre in the angle whose squared sine is the fraction of time.
 
-    It is smooth at the far end as well, where the boundary goes like the root of its own time.
+    It is smooth at the far end as well, where the boundary goes like the root of its own time. A
+    ``power`` above one crowds the points towards the near end, where the integrand of a spot close
+    to the boundary is steep.
     """
     abscissae, weights = np.polynomial.legendre.leggauss(points)
-    angles = 0.25 * math.pi * (1.0 + abscissae)
+    shares = 0.5 * (1.0 + abscissae)
+    angles = 0.5 * math.pi * shares**power
     sines, cosines = np.sin(angles), np.cos(angles)
-    by_root = 0.5 * math.pi * weights * cosines
+    by_root = 0.5 * math.pi * power * shares ** (power - 1) * weights * cosines
     return np.ascontiguousarray(np.stack([sines * sines, sines, sines * by_root, by_root]))
 
 
@@ -139,7 +144,7 @@ def tables(scheme: Scheme) -> Tables:
         integral = root_quadrature(scheme.integral_points)
     else:
         integral = linear_quadrature(scheme.integral_points)
-    value = angle_quadrature(scheme.value_points)
+    value = angle_quadrature(scheme.value_points, VALUE_POWER)
     places = nodes[:, np.newaxis] * np.sqrt(1.0 - integral[0])
     value_places = np.sqrt(1.0 - value[0])[np.newaxis]
     return Tables(

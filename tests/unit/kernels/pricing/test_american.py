@@ -299,6 +299,21 @@ def test_greeks_are_the_derivatives_of_the_value() -> None:
             assert outcome[columns.GAMMA] == pytest.approx(bend, rel=1e-4)
 
 
+def test_delta_and_gamma_hold_up_to_the_boundary() -> None:
+    """Against panels; the kernel of gamma is steepest where the spot nears exercise."""
+    inputs = paper_grid(stride=97)
+    edges = american.price(inputs, Accuracy.ACCURATE).boundaries[1]
+    inputs[columns.SPOT] = edges * np.resize([1.0005, 1.005, 1.03], edges.size)
+    inputs = np.ascontiguousarray(inputs[:, np.isfinite(edges)])
+    puts = american.as_puts(inputs)[0]
+    due = american.solve_puts_precisely(puts)[0]
+    for accuracy in (Accuracy.FAST, Accuracy.STANDARD):
+        found = american.price(inputs, accuracy, 6).values
+        assert np.abs(found[columns.DELTA] - due[1]).max() <= 2e-4
+        scale = puts[0] * puts[3]
+        assert np.abs((found[columns.GAMMA] * 100 - due[2]) * scale).max() <= 2e-3
+
+
 def test_greeks_of_an_option_that_is_exercised_now() -> None:
     put = american.price(block(-1.0, 50.0, 100.0, 1.0, 0.2, 0.05, 0.0), rows=6)
     assert put.values[:, 0].tolist() == [50.0, -1.0, 0.0, 0.0, 0.0, 0.0]
