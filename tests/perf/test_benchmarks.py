@@ -23,6 +23,14 @@ METRICS = {
     },
     "tick_path": {"tick_path.ticks_per_second"},
     "book": {"book.ops_1k", "book.p99_ns_1k", "book.bytes_per_order", "book.ratio_liquibook_1k"},
+    "pricing": {
+        "pricing.european_per_second",
+        "pricing.european_greeks_per_second",
+        "pricing.implied_volatility_ns",
+        "pricing.scalar_greeks_ns",
+        "pricing.revaluation_seconds",
+        "pricing.first_call_seconds",
+    },
     "edge": {"edge.unary_ratio", "edge.batch_ratio", "edge.stream_ratio"},
     "journal": {
         "journal.append_p50_ns",

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def perf(
     name: str = typer.Argument(
-        "", help="ping_pong, order_path, tick_path, edge or start; empty lists them."
+        "", help="ping_pong, order_path, tick_path, edge, pricing, …; empty lists them."
     ),
     smoke: bool = typer.Option(False, "--smoke", help="Seconds instead of minutes; no goals."),
     json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
