@@ -12,12 +12,13 @@ from typing import Any
 import grpc
 from support.venue_driver import SETTINGS, VenueDriver
 from support.wait import wait_until_async
-from tradecaptain.api.risk.v1 import risk_pb2_grpc
+from tradecaptain.api.risk.v1 import administration_pb2_grpc, risk_pb2_grpc
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.reference import Reference, default_reference
 from tradecaptain.edge import EdgeServer, EdgeSettings, Principal, Role
 from tradecaptain.orderbook.venue_core import allocate_core, open_streams
-from tradecaptain.risk.__main__ import ACCESS
+from tradecaptain.risk.__main__ import ACCESS, ADMINISTRATION_ACCESS
+from tradecaptain.risk.administration import RiskAdministrationService
 from tradecaptain.risk.agent import RiskAgent
 from tradecaptain.risk.config import RiskConfig
 from tradecaptain.risk.service import RiskService
@@ -70,6 +71,8 @@ class RiskWorld:
         self.is_venue_up = True
         self.store: RiskStore
         self.agent: RiskAgent
+        self.administration: Any = None
+        self.limits: Any = None
         self._cranking: asyncio.Task[None] | None = None
 
     def start_agent(self, config: RiskConfig = CONFIG) -> None:
@@ -167,10 +170,17 @@ class RiskWorld:
         service = RiskService(
             self.agent.controller, self.agent.ledger, self.reference, control_timeout_s=2.0
         )
+        administration = RiskAdministrationService(service, self.agent.controller, self.reference)
         server.add(risk_pb2_grpc.add_RiskServiceServicer_to_server, service, access=ACCESS)
+        server.add(
+            administration_pb2_grpc.add_RiskAdministrationServiceServicer_to_server,
+            administration,
+            access=ADMINISTRATION_ACCESS,
+        )
         port = await server.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                self.administration = administration_pb2_grpc.RiskAdministrationServiceStub(channel)
                 yield risk_pb2_grpc.RiskServiceStub(channel)
         finally:
             await server.stop()

@@ -29,6 +29,7 @@ VERBS = {
     "verify": "verify.command",
     "order": "order",
     "watch": "watch",
+    "risk": "risk",
     "journal": "journal",
     "token": "token",
     "engine": "engine",

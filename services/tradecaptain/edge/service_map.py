@@ -14,6 +14,7 @@ PROCESS_OF_SERVICE: Final[Mapping[str, str]] = {
     "tradecaptain.api.pricing.v1.BondService": "pricing",
     "tradecaptain.api.pricing.v1.IndicatorService": "pricing",
     "tradecaptain.api.pricing.v1.PricingService": "pricing",
+    "tradecaptain.api.risk.v1.RiskAdministrationService": "risk",
     "tradecaptain.api.risk.v1.RiskService": "risk",
 }
 """Which process serves each service of the contract."""

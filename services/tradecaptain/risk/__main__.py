@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Final
 
+from tradecaptain.api.risk.v1.administration_pb2_grpc import (
+    add_RiskAdministrationServiceServicer_to_server,
+)
 from tradecaptain.api.risk.v1.risk_pb2_grpc import add_RiskServiceServicer_to_server
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.reference import load_reference
@@ -17,8 +20,10 @@ from tradecaptain.edge import (
     run,
     serve_while,
 )
+from tradecaptain.edge.server import ANY_METHOD
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.counters import CounterTable
+from tradecaptain.risk.administration import RiskAdministrationService
 from tradecaptain.risk.agent import COUNTERS, HISTORY_FILE, RiskAgent
 from tradecaptain.risk.config import RiskConfig
 from tradecaptain.risk.service import RiskService
@@ -36,6 +41,7 @@ ACCESS: Final = {
     "GetExposure": Role.READ,
 }
 """Which role each method asks for."""
+ADMINISTRATION_ACCESS: Final = {ANY_METHOD: Role.OPERATE}
 
 
 async def main() -> None:
@@ -66,6 +72,11 @@ async def main() -> None:
             catch_up=agent.executions.catch_up,
         )
         server.add(add_RiskServiceServicer_to_server, service, access=ACCESS)
+        server.add(
+            add_RiskAdministrationServiceServicer_to_server,
+            RiskAdministrationService(service, agent.controller, reference),
+            access=ADMINISTRATION_ACCESS,
+        )
         agent.start()
         agent.run_readers()
         try:

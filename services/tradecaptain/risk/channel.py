@@ -32,6 +32,7 @@ class ControlRequest:
     kind: int = 0
     value: int = 0
     flags: int = 0
+    expire_time_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def write_request(
     control.set_limit_kind(record, request.kind)
     control.set_value(record, request.value)
     control.set_flags(record, request.flags)
+    control.set_expire_time_ns(record, request.expire_time_ns)
     control.set_author_id(record, AUTHOR_ID)
     control.set_request_id(record, request_id)
     control.set_send_time_ns(record, now_ns)

@@ -10,7 +10,7 @@ from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.risk.channel import ControlChannel, ControlOutcome, ControlRequest
 from tradecaptain.risk.levels import Level
-from tradecaptain.risk.store import KillRecord, LimitRecord, RiskStore, Stamp
+from tradecaptain.risk.store import KillRecord, LimitRecord, RiskStore, Setting, Stamp
 from tradecaptain.wire import control, reason
 
 FLAG_CANCEL_WORKING = 1
@@ -29,6 +29,10 @@ class RiskController:
         self._channel = channel
         self._clock = clock
         self._changing = asyncio.Lock()
+
+    def now_ns(self) -> int:
+        """Time of the service's clock, ns UTC."""
+        return self._clock.now_ns()
 
     @property
     def store(self) -> RiskStore:
@@ -81,6 +85,31 @@ class RiskController:
         async with self.exclusively(timeout_s) as remaining:
             await self._channel.request(request, remaining(), record)
         return made[0]
+
+    async def apply(
+        self,
+        name: str,
+        request: ControlRequest,
+        kept: Setting | None,
+        stamp: Stamp,
+        timeout_s: float,
+    ) -> None:
+        """Have the gate apply a request; what is ``kept`` of it is recorded under a name.
+
+        ``stamp`` has the author and the comment; time and place come from the venue.
+        """
+
+        def record(outcome: ControlOutcome) -> None:
+            if outcome.outcome != 0:
+                return
+            applied = _stamp(stamp.author, outcome, stamp.comment)
+            if kept is None:
+                self._store.note(name, request.level, applied)
+            else:
+                self._store.put_setting(name, kept, applied)
+
+        async with self.exclusively(timeout_s) as remaining:
+            await self._channel.request(request, remaining(), record)
 
     async def kill(
         self, level: Level, cancels_working: bool, author: str, comment: str, timeout_s: float

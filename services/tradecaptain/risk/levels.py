@@ -18,16 +18,43 @@ SCOPE_INSTRUMENT: Final = control.CONTROL_SCOPE_INSTRUMENT
 SCOPE_STRATEGY: Final = control.CONTROL_SCOPE_STRATEGY
 SCOPE_ACCOUNT_INSTRUMENT: Final = control.CONTROL_SCOPE_ACCOUNT_INSTRUMENT
 
-LIMIT_KINDS: Final = range(control.LIMIT_KIND_ORDER_QUANTITY, control.LIMIT_KIND_OPEN_ORDERS + 1)
+SCOPE_GROUP: Final = control.CONTROL_SCOPE_GROUP
+
+LIMIT_KINDS: Final = range(control.LIMIT_KIND_ORDER_QUANTITY, control.LIMIT_KIND_DAILY_LOSS + 1)
+REQUIRED_KINDS: Final = range(control.LIMIT_KIND_ORDER_QUANTITY, control.LIMIT_KIND_OPEN_ORDERS + 1)
+"""Limits that every account must have, itself or in each instrument."""
 QUANTITY_KINDS: Final = frozenset(
     {
         control.LIMIT_KIND_ORDER_QUANTITY,
         control.LIMIT_KIND_POSITION_LONG,
         control.LIMIT_KIND_POSITION_SHORT,
+        control.LIMIT_KIND_GROSS_POSITION,
     }
 )
+MONEY_KINDS: Final = frozenset(
+    {
+        control.LIMIT_KIND_ORDER_NOTIONAL,
+        control.LIMIT_KIND_GROSS_EXPOSURE,
+        control.LIMIT_KIND_NET_EXPOSURE,
+        control.LIMIT_KIND_CREDIT,
+        control.LIMIT_KIND_DAILY_LOSS,
+    }
+)
+WHOLE_ACCOUNT_KINDS: Final = frozenset(
+    {
+        control.LIMIT_KIND_MESSAGE_RATE,
+        control.LIMIT_KIND_MESSAGE_BURST,
+        control.LIMIT_KIND_EXECUTION_COUNT,
+        control.LIMIT_KIND_EXECUTION_WINDOW,
+        control.LIMIT_KIND_GROSS_EXPOSURE,
+        control.LIMIT_KIND_NET_EXPOSURE,
+        control.LIMIT_KIND_CREDIT,
+        control.LIMIT_KIND_DAILY_LOSS,
+    }
+)
+"""What is counted over all instruments of an account."""
 
-_NOTIONAL = UnitScale(NOTIONAL_UNIT, reason.REASON_INVALID_REQUEST, "value")
+_MONEY = UnitScale(NOTIONAL_UNIT, reason.REASON_INVALID_REQUEST, "value")
 _WHOLE = UnitScale(Fraction(1), reason.REASON_INVALID_REQUEST, "value")
 
 
@@ -71,12 +98,14 @@ def scale_of(level: Level, kind: int, reference: Reference) -> UnitScale:
     A quantity is counted in an instrument's units, so such a limit needs a level that names one;
     raises REASON_INVALID_REQUEST otherwise, and for combinations that the gate doesn't have.
     """
-    if level.scope == SCOPE_STRATEGY:
-        raise _refuse("a strategy has a kill switch but no limits", "target.scope")
     if kind not in QUANTITY_KINDS:
         if kind == control.LIMIT_KIND_OPEN_ORDERS and level.scope == SCOPE_ACCOUNT_INSTRUMENT:
             raise _refuse("open orders are counted by account: use scope account", "target.scope")
-        return _NOTIONAL if kind == control.LIMIT_KIND_ORDER_NOTIONAL else _WHOLE
+        if kind in WHOLE_ACCOUNT_KINDS and level.instrument_id:
+            raise _refuse(
+                "this is counted over all instruments: use a scope without one", "target.scope"
+            )
+        return _MONEY if kind in MONEY_KINDS else _WHOLE
     if level.instrument_id == 0:
         raise _refuse(
             "a quantity is counted in an instrument's own units: use scope instrument or"
@@ -108,3 +137,8 @@ def format_value(value: int, level: Level, kind: int, reference: Reference) -> s
     if value == UNLIMITED_UNITS:
         return UNLIMITED
     return scale_of(level, kind, reference).format(value)
+
+
+def parse_cash(text: str) -> int:
+    """Cash in the accounts' currency as the gate's integer; negative is a debt."""
+    return UnitScale(NOTIONAL_UNIT, reason.REASON_INVALID_REQUEST, "cash").parse(text)

@@ -16,9 +16,11 @@ from tradecaptain.risk.controller import RiskController
 from tradecaptain.risk.ledger import Ledger, PairState
 from tradecaptain.risk.levels import (
     LIMIT_KINDS,
+    REQUIRED_KINDS,
     SCOPE_ACCOUNT,
     SCOPE_ACCOUNT_INSTRUMENT,
     SCOPE_FIRM,
+    SCOPE_GROUP,
     SCOPE_INSTRUMENT,
     SCOPE_STRATEGY,
     Level,
@@ -28,10 +30,10 @@ from tradecaptain.risk.levels import (
 )
 from tradecaptain.risk.store import KillRecord, LimitRecord
 from tradecaptain.risk.values import average_price, money_scale, worst_case_units
-from tradecaptain.wire import reason
+from tradecaptain.wire import control, reason
 
 PAGE_SIZE_DEFAULT = 100
-LARGEST_STRATEGY_ID = 2**31 - 1
+LARGEST_ID = 2**31 - 1
 
 
 class RiskService(risk_pb2_grpc.RiskServiceServicer):
@@ -68,10 +70,11 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
             )
         return instrument
 
-    def _account(self, text: str) -> Account:
+    def account(self, text: str) -> Account:
+        """The account that a request names, if its caller may."""
         return self._reference.account(current_call().account_id(text))
 
-    def _level(self, target: risk_pb2.RiskTarget) -> Level:
+    def level(self, target: risk_pb2.RiskTarget) -> Level:
         """The level that a request names; refuses a target that lacks what its scope needs."""
         scope = int(target.scope)
         if scope in (SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT) and not target.account:
@@ -83,30 +86,38 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
                 raise _refuse(f"no account belongs to firm {target.firm_id}", "target.firm_id")
             return Level(scope, target.firm_id)
         if scope == SCOPE_STRATEGY:
-            if not 0 < target.strategy_id <= LARGEST_STRATEGY_ID:
+            if not 0 < target.strategy_id <= LARGEST_ID:
                 raise _refuse("a strategy id is 1 to 2147483647", "target.strategy_id")
             return Level(scope, target.strategy_id)
-        account_id = self._account(target.account).account_id if target.account else 0
+        if scope == SCOPE_GROUP:
+            if not 0 < target.group_id <= LARGEST_ID:
+                raise _refuse("a group id is 1 to 2147483647", "target.group_id")
+            return Level(scope, target.group_id)
+        account_id = self.account(target.account).account_id if target.account else 0
         if scope == SCOPE_ACCOUNT:
             return Level(scope, account_id)
         instrument_id = self._own_instrument(target.instrument).instrument_id
         return Level(scope, account_id if scope == SCOPE_ACCOUNT_INSTRUMENT else 0, instrument_id)
 
-    def _target(self, level: Level) -> risk_pb2.RiskTarget:
+    def target(self, level: Level) -> risk_pb2.RiskTarget:
+        """A level as requests and answers name it."""
         target = risk_pb2.RiskTarget(scope=cast("common_pb2.Scope.ValueType", level.scope))
         if level.scope == SCOPE_FIRM and level.scope_id:
             target.firm_id = level.scope_id
         elif level.scope == SCOPE_STRATEGY:
             target.strategy_id = level.scope_id
+        elif level.scope == SCOPE_GROUP:
+            target.group_id = level.scope_id
         elif level.scope in (SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT):
             target.account = _account_name(self._reference, level.scope_id)
         if level.instrument_id:
             target.instrument = _instrument_name(self._reference, level.instrument_id)
         return target
 
-    def _limit_message(self, record: LimitRecord) -> risk_pb2.Limit:
+    def limit_message(self, record: LimitRecord) -> risk_pb2.Limit:
+        """A limit as it is answered."""
         return risk_pb2.Limit(
-            target=self._target(record.level),
+            target=self.target(record.level),
             kind=_kind(record.kind),
             value=format_value(record.value, record.level, record.kind, self._reference),
             update_time_ns=record.time_ns,
@@ -116,14 +127,14 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
 
     def _kill_message(self, record: KillRecord) -> risk_pb2.KillSwitch:
         return risk_pb2.KillSwitch(
-            target=self._target(record.level),
+            target=self.target(record.level),
             comment=record.comment,
             author=record.author,
             update_time_ns=record.time_ns,
             sequence=record.sequence,
         )
 
-    def _timeout_s(self) -> float:
+    def timeout_s(self) -> float:
         """How long to wait for the gate: the caller's deadline, less what the answer needs."""
         remaining = current_call().time_remaining()
         if remaining is None:
@@ -136,21 +147,21 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         self, request: risk_pb2.SetLimitRequest, context: Any
     ) -> risk_pb2.SetLimitResponse:
         """Set one limit in the gate and record it."""
-        level = self._level(request.target)
+        level = self.level(request.target)
         value = parse_value(request.value, level, request.kind, self._reference)
         record = await self._controller.set_limit(
-            level, int(request.kind), value, current_call().principal.name, self._timeout_s()
+            level, int(request.kind), value, current_call().principal.name, self.timeout_s()
         )
-        return risk_pb2.SetLimitResponse(limit=self._limit_message(record))
+        return risk_pb2.SetLimitResponse(limit=self.limit_message(record))
 
     async def ClearLimit(  # noqa: N802
         self, request: risk_pb2.ClearLimitRequest, context: Any
     ) -> risk_pb2.ClearLimitResponse:
         """Clear one limit in the gate and record it."""
-        level = self._level(request.target)
+        level = self.level(request.target)
         scale_of(level, int(request.kind), self._reference)
         was_set = await self._controller.clear_limit(
-            level, int(request.kind), current_call().principal.name, self._timeout_s()
+            level, int(request.kind), current_call().principal.name, self.timeout_s()
         )
         return risk_pb2.ClearLimitResponse(was_set=was_set)
 
@@ -158,12 +169,21 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         self, request: risk_pb2.GetLimitsRequest, context: Any
     ) -> risk_pb2.GetLimitsResponse:
         """The tightest limit of each kind, by the gate's own hierarchy."""
-        account = self._account(request.account)
+        account = self.account(request.account)
         instrument_id = 0
         if request.instrument:
             instrument_id = self._own_instrument(request.instrument).instrument_id
         ids = account.firm_id, account.account_id, instrument_id
-        governing = [record for record in self._store.limits() if record.level.governs(*ids)]
+        group = self._store.setting(
+            control.CONTROL_ACTION_SET_GROUP, Level(SCOPE_ACCOUNT, account.account_id)
+        )
+        groups = (SCOPE_GROUP, group)
+        governing = [
+            record
+            for record in self._store.limits()
+            if record.level.governs(*ids)
+            or (group and (record.level.scope, record.level.scope_id) == groups)
+        ]
         own = {record.kind for record in governing if record.level.is_own_of(account.account_id)}
         tightest = [
             min(of_kind, key=lambda record: record.value)
@@ -171,8 +191,8 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
             if (of_kind := [record for record in governing if record.kind == kind])
         ]
         return risk_pb2.GetLimitsResponse(
-            limits=[self._limit_message(record) for record in tightest],
-            missing=[_kind(kind) for kind in LIMIT_KINDS if kind not in own],
+            limits=[self.limit_message(record) for record in tightest],
+            missing=[_kind(kind) for kind in REQUIRED_KINDS if kind not in own],
         )
 
     async def ListLimits(  # noqa: N802
@@ -183,7 +203,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         if request.scope:
             records = [r for r in records if r.level.scope == request.scope]
         if request.account:
-            account_id = self._account(request.account).account_id
+            account_id = self.account(request.account).account_id
             records = [r for r in records if r.level.is_own_of(account_id)]
         if request.instrument:
             instrument_id = self._own_instrument(request.instrument).instrument_id
@@ -195,7 +215,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         page = records[:size]
         token = _write_page_token(page[-1]) if len(records) > size else ""
         return risk_pb2.ListLimitsResponse(
-            limits=[self._limit_message(record) for record in page], next_page_token=token
+            limits=[self.limit_message(record) for record in page], next_page_token=token
         )
 
     # Kill switches
@@ -205,11 +225,11 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
     ) -> risk_pb2.KillResponse:
         """Turn a kill switch on."""
         record, cancelled_count = await self._controller.kill(
-            self._level(request.target),
+            self.level(request.target),
             request.cancel_working_orders,
             current_call().principal.name,
             request.comment,
-            self._timeout_s(),
+            self.timeout_s(),
         )
         return risk_pb2.KillResponse(
             kill_switch=self._kill_message(record), cancelled_count=cancelled_count
@@ -220,10 +240,10 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
     ) -> risk_pb2.UnkillResponse:
         """Turn a kill switch off."""
         was_on = await self._controller.unkill(
-            self._level(request.target),
+            self.level(request.target),
             current_call().principal.name,
             request.comment,
-            self._timeout_s(),
+            self.timeout_s(),
         )
         return risk_pb2.UnkillResponse(was_on=was_on)
 
@@ -258,7 +278,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         self, request: risk_pb2.GetPositionsRequest, context: Any
     ) -> risk_pb2.GetPositionsResponse:
         """Positions that aren't flat."""
-        account = self._account(request.account)
+        account = self.account(request.account)
         pairs = [pair for pair in self._pairs(account.account_id) if pair.position]
         return risk_pb2.GetPositionsResponse(
             positions=[self._position_message(pair) for pair in pairs], position=self._reached()
@@ -285,7 +305,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         self, request: risk_pb2.GetExposureRequest, context: Any
     ) -> risk_pb2.GetExposureResponse:
         """Positions with their working orders and values."""
-        account = self._account(request.account)
+        account = self.account(request.account)
         pairs = self._pairs(account.account_id)
         open_order_count = sum(pair.open_order_count for pair in pairs)
         if request.instrument:

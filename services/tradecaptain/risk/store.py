@@ -17,7 +17,14 @@ from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.risk.ledger import AccountState, PairState
 from tradecaptain.risk.levels import Level
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_SETTINGS = """
+CREATE TABLE settings (
+    action INTEGER, scope INTEGER, scope_id INTEGER, instrument_id INTEGER, kind INTEGER,
+    value INTEGER NOT NULL, expire_time_ns INTEGER NOT NULL, author TEXT NOT NULL,
+    time_ns INTEGER NOT NULL, sequence INTEGER NOT NULL,
+    PRIMARY KEY (action, scope, scope_id, instrument_id, kind)) WITHOUT ROWID;
+"""
 _SCHEMA = """
 CREATE TABLE limits (
     scope INTEGER, scope_id INTEGER, instrument_id INTEGER, kind INTEGER, value INTEGER NOT NULL,
@@ -84,6 +91,17 @@ class KillRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """Something else that the gate was told: a group, restrictions, cash, an override."""
+
+    action: int
+    level: Level
+    kind: int
+    value: int
+    expire_time_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AuditRecord:
     """One change; ``before`` and ``after`` are None where nothing was or is set."""
 
@@ -119,8 +137,13 @@ class RiskStore:
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
                 self._connection.executescript(
-                    f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                    f"BEGIN; {_SCHEMA} {_SETTINGS} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 )
+            elif version == 1:
+                self._connection.executescript(
+                    f"BEGIN; {_SETTINGS} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                )
+                version = SCHEMA_VERSION
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(
                 f"{path} can't be used: {error}", field="store_file"
@@ -270,6 +293,43 @@ class RiskStore:
             "SELECT * FROM kill_switches ORDER BY scope, scope_id, instrument_id"
         )
         return [KillRecord(Level(*row[:3]), *row[3:]) for row in rows]
+
+    # Groups, restrictions, cash, overrides
+
+    def setting(self, action: int, level: Level, kind: int = 0) -> int:
+        """Value of a setting; zero if there is none."""
+        row = self._connection.execute(
+            "SELECT value FROM settings WHERE action=? AND scope=? AND scope_id=?"
+            " AND instrument_id=? AND kind=?",
+            (action, *_key(level), kind),
+        ).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def put_setting(self, name: str, setting: Setting, stamp: Stamp) -> None:
+        """Record a setting that the gate applied, under the name that the audit shows."""
+        with self._transaction():
+            before = self.setting(setting.action, setting.level, setting.kind)
+            self._connection.execute(
+                "INSERT OR REPLACE INTO settings VALUES (?,?,?,?,?,?,?,?,?,?)",
+                (
+                    *(setting.action, *_key(setting.level), setting.kind, setting.value),
+                    *(setting.expire_time_ns, stamp.author, stamp.time_ns, stamp.sequence),
+                ),
+            )
+            self._audit(stamp, name, setting.level, setting.kind, before, setting.value)
+
+    def note(self, name: str, level: Level, stamp: Stamp) -> None:
+        """Put on record what leaves nothing behind."""
+        with self._transaction():
+            self._audit(stamp, name, level, 0, None, None)
+
+    def settings(self, action: int) -> list[Setting]:
+        """All settings of an action, by level and kind."""
+        rows = self._connection.execute(
+            "SELECT * FROM settings WHERE action=? ORDER BY scope, scope_id, instrument_id, kind",
+            (action,),
+        )
+        return [Setting(row[0], Level(*row[1:4]), *row[4:7]) for row in rows]
 
     # Positions
 

@@ -20,10 +20,17 @@ from tradecaptain.risk.levels import (
     SCOPE_FIRM,
     Level,
 )
+from tradecaptain.risk.store import RiskStore
 from tradecaptain.wire import control, reason
 
 _LOG = structlog.get_logger("risk")
 EVERYTHING = Level(SCOPE_FIRM)
+_SETTINGS = (
+    ("groups", control.CONTROL_ACTION_SET_GROUP),
+    ("restrictions", control.CONTROL_ACTION_RESTRICT),
+    ("cash", control.CONTROL_ACTION_SET_CASH),
+)
+"""What else a gate is told before it opens, in this order."""
 
 
 def limit_requests(controller: RiskController) -> list[ControlRequest]:
@@ -32,6 +39,17 @@ def limit_requests(controller: RiskController) -> list[ControlRequest]:
     return [
         ControlRequest(control.CONTROL_ACTION_SET_LIMIT, limit.level, limit.kind, limit.value)
         for limit in limits
+    ]
+
+
+def setting_requests(store: RiskStore, action: int, now_ns: int) -> list[ControlRequest]:
+    """All settings of an action that still hold; a value of zero is what a gate begins with."""
+    return [
+        ControlRequest(
+            action, item.level, item.kind, item.value, expire_time_ns=item.expire_time_ns
+        )
+        for item in store.settings(action)
+        if item.expire_time_ns > now_ns or (item.expire_time_ns == 0 and item.value != 0)
     ]
 
 
@@ -113,7 +131,12 @@ class Synchroniser:
             if store.progress().positions_sent_epoch != epoch:
                 await self._send("positions", position_requests(self._ledger), epoch)
                 store.set_positions_sent(epoch)
+            now_ns = self._controller.now_ns()
+            for what, action in _SETTINGS:
+                await self._send(what, setting_requests(store, action, now_ns), epoch)
             await self._send("limits", limit_requests(self._controller), epoch)
+            overrides = setting_requests(store, control.CONTROL_ACTION_GRANT_OVERRIDE, now_ns)
+            await self._send("overrides", overrides, epoch)
             if not self._wake.is_set():
                 self.synchronised_epoch = epoch
             _LOG.info("gate has limits, kill switches and positions", epoch=epoch)

@@ -53,7 +53,8 @@ def test_text_becomes_units_exactly_and_back(
     [
         (ACCOUNT, control.LIMIT_KIND_ORDER_QUANTITY, "5", reason.REASON_INVALID_REQUEST),
         (Level(SCOPE_FIRM, 10), control.LIMIT_KIND_POSITION_LONG, "5", 112),
-        (Level(SCOPE_STRATEGY, 1), control.LIMIT_KIND_PRICE_COLLAR, "5", 112),
+        (Level(SCOPE_STRATEGY, 1), control.LIMIT_KIND_POSITION_LONG, "5", 112),
+        (Level(SCOPE_ACCOUNT_INSTRUMENT, 100, 7), control.LIMIT_KIND_CREDIT, "5", 112),
         (ACCOUNT, control.LIMIT_KIND_ORDER_NOTIONAL, "0.0000001", reason.REASON_INVALID_REQUEST),
         (ACCOUNT, control.LIMIT_KIND_PRICE_COLLAR, "2.5", reason.REASON_INVALID_REQUEST),
         (ACCOUNT, control.LIMIT_KIND_PRICE_COLLAR, "-1", reason.REASON_NUMBER_OUT_OF_RANGE),

@@ -16,6 +16,7 @@ from tradecaptain.api.common.v1.common_pb2 import (
     SCOPE_ACCOUNT,
     SCOPE_ACCOUNT_INSTRUMENT,
     SCOPE_FIRM,
+    SCOPE_GROUP,
     SCOPE_INSTRUMENT,
     SCOPE_STRATEGY,
 )
@@ -105,10 +106,24 @@ async def test_limit_is_set_in_exact_text_and_told_back(served: Any) -> None:
         ),
         (
             risk_pb2.RiskTarget(scope=SCOPE_STRATEGY, strategy_id=5),
-            NOTIONAL,
+            QUANTITY,
             "5",
             reason.REASON_INVALID_REQUEST,
             "target.scope",
+        ),
+        (
+            pair_target(),
+            risk_pb2.LIMIT_KIND_DAILY_LOSS,
+            "5",
+            reason.REASON_INVALID_REQUEST,
+            "target.scope",
+        ),
+        (
+            risk_pb2.RiskTarget(scope=SCOPE_GROUP),
+            NOTIONAL,
+            "5",
+            reason.REASON_INVALID_REQUEST,
+            "target.group_id",
         ),
         (
             risk_pb2.RiskTarget(scope=SCOPE_STRATEGY),

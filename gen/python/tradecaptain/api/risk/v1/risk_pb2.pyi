@@ -123,6 +123,7 @@ class RiskTarget(_message.Message):
     INSTRUMENT_FIELD_NUMBER: _builtins.int
     FIRM_ID_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
+    GROUP_ID_FIELD_NUMBER: _builtins.int
     scope: _common_pb2.Scope.ValueType
     """The scope."""
     account: _builtins.str
@@ -133,6 +134,8 @@ class RiskTarget(_message.Message):
     """Numeric firm id (scope firm); absent for the whole venue."""
     strategy_id: _builtins.int
     """Strategy number (scope strategy)."""
+    group_id: _builtins.int
+    """Group number (scope group)."""
     def __init__(
         self,
         *,
@@ -141,10 +144,11 @@ class RiskTarget(_message.Message):
         instrument: _builtins.str = ...,
         firm_id: _builtins.int | None = ...,
         strategy_id: _builtins.int = ...,
+        group_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_firm_id", b"_firm_id", "firm_id", b"firm_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_firm_id", b"_firm_id", "account", b"account", "firm_id", b"firm_id", "instrument", b"instrument", "scope", b"scope", "strategy_id", b"strategy_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_firm_id", b"_firm_id", "account", b"account", "firm_id", b"firm_id", "group_id", b"group_id", "instrument", b"instrument", "scope", b"scope", "strategy_id", b"strategy_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__firm_id: _TypeAlias = _typing.Literal["firm_id"]  # noqa: Y015
     _WhichOneofArgType__firm_id: _TypeAlias = _typing.Literal["_firm_id", b"_firm_id"]  # noqa: Y015
