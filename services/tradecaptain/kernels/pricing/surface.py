@@ -1,0 +1,309 @@
+"""The volatility surface of European options: forward and discount, SVI per expiry, SSVI, checks.
+
+Total variance ``w = volatility^2 * time`` is a function of log-moneyness ``k = log(K / F)``. A raw
+SVI slice is
+
+    w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2))
+
+with b >= 0, |rho| < 1 and sigma > 0. A slice allows no butterfly arbitrage where Durrleman's ``g``
+is nowhere negative, and slices allow none by calendar where w never falls as time grows. Between
+two expiries w is linear in time at equal k, so that it never falls there either. SSVI ties all
+slices together: with theta the total variance at the money and phi = eta / (theta^gamma
+(1 + theta)^(1 - gamma)),
+
+    w(k) = theta / 2 (1 + rho phi k + sqrt((phi k + rho)^2 + 1 - rho^2))
+
+which allows no butterfly arbitrage if eta (1 + |rho|) <= 2 and gamma lies from 0 to 1/2.
+
+Sources: Gatheral and Jacquier, Arbitrage-free SVI volatility surfaces (2014); De Marco and Martini,
+Quasi-explicit calibration of Gatheral's SVI model (2009), for the fit; Huber (1964) for the weights
+that keep a wrong quote from moving it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+HUBER_LIMIT: Final = 1.345
+# Turns the median of absolute residuals into a standard deviation of normal ones.
+MEDIAN_TO_DEVIATION: Final = 1.4826
+ROBUST_ROUNDS: Final = 30
+SEARCH_ROUNDS: Final = 60
+SEARCH_POINTS: Final = 7
+CHECK_POINTS: Final = 801
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """What put-call parity says of one expiry: ``C - P = discount * (forward - K)``."""
+
+    forward: float
+    discount: float
+
+
+@dataclass(frozen=True, slots=True)
+class SviSlice:
+    """Raw SVI of one expiry, ``time`` in years."""
+
+    time: float
+    a: float
+    b: float
+    rho: float
+    m: float
+    sigma: float
+
+    def total_variance(self, moneyness: FloatArray) -> FloatArray:
+        """``w`` at log-moneyness."""
+        shifted = moneyness - self.m
+        root = np.sqrt(shifted * shifted + self.sigma**2)
+        variance: FloatArray = self.a + self.b * (self.rho * shifted + root)
+        return variance
+
+    def volatility(self, moneyness: FloatArray) -> FloatArray:
+        """Volatility at log-moneyness."""
+        return np.sqrt(self.total_variance(moneyness) / self.time)
+
+    def butterfly(self, moneyness: FloatArray) -> FloatArray:
+        """Durrleman's ``g``, the density of the forward up to a positive factor."""
+        shifted = moneyness - self.m
+        root = np.sqrt(shifted * shifted + self.sigma**2)
+        variance = self.a + self.b * (self.rho * shifted + root)
+        slope = self.b * (self.rho + shifted / root)
+        curvature = self.b * self.sigma**2 / root**3
+        first = 1.0 - 0.5 * moneyness * slope / variance
+        density: FloatArray = (
+            first * first - 0.25 * slope * slope * (1.0 / variance + 0.25) + 0.5 * curvature
+        )
+        return density
+
+
+def _huber(residuals: FloatArray) -> FloatArray:
+    """Weights that leave small residuals alone and bound the pull of large ones."""
+    scale = MEDIAN_TO_DEVIATION * float(np.median(np.abs(residuals)))
+    if scale == 0.0:
+        return np.where(residuals == 0.0, 1.0, 0.0)
+    weights: FloatArray = np.minimum(
+        1.0, HUBER_LIMIT * scale / np.maximum(np.abs(residuals), 1e-300)
+    )
+    return weights
+
+
+def implied_parity(strikes: FloatArray, calls: FloatArray, puts: FloatArray) -> Parity:
+    """Forward and discount factor from calls and puts of equal strikes, robust to wrong quotes.
+
+    Raises ``ValueError`` with fewer than two different strikes, or where the quotes give a discount
+    factor that isn't above zero.
+    """
+    if len(np.unique(strikes)) < 2:
+        raise ValueError("put-call parity takes at least two strikes")
+    differences = calls - puts
+    design = np.column_stack([np.ones_like(strikes), -strikes])
+    weights = np.ones_like(strikes)
+    # Half of the pairs may be wrong: begin with the median of the slopes between them (Theil, Sen).
+    first, second = np.triu_indices(len(strikes), 1)
+    apart = strikes[first] != strikes[second]
+    slopes = (differences[second] - differences[first])[apart] / (strikes[second] - strikes[first])[
+        apart
+    ]
+    discount = -float(np.median(slopes))
+    level = float(np.median(differences + discount * strikes))
+    for _ in range(ROBUST_ROUNDS):
+        weights = _huber(differences - design @ np.array([level, discount]))
+        if np.count_nonzero(weights) < 2:
+            break
+        root = np.sqrt(weights)
+        solution, *_ = np.linalg.lstsq(design * root[:, None], differences * root, rcond=None)
+        level, discount = float(solution[0]), float(solution[1])
+    if not discount > 0.0:
+        raise ValueError("the quotes give a discount factor that isn't above zero")
+    return Parity(level / discount, discount)
+
+
+def _fit_linear(
+    moneyness: FloatArray, variance: FloatArray, weights: FloatArray, m: float, sigma: float
+) -> tuple[float, float, float, float]:
+    """Best a, b, rho for given m and sigma, and the weighted sum of squares.
+
+    In y = (k - m) / sigma the slice is linear: a + d y + c sqrt(y^2 + 1) with |d| <= c and c >= 0;
+    what lies outside that cone is fitted on its faces.
+    """
+    y = (moneyness - m) / sigma
+    z = np.sqrt(y * y + 1.0)
+    ones = np.ones_like(y)
+    root = np.sqrt(weights)
+
+    def solve(basis: FloatArray) -> tuple[FloatArray, float]:
+        solution, *_ = np.linalg.lstsq(basis * root[:, None], variance * root, rcond=None)
+        residual = (variance - basis @ solution) * root
+        return solution, float(residual @ residual)
+
+    limit = 0.999
+    free, error = solve(np.column_stack([ones, y, z]))
+    level, d, c = (float(value) for value in free)
+    if c >= 0.0 and abs(d) <= limit * c:
+        return level, c / sigma, d / c if c > 0.0 else 0.0, error
+    candidates = []
+    for side in (-limit, limit):
+        face, error = solve(np.column_stack([ones, side * y + z]))
+        slope = float(face[1])
+        if slope >= 0.0:
+            candidates.append((error, float(face[0]), side * slope, slope))
+    flat, error = solve(ones[:, None])
+    candidates.append((error, float(flat[0]), 0.0, 0.0))
+    error, level, d, c = min(candidates)
+    return level, c / sigma, d / c if c > 0.0 else 0.0, error
+
+
+def fit_svi(time: float, moneyness: FloatArray, variance: FloatArray) -> SviSlice:
+    """Raw SVI slice of total variances at log-moneyness, robust to wrong quotes.
+
+    For each m and sigma the rest is a linear problem; those two are searched on a grid that
+    narrows.
+    Raises ``ValueError`` with fewer than five points.
+    """
+    if len(moneyness) < 5:
+        raise ValueError("an SVI slice takes at least five points")
+    weights = np.ones_like(variance)
+    span = float(np.ptp(moneyness))
+    best = (0.0, 1.0, 0.0, 0.0, span)
+    for _ in range(4):
+        centre = np.array([float(np.median(moneyness)), np.log(0.25 * span)])
+        width = np.array([0.6 * span, 3.0])
+        lowest = np.inf
+        for _ in range(SEARCH_ROUNDS):
+            start = centre.copy()
+            for m in np.linspace(start[0] - width[0], start[0] + width[0], SEARCH_POINTS):
+                for log_sigma in np.linspace(
+                    start[1] - width[1], start[1] + width[1], SEARCH_POINTS
+                ):
+                    sigma = float(np.exp(log_sigma))
+                    a, b, rho, error = _fit_linear(moneyness, variance, weights, float(m), sigma)
+                    if error < lowest:
+                        lowest, best = error, (a, b, rho, float(m), sigma)
+                        centre = np.array([m, log_sigma])
+            width = 0.5 * width
+            if width[1] < 1e-9:
+                break
+        fitted = SviSlice(time, *best)
+        weights = _huber(variance - fitted.total_variance(moneyness))
+    return fitted
+
+
+@dataclass(frozen=True, slots=True)
+class Ssvi:
+    """SSVI with a power law; ``slice_at`` gives the slice of one expiry in raw form."""
+
+    rho: float
+    eta: float
+    gamma: float
+
+    def slice_at(self, time: float, theta: float) -> SviSlice:
+        """The slice with total variance ``theta`` at the money."""
+        phi = self.eta / (theta**self.gamma * (1.0 + theta) ** (1.0 - self.gamma))
+        rest = 1.0 - self.rho**2
+        sigma = float(np.sqrt(rest)) / phi
+        return SviSlice(
+            time, 0.5 * theta * rest, 0.5 * theta * phi, self.rho, -self.rho / phi, sigma
+        )
+
+    @property
+    def is_free_of_butterflies(self) -> bool:
+        """Whether the sufficient condition holds, whatever theta is."""
+        return 0.0 <= self.gamma <= 0.5 and self.eta * (1.0 + abs(self.rho)) <= 2.0
+
+
+def fit_ssvi(
+    thetas: Sequence[float], moneyness: Sequence[FloatArray], variance: Sequence[FloatArray]
+) -> Ssvi:
+    """SSVI of several expiries that is free of butterflies, robust to wrong quotes.
+
+    ``thetas`` are the total variances at the money, above zero; calendar arbitrage is absent if
+    they grow with time. Each expiry has its log-moneyness and total variances. Raises
+    ``ValueError`` if the three don't have one length.
+    """
+    if not len(thetas) == len(moneyness) == len(variance) > 0:
+        raise ValueError("every expiry has one theta, log-moneyness and variances")
+    due = np.concatenate(variance)
+
+    def residuals(rho: float, share: float, gamma: float) -> FloatArray:
+        model = Ssvi(rho, 2.0 * share / (1.0 + abs(rho)), gamma)
+        slices = (model.slice_at(1.0, theta) for theta in thetas)
+        found = [item.total_variance(k) for item, k in zip(slices, moneyness, strict=True)]
+        gap: FloatArray = due - np.concatenate(found)
+        return gap
+
+    limits = np.array([[-0.999, 0.999], [1e-4, 1.0], [0.0, 0.5]])
+    centre = limits.mean(axis=1)
+    weights = np.ones_like(due)
+    for _ in range(4):
+        width, lowest = 0.5 * (limits[:, 1] - limits[:, 0]), np.inf
+        for _ in range(SEARCH_ROUNDS):
+            axes = [
+                np.clip(np.linspace(middle - reach, middle + reach, SEARCH_POINTS), *limit)
+                for middle, reach, limit in zip(centre, width, limits, strict=True)
+            ]
+            for point in np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3):
+                error = float(weights @ residuals(*point.tolist()) ** 2)
+                if error < lowest:
+                    lowest, centre = error, point
+            width = 0.6 * width
+            if width.max() < 1e-7:
+                break
+        weights = _huber(residuals(*centre.tolist()))
+    rho, share, gamma = centre.tolist()
+    return Ssvi(rho, 2.0 * share / (1.0 + abs(rho)), gamma)
+
+
+def _check_grid(slices: Sequence[SviSlice]) -> FloatArray:
+    """Log-moneyness to ten deviations on either side of all slices."""
+    reach = max(10.0 * float(np.sqrt(max(s.a + s.b * s.sigma, 1e-8))) + abs(s.m) for s in slices)
+    return np.linspace(-reach, reach, CHECK_POINTS)
+
+
+def butterfly_violations(fitted: SviSlice) -> FloatArray:
+    """Log-moneyness at which the slice implies a negative density or variance; empty if none."""
+    grid = _check_grid([fitted])
+    wrong = (fitted.total_variance(grid) <= 0.0) | (fitted.butterfly(grid) < 0.0)
+    return grid[wrong]
+
+
+def calendar_violations(slices: Sequence[SviSlice]) -> list[tuple[int, float]]:
+    """Slices, by index, whose total variance lies below that of the one before, and where first.
+
+    ``slices`` are in order of time.
+    """
+    grid = _check_grid(slices)
+    found = []
+    for index in range(1, len(slices)):
+        gap = slices[index].total_variance(grid) - slices[index - 1].total_variance(grid)
+        below = np.flatnonzero(gap < 0.0)
+        if len(below):
+            found.append((index, float(grid[below[0]])))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """Slices in order of time, and what lies between and beyond them."""
+
+    slices: tuple[SviSlice, ...]
+
+    def volatility(self, time: float, moneyness: FloatArray) -> FloatArray:
+        """Volatility at a time above zero: w linear in time, beyond the ends w in ratio to time."""
+        times = [item.time for item in self.slices]
+        if time <= times[0]:
+            return self.slices[0].volatility(moneyness)
+        if time >= times[-1]:
+            return self.slices[-1].volatility(moneyness)
+        after = int(np.searchsorted(times, time))
+        share = (time - times[after - 1]) / (times[after] - times[after - 1])
+        before = self.slices[after - 1].total_variance(moneyness)
+        variance = before + share * (self.slices[after].total_variance(moneyness) - before)
+        return np.sqrt(variance / time)

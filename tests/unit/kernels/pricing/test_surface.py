@@ -1,0 +1,122 @@
+"""The surface: known parameters come back, wrong quotes don't matter, arbitrage is found."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from tradecaptain.kernels.pricing import registry
+from tradecaptain.kernels.pricing.surface import (
+    Ssvi,
+    Surface,
+    SviSlice,
+    butterfly_violations,
+    calendar_violations,
+    fit_ssvi,
+    fit_svi,
+    implied_parity,
+)
+
+CLEAN = SviSlice(0.5, 0.01, 0.1, -0.4, 0.05, 0.2)
+# The example of arbitrage of Gatheral and Jacquier, after Axel Vogt.
+VOGT = SviSlice(1.0, -0.0410, 0.1331, 0.3060, 0.3586, 0.4153)
+MONEYNESS = np.linspace(-0.6, 0.6, 25)
+
+
+def test_parity_gives_back_forward_and_discount_whatever_a_few_quotes_say() -> None:
+    strikes = np.linspace(60.0, 150.0, 19)
+    block = registry.stack(np.ones(19), 100.0, strikes, 0.75, 0.3, 0.04, 0.01)
+    calls, puts = registry.evaluate_pairs("black_scholes", block)
+    call_prices, put_prices = calls.outputs[0].copy(), puts.outputs[0].copy()
+    call_prices[[2, 9]] += 7.0
+    put_prices[15] -= 3.0
+    found = implied_parity(strikes, call_prices, put_prices)
+    assert found.discount == pytest.approx(math.exp(-0.03), rel=1e-9)
+    assert found.forward == pytest.approx(100 * math.exp(0.0225), rel=1e-9)
+
+
+def test_parity_refuses_what_has_no_answer() -> None:
+    with pytest.raises(ValueError, match="two strikes"):
+        implied_parity(np.array([100.0]), np.array([5.0]), np.array([5.0]))
+    with pytest.raises(ValueError, match="above zero"):
+        implied_parity(np.array([90.0, 110.0]), np.array([5.0, 9.0]), np.array([5.0, 2.0]))
+
+
+def test_fit_finds_known_parameters() -> None:
+    found = fit_svi(0.5, MONEYNESS, CLEAN.total_variance(MONEYNESS))
+    for name in ("a", "b", "rho", "m", "sigma"):
+        assert getattr(found, name) == pytest.approx(getattr(CLEAN, name), abs=1e-5), name
+
+
+def test_fit_stays_near_the_truth_with_noise_and_wrong_quotes() -> None:
+    random = np.random.default_rng(3)
+    variance = CLEAN.total_variance(MONEYNESS) * (1 + 0.002 * random.standard_normal(25))
+    variance[[4, 17]] *= 1.6
+    found = fit_svi(0.5, MONEYNESS, variance)
+    np.testing.assert_allclose(found.volatility(MONEYNESS), CLEAN.volatility(MONEYNESS), atol=0.003)
+
+
+def test_density_of_a_clean_slice_is_nowhere_negative_and_of_the_known_bad_one_is() -> None:
+    assert len(butterfly_violations(CLEAN)) == 0
+    found = butterfly_violations(VOGT)
+    assert len(found) > 0
+    assert found.min() > 0.5
+
+
+def test_butterfly_is_the_second_derivative_of_the_call_by_strike() -> None:
+    strike, step = 1.1, 1e-3
+    strikes = np.array([strike - step, strike, strike + step])
+    moneyness = np.log(strikes)
+    block = registry.stack(1.0, 1.0, strikes, 0.5, CLEAN.volatility(moneyness), 0.0)
+    low, middle, high = registry.accurate_values("black76", block).outputs[0]
+    variance = float(CLEAN.total_variance(moneyness)[1])
+    d2 = -math.log(strike) / math.sqrt(variance) - math.sqrt(variance) / 2
+    density = math.exp(-d2 * d2 / 2) / math.sqrt(2 * math.pi * variance) / strike
+    due = float(CLEAN.butterfly(moneyness)[1]) * density
+    assert (low - 2 * middle + high) / step**2 == pytest.approx(due, rel=1e-4)
+
+
+def test_falling_total_variance_is_found() -> None:
+    later = SviSlice(1.0, 0.03, 0.1, -0.4, 0.05, 0.2)
+    assert calendar_violations([CLEAN, later]) == []
+    crossing = SviSlice(1.0, 0.03, 0.05, -0.4, 0.05, 0.2)
+    (found,) = calendar_violations([CLEAN, crossing])
+    assert found[0] == 1
+
+
+def test_between_slices_total_variance_is_linear_in_time() -> None:
+    later = SviSlice(1.0, 0.03, 0.1, -0.4, 0.05, 0.2)
+    surface = Surface((CLEAN, later))
+    middle = surface.volatility(0.75, MONEYNESS) ** 2 * 0.75
+    due = (CLEAN.total_variance(MONEYNESS) + later.total_variance(MONEYNESS)) / 2
+    np.testing.assert_allclose(middle, due, rtol=1e-14)
+    np.testing.assert_allclose(surface.volatility(0.1, MONEYNESS), CLEAN.volatility(MONEYNESS))
+    np.testing.assert_allclose(surface.volatility(3.0, MONEYNESS), later.volatility(MONEYNESS))
+
+
+def test_ssvi_slice_has_its_variance_at_the_money_and_no_arbitrage() -> None:
+    model = Ssvi(-0.5, 1.2, 0.4)
+    assert model.is_free_of_butterflies
+    slices = [model.slice_at(time, 0.04 * time) for time in (0.1, 0.5, 1.0, 3.0)]
+    for item in slices:
+        at_the_money = float(item.total_variance(np.zeros(1))[0])
+        assert at_the_money == pytest.approx(0.04 * item.time, rel=1e-13)
+        assert len(butterfly_violations(item)) == 0
+    assert calendar_violations(slices) == []
+    assert not Ssvi(-0.5, 1.4, 0.4).is_free_of_butterflies
+
+
+def test_ssvi_fit_finds_known_parameters_despite_a_wrong_quote() -> None:
+    due = Ssvi(-0.35, 0.9, 0.3)
+    thetas = [0.01, 0.04, 0.1]
+    grids = [np.linspace(-0.5, 0.5, 9)] * 3
+    variances = [
+        due.slice_at(1.0, theta).total_variance(k) for theta, k in zip(thetas, grids, strict=True)
+    ]
+    variances[1][2] *= 1.5
+    found = fit_ssvi(thetas, grids, variances)
+    assert found.rho == pytest.approx(due.rho, abs=1e-3)
+    assert found.eta == pytest.approx(due.eta, abs=1e-3)
+    assert found.gamma == pytest.approx(due.gamma, abs=1e-3)
+    assert found.is_free_of_butterflies
