@@ -80,7 +80,7 @@ def test_value_grows_with_volatility(
 
 
 @given(
-    st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=10, max_size=10),
+    st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=14, max_size=14),
     st.sampled_from([0.0, 1.0, 2.0, 3.0]),
 )
 def test_any_numbers_give_a_status_and_no_accidental_nan(numbers: list[float], kind: float) -> None:

@@ -58,7 +58,10 @@ IS_CHOICE: Final = 10  # a whole number from 0 up to, not including, the other n
 IS_COUNT: Final = 11  # a whole number from 0 up to the other number
 IS_MODERATE: Final = 12  # volatility times the root of the time in the other row is at most 8
 
+IS_CALM: Final = 13  # the same, at most 3
+
 DEVIATION_MAX: Final = 8.0
+CALM_DEVIATION_MAX: Final = 3.0
 
 Rule = tuple[int, int, int, int]
 RULES_TYPE = numba.int64[:, ::1]
@@ -111,7 +114,8 @@ def _holds(kind: int, value: float, other: float, number: int) -> bool:
         return _is_whole_number(value, number - 1)
     if kind == IS_COUNT:
         return _is_whole_number(value, number)
-    return value * value * other <= DEVIATION_MAX * DEVIATION_MAX
+    limit = CALM_DEVIATION_MAX if kind == IS_CALM else DEVIATION_MAX
+    return value * value * other <= limit * limit
 
 
 @kernel(numba.int64(RULES_TYPE, BLOCK_TYPE, STATUS_TYPE))

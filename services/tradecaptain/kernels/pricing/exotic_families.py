@@ -32,6 +32,7 @@ from tradecaptain.kernels.pricing.columns import (
 from tradecaptain.kernels.pricing.domains import (
     IS_AMOUNT,
     IS_BELOW,
+    IS_CALM,
     IS_CHOICE,
     IS_CORRELATION,
     IS_COUNT,
@@ -163,6 +164,7 @@ _ASIAN: Final = (
         inputs=(*SPOT_INPUTS, "earlier_time_years", "fixing_count", "is_average_strike"),
         check=checker(
             *OPTION_RULES,
+            (IS_CALM, VOLATILITY, TIME, status.INVALID_VOLATILITY),
             *_earlier(asian_grid.FIRST_FIXING),
             (IS_COUNT, asian_grid.FIXING_COUNT, FIXINGS_MAX, status.INVALID_COUNT),
             (IS_CHOICE, asian_grid.IS_AVERAGE_STRIKE, 2, status.INVALID_KIND),

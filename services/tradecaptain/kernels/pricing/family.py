@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tradecaptain.kernels.pricing.columns import ALL_GREEK_ROWS, GREEK_ROWS
+from tradecaptain.kernels.pricing.columns import ALL_GREEK_ROWS, GREEK_ROWS, TIME
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -46,7 +46,7 @@ class Family:
     values: BlockKernel | None = None
     greeks: BlockKernel | None = None
     higher_greeks: BlockKernel | None = None
-    time_rows: tuple[int, ...] = (3,)
+    time_rows: tuple[int, ...] = (TIME,)
     solve: Callable[[FloatArray, int], Outcome] | None = None
     pairs: BlockKernel | None = None
     accurate_values: BlockKernel | None = None

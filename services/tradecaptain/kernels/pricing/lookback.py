@@ -14,9 +14,9 @@ has gained. The bonus is a difference over b: near b = 0 it is the mean of its s
 is exact there too.
 
 Windows. Partial floating: the extreme counts up to the window's end t1, the strike is ``fraction``
-times it (at least 1 for a call, at most 1 for a put, else the formula doesn't hold). Partial fixed:
-the extreme counts from t1 on; its value is that of a lookback with fixed strike that begins at t1,
-integrated over the spot at t1.
+times it. Its formula divides by b; near b = 0 its values at six carries around are interpolated.
+Partial fixed: the extreme counts from t1 on; its value is that of a lookback with fixed strike that
+begins at t1, integrated over the spot at t1.
 
 Error of a value: 1e-13 * max(S, m, X), of partial ones 1e-11. A minimum above the spot counts as
 the spot, as does a maximum below it.
@@ -183,7 +183,6 @@ def partial_floating_lookback(
     step = CARRY_STEP / max(time, distance / variance, math.sqrt(time) / volatility)
     if abs(carry) >= step:
         return max(_partial_floating_at(right, level, window, fraction, market), 0.0)
-    # The formula divides by carry: near zero its values at six carries around are interpolated.
     total = 0.0
     place = carry / step
     for node in (-3, -2, -1, 1, 2, 3):
@@ -192,9 +191,7 @@ def partial_floating_lookback(
             if other != node:
                 weight *= (place - other) / (node - other)
         nearby = (spot, time, volatility, rate, step * node)
-        # Carry enters the discounted spot as well, where it must stay what it is.
-        nearby_value = _partial_floating_at(right, level, window, fraction, nearby)
-        total += weight * nearby_value
+        total += weight * _partial_floating_at(right, level, window, fraction, nearby)
     return max(total, 0.0)
 
 

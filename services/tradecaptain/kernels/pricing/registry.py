@@ -30,6 +30,7 @@ from tradecaptain.kernels.pricing.family import (
     Family,
     Outcome,
 )
+from tradecaptain.kernels.pricing.status import GREEKS_UNDEFINED, OK
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -164,18 +165,33 @@ def _price(
 ) -> int:
     """Run a family's kernels; returns how many options are invalid."""
     first = family.values if rows == 1 and family.values is not None else family.greeks
-    if family.check is not None:
-        invalid_count = int(family.check(inputs, status))
-        if first is not None:
-            first(inputs, outputs)
-    else:
-        assert first is not None
+    assert first is not None
+    if family.check is None:
         invalid_count = int(first(inputs, outputs, status))
+    else:
+        invalid_count = int(family.check(inputs, status))
+        if invalid_count:
+            _price_valid(family, inputs, outputs, status, rows)
+            return invalid_count
+        first(inputs, outputs)
     if rows == ALL_GREEK_ROWS and family.higher_greeks is not None:
         family.higher_greeks(inputs, outputs)
     if invalid_count:
         validity.erase_invalid(status, outputs)
     return invalid_count
+
+
+def _price_valid(
+    family: Family, inputs: FloatArray, outputs: FloatArray, status: IntArray, rows: int
+) -> None:
+    """Price the valid options of a block alone: the others' inputs may be anything."""
+    valid = np.flatnonzero((status == OK) | (status == GREEKS_UNDEFINED))
+    outputs[:] = np.nan
+    if valid.size:
+        part = np.empty((outputs.shape[0], valid.size))
+        kept = np.empty(valid.size, dtype=np.int64)
+        _price(family, np.ascontiguousarray(inputs[:, valid]), part, kept, rows)
+        outputs[:, valid] = part
 
 
 def evaluate_pairs(

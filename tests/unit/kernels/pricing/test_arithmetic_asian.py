@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tradecaptain.kernels.pricing import asian_grid, registry
+from tradecaptain.kernels.pricing import asian_grid, registry, status
 from twins.pricing import exotic as twin
 
 RIGHTS = [1.0, -1.0]
@@ -64,10 +64,35 @@ def test_calls_less_puts_are_averages_less_strikes(count: float, first: float) -
 
 
 @pytest.mark.parametrize("right", RIGHTS)
-def test_one_fixing_is_a_european_option(right: float) -> None:
-    inputs = (right, 100.0, 95.0, 1.2, 0.3, 0.06, 0.02)
+@pytest.mark.parametrize(
+    ("volatility", "error"), [(0.01, 2e-6), (0.3, 2e-6), (0.9, 2e-6), (1.9, 2e-5), (2.9, 2e-3)]
+)
+def test_one_fixing_is_a_european_option(volatility: float, error: float, right: float) -> None:
+    inputs = (right, 100.0, 95.0, 1.0, volatility, 0.06, 0.02)
     found = value("arithmetic_asian", *inputs, 0.4, 1.0, 0.0)
-    assert found == pytest.approx(value("black_scholes", *inputs), abs=1e-5)
+    assert found == pytest.approx(value("black_scholes", *inputs), abs=error)
+
+
+def test_options_outside_the_domain_are_refused_and_leave_the_others_alone() -> None:
+    good = [1.0, 100.0, 95.0, 1.0, 0.3, 0.06, 0.02, 0.1, 10.0, 0.0]
+    block = np.tile(np.array(good)[:, None], (1, 7))
+    block[4, 1] = 3.1
+    block[4, 2] = np.nan
+    block[8, 3] = 2.5
+    block[7, 4] = 1.1
+    block[1, 5] = -1.0
+    outcome = registry.evaluate("arithmetic_asian", block, 1)
+    assert list(outcome.status) == [
+        status.OK,
+        status.INVALID_VOLATILITY,
+        status.INVALID_VOLATILITY,
+        status.INVALID_COUNT,
+        status.INVALID_EARLIER_TIME,
+        status.INVALID_SPOT,
+        status.OK,
+    ]
+    assert outcome.outputs[0, 0] == outcome.outputs[0, 6] == value("arithmetic_asian", *good)
+    assert np.isnan(outcome.outputs[0, 1:6]).all()
 
 
 @pytest.mark.parametrize("right", RIGHTS)

@@ -12,6 +12,7 @@ from tradecaptain.kernels.pricing import (
     double_barrier,
     normal,
     registry,
+    status,
     two_asset,
 )
 from twins.pricing import exotic as twin
@@ -75,6 +76,28 @@ def test_lookbacks_are_means_of_the_extreme(seed: int, right: float) -> None:
     assert found == pytest.approx(floating, abs=1e-10)
     found = value("fixed_lookback", right, spot, strike, *rest, other_extreme)
     assert found == pytest.approx(fixed, abs=1e-10)
+
+
+@pytest.mark.parametrize("right", RIGHTS)
+@pytest.mark.parametrize("fraction", [0.85, 1.0, 1.2])
+@pytest.mark.parametrize("carry", [0.0, 1e-3, 0.05])
+def test_partial_lookbacks_by_simulation(carry: float, fraction: float, right: float) -> None:
+    spot, time, volatility, rate, window = 100.0, 1.0, 0.3, 0.05, 0.4
+    extreme = spot * (0.95 if right > 0 else 1.05)
+    random = np.random.default_rng(2)
+    first, second = random.standard_normal((2, 100_000))
+    drift = carry - volatility**2 / 2
+    early = np.concatenate([first, -first]) * volatility * math.sqrt(window) + drift * window
+    late = np.concatenate([second, -second]) * volatility * math.sqrt(time - window)
+    last = early + late + drift * (time - window)
+    # The lowest or highest point of a Brownian bridge, exactly.
+    bridge = np.sqrt(early**2 - 2 * volatility**2 * window * np.log(random.random(len(early))))
+    turn = spot * np.exp(0.5 * (early - right * bridge))
+    reached = np.minimum(turn, extreme) if right > 0 else np.maximum(turn, extreme)
+    gains = np.maximum(right * (spot * np.exp(last) - fraction * reached), 0) * math.exp(-rate)
+    inputs = (right, spot, 1.0, time, volatility, rate, rate - carry, extreme, window, fraction)
+    found = value("partial_floating_lookback", *inputs)
+    assert abs(found - gains.mean()) < 4 * gains.std() / math.sqrt(len(gains))
 
 
 @pytest.mark.parametrize("right", RIGHTS)
@@ -224,3 +247,49 @@ def test_greeks_of_exchange_options_are_slopes_of_the_value() -> None:
         assert outputs[gamma] == pytest.approx(second, rel=1e-4)
     theta = -(moved(3, step) - moved(3, -step)) / (2 * step)
     assert outputs[two_asset.EXCHANGE_THETA] == pytest.approx(theta, rel=1e-6)
+
+
+# One option of each family that all rules allow, after the seven common rows.
+GOOD = {
+    "floating_lookback": (100.0,),
+    "fixed_lookback": (100.0,),
+    "partial_floating_lookback": (100.0, 0.5, 1.0),
+    "partial_fixed_lookback": (100.0, 0.5),
+    "geometric_asian": (0.1, 12.0, 0.0),
+    "turnbull_wakeman_asian": (0.1, 12.0, 0.0),
+    "levy_asian": (100.0, 0.2),
+    "double_barrier": (0.0, 80.0, 120.0, 1.0, 0.0),
+    "double_binary": (1.0, 80.0, 120.0, 1.0, 0.0),
+    "soft_barrier": (0.0, 80.0, 1.0, 90.0),
+    "monitored_barrier": (0.0, 80.0, 1.0, 12.0),
+    "two_asset_barrier": (0.0, 80.0, 1.0, 100.0, 0.3, 0.01, 0.5),
+    "exchange": (100.0, 0.3, 0.01, 0.5, 1.0, 1.0),
+    "two_asset_basket": (100.0, 0.3, 0.01, 0.5, 0.0),
+    "compound": (1.0, 100.0, 2.0),
+    "chooser": (0.5, 100.0, 1.0),
+    "forward_start": (0.5, 1.0),
+    "quanto": (1.0, 0.02, 0.1, 0.3),
+}
+
+
+@pytest.mark.parametrize("family", sorted(GOOD))
+def test_every_broken_input_is_named_and_leaves_the_others_alone(family: str) -> None:
+    names = registry.FAMILIES[family].inputs
+    good = np.array([1.0, 100.0, 95.0, 1.0, 0.3, 0.05, 0.02, *GOOD[family]])
+    assert len(good) == len(names)
+    due = value(family, *good)
+    refused = set()
+    for row in range(len(names)):
+        for broken in (math.nan, math.inf, -1e60, 1e60):
+            block = np.tile(good[:, None], (1, 2))
+            block[row, 0] = broken
+            outcome = registry.evaluate(family, block, 1)
+            assert outcome.outputs[0, 1] == due
+            if outcome.status[0] == status.OK:
+                # Only inputs that the family doesn't use may be anything.
+                assert outcome.outputs[0, 0] == due, names[row]
+                continue
+            assert math.isnan(outcome.outputs[0, 0])
+            assert status.RULES[int(outcome.status[0])][0]
+            refused.add(names[row])
+    assert refused >= {"spot", "time_years", "volatility", "interest_rate", "dividend_yield"}
