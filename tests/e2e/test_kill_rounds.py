@@ -156,9 +156,10 @@ async def compare(client: Client, ledger: Ledger) -> int:
 @pytest.fixture
 def kill_rounds(request: pytest.FixtureRequest) -> int:
     asked = int(request.config.getoption("--rounds"))
-    return asked or (50 if request.config.getoption("--full") else len(TARGETS))
+    return asked or 50
 
 
+@pytest.mark.full
 async def test_no_acknowledged_order_is_lost_or_doubled(tmp_path: Path, kill_rounds: int) -> None:
     folder = tmp_path / "run"
     ledger = Ledger(tmp_path / "ledger")
