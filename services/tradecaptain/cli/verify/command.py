@@ -15,7 +15,6 @@ from tradecaptain.cli.output import emit_json, show
 from tradecaptain.cli.verify_result import FAILURES_SHOWN_MAX, VerifyResult
 
 NANOSECONDS = 1_000_000_000
-_NOT_KINDS = ("command", "matching_books", "matching_steps", "matching_venue")
 
 
 def register(app: typer.Typer) -> None:
@@ -24,10 +23,10 @@ def register(app: typer.Typer) -> None:
 
 
 def kinds() -> list[str]:
-    """Names of the kinds there are."""
+    """Names of the kinds there are: modules of one word; longer names are parts of them."""
     modules = pkgutil.iter_modules(package.__path__)
     found = (module.name for module in modules if not module.ispkg)
-    return sorted(name for name in found if name not in _NOT_KINDS)
+    return sorted(name for name in found if "_" not in name and name != "command")
 
 
 def verify(

@@ -108,6 +108,8 @@ _ACCURATE_EASY: Final = Scheme(64, 14, 32, 96, start_steps=10)
 _DEVIATION_MIN: Final = 1e-9
 _SPAN_MIN: Final = 1e-10
 _RATE_TIME_MIN: Final = 1e-13
+# Over the life of the option such a rate moves its price by less than rounding does.
+_RATE_TRACE: Final = 1e-14
 # Step of the differences for vega and rho, by the deviation.
 _BUMP: Final = 1e-4
 # Greeks near the boundary need more points than values do.
@@ -346,7 +348,7 @@ def price(
     status = check(inputs)
     valid = status == OK
     # What isn't valid has no meaning on its way to being left out.
-    inputs = np.where(valid, inputs, 1.0)
+    inputs = _without_traces(np.where(valid, inputs, 1.0))
     deviation = inputs[VOLATILITY] * np.sqrt(np.maximum(inputs[TIME], 0.0))
     is_call = inputs[RIGHT] > 0.0
     rate = np.where(is_call, inputs[YIELD], inputs[RATE])
@@ -374,6 +376,15 @@ def price(
         failed = np.flatnonzero(is_alive)[np.isnan(part[VALUE])]
         status[failed] = NOT_CONVERGED
     return AmericanOutcome(outputs, status, boundaries)
+
+
+def _without_traces(inputs: FloatArray) -> FloatArray:
+    """Inputs with rates of zero where they move no price: their quotients mean nothing."""
+    flushed = inputs.copy()
+    for row in (RATE, YIELD):
+        is_trace = np.abs(inputs[row]) * np.maximum(inputs[TIME], 1.0) < _RATE_TRACE
+        flushed[row] = np.where(is_trace, 0.0, inputs[row])
+    return flushed
 
 
 def _own_boundaries(inputs: FloatArray, edges: FloatArray) -> FloatArray:
