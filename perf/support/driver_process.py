@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +17,8 @@ _TIMEOUT_NS = 20_000_000_000
 
 @contextmanager
 def media_driver() -> Iterator[Path]:
-    """Start a driver in a private folder; yields that folder, which is gone afterwards."""
-    parent = Path("/dev/shm") / f"tradecaptain-perf-{os.getpid()}"
+    """Start a driver in a folder of its own; yields that folder, which is gone afterwards."""
+    parent = Path(tempfile.mkdtemp(dir="/dev/shm", prefix="tradecaptain-perf-"))
     directory = parent / "aeron"
     process = subprocess.Popen(
         [sys.executable, "-m", "tradecaptain.mesh.driver", "--aeron-dir", str(directory)],
