@@ -10,7 +10,7 @@ import grpc
 import pytest
 from support.running_mesh import RunningMesh
 from tradecaptain.api.instruments.v1 import instruments_pb2
-from tradecaptain.api.pricing.v1 import pricing_pb2, pricing_pb2_grpc
+from tradecaptain.api.pricing.v1 import bonds_pb2, bonds_pb2_grpc, pricing_pb2, pricing_pb2_grpc
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.wire import reason as reasons
 
@@ -108,3 +108,42 @@ def test_a_batch_of_columns_goes_through_envoy(mesh: RunningMesh) -> None:
     values = list(answer.columns.value)
     assert len(values) == count
     assert values == sorted(values)
+
+
+BOND = {"startDate": "2024-02-15", "maturityDate": "2034-02-15", "couponRates": [0.04]}
+
+
+def test_rest_analyses_a_bond_and_names_what_is_wrong(mesh: RunningMesh) -> None:
+    query = {"bond": BOND, "settlementDate": "2025-03-03", "cleanPrice": 98.5}
+    code, document = post(mesh, "/v1/bonds:analyse", {"query": query})
+    assert code == 200
+    analytics = document["analytics"]
+    assert isinstance(analytics, dict)
+    assert analytics["yield"] == pytest.approx(0.042024877287, rel=1e-9)
+    wrong = {**query, "bond": {**BOND, "calendar": "TARGET+MARS"}}
+    code, document = post(mesh, "/v1/bonds:analyse", {"query": wrong})
+    assert code == 400
+    assert "query.bond.calendar" in json.dumps(document)
+
+
+def test_a_curve_built_over_grpc_prices_credit(mesh: RunningMesh) -> None:
+    with mesh.channel() as channel:
+        stub = bonds_pb2_grpc.BondServiceStub(channel)
+        metadata = mesh.metadata("alpha")
+        quotes = [
+            {"deposit": {"tenor": "3M", "rate": 0.03}},
+            {"swap": {"tenor": "10Y", "rate": 0.03}},
+        ]
+        request = bonds_pb2.BuildCurveRequest(reference_date="2025-01-15", quotes=quotes)
+        built = stub.BuildCurve(request, metadata=metadata, timeout=TIMEOUT_SECONDS)
+        contract = bonds_pb2.PriceCreditDefaultSwapRequest(
+            trade_date="2025-01-15",
+            tenor="5Y",
+            coupon=0.01,
+            recovery_rate=0.4,
+            curve=built.curve,
+            par_spread=0.01,
+        )
+        found = stub.PriceCreditDefaultSwap(contract, metadata=metadata, timeout=TIMEOUT_SECONDS)
+        assert found.maturity_date == "2029-12-20"
+        assert found.upfront == pytest.approx(0.0, abs=1e-12)
