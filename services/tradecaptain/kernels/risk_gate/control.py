@@ -22,9 +22,11 @@ from tradecaptain.kernels.risk_gate.layout import (
     FLAG_KILLED,
     FLAG_THROTTLED,
     HEADER_ACCOUNTS,
+    HEADER_EXECUTIONS_ARE_WATCHED,
     HEADER_INSTRUMENTS,
     HEADER_NOW_NS,
     HEADER_PAIRS,
+    HEADER_RATES_ARE_WATCHED,
     INSTRUMENT_CLOSE_PRICE,
     INSTRUMENT_CONVERSION,
     INSTRUMENT_DENOMINATOR,
@@ -91,7 +93,9 @@ _ACTION_SET_MARGIN = control.CONTROL_ACTION_SET_MARGIN
 _ACTION_SET_POSITION = control.CONTROL_ACTION_SET_POSITION
 _ACTION_START_DAY = control.CONTROL_ACTION_START_DAY
 _ACTION_UNKILL = control.CONTROL_ACTION_UNKILL
+_KIND_EXECUTION_COUNT = control.LIMIT_KIND_EXECUTION_COUNT
 _KIND_GROSS_EXPOSURE = control.LIMIT_KIND_GROSS_EXPOSURE
+_KIND_MESSAGE_RATE = control.LIMIT_KIND_MESSAGE_RATE
 _KIND_OPEN_ORDERS = control.LIMIT_KIND_OPEN_ORDERS
 _REASON_CAPACITY_EXHAUSTED = reason.REASON_CAPACITY_EXHAUSTED
 _REASON_INVALID_REQUEST = reason.REASON_INVALID_REQUEST
@@ -136,10 +140,16 @@ def _limit_row(gate: int, record: int) -> int:
 
 
 @inline
-def _watch_values(gate: int, kind: int, value: int) -> None:
-    """The first limit on exposure begins the account of values."""
-    if kind >= _KIND_GROSS_EXPOSURE and value != UNLIMITED:
+def _watch(gate: int, kind: int, value: int) -> None:
+    """The first limit of some kinds begins what it is held against: others don't pay for it."""
+    if value == UNLIMITED:
+        return
+    if kind >= _KIND_GROSS_EXPOSURE:
         keep_values(gate)
+    elif kind == _KIND_MESSAGE_RATE:
+        store_i64(gate + HEADER_RATES_ARE_WATCHED, 1)
+    elif kind == _KIND_EXECUTION_COUNT:
+        store_i64(gate + HEADER_EXECUTIONS_ARE_WATCHED, 1)
 
 
 @inline
@@ -151,7 +161,7 @@ def _apply_limit(gate: int, record: int, is_set: bool) -> int:
     value = control.get_value(record) if is_set else UNLIMITED
     forget_temporary(gate, row, kind)
     write_limit(gate, row, kind, value, is_set)
-    _watch_values(gate, kind, value)
+    _watch(gate, kind, value)
     return 0
 
 
@@ -169,7 +179,7 @@ def _grant_override(gate: int, record: int) -> int:
     if place == 0:
         return _REASON_CAPACITY_EXHAUSTED
     grant_temporary(gate, place, row, kind, control.get_value(record), end_ns)
-    _watch_values(gate, kind, control.get_value(record))
+    _watch(gate, kind, control.get_value(record))
     return 0
 
 

@@ -111,9 +111,12 @@ _NEARLY = 1.0 - 1e-12
 
 
 @inline_always
-def _limit(account: int, instrument: int, override: int, kind: int, resolved: int) -> int:
-    """The tightest limit of a kind: resolved for the account, of the instrument, of the pair."""
-    value = min(load_i64(account + resolved), load_i64(instrument + 8 * kind))
+def _limit(account: int, own: int, override: int, kind: int, resolved: int) -> int:
+    """The tightest limit of a kind: resolved for the account, of the instrument, of the pair.
+
+    ``own`` is the instrument's row of limits, or the empty one where it sets none.
+    """
+    value = min(load_i64(account + resolved), load_i64(own + 8 * kind))
     return min(value, load_i64(override + 8 * kind))
 
 
@@ -144,40 +147,41 @@ def _is_admitted(gate: int, account: int, instrument: int, override: int, comman
 
 @inline_always
 def _is_small(
-    account: int, instrument: int, override: int, side: int, price: int, quantity: int
+    account: int, instrument: int, own: int, override: int, side: int, price: int, quantity: int
 ) -> bool:
     """Quantity, share of the displayed volume and notional."""
-    if quantity > _limit(
-        account, instrument, override, _KIND_ORDER_QUANTITY, RESOLVED_ORDER_QUANTITY
-    ):
+    if quantity > _limit(account, own, override, _KIND_ORDER_QUANTITY, RESOLVED_ORDER_QUANTITY):
         return False
     kind, resolved = _KIND_DISPLAYED_SHARE, RESOLVED_DISPLAYED_SHARE_BPS
-    share_bps = _limit(account, instrument, override, kind, resolved)
-    offset = INSTRUMENT_DISPLAYED_ASK if side == _SIDE_BUY else INSTRUMENT_DISPLAYED_BID
-    displayed = load_i64(instrument + offset)
-    allowed = float(share_bps) * float(displayed) * _NEARLY
-    if displayed > 0 and float(quantity) * _BASIS_POINTS > allowed:
-        return False
+    share_bps = _limit(account, own, override, kind, resolved)
+    if share_bps != UNLIMITED:
+        offset = INSTRUMENT_DISPLAYED_ASK if side == _SIDE_BUY else INSTRUMENT_DISPLAYED_BID
+        displayed = load_i64(instrument + offset)
+        allowed = float(share_bps) * float(displayed) * _NEARLY
+        if displayed > 0 and float(quantity) * _BASIS_POINTS > allowed:
+            return False
     kind, resolved = _KIND_ORDER_NOTIONAL, RESOLVED_ORDER_NOTIONAL
-    limit = float(_limit(account, instrument, override, kind, resolved)) * _NEARLY
+    limit = float(_limit(account, own, override, kind, resolved)) * _NEARLY
     ratio = load_f64(instrument + INSTRUMENT_NOTIONAL_RATIO)
     return abs(float(price)) * float(quantity) * ratio <= limit
 
 
 @inline_always
-def _is_priced_well(gate: int, account: int, instrument: int, override: int, price: int) -> bool:
+def _is_priced_well(
+    gate: int, account: int, instrument: int, own: int, override: int, price: int
+) -> bool:
     """Both collars, with a reference that is known and not too old."""
     kind, resolved = _KIND_PRICE_COLLAR, RESOLVED_PRICE_COLLAR_BPS
-    collar_bps = _limit(account, instrument, override, kind, resolved)
+    collar_bps = _limit(account, own, override, kind, resolved)
     kind, resolved = _KIND_PRICE_MOVE, RESOLVED_PRICE_MOVE_BPS
-    move_bps = _limit(account, instrument, override, kind, resolved)
+    move_bps = _limit(account, own, override, kind, resolved)
     source = reference_source(instrument)
     if source == 0:
         return collar_bps == UNLIMITED and move_bps == UNLIMITED
     age_ns = load_i64(account + ACCOUNT_REFERENCE_AGE_NS)
-    age_ns = min(age_ns, window_ns(load_i64(instrument + 8 * _KIND_REFERENCE_AGE)))
+    age_ns = min(age_ns, window_ns(load_i64(own + 8 * _KIND_REFERENCE_AGE)))
     age_ns = min(age_ns, window_ns(load_i64(override + 8 * _KIND_REFERENCE_AGE)))
-    if reference_age_ns(gate, instrument, source) > age_ns:
+    if age_ns != UNLIMITED and reference_age_ns(gate, instrument, source) > age_ns:
         return False
     if collar_bps != UNLIMITED and not _is_near(
         price, reference_price(instrument, source), collar_bps
@@ -193,7 +197,7 @@ def _is_priced_well(gate: int, account: int, instrument: int, override: int, pri
 
 @inline_always
 def _fits_position(
-    account: int, instrument: int, override: int, pair: int, side: int, quantity: int
+    account: int, own: int, override: int, pair: int, side: int, quantity: int
 ) -> bool:
     """Position, gross position and open orders."""
     position = load_i64(pair + PAIR_POSITION)
@@ -202,12 +206,12 @@ def _fits_position(
     exposure = exposure_after(side, position, working, quantity)
     if side == _SIDE_BUY:
         kind, resolved = _KIND_POSITION_LONG, RESOLVED_POSITION_LONG
-        limit = _limit(account, instrument, override, kind, resolved)
+        limit = _limit(account, own, override, kind, resolved)
     else:
         kind, resolved = _KIND_POSITION_SHORT, RESOLVED_POSITION_SHORT
-        limit = _limit(account, instrument, override, kind, resolved)
+        limit = _limit(account, own, override, kind, resolved)
     kind, resolved = _KIND_GROSS_POSITION, RESOLVED_GROSS_POSITION
-    gross_limit = _limit(account, instrument, override, kind, resolved)
+    gross_limit = _limit(account, own, override, kind, resolved)
     held = abs(max(position, -INT64_MAX))
     gross = add_saturating(add_saturating(add_saturating(buys, sells), quantity), held)
     kind, resolved = _KIND_OPEN_ORDERS, RESOLVED_OPEN_ORDERS
@@ -216,17 +220,15 @@ def _fits_position(
         exposure <= limit
         and exposure != INT64_MAX
         and gross <= gross_limit
-        and count <= _limit(account, instrument, override, kind, resolved)
+        and count <= _limit(account, own, override, kind, resolved)
     )
 
 
 @inline_always
-def _is_new(
-    gate: int, account: int, instrument: int, override: int, key: int, command: int
-) -> bool:
+def _is_new(gate: int, account: int, own: int, override: int, key: int, command: int) -> bool:
     """Whether the account didn't send these terms just now; notes where they are kept."""
     window = load_i64(account + ACCOUNT_DUPLICATE_WINDOW_NS)
-    window = min(window, window_ns(load_i64(instrument + 8 * _KIND_DUPLICATE_WINDOW)))
+    window = min(window, window_ns(load_i64(own + 8 * _KIND_DUPLICATE_WINDOW)))
     window = min(window, window_ns(load_i64(override + 8 * _KIND_DUPLICATE_WINDOW)))
     store_i64(gate + HEADER_DUPLICATE_PLACE, -1)
     if window == UNLIMITED:
@@ -341,16 +343,18 @@ def pass_plainly(
     ):
         resolve_limits(gate, account, firm_id)
     override = find_override(gate, account, account_id, order_command.get_instrument_id(command))
+    sets_limits = load_i32(instrument + LIMIT_SET_MASK) != 0
+    own = instrument if sets_limits else gate + HEADER_ABSENT
     price = order_command.get_price_units(command)
     now_ns = load_i64(gate + HEADER_NOW_NS)
     next_ns = max(load_i64(account + ACCOUNT_NEXT_MESSAGE_NS), now_ns)
     if not (
         _is_admitted(gate, account, instrument, override, command)
         and next_ns - now_ns <= load_i64(account + ACCOUNT_MESSAGE_ALLOWED_NS)
-        and _is_small(account, instrument, override, side, price, quantity)
-        and _is_priced_well(gate, account, instrument, override, price)
-        and _fits_position(account, instrument, override, pair, side, quantity)
-        and _is_new(gate, account, instrument, override, key, command)
+        and _is_small(account, instrument, own, override, side, price, quantity)
+        and _is_priced_well(gate, account, instrument, own, override, price)
+        and _fits_position(account, own, override, pair, side, quantity)
+        and _is_new(gate, account, own, override, key, command)
         and _take_exposure(gate, account, instrument, pair, side, quantity)
     ):
         return False

@@ -29,6 +29,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     HEADER_ABSENT,
     HEADER_PAIRS,
     HEADER_PASSED_COUNT,
+    HEADER_RATES_ARE_WATCHED,
 )
 from tradecaptain.kernels.risk_gate.levels import (
     LEVEL_ACCOUNT,
@@ -274,6 +275,8 @@ def gate_check_replace(
 def gate_note_cancel(gate: int, command: int) -> None:
     """Count a cancel against its account's message rate; a cancel always passes."""
     begin_record(gate, order_command.get_time_ns(command))
+    if load_i64(gate + HEADER_RATES_ARE_WATCHED) == 0:
+        return
     instrument = find_instrument(gate, order_command.get_instrument_id(command))
     if instrument == 0:
         return

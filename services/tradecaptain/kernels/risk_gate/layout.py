@@ -106,11 +106,12 @@ ACCOUNT_ROW_DTYPE = np.dtype(
     ]
 )
 
+# What most checks look at stands right behind the limits, in one line with their mask.
 INSTRUMENT_ROW_DTYPE = np.dtype(
     [
         ("limits", LIMIT_ROW_DTYPE),
-        ("notional_numerator", "i8"),
-        ("notional_denominator", "i8"),
+        ("notional_ratio", "f8"),  # numerator over denominator, for a first guess
+        ("reference_flags", "i8"),  # which of the four prices are known: the REFERENCE_* bits
         ("last_price", "i8"),
         ("mid_price", "i8"),
         ("outside_price", "i8"),
@@ -118,17 +119,17 @@ INSTRUMENT_ROW_DTYPE = np.dtype(
         ("last_time_ns", "i8"),
         ("mid_time_ns", "i8"),
         ("outside_time_ns", "i8"),
-        ("reference_flags", "i8"),  # which of the four prices are known: the REFERENCE_* bits
         ("displayed_bid", "i8"),  # quantity shown at the best prices
         ("displayed_ask", "i8"),
         ("window_price", "i8"),  # reference at the start of the price-move window
         ("window_start_ns", "i8"),  # zero if there was no reference yet
+        ("notional_numerator", "i8"),
+        ("notional_denominator", "i8"),
         ("conversion", "i8"),  # accounts' currency for one notional unit, in billionths; 0 unknown
         ("margin_bps", "i8"),
         ("valued_price", "i8"),  # the price that unit_value and unit_margin were made from
         ("unit_value", "i8"),  # value of one quantity unit in 2^-32 notional units
         ("unit_margin", "i8"),
-        ("notional_ratio", "f8"),  # numerator over denominator, for a first guess
         *((f"reserved{number}", "i8") for number in range(7)),
     ]
 )
@@ -180,6 +181,8 @@ HEADER_DTYPE = np.dtype(
         ("now_ns", "i8"),  # sequencer time of the record at hand
         ("next_override_end_ns", "i8"),  # when the first temporary limit ends
         ("values_are_kept", "i8"),  # one once a limit on exposure, credit or loss was set
+        ("rates_are_watched", "i8"),  # one once a message rate was set
+        ("executions_are_watched", "i8"),  # one once a count of executions was set
         ("price_move_window_ns", "i8"),
         ("reject_limit_value", "i8"),
         ("reject_observed_value", "i8"),
@@ -268,6 +271,8 @@ HEADER_DUPLICATE_PLACE = offset_of(HEADER_DTYPE, "duplicate_place")
 HEADER_NOW_NS = offset_of(HEADER_DTYPE, "now_ns")
 HEADER_NEXT_OVERRIDE_END_NS = offset_of(HEADER_DTYPE, "next_override_end_ns")
 HEADER_VALUES_ARE_KEPT = offset_of(HEADER_DTYPE, "values_are_kept")
+HEADER_RATES_ARE_WATCHED = offset_of(HEADER_DTYPE, "rates_are_watched")
+HEADER_EXECUTIONS_ARE_WATCHED = offset_of(HEADER_DTYPE, "executions_are_watched")
 HEADER_PRICE_MOVE_WINDOW_NS = offset_of(HEADER_DTYPE, "price_move_window_ns")
 HEADER_REJECT_LIMIT_VALUE = offset_of(HEADER_DTYPE, "reject_limit_value")
 HEADER_REJECT_OBSERVED_VALUE = offset_of(HEADER_DTYPE, "reject_observed_value")

@@ -15,6 +15,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_NEXT_MESSAGE_NS,
     ACCOUNT_RESOLVED_VERSION,
     FLAG_THROTTLED,
+    HEADER_EXECUTIONS_ARE_WATCHED,
     HEADER_NOW_NS,
     HEADER_VENUE,
     INT64_MAX,
@@ -102,6 +103,8 @@ def _account_limit(gate: int, account: int, kind: int) -> int:
 @inline
 def note_execution(gate: int, account: int) -> None:
     """Count an execution of an account; too many in a window latch its throttle."""
+    if load_i64(gate + HEADER_EXECUTIONS_ARE_WATCHED) == 0:
+        return
     limit = _account_limit(gate, account, _KIND_EXECUTION_COUNT)
     if limit == UNLIMITED:
         return
