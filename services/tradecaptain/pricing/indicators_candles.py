@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
+from fractions import Fraction
 from typing import Any, Final, Protocol
 
 from tradecaptain.api.common.v1 import common_pb2
@@ -79,13 +80,14 @@ class CandleFeed:
         self._streams = [Stream(program) for program in programs]
         self._complete_only = complete_only
         self._newest_ns = -1
-        self._price_unit = self._quantity_unit = 1.0
+        self._price_unit = self._quantity_unit = Fraction(1)
 
     def set_units(self, header: common_pb2.StreamHeader) -> None:
         """Take over what a unit of price and of quantity is worth."""
         units = header.units[0]
-        self._price_unit = units.price_unit.numerator / units.price_unit.denominator
-        self._quantity_unit = units.quantity_unit.numerator / units.quantity_unit.denominator
+        price, quantity = units.price_unit, units.quantity_unit
+        self._price_unit = Fraction(price.numerator, price.denominator)
+        self._quantity_unit = Fraction(quantity.numerator, quantity.denominator)
 
     def take(self, candles: Iterable[Any]) -> list[indicators_pb2.CandleIndicators]:
         """Values at candles, oldest first; candles that were complete before are passed over."""
@@ -102,11 +104,11 @@ class CandleFeed:
 
     def _row(self, candle: Any) -> indicators_pb2.CandleIndicators:
         bar = {
-            "open": candle.open_price_units * self._price_unit,
-            "high": candle.high_price_units * self._price_unit,
-            "low": candle.low_price_units * self._price_unit,
-            "close": candle.close_price_units * self._price_unit,
-            "volume": candle.volume_quantity_units * self._quantity_unit,
+            "open": _nearest(candle.open_price_units, self._price_unit),
+            "high": _nearest(candle.high_price_units, self._price_unit),
+            "low": _nearest(candle.low_price_units, self._price_unit),
+            "close": _nearest(candle.close_price_units, self._price_unit),
+            "volume": _nearest(candle.volume_quantity_units, self._quantity_unit),
         }
         row = indicators_pb2.CandleIndicators(
             open_time_ns=candle.open_time_ns,
@@ -120,3 +122,8 @@ class CandleFeed:
             outputs = stream.push(values) if candle.complete else stream.peek(values)
             row.indicators.add(values=outputs if is_warm else [])
         return row
+
+
+def _nearest(count: int, unit: Fraction) -> float:
+    """The float nearest to so many units: 9996 hundredths are 99.96, not 99.96000000000001."""
+    return count * unit.numerator / unit.denominator

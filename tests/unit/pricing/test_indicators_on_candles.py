@@ -96,7 +96,7 @@ async def test_values_are_those_of_the_candles(tmp_path: Path, world: MarketWorl
     assert len(candles) > PERIOD
     unit = first.header.units[0].price_unit
     closes = np.array([item.close_price_units for item in candles])
-    due = compute("SMA", [closes * (unit.numerator / unit.denominator)], {"timeperiod": PERIOD})[0]
+    due = compute("SMA", [closes * unit.numerator / unit.denominator], {"timeperiod": PERIOD})[0]
     assert [row.open_time_ns for row in first.candles] == [item.open_time_ns for item in candles]
     for row, value in zip(first.candles, due, strict=True):
         found = list(row.indicators[0].values)
