@@ -21,8 +21,6 @@ from tradecaptain.kernels.risk_gate.layout import (
     INSTRUMENT_UNIT_VALUE,
     INT64_MAX,
     PAIR_POSITION,
-    PAIR_UNIT_MARGIN,
-    PAIR_UNIT_VALUE,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
     UNLIMITED,
@@ -42,6 +40,7 @@ from tradecaptain.kernels.risk_gate.valuation import (
     equity,
     profit_of_day,
     refresh_unit_value,
+    values_before,
     values_of_pair,
 )
 from tradecaptain.wire import common, control, reason
@@ -82,18 +81,6 @@ def _values_with(gate: int, pair: int, side: int, added: int) -> Any:
         sells,
         load_i64(instrument + INSTRUMENT_UNIT_VALUE),
         load_i64(instrument + INSTRUMENT_UNIT_MARGIN),
-    )
-
-
-@inline
-def _values_before(pair: int) -> Any:
-    """Values with which a pair stands in its account's sums."""
-    return values_of_pair(
-        load_i64(pair + PAIR_POSITION),
-        load_i64(pair + PAIR_WORKING_BUY),
-        load_i64(pair + PAIR_WORKING_SELL),
-        load_i64(pair + PAIR_UNIT_VALUE),
-        load_i64(pair + PAIR_UNIT_MARGIN),
     )
 
 
@@ -163,7 +150,7 @@ def check_exposure(gate: int, pair: int, side: int, added: int) -> int:
         limit = tightest(gate, first)
         return reject_limit(gate, _REASON_REFERENCE_PRICE_MISSING, first, limit, 0)
     account = level_row(gate, LEVEL_ACCOUNT)
-    old = _values_before(pair)
+    old = values_before(pair)
     new = _values_with(gate, pair, side, added)
     before = load_i64(account + ACCOUNT_GROSS_EXPOSURE)
     after = _total(account, ACCOUNT_GROSS_EXPOSURE, old[0], new[0])

@@ -84,9 +84,11 @@ from tradecaptain.kernels.risk_gate.references import (
 from tradecaptain.kernels.risk_gate.resolved import resolve_limits, window_ns
 from tradecaptain.kernels.risk_gate.rows import find_account, find_override, find_strategy
 from tradecaptain.kernels.risk_gate.valuation import (
+    add_to_sum,
     equity,
     profit_of_day,
     refresh_unit_value,
+    values_before,
     values_of_pair,
 )
 from tradecaptain.wire import common, control, order_command
@@ -241,18 +243,6 @@ def _is_new(gate: int, account: int, own: int, override: int, key: int, command:
 
 
 @inline_always
-def _values_before(pair: int) -> Any:
-    """Values with which a pair stands in its account's sums."""
-    return values_of_pair(
-        load_i64(pair + PAIR_POSITION),
-        load_i64(pair + PAIR_WORKING_BUY),
-        load_i64(pair + PAIR_WORKING_SELL),
-        load_i64(pair + PAIR_UNIT_VALUE),
-        load_i64(pair + PAIR_UNIT_MARGIN),
-    )
-
-
-@inline_always
 def _values_after(pair: int, instrument: int, side: int, quantity: int) -> Any:
     """Values with the order working, at the present prices."""
     bought = quantity if side == _SIDE_BUY else 0
@@ -283,18 +273,13 @@ def _fits_exposure(account: int, old: Any, new: Any) -> bool:
 
 
 @inline_always
-def _add_to(row: int, offset: int, amount: int) -> None:
-    store_i64(row + offset, add_saturating(load_i64(row + offset), amount))
-
-
-@inline_always
 def _change_sums(account: int, instrument: int, pair: int, old: Any, new: Any) -> None:
     """Put a pair's new values into its account's sums in the place of the old ones."""
-    _add_to(account, ACCOUNT_GROSS_EXPOSURE, new[0] - old[0])
-    _add_to(account, ACCOUNT_NET_IF_BOUGHT, new[1] - old[1])
-    _add_to(account, ACCOUNT_NET_IF_SOLD, new[2] - old[2])
-    _add_to(account, ACCOUNT_MARGIN, new[3] - old[3])
-    _add_to(account, ACCOUNT_POSITION_VALUE, new[4] - old[4])
+    add_to_sum(account, ACCOUNT_GROSS_EXPOSURE, new[0] - old[0])
+    add_to_sum(account, ACCOUNT_NET_IF_BOUGHT, new[1] - old[1])
+    add_to_sum(account, ACCOUNT_NET_IF_SOLD, new[2] - old[2])
+    add_to_sum(account, ACCOUNT_MARGIN, new[3] - old[3])
+    add_to_sum(account, ACCOUNT_POSITION_VALUE, new[4] - old[4])
     store_i64(pair + PAIR_UNIT_VALUE, load_i64(instrument + INSTRUMENT_UNIT_VALUE))
     store_i64(pair + PAIR_UNIT_MARGIN, load_i64(instrument + INSTRUMENT_UNIT_MARGIN))
 
@@ -318,7 +303,7 @@ def _take_exposure(
         return True
     if not refresh_unit_value(instrument):
         return False
-    old = _values_before(pair)
+    old = values_before(pair)
     new = _values_after(pair, instrument, side, quantity)
     if not _fits_exposure(account, old, new):
         return False

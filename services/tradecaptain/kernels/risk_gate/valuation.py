@@ -138,26 +138,33 @@ def values_of_pair(position: int, buys: int, sells: int, unit_value: int, unit_m
     )
 
 
-@inline
-def _add_to(account: int, offset: int, amount: int) -> None:
-    store_i64(account + offset, add_saturating(load_i64(account + offset), amount))
-
-
-@inline
-def _add_pair(account: int, pair: int, sign: int) -> None:
-    """Put a pair as it stands into its account's sums, or take it out."""
-    gross, if_bought, if_sold, margin, value = values_of_pair(
+@inline_always
+def values_before(pair: int) -> Any:
+    """Values with which a pair stands in its account's sums."""
+    return values_of_pair(
         load_i64(pair + PAIR_POSITION),
         load_i64(pair + PAIR_WORKING_BUY),
         load_i64(pair + PAIR_WORKING_SELL),
         load_i64(pair + PAIR_UNIT_VALUE),
         load_i64(pair + PAIR_UNIT_MARGIN),
     )
-    _add_to(account, ACCOUNT_GROSS_EXPOSURE, sign * gross)
-    _add_to(account, ACCOUNT_NET_IF_BOUGHT, sign * if_bought)
-    _add_to(account, ACCOUNT_NET_IF_SOLD, sign * if_sold)
-    _add_to(account, ACCOUNT_MARGIN, sign * margin)
-    _add_to(account, ACCOUNT_POSITION_VALUE, sign * value)
+
+
+@inline_always
+def add_to_sum(account: int, offset: int, amount: int) -> None:
+    """Change one of an account's sums, held at the ends of int64."""
+    store_i64(account + offset, add_saturating(load_i64(account + offset), amount))
+
+
+@inline
+def _add_pair(account: int, pair: int, sign: int) -> None:
+    """Put a pair as it stands into its account's sums, or take it out."""
+    gross, if_bought, if_sold, margin, value = values_before(pair)
+    add_to_sum(account, ACCOUNT_GROSS_EXPOSURE, sign * gross)
+    add_to_sum(account, ACCOUNT_NET_IF_BOUGHT, sign * if_bought)
+    add_to_sum(account, ACCOUNT_NET_IF_SOLD, sign * if_sold)
+    add_to_sum(account, ACCOUNT_MARGIN, sign * margin)
+    add_to_sum(account, ACCOUNT_POSITION_VALUE, sign * value)
 
 
 @inline
@@ -189,7 +196,7 @@ def note_trade_cash(gate: int, account: int, instrument: int, quantity: int) -> 
         return
     refresh_unit_value(instrument)
     cost = value_of(quantity, load_i64(instrument + INSTRUMENT_UNIT_VALUE))
-    _add_to(account, ACCOUNT_TRADE_CASH, -cost)
+    add_to_sum(account, ACCOUNT_TRADE_CASH, -cost)
 
 
 @inline_always
@@ -255,4 +262,4 @@ def keep_values(gate: int) -> None:
             before = load_i64(account + ACCOUNT_POSITION_VALUE)
             _enter_pair(account, instrument, pair)
             gained = subtract_saturating(load_i64(account + ACCOUNT_POSITION_VALUE), before)
-            _add_to(account, ACCOUNT_TRADE_CASH, -gained)
+            add_to_sum(account, ACCOUNT_TRADE_CASH, -gained)
