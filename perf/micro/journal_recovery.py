@@ -13,8 +13,9 @@ from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.kernels.matching import engine_state_hash
 from tradecaptain.mesh.journal import FRAME_HEADER_BYTES, frame_bytes
 from tradecaptain.mesh.journal_agent import JournalSettings
+from tradecaptain.orderbook.duty_cycle import replay_agent
 from tradecaptain.orderbook.execution_log import LogPaths, open_log
-from tradecaptain.orderbook.replaying import REPLAY, replay_frames
+from tradecaptain.orderbook.replaying import REPLAY
 from tradecaptain.orderbook.replica import EVERYTHING, SilentPublications
 from tradecaptain.orderbook.venue_core import VenueSettings
 from tradecaptain.wire import control, order_command
@@ -97,12 +98,13 @@ def measure_recovery(shared: Path, disk: Path, *, smoke: bool) -> list[Result]:
     # The sequencer carries out what it is given as frames, and logs it like its own.
     header["is_replaying"] = 1
     replay = aligned_zeros(1, REPLAY)
-    replay["header"] = core.header_address
+    agent = replay_agent(core.header, replay)
     replay["until_sequence"] = replay["until_time_ns"] = EVERYTHING
     orders = np.frombuffer(tape.commands, np.uint8).view(order_command.DTYPE).copy().reshape(-1)
     for records in (limits(flow), orders[:commands]):
         frames = as_frames(records, int(header["sequence"]) + 1)
-        replay_frames(address_of(replay), address_of(frames), len(frames))
+        replay["frames"], replay["frame_bytes"] = address_of(frames), len(frames)
+        agent.do_work(0)
         if int(replay[0]["consumed"]) != len(frames):
             raise RuntimeError(f"the log was not written: {replay[0]}")
     state, size = int(engine_state_hash(core.engine.address)), log.ring.tail

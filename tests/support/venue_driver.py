@@ -18,7 +18,7 @@ from tradecaptain.mesh.image import image_length, image_next, image_release
 from tradecaptain.mesh.layout import IMAGE_TYPE, PUBLICATION_TYPE
 from tradecaptain.mesh.publication import publication_offer
 from tradecaptain.mesh.simulated import SimulatedMesh
-from tradecaptain.orderbook.sequencer import sequencer_do_work
+from tradecaptain.orderbook.duty_cycle import venue_agent
 from tradecaptain.orderbook.venue_core import (
     VenueCore,
     VenueSettings,
@@ -86,6 +86,7 @@ class VenueDriver:
         self.core = self.make_core(folder, epoch)
         self.streams = open_streams(self.mesh, settings)
         self.core.attach(self.streams)
+        self.agent = venue_agent(self.core.header)
         self.resources: list[Any] = list(self.streams.resources)
         self.now_ns = START_NS
         self.orders = self._publication(streams.ORDER_COMMANDS)
@@ -132,7 +133,7 @@ class VenueDriver:
     def turn(self) -> int:
         """One turn of the sequencer."""
         self.now_ns += 1_000
-        return int(sequencer_do_work(self.core.header_address, self.now_ns))
+        return self.agent.do_work(self.now_ns)
 
     @staticmethod
     def record(module: ModuleType, fields: dict[str, int]) -> np.ndarray[Any, Any]:

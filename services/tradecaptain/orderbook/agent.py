@@ -1,4 +1,4 @@
-"""The orderbook process's duty cycle, and the venue as its service starts and stops it."""
+"""The venue as its service starts and stops it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
-from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import address_of, aligned_zeros, load_i64
-from tradecaptain.base.records import records_at
+from tradecaptain.base.memory import address_of
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.matching import engine_orders, engine_state_hash
-from tradecaptain.mesh.agent import FRAME_ENTRY_BYTES, Agent, whole_duty_cycle
 from tradecaptain.mesh.counters import CounterTable
-from tradecaptain.mesh.doorbell import Doorbells, doorbell_ring
+from tradecaptain.mesh.doorbell import Doorbells
 from tradecaptain.mesh.histogram import HistogramTable
 from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.mesh.runner import AgentRunner
 from tradecaptain.mesh.transport import Mesh
+from tradecaptain.orderbook.duty_cycle import venue_agent
 from tradecaptain.orderbook.epoch import next_epoch
 from tradecaptain.orderbook.execution_log import (
     HISTORY_FILE,
@@ -31,9 +29,7 @@ from tradecaptain.orderbook.execution_log import (
     Recovery,
     open_log,
 )
-from tradecaptain.orderbook.reporting import COUNTER_NAMES, HISTOGRAM_NAMES, report
-from tradecaptain.orderbook.sequencer import sequencer_do_work
-from tradecaptain.orderbook.sequencer_state import SEQUENCER
+from tradecaptain.orderbook.reporting import COUNTER_NAMES, HISTOGRAM_NAMES
 from tradecaptain.orderbook.venue_core import VenueSettings, allocate_core, open_streams
 from tradecaptain.wire import reason
 
@@ -55,33 +51,6 @@ class BookState:
     instrument_sequence: int
     time_ns: int
     orders: npt.NDArray[Any]
-
-
-WAKING = np.dtype([("bell", "<i8"), ("client_commands", "<i8")], align=True)
-"""Whom a turn wakes: the word of the gateway, and how many commands of clients it knows of."""
-
-
-@inline
-def wake_gateway(header: Any, waking: Any) -> None:
-    """Ring for the gateway when a turn took commands of clients, who wait for the answer.
-
-    What becomes of their orders by the replayed flow is heard at the end of the gateway's sleep.
-    """
-    client_commands = header[0]["orders_sequenced"] + header[0]["controls_sequenced"]
-    if client_commands != waking[0]["client_commands"]:
-        waking[0]["client_commands"] = client_commands
-        doorbell_ring(waking[0]["bell"])
-
-
-@whole_duty_cycle
-def orderbook_do_work(frame: int, now_ns: int) -> int:
-    """One turn of the sequencer, and its report; the frame is header, waking."""
-    address = load_i64(frame)
-    work_count = sequencer_do_work(address, now_ns)
-    header = records_at(address, 1, SEQUENCER)
-    wake_gateway(header, records_at(load_i64(frame + FRAME_ENTRY_BYTES), 1, WAKING))
-    report(header, work_count, now_ns)
-    return work_count
 
 
 class Venue:
@@ -124,13 +93,10 @@ class Venue:
         )
         self.core.report_to(self._counters.state, self._histograms.state)
         self._doorbells = Doorbells(paths.doorbells)
-        waking = aligned_zeros(1, WAKING)
-        waking["bell"] = self._doorbells.bell("gateway")
-        self.agent = Agent(
-            "orderbook",
-            orderbook_do_work,
-            [self.core.header, waking],
-            resources=self.streams.resources,
+        self.agent = venue_agent(
+            self.core.header,
+            bell=self._doorbells.bell("gateway"),
+            resources=tuple(self.streams.resources),
         )
         self._runner = AgentRunner(
             [self.agent],

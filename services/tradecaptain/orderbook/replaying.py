@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import types
 from tradecaptain.base.crc32c import crc32c_run
-from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import copy_bytes, load_u16
 from tradecaptain.base.records import records_at
 from tradecaptain.mesh.journal import (
@@ -27,7 +26,6 @@ from tradecaptain.mesh.layout import PUBLICATION
 from tradecaptain.orderbook.controls import advance_control, begin_control, stamp
 from tradecaptain.orderbook.events import close_claim
 from tradecaptain.orderbook.sequencer import run_command
-from tradecaptain.orderbook.sequencer_state import SEQUENCER
 from tradecaptain.wire import (
     control,
     execution_event,
@@ -51,7 +49,9 @@ UNKNOWN_RECORD: Final = 4
 
 REPLAY: Final = np.dtype(
     [
-        ("header", "<i8"),
+        # Address of the frames to replay next, and their length in bytes.
+        ("frames", "<i8"),
+        ("frame_bytes", "<i8"),
         # Stop before the first command whose sequence or time is greater.
         ("until_sequence", "<i8"),
         ("until_time_ns", "<i8"),
@@ -165,14 +165,13 @@ def replay_input(replay: Any, header: Any, frame: int) -> int:
     return REPLAYED_ALL
 
 
-@kernel(types.int64(types.int64, types.int64, types.int64))
-def replay_frames(replay_address: int, address: int, length: int) -> int:
-    """Replay checked frames from ``address`` on; the verdict, which the replay's record has too.
+@inline
+def replay_frames(replay: Any, header: Any) -> int:
+    """Replay the checked frames that ``replay`` names; the verdict, which its record has too.
 
     ``consumed`` tells how many bytes were taken; the frame behind them is the one that stopped it.
     """
-    replay = records_at(replay_address, 1, REPLAY)
-    header = records_at(replay[0]["header"], 1, SEQUENCER)
+    address, length = replay[0]["frames"], replay[0]["frame_bytes"]
     consumed = 0
     verdict = REPLAYED_ALL
     while consumed < length:

@@ -22,6 +22,7 @@ from tradecaptain.mesh.journal import (
 )
 from tradecaptain.mesh.journal_files import JournalDamaged
 from tradecaptain.mesh.layout import METADATA_LENGTH, PUBLICATION
+from tradecaptain.orderbook.duty_cycle import replay_agent
 from tradecaptain.orderbook.instrument_rules import VenueInstrument
 from tradecaptain.orderbook.replaying import (
     AT_INSTRUMENT,
@@ -29,7 +30,6 @@ from tradecaptain.orderbook.replaying import (
     DIVERGED,
     REPLAY,
     REPLAYED_ALL,
-    replay_frames,
 )
 from tradecaptain.orderbook.venue_core import VenueCore, VenueSettings, allocate_core
 from tradecaptain.wire import instrument_definition, reason
@@ -92,8 +92,8 @@ class Replica:
             header[name] = address_of(state)
         header["is_replaying"] = 1
         self._replay = aligned_zeros(1, REPLAY)
-        self._replay["header"] = self.core.header_address
         self._replay["checks_events"] = int(checks_events)
+        self._agent = replay_agent(self.core.header, self._replay)
         self.seconds = 0.0
         """Time spent in :meth:`apply`."""
         self.go_until()
@@ -141,7 +141,9 @@ class Replica:
 
     def _apply(self, start: int, end: int) -> bool:
         while start < end:
-            verdict = int(replay_frames(address_of(self._replay), start, end - start))
+            self._replay["frames"] = start
+            self._replay["frame_bytes"] = end - start
+            verdict = self._agent.do_work(0)
             start += int(self._replay[0]["consumed"])
             if verdict == AT_INSTRUMENT:
                 self._apply_instrument(start + FRAME_HEADER_BYTES)

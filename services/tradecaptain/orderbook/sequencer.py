@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import types
-from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.jit import inline
 from tradecaptain.base.kernel_clock import monotonic_ns_kernel
 from tradecaptain.base.memory import copy_bytes, load_i16, load_i32, load_i64
 from tradecaptain.base.records import records_at
@@ -57,7 +56,7 @@ from tradecaptain.orderbook.events import (
     settle_step,
 )
 from tradecaptain.orderbook.journaling import journal_command, look_at_journal, room_for_control
-from tradecaptain.orderbook.sequencer_state import LARGEST_RECORD_BYTES, SEQUENCER
+from tradecaptain.orderbook.sequencer_state import LARGEST_RECORD_BYTES
 from tradecaptain.wire import book_event, control, execution_event, order_command, reason
 from tradecaptain.wire.status import OUT_OF_BOUNDS
 
@@ -333,13 +332,12 @@ def is_idle(header: Any) -> bool:
     )
 
 
-@kernel(types.int64(types.int64, types.int64))
-def sequencer_do_work(header_address: int, now_ns: int) -> int:
+@inline
+def sequencer_turn(header: Any, now_ns: int) -> int:
     """One bounded turn: controls of all writers, then a batch of each writer's commands.
 
     Returns how many records were taken. Writers of orders take turns to be first.
     """
-    header = records_at(header_address, 1, SEQUENCER)
     image_count = header[0]["image_count"]
     control_images = records_at(header[0]["control_images"], image_count, IMAGE)
     order_images = records_at(header[0]["order_images"], image_count, IMAGE)
