@@ -2,7 +2,8 @@
 
 The cache folder is named by a hash of every source that takes part in compiling (numba doesn't see
 an edit in an imported helper), the processor's features and the versions of the compilers. When a
-source changes, what doesn't depend on it is taken over from folders before.
+source changes, what doesn't depend on it is taken over from folders before. Entries go by the name
+of their module, so that equal sources elsewhere, of another checkout or a wheel, find them too.
 """
 
 from __future__ import annotations
@@ -261,9 +262,7 @@ def _processor() -> tuple[str, str]:
 def _folder_name(cpu_name: str, cpu_features: str) -> str:
     digest = hashlib.sha256()
     for module, path in _sources().items():
-        # numba's own index asks for the time of change, so an equal copy is another source.
-        changed_ns = path.stat().st_mtime_ns
-        digest.update(f"{module} {path} {changed_ns} {_content_hash(path)}\n".encode())
+        digest.update(f"{module} {_content_hash(path)}\n".encode())
     for part in ("numba", "llvmlite", "numpy"):
         digest.update(importlib.metadata.version(part).encode())
     digest.update(f"{platform.python_version()} {cpu_name} {cpu_features}".encode())
@@ -326,14 +325,13 @@ def _earlier_folders(parent: Path) -> list[Path]:
 def _take_over(earlier: Sequence[Path], fresh: Path, manifest: Mapping[str, str]) -> None:
     """Link cached code of modules whose own and imported sources are as they were.
 
-    The folder that shares most comes first; the newest may be another checkout's, which shares
-    nothing. What it lacks may be in the next one.
+    The folder that shares most comes first; the newest may be of quite another version. What it
+    lacks may be in the next one.
     """
     known = {folder: _modules_as_now(folder, manifest) for folder in earlier}
-    taken: set[tuple[str, str]] = set()
+    taken: set[str] = set()
     for folder in sorted(earlier, key=lambda folder: -len(known[folder])):
-        found = _link_entries(folder, fresh, _keys_of(known[folder], manifest) - taken)
-        taken |= found
+        taken |= _link_entries(folder, fresh, known[folder] - taken)
 
 
 def _modules_as_now(folder: Path, manifest: Mapping[str, str]) -> set[str]:
@@ -344,34 +342,20 @@ def _modules_as_now(folder: Path, manifest: Mapping[str, str]) -> set[str]:
     return {module for module, digest in manifest.items() if before.get(module) == digest}
 
 
-def _keys_of(same: set[str], manifest: Mapping[str, str]) -> set[tuple[str, str]]:
-    """How entries of these modules are named, as far as no changed module shares the name.
-
-    A name that is shared is left behind: that costs a compilation, never a wrong one.
-    """
-    changed = {_entry_key(module) for module in manifest if module not in same}
-    return {_entry_key(module) for module in same} - changed
-
-
-def _link_entries(folder: Path, fresh: Path, wanted: set[tuple[str, str]]) -> set[tuple[str, str]]:
+def _link_entries(folder: Path, fresh: Path, wanted: set[str]) -> set[str]:
     """Link the entries of some modules; returns those of which there were any.
 
     A module's entries are taken from one folder all together: its index names its other files.
     """
     found = set()
     for entry in folder.rglob("*.nb[ic]"):
-        # numba keeps code in <name of the source's folder>_<hash>/<module>.<function>-<line>….
-        key = entry.parent.name.rpartition("_")[0], entry.name.split(".")[0]
-        if key in wanted:
-            found.add(key)
-            target = fresh / entry.relative_to(folder)
+        module = entry.parent.name
+        if module in wanted:
+            found.add(module)
+            target = fresh / module / entry.name
             target.parent.mkdir(exist_ok=True)
             target.hardlink_to(entry)
     return found
-
-
-def _entry_key(module: str) -> tuple[str, str]:
-    return _sources()[module].parent.name, module.rpartition(".")[2]
 
 
 @cache
@@ -392,10 +376,7 @@ def _closure(module: str) -> frozenset[str]:
 def _closure_hash(module: str) -> str:
     """Hash of a module's source and of everything of ours that it imports."""
     sources = _sources()
-    lines = [
-        f"{name} {sources[name]} {sources[name].stat().st_mtime_ns} {_content_hash(sources[name])}"
-        for name in sorted(_closure(module))
-    ]
+    lines = [f"{name} {_content_hash(sources[name])}" for name in sorted(_closure(module))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -9,11 +9,12 @@ With ``NUMBA_DISABLE_JIT=1`` both stay plain Python, which is how the twin suite
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
 from llvmlite import binding
-from numba.core import codegen
+from numba.core import caching, codegen, config
 from numba.extending import register_jitable
 from tradecaptain.base.compile_cache import jit_is_disabled, prepare_cache
 
@@ -26,6 +27,18 @@ if not JIT_DISABLED:
     binding.set_option("tradecaptain", "-addr-sink-using-gep=false")
 
 _KERNELS: list[tuple[str, str]] = []
+
+
+class _ModuleLocator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
+    """Keeps compiled code under the name of its module, wherever the module's file lies."""
+
+    def __init__(self, function: Callable[..., Any], path: str) -> None:
+        super().__init__(function, path)
+        if function.__module__.startswith("tradecaptain."):
+            self._cache_path = str(Path(config.CACHE_DIR) / function.__module__)
+
+
+caching.CacheImpl._locator_classes.insert(0, _ModuleLocator)
 
 
 def kernel(signature: Any) -> Callable[[Callable[..., Any]], Any]:

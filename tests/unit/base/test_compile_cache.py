@@ -86,9 +86,9 @@ def forget() -> None:
 
 def fill(folder: Path, *modules: str) -> None:
     """Put entries into a cache folder as numba names them."""
-    place = folder / "tradecaptain_0123abc"
-    place.mkdir(parents=True, exist_ok=True)
     for module in modules:
+        place = folder / f"tradecaptain.{module}"
+        place.mkdir(parents=True, exist_ok=True)
         (place / f"{module}.kernel-1.py312.nbi").write_text(module)
 
 
@@ -119,29 +119,56 @@ def test_without_an_edit_everything_is_taken_over(
     assert entries(after) == {"helper", "user", "loner"}
 
 
-def test_another_checkouts_newer_folder_is_passed_over(
+def test_another_checkout_takes_over_what_is_equal(
     tmp_path: Path, toy_sources: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours, theirs, after = (tmp_path / "cache" / name for name in ("ours", "theirs", "after"))
+    ours, theirs = (tmp_path / "cache" / name for name in ("ours", "theirs"))
     compile_cache._begin_folder(ours)
     fill(ours, "helper", "user", "loner")
     copies = {}
     for module, path in toy_sources.items():
-        # The same text of the same age, elsewhere: numba's entries are bound to the place.
         copies[module] = tmp_path / "copy" / "tradecaptain" / path.name
         copies[module].parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(path, copies[module])
-    with monkeypatch.context() as patched:
-        patched.setattr(compile_cache, "_sources", lambda: copies)
-        forget()
-        compile_cache._begin_folder(theirs)
-        assert entries(theirs) == set()
-        fill(theirs, "helper", "user", "loner")
-    os.utime(ours, (1, 1))
-    toy_sources["tradecaptain.user"].write_text("from tradecaptain import helper\nTHREE = 3\n")
+        shutil.copy(path, copies[module])
+    copies["tradecaptain.user"].write_text("from tradecaptain import helper\nTHREE = 3\n")
+    monkeypatch.setattr(compile_cache, "_sources", lambda: copies)
     forget()
-    compile_cache._begin_folder(after)
-    assert entries(after) == {"helper", "loner"}
+    compile_cache._begin_folder(theirs)
+    assert entries(theirs) == {"helper", "loner"}
+
+
+KERNEL = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from tradecaptain.base import compile_cache
+from tradecaptain.toys import sums
+print(sums.__file__, len(compile_cache.cache_misses()))
+assert sums.total(3) == 6
+"""
+
+
+def test_compiled_code_is_found_by_equal_sources_elsewhere(tmp_path: Path) -> None:
+    answers = []
+    for place in ("first", "second"):
+        package = tmp_path / place / "tradecaptain" / "toys"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "sums.py").write_text(
+            "from tradecaptain.base.jit import kernel\n\n\n"
+            "@kernel('int64(int64)')\ndef total(count):\n    return count * (count + 1) // 2\n"
+        )
+        extended = "import tradecaptain; tradecaptain.__path__ = [*tradecaptain.__path__, "
+        extended += f"{str(package.parent)!r}]\n"
+        answer = subprocess.run(
+            [sys.executable, "-c", extended + KERNEL, str(tmp_path / place)],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        answers.append(answer.stdout.split())
+    assert [Path(path).parent.parent.parent.name for path, _ in answers] == ["first", "second"]
+    assert [misses for _, misses in answers] == ["1", "0"]
 
 
 def test_what_the_most_alike_folder_lacks_comes_from_the_next(
