@@ -23,6 +23,8 @@ from tradecaptain.wire.reason import REASON_MALFORMED_RECORD
 
 CANDLE_COLUMNS: Final = schemas.CANDLE_COLUMNS
 DEPTH_COLUMNS: Final = schemas.DEPTH_COLUMNS
+OPTION_INPUT_COLUMNS: Final = schemas.OPTION_INPUT_COLUMNS
+OPTION_VALUE_COLUMNS: Final = schemas.OPTION_VALUE_COLUMNS
 
 # What a table may take besides its columns' elements: root, identifier, vtable, scalars, padding.
 _OVERHEAD_BYTES = 1024
@@ -118,7 +120,9 @@ def _columns_to_write(
     for name, values in columns.items():
         given = np.asarray(values)
         array = np.ascontiguousarray(given, dtype=vectors[name].dtype)
-        if array.ndim != 1 or not np.array_equal(array, given):
+        # Floats may be NaN, which equals nothing; of the right type they are as they were given.
+        is_exact = given.dtype == array.dtype or np.array_equal(array, given)
+        if array.ndim != 1 or not is_exact:
             raise ValueError(f"{name}: not one dimension of values that fit {vectors[name].dtype}")
         arrays[name] = array
     if len({len(array) for array in arrays.values()}) > 1:

@@ -13,7 +13,9 @@ PROCESS_OF_SERVICE: Final[Mapping[str, str]] = {
     "tradecaptain.api.orders.v1.OrderService": "gateway",
     "tradecaptain.api.pricing.v1.BondService": "pricing",
     "tradecaptain.api.pricing.v1.IndicatorService": "pricing",
+    "tradecaptain.api.pricing.v1.OptionService": "pricing",
     "tradecaptain.api.pricing.v1.PricingService": "pricing",
+    "tradecaptain.api.pricing.v1.SurfaceService": "pricing",
     "tradecaptain.api.risk.v1.RiskAdministrationService": "risk",
     "tradecaptain.api.risk.v1.RiskService": "risk",
 }

@@ -9,7 +9,9 @@ from typing import Final
 import structlog
 from tradecaptain.api.pricing.v1.bonds_pb2_grpc import add_BondServiceServicer_to_server
 from tradecaptain.api.pricing.v1.indicators_pb2_grpc import add_IndicatorServiceServicer_to_server
+from tradecaptain.api.pricing.v1.options_pb2_grpc import add_OptionServiceServicer_to_server
 from tradecaptain.api.pricing.v1.pricing_pb2_grpc import add_PricingServiceServicer_to_server
+from tradecaptain.api.pricing.v1.surface_pb2_grpc import add_SurfaceServiceServicer_to_server
 from tradecaptain.base.reference import Reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
@@ -23,12 +25,13 @@ from tradecaptain.pricing.config import PricingConfig
 from tradecaptain.pricing.fixed_income.service import Bonds
 from tradecaptain.pricing.indicators import Indicators
 from tradecaptain.pricing.indicators_candles import MarketDataCandles
+from tradecaptain.pricing.options.service import Options
 from tradecaptain.pricing.service import Pricing
+from tradecaptain.pricing.surfaces.service import Surfaces
 from tradecaptain.pricing.volatility import VolatilityBook
 
 ACCESS: Final = {"SetVolatility": Role.OPERATE, "*": Role.READ}
-BOND_ACCESS: Final = {"*": Role.READ}
-INDICATOR_ACCESS: Final = {"*": Role.READ}
+READ_ACCESS: Final = {"*": Role.READ}
 """Which role each method asks for."""
 VOLATILITY_FILE: Final = "volatilities.json"
 _WATCH_SECONDS: Final = 0.1
@@ -112,15 +115,15 @@ async def main() -> None:
             )
         )
         server.add(add_PricingServiceServicer_to_server, process.service, access=ACCESS)
-        server.add(
-            add_BondServiceServicer_to_server, Bonds(process.service.pool), access=BOND_ACCESS
-        )
+        pool = process.service.pool
         candles = MarketDataCandles(f"{HOST}:{paths.ports.collector}")
-        server.add(
-            add_IndicatorServiceServicer_to_server,
-            Indicators(process.service.pool, candles),
-            access=INDICATOR_ACCESS,
-        )
+        for add_to_server, servicer in (
+            (add_OptionServiceServicer_to_server, Options(pool, process.service.listed)),
+            (add_SurfaceServiceServicer_to_server, Surfaces(pool)),
+            (add_BondServiceServicer_to_server, Bonds(pool)),
+            (add_IndicatorServiceServicer_to_server, Indicators(pool, candles)),
+        ):
+            server.add(add_to_server, servicer, access=READ_ACCESS)
         server.on_drain(process.close)
         await server.start()
         await serve_while(server, process.watch())

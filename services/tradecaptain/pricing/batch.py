@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,15 +11,19 @@ from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.api.pricing.v1 import pricing_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.kernels.pricing import columns, registry, status
+from tradecaptain.pricing.worker_pool import Steps
 from tradecaptain.wire import reason as reasons
 
 FloatArray = npt.NDArray[np.float64]
 
-_EUROPEAN: Final = (
-    instruments_pb2.EXERCISE_STYLE_UNSPECIFIED,
-    instruments_pb2.EXERCISE_STYLE_EUROPEAN,
-)
-_NUMERIC_COLUMNS: Final = (
+_FAMILY_OF_STYLE: Final[dict[int, str]] = {
+    instruments_pb2.EXERCISE_STYLE_UNSPECIFIED: "black_scholes",
+    instruments_pb2.EXERCISE_STYLE_EUROPEAN: "black_scholes",
+    instruments_pb2.EXERCISE_STYLE_AMERICAN: "american",
+}
+# Options that are priced between two looks at who else waits.
+_PIECES: Final = {"black_scholes": 2_048, "american": 128}
+NUMERIC_COLUMNS: Final = (
     "spot",
     "strike",
     "time_years",
@@ -29,28 +33,53 @@ _NUMERIC_COLUMNS: Final = (
 )
 
 
-def _rights(numbers: Iterable[int]) -> FloatArray:
+def rights_of(numbers: Iterable[int]) -> FloatArray:
     """+1 for calls, -1 for puts; anything else stays what the kernels refuse."""
     codes = np.fromiter(numbers, dtype=np.int64)
     call, put = instruments_pb2.OPTION_RIGHT_CALL, instruments_pb2.OPTION_RIGHT_PUT
     return np.where(codes == call, 1.0, np.where(codes == put, -1.0, 0.0))
 
 
-def block_of_rows(options: Iterable[pricing_pb2.OptionInputs], place: str) -> FloatArray:
-    """A block from options as rows; ``place`` is the field's name with ``{}`` for the index."""
+def is_quick(options: Iterable[pricing_pb2.OptionInputs]) -> bool:
+    """Whether all options have closed forms."""
+    american = instruments_pb2.EXERCISE_STYLE_AMERICAN
+    return all(option.exercise_style != american for option in options)
+
+
+def price_rows(options: Iterable[pricing_pb2.OptionInputs], place: str) -> Steps[FloatArray]:
+    """Value and five greeks of options as rows, European and American ones, some at a time.
+
+    ``place`` is the field's name with ``{}`` for the index; an option that can't be priced is named
+    with it.
+    """
     rows = list(options)
+    indices: dict[str, list[int]] = {}
     for index, option in enumerate(rows):
-        if option.exercise_style not in _EUROPEAN:
+        family = _FAMILY_OF_STYLE.get(option.exercise_style)
+        if family is None:
             style = instruments_pb2.ExerciseStyle.Name(option.exercise_style)
             raise TradeCaptainError(
                 reasons.REASON_MODEL_DOMAIN,
-                f"{style} can't be priced: only European exercise can",
+                f"{style} can't be priced: European and American exercise can",
                 field=f"{place.format(index)}.exercise_style",
                 observed=style,
             )
+        indices.setdefault(family, []).append(index)
+    outputs = np.empty((columns.GREEK_ROWS, len(rows)))
+    for family, own in indices.items():
+        piece = _PIECES[family]
+        for start in range(0, len(own), piece):
+            part = own[start : start + piece]
+            block = _block_of_rows([rows[index] for index in part])
+            outputs[:, part] = _price(family, block, [place.format(index) for index in part])
+            yield
+    return outputs
+
+
+def _block_of_rows(rows: Sequence[pricing_pb2.OptionInputs]) -> FloatArray:
     block = np.empty((columns.YIELD + 1, len(rows)))
-    block[columns.RIGHT] = _rights(option.right for option in rows)
-    for row, name in enumerate(_NUMERIC_COLUMNS, start=columns.SPOT):
+    block[columns.RIGHT] = rights_of(option.right for option in rows)
+    for row, name in enumerate(NUMERIC_COLUMNS, start=columns.SPOT):
         block[row] = [getattr(option, name) for option in rows]
     return block
 
@@ -59,7 +88,7 @@ def block_of_columns(inputs: pricing_pb2.OptionInputColumns) -> FloatArray:
     """A block from columns, which must all have one length."""
     count = len(inputs.right)
     block = np.empty((columns.YIELD + 1, count))
-    for row, name in enumerate(_NUMERIC_COLUMNS, start=columns.SPOT):
+    for row, name in enumerate(NUMERIC_COLUMNS, start=columns.SPOT):
         column = getattr(inputs, name)
         if len(column) != count:
             raise TradeCaptainError(
@@ -71,23 +100,33 @@ def block_of_columns(inputs: pricing_pb2.OptionInputColumns) -> FloatArray:
                 observed=len(column),
             )
         block[row] = column
-    block[columns.RIGHT] = _rights(inputs.right)
+    block[columns.RIGHT] = rights_of(inputs.right)
     return block
 
 
-def price_block(block: FloatArray, place: str) -> FloatArray:
-    """Value and five greeks; an input outside the model's domain is named with its place."""
-    outcome = registry.evaluate("black_scholes", block)
+def price_columns(inputs: pricing_pb2.OptionInputColumns) -> FloatArray:
+    """Value and five greeks of European options as columns; names what can't be priced."""
+    block = block_of_columns(inputs)
+    return _price("black_scholes", block, "columns[{}]")
+
+
+def _price(family: str, block: FloatArray, places: str | Sequence[str]) -> FloatArray:
+    """Value and five greeks; an input outside the model's domain is named with its place.
+
+    ``places`` are those of the options in the request, or one text with ``{}`` for the index.
+    """
+    outcome = registry.evaluate(family, block)
     if outcome.invalid_count:
         wrong = (outcome.status != status.OK) & (outcome.status != status.GREEKS_UNDEFINED)
         index = int(np.flatnonzero(wrong)[0])
         name, rule = status.RULES[int(outcome.status[index])]
-        row = registry.FAMILIES["black_scholes"].inputs.index(name)
+        row = registry.FAMILIES[family].inputs.index(name) if name else columns.VALUE
+        place = places.format(index) if isinstance(places, str) else places[index]
         raise TradeCaptainError(
             reasons.REASON_MODEL_DOMAIN,
             f"{rule}; {outcome.invalid_count} of {block.shape[1]} options can't be priced",
-            field=place.format(index) + f".{name}",
-            observed=repr(float(block[row, index])),
+            field=f"{place}.{name}" if name else place,
+            observed=repr(float(block[row, index])) if name else None,
         )
     return outcome.outputs
 

@@ -16,17 +16,17 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.pricing.batch import (
-    FloatArray,
-    block_of_columns,
-    block_of_rows,
-    price_block,
+    is_quick,
+    price_columns,
+    price_rows,
     value_columns,
     value_of,
 )
 from tradecaptain.pricing.chain import ChainSnapshot, OptionChain
 from tradecaptain.pricing.config import PricingConfig
+from tradecaptain.pricing.options.listed import ListedOptions
 from tradecaptain.pricing.volatility import Resolved, VolatilityBook
-from tradecaptain.pricing.worker_pool import WorkerPool
+from tradecaptain.pricing.worker_pool import Steps, WorkerPool, at_once
 from tradecaptain.wire import reason as reasons
 
 _RIGHTS: Final = {
@@ -92,6 +92,8 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         """Where large batches run."""
         self.chains: dict[int, OptionChain] = {}
         """Every chain by the id of its underlying."""
+        self.listed = ListedOptions(reference, book, self.chains, clock)
+        """The listed options as they stand, for portfolios."""
         self.follower_count = 0
         """How many streams follow a chain."""
         self.catch_up: Callable[[], None] = lambda: None
@@ -119,8 +121,9 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         self, request: pricing_pb2.PriceOptionRequest, context: Any
     ) -> pricing_pb2.PriceOptionResponse:
         """Value and greeks of one option."""
-        block = block_of_rows([request.option], "option")
-        return pricing_pb2.PriceOptionResponse(value=value_of(price_block(block, "option"), 0))
+        if is_quick([request.option]):
+            return at_once(_price_one(request))
+        return await self.pool.run(_price_one, request)
 
     @override
     async def PriceOptions(
@@ -128,12 +131,12 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
     ) -> pricing_pb2.PriceOptionsResponse:
         """Values and greeks of many options, in the form of the request."""
         if request.HasField("columns"):
-            count, answer = len(request.columns.right), _price_columns
-        else:
-            count, answer = len(request.options), _price_rows
-        if count <= self._inline_options:
-            return answer(request)
-        return await self.pool.run(answer, request)
+            if len(request.columns.right) <= self._inline_options:
+                return _price_columns(request)
+            return await self.pool.run(_price_columns, request)
+        if len(request.options) <= self._inline_options and is_quick(request.options):
+            return at_once(_price_rows(request))
+        return await self.pool.run(_price_rows, request)
 
     @override
     async def StreamOptionChain(
@@ -234,10 +237,17 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         return pricing_pb2.GetVolatilityResponse(reference=_reference_message(instrument, resolved))
 
 
+def _price_one(
+    request: pricing_pb2.PriceOptionRequest,
+) -> Steps[pricing_pb2.PriceOptionResponse]:
+    outputs = yield from price_rows([request.option], "option")
+    return pricing_pb2.PriceOptionResponse(value=value_of(outputs, 0))
+
+
 def _price_rows(
     request: pricing_pb2.PriceOptionsRequest,
-) -> pricing_pb2.PriceOptionsResponse:
-    outputs: FloatArray = price_block(block_of_rows(request.options, "options[{}]"), "options[{}]")
+) -> Steps[pricing_pb2.PriceOptionsResponse]:
+    outputs = yield from price_rows(request.options, "options[{}]")
     values = [value_of(outputs, index) for index in range(outputs.shape[1])]
     return pricing_pb2.PriceOptionsResponse(values=values)
 
@@ -245,5 +255,5 @@ def _price_rows(
 def _price_columns(
     request: pricing_pb2.PriceOptionsRequest,
 ) -> pricing_pb2.PriceOptionsResponse:
-    outputs = price_block(block_of_columns(request.columns), "columns[{}]")
+    outputs = price_columns(request.columns)
     return pricing_pb2.PriceOptionsResponse(columns=value_columns(outputs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numpy as np
@@ -11,6 +12,7 @@ from tradecaptain.api.columns.v1.schemas import ColumnField
 from tradecaptain.base.columns import (
     CANDLE_COLUMNS,
     DEPTH_COLUMNS,
+    OPTION_VALUE_COLUMNS,
     build_block,
     schema_of,
     view_block,
@@ -191,3 +193,10 @@ def test_random_bytes_are_refused() -> None:
         noise = random.integers(0, 256, length, dtype=np.uint8).tobytes()
         refusal(noise)
         refusal(noise[:4] + CANDLE_COLUMNS.identifier + noise[8:])
+
+
+def test_floats_keep_their_bits_whatever_they_are() -> None:
+    values = np.array([math.nan, math.inf, -0.0, 5e-324])
+    data = build_block(OPTION_VALUE_COLUMNS, {}, {"status": np.zeros(4, np.uint8), "value": values})
+    found = view_block(OPTION_VALUE_COLUMNS, data).columns["value"]
+    assert found.tobytes() == values.tobytes()

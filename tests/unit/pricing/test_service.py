@@ -21,6 +21,7 @@ from tradecaptain.base.reference import default_reference
 from tradecaptain.edge import EdgeServer, EdgeSettings, Principal, Role
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.edge.tokens import TokenEntry, TokenTable
+from tradecaptain.kernels.pricing import american, registry
 from tradecaptain.pricing.agent import QUOTE
 from tradecaptain.pricing.chain import YEAR_NS
 from tradecaptain.pricing.config import PricingConfig
@@ -199,7 +200,7 @@ async def test_a_hundred_thousand_options_fit_in_one_call(tmp_path: Path) -> Non
         ({"interest_rate": 200.0}, reasons.REASON_MODEL_DOMAIN, "option.interest_rate"),
         ({"time_years": 2000.0}, reasons.REASON_MODEL_DOMAIN, "option.time_years"),
         (
-            {"exercise_style": instruments_pb2.EXERCISE_STYLE_AMERICAN},
+            {"exercise_style": instruments_pb2.EXERCISE_STYLE_BERMUDAN},
             reasons.REASON_MODEL_DOMAIN,
             "option.exercise_style",
         ),
@@ -234,6 +235,40 @@ async def test_the_option_at_fault_in_a_batch_is_named(tmp_path: Path) -> None:
         neither = pricing_pb2.PriceOptionsRequest()
         error = await refusal(served.stub.PriceOptions(neither, metadata=READER))
         assert error.reason == reasons.REASON_INVALID_REQUEST
+
+
+async def test_american_options_are_priced_among_european_ones(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        fields = {**HULL, "right": PUT, "strike": 50.0}
+        styles = (instruments_pb2.EXERCISE_STYLE_AMERICAN, instruments_pb2.EXERCISE_STYLE_EUROPEAN)
+        rows = [pricing_pb2.OptionInputs(**fields, exercise_style=styles[i % 2]) for i in range(4)]
+        many = await served.stub.PriceOptions(
+            pricing_pb2.PriceOptionsRequest(options=rows), metadata=READER
+        )
+        one = await served.stub.PriceOption(
+            pricing_pb2.PriceOptionRequest(option=rows[0]), metadata=READER
+        )
+    found = american.price(registry.stack(*twin_inputs(fields)), rows=6).values[:, 0]
+    for index in (0, 2):
+        values = [getattr(many.values[index], name) for name in ("value", *GREEKS)]
+        assert values == pytest.approx(found.tolist(), rel=1e-9)
+    assert one.value == many.values[0]
+    assert many.values[0].value > many.values[1].value
+    european = float(twin.value("black_scholes", twin_inputs(fields)))
+    assert many.values[1].value == many.values[3].value == pytest.approx(european, rel=1e-12)
+
+
+async def test_the_american_option_at_fault_is_named_at_its_place(tmp_path: Path) -> None:
+    async with serving(tmp_path) as served:
+        style = instruments_pb2.EXERCISE_STYLE_AMERICAN
+        changes = [{}, {"exercise_style": style}, {"exercise_style": style, "volatility": 500.0}]
+        options = [pricing_pb2.OptionInputs(**{**HULL, **change}) for change in changes]
+        request = pricing_pb2.PriceOptionsRequest(options=options)
+        error = await refusal(served.stub.PriceOptions(request, metadata=READER))
+        assert (error.reason, error.field) == (
+            reasons.REASON_MODEL_DOMAIN,
+            "options[2].volatility",
+        )
 
 
 async def test_too_many_large_batches_are_refused(tmp_path: Path) -> None:

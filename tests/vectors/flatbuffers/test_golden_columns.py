@@ -13,7 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tradecaptain.base.columns import CANDLE_COLUMNS, DEPTH_COLUMNS, build_block, view_block
+from tradecaptain.base.columns import (
+    CANDLE_COLUMNS,
+    DEPTH_COLUMNS,
+    OPTION_INPUT_COLUMNS,
+    OPTION_VALUE_COLUMNS,
+    build_block,
+    view_block,
+)
 
 HERE = Path(__file__).parent
 SCHEMAS = HERE.parents[2] / "schemas/flatbuffers"
@@ -21,6 +28,8 @@ FLATC = Path(sys.executable).parent / "flatc"
 CASES = {
     "candle_columns_v1": (CANDLE_COLUMNS, SCHEMAS / "candle_columns.fbs"),
     "depth_columns_v1": (DEPTH_COLUMNS, SCHEMAS / "depth_columns.fbs"),
+    "option_input_columns_v1": (OPTION_INPUT_COLUMNS, SCHEMAS / "option_input_columns.fbs"),
+    "option_value_columns_v1": (OPTION_VALUE_COLUMNS, SCHEMAS / "option_value_columns.fbs"),
 }
 NAMES = sorted(CASES)
 

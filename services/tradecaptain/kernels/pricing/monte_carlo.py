@@ -18,7 +18,7 @@ and Vorst, A Pricing Method for Options Based on Average Asset Values (1990), fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +34,8 @@ Payoff = Callable[[FloatArray], FloatArray]
 
 POINTS_MAX: Final = 1 << 24
 REPLICATES_MAX: Final = 1024
+# Beyond this deviation at the last time a sample says nothing of the mean.
+DEVIATION_MAX: Final = 8.0
 # Points that are worked on together.
 _CHUNK: Final = 1 << 12
 
@@ -77,6 +79,16 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """What is to be valued: a payoff along the spots at some times, and its control if any."""
+
+    market: Market
+    times: FloatArray
+    payoff: Payoff
+    control: Control | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """Value, its standard error over replicates, paths simulated, and the control's weight."""
 
@@ -86,7 +98,8 @@ class Estimate:
     control_weight: float
 
 
-def _check(market: Market, times: FloatArray) -> None:
+def check(market: Market, times: FloatArray) -> None:
+    """Raise ``ValueError`` for what can't be simulated, naming the input first."""
     for name, number, low, high in (
         ("spot", market.spot, validity.PRICE_MIN, validity.PRICE_MAX),
         ("volatility", market.volatility, 0.0, validity.VOLATILITY_MAX),
@@ -99,6 +112,15 @@ def _check(market: Market, times: FloatArray) -> None:
         raise ValueError(f"there must be 1 to {DIMENSIONS_MAX} times")
     if not (times[0] > 0.0 and (np.diff(times) > 0.0).all() and times[-1] <= validity.TIME_MAX):
         raise ValueError(f"times must rise from above 0 to at most {validity.TIME_MAX:g} years")
+    longest = float(times[-1])
+    if market.volatility * math.sqrt(longest) > DEVIATION_MAX:
+        raise ValueError(f"volatility times the root of time must be at most {DEVIATION_MAX:g}")
+    for name, rate in (
+        ("interest_rate", market.interest_rate),
+        ("dividend_yield", market.dividend_yield),
+    ):
+        if abs(rate) * longest > validity.DISCOUNT_POWER_MAX:
+            raise ValueError(f"{name} times time must lie within {validity.DISCOUNT_POWER_MAX:g}")
 
 
 def _chunk_sums(
@@ -139,8 +161,23 @@ def simulate(
 
     Raises ``ValueError`` naming the input that is out of range.
     """
-    _check(market, times)
-    payoffs = [payoff] if control is None else [payoff, control.payoff]
+    steps = simulation_steps(Problem(market, times, payoff, control), plan)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            estimate: Estimate = end.value
+            return estimate
+
+
+def simulation_steps(problem: Problem, plan: Plan) -> Generator[None, None, Estimate]:
+    """As ``simulate``, with a pause after every few thousand paths.
+
+    Raises ``ValueError``, at its first step, naming the input that is out of range.
+    """
+    market, times, control = problem.market, problem.times, problem.control
+    check(market, times)
+    payoffs = [problem.payoff] if control is None else [problem.payoff, control.payoff]
     bridge = build_bridge(times)
     signs = (1.0, -1.0) if plan.mirrored else (1.0,)
     means = np.zeros((plan.replicates, 1 if control is None else 4))
@@ -150,6 +187,7 @@ def simulate(
         for replicate in range(plan.replicates):
             bits = scramble(block, plan.seed, replicate)
             means[replicate] += _chunk_sums(market, times, bridge, payoffs, bits, signs)
+            yield
     means /= plan.points
     values, weight = means[:, 0], 0.0
     if control is not None:
@@ -192,6 +230,14 @@ def arithmetic_asian(
     Fixing times rise from 0 or later to at most expiry. The same option on the geometric mean is
     the control. Raises ``ValueError`` naming the input that is out of range.
     """
+    problem = arithmetic_asian_problem(contract, fixing_times, is_average_strike=is_average_strike)
+    return simulate(problem.market, problem.times, problem.payoff, plan, problem.control)
+
+
+def arithmetic_asian_problem(
+    contract: Contract, fixing_times: FloatArray, *, is_average_strike: bool = False
+) -> Problem:
+    """What ``arithmetic_asian`` simulates; raises as it does."""
     if contract.is_american:
         raise ValueError("early exercise of Asian options isn't simulated")
     times = np.asarray(fixing_times, dtype=np.float64)
@@ -222,7 +268,7 @@ def arithmetic_asian(
 
     mean = _geometric_control_mean(contract, times, is_average_strike=is_average_strike)
     control = Control(option(geometric), mean)
-    return simulate(market, grid, option(arithmetic), plan, control)
+    return Problem(market, grid, option(arithmetic), control)
 
 
 def _geometric_control_mean(

@@ -28,6 +28,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from tradecaptain.kernels.pricing import surface_fit
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -35,8 +36,7 @@ HUBER_LIMIT: Final = 1.345
 # Turns the median of absolute residuals into a standard deviation of normal ones.
 MEDIAN_TO_DEVIATION: Final = 1.4826
 ROBUST_ROUNDS: Final = 30
-SEARCH_ROUNDS: Final = 60
-SEARCH_POINTS: Final = 7
+FIT_ROUNDS: Final = 4
 CHECK_POINTS: Final = 801
 
 
@@ -126,72 +126,28 @@ def implied_parity(strikes: FloatArray, calls: FloatArray, puts: FloatArray) -> 
     return Parity(level / discount, discount)
 
 
-def _fit_linear(
-    moneyness: FloatArray, variance: FloatArray, weights: FloatArray, m: float, sigma: float
-) -> tuple[float, float, float, float]:
-    """Best a, b, rho for given m and sigma, and the weighted sum of squares.
-
-    In y = (k - m) / sigma the slice is linear: a + d y + c sqrt(y^2 + 1) with |d| <= c and c >= 0;
-    what lies outside that cone is fitted on its faces.
-    """
-    y = (moneyness - m) / sigma
-    z = np.sqrt(y * y + 1.0)
-    ones = np.ones_like(y)
-    root = np.sqrt(weights)
-
-    def solve(basis: FloatArray) -> tuple[FloatArray, float]:
-        solution, *_ = np.linalg.lstsq(basis * root[:, None], variance * root, rcond=None)
-        residual = (variance - basis @ solution) * root
-        return solution, float(residual @ residual)
-
-    limit = 0.999
-    free, error = solve(np.column_stack([ones, y, z]))
-    level, d, c = (float(value) for value in free)
-    if c >= 0.0 and abs(d) <= limit * c:
-        return level, c / sigma, d / c if c > 0.0 else 0.0, error
-    candidates = []
-    for side in (-limit, limit):
-        face, error = solve(np.column_stack([ones, side * y + z]))
-        slope = float(face[1])
-        if slope >= 0.0:
-            candidates.append((error, float(face[0]), side * slope, slope))
-    flat, error = solve(ones[:, None])
-    candidates.append((error, float(flat[0]), 0.0, 0.0))
-    error, level, d, c = min(candidates)
-    return level, c / sigma, d / c if c > 0.0 else 0.0, error
-
-
 def fit_svi(time: float, moneyness: FloatArray, variance: FloatArray) -> SviSlice:
     """Raw SVI slice of total variances at log-moneyness, robust to wrong quotes.
 
     For each m and sigma the rest is a linear problem; those two are searched on a grid that
-    narrows.
-    Raises ``ValueError`` with fewer than five points.
+    narrows, by a kernel. Raises ``ValueError`` with fewer than five points, or where all lie at one
+    log-moneyness.
     """
-    if len(moneyness) < 5:
+    count = len(moneyness)
+    if count < 5:
         raise ValueError("an SVI slice takes at least five points")
-    weights = np.ones_like(variance)
     span = float(np.ptp(moneyness))
-    best = (0.0, 1.0, 0.0, 0.0, span)
-    for _ in range(4):
-        centre = np.array([float(np.median(moneyness)), np.log(0.25 * span)])
-        width = np.array([0.6 * span, 3.0])
-        lowest = np.inf
-        for _ in range(SEARCH_ROUNDS):
-            start = centre.copy()
-            for m in np.linspace(start[0] - width[0], start[0] + width[0], SEARCH_POINTS):
-                for log_sigma in np.linspace(
-                    start[1] - width[1], start[1] + width[1], SEARCH_POINTS
-                ):
-                    sigma = float(np.exp(log_sigma))
-                    a, b, rho, error = _fit_linear(moneyness, variance, weights, float(m), sigma)
-                    if error < lowest:
-                        lowest, best = error, (a, b, rho, float(m), sigma)
-                        centre = np.array([m, log_sigma])
-            width = 0.5 * width
-            if width[1] < 1e-9:
-                break
-        fitted = SviSlice(time, *best)
+    if not span > 0.0:
+        raise ValueError("an SVI slice takes points at different strikes")
+    points = np.empty((surface_fit.POINT_ROWS, count))
+    points[surface_fit.MONEYNESS], points[surface_fit.VARIANCE] = moneyness, variance
+    work = np.empty((surface_fit.WORK_ROWS, count))
+    found, best = np.empty((2, surface_fit.BEST_NUMBERS))
+    weights = np.ones(count)
+    for _ in range(FIT_ROUNDS):
+        points[surface_fit.ROOT_WEIGHT] = np.sqrt(weights)
+        surface_fit.svi_search(points, float(np.median(moneyness)), span, work, found, best)
+        fitted = SviSlice(time, *best[: surface_fit.BEST_ERROR].tolist())
         weights = _huber(variance - fitted.total_variance(moneyness))
     return fitted
 
@@ -231,33 +187,26 @@ def fit_ssvi(
     if not len(thetas) == len(moneyness) == len(variance) > 0:
         raise ValueError("every expiry has one theta, log-moneyness and variances")
     due = np.concatenate(variance)
-
-    def residuals(rho: float, share: float, gamma: float) -> FloatArray:
-        model = Ssvi(rho, 2.0 * share / (1.0 + abs(rho)), gamma)
-        slices = (model.slice_at(1.0, theta) for theta in thetas)
-        found = [item.total_variance(k) for item, k in zip(slices, moneyness, strict=True)]
-        gap: FloatArray = due - np.concatenate(found)
-        return gap
-
-    limits = np.array([[-0.999, 0.999], [1e-4, 1.0], [0.0, 0.5]])
+    points = np.empty((surface_fit.POINT_ROWS, due.size))
+    points[surface_fit.MONEYNESS] = np.concatenate(moneyness)
+    points[surface_fit.VARIANCE] = due
+    offsets = np.concatenate(([0], np.cumsum([len(part) for part in variance])))
+    levels = np.array(thetas, dtype=np.float64)
+    limits = np.array([[-surface_fit.RHO_LIMIT, surface_fit.RHO_LIMIT], [1e-4, 1.0], [0.0, 0.5]])
     centre = limits.mean(axis=1)
     weights = np.ones_like(due)
-    for _ in range(4):
-        width, lowest = 0.5 * (limits[:, 1] - limits[:, 0]), np.inf
-        for _ in range(SEARCH_ROUNDS):
-            axes = [
-                np.clip(np.linspace(middle - reach, middle + reach, SEARCH_POINTS), *limit)
-                for middle, reach, limit in zip(centre, width, limits, strict=True)
-            ]
-            for point in np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3):
-                error = float(weights @ residuals(*point.tolist()) ** 2)
-                if error < lowest:
-                    lowest, centre = error, point
-            width = 0.6 * width
-            if width.max() < 1e-7:
-                break
-        weights = _huber(residuals(*centre.tolist()))
-    rho, share, gamma = centre.tolist()
+    for _ in range(FIT_ROUNDS):
+        points[surface_fit.ROOT_WEIGHT] = np.sqrt(weights)
+        surface_fit.ssvi_search(points, offsets, levels, limits, centre)
+        fitted = _ssvi_of(centre)
+        slices = (fitted.slice_at(1.0, theta) for theta in thetas)
+        model = [item.total_variance(k) for item, k in zip(slices, moneyness, strict=True)]
+        weights = _huber(due - np.concatenate(model))
+    return fitted
+
+
+def _ssvi_of(numbers: FloatArray) -> Ssvi:
+    rho, share, gamma = numbers.tolist()
     return Ssvi(rho, 2.0 * share / (1.0 + abs(rho)), gamma)
 
 

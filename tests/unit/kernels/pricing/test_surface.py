@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from tradecaptain.kernels.pricing import registry
+from tradecaptain.kernels.pricing import registry, surface_fit
 from tradecaptain.kernels.pricing.surface import (
     Ssvi,
     Surface,
@@ -17,6 +17,7 @@ from tradecaptain.kernels.pricing.surface import (
     fit_svi,
     implied_parity,
 )
+from twins.pricing import surface_fit as twin
 
 CLEAN = SviSlice(0.5, 0.01, 0.1, -0.4, 0.05, 0.2)
 # The example of arbitrage of Gatheral and Jacquier, after Axel Vogt.
@@ -47,6 +48,58 @@ def test_fit_finds_known_parameters() -> None:
     found = fit_svi(0.5, MONEYNESS, CLEAN.total_variance(MONEYNESS))
     for name in ("a", "b", "rho", "m", "sigma"):
         assert getattr(found, name) == pytest.approx(getattr(CLEAN, name), abs=1e-5), name
+
+
+def test_fit_takes_quotes_at_different_strikes() -> None:
+    with pytest.raises(ValueError, match="five points"):
+        fit_svi(0.5, MONEYNESS[:4], MONEYNESS[:4])
+    with pytest.raises(ValueError, match="different strikes"):
+        fit_svi(0.5, np.zeros(6), np.full(6, 0.04))
+
+
+@pytest.mark.twin
+@pytest.mark.parametrize("seed", range(12))
+def test_the_linear_part_of_a_fit_is_the_twins(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    count = int(random.integers(5, 40))
+    moneyness = np.sort(random.uniform(-1, 1, count))
+    variance = random.uniform(0.01, 0.2) + random.uniform(-0.1, 0.2) * moneyness**2
+    variance += 0.1 * random.standard_normal() * moneyness
+    weights = random.uniform(0.0, 1.0, count)
+    m, sigma = random.uniform(-0.5, 0.5), math.exp(random.uniform(-4, 1))
+    points = np.stack([moneyness, variance, np.sqrt(weights)])
+    work, found = np.empty((surface_fit.WORK_ROWS, count)), np.empty(surface_fit.BEST_NUMBERS)
+    error = surface_fit.svi_fit_linear(points, m, sigma, work, found)
+    *due, due_error = twin.svi_fit_linear(moneyness, variance, weights, m, sigma)
+    assert error == pytest.approx(due_error, rel=1e-6, abs=1e-14)
+    assert found[: surface_fit.BEST_M].tolist() == pytest.approx(due, rel=1e-5, abs=1e-7)
+    assert found[surface_fit.BEST_M :].tolist() == [m, sigma, error]
+
+
+@pytest.mark.twin
+def test_no_neighbour_of_an_ssvi_fit_is_better_by_the_twin() -> None:
+    thetas, limits = [0.02, 0.05], np.array([[-0.999, 0.999], [1e-4, 1.0], [0.0, 0.5]])
+    grid = np.linspace(-0.4, 0.4, 5)
+    random = np.random.default_rng(8)
+    variances = [
+        Ssvi(-0.3, 1.0, 0.35).slice_at(1.0, theta).total_variance(grid)
+        * (1 + 0.02 * random.standard_normal(5))
+        for theta in thetas
+    ]
+    weights = random.uniform(0.5, 1.0, (2, 5))
+    points = np.stack([np.tile(grid, 2), np.concatenate(variances), np.sqrt(weights.ravel())])
+    centre = limits.mean(axis=1)
+    error = surface_fit.ssvi_search(points, np.array([0, 5, 10]), np.array(thetas), limits, centre)
+
+    def twin_error(numbers: np.ndarray) -> float:
+        return twin.ssvi_error([grid, grid], variances, weights, thetas, *numbers.tolist())
+
+    assert error == pytest.approx(twin_error(centre), rel=1e-9)
+    for row in range(3):
+        for step in (-1e-3, 1e-3):
+            moved = centre.copy()
+            moved[row] = np.clip(moved[row] + step, *limits[row])
+            assert twin_error(moved) >= error * (1 - 1e-9)
 
 
 def test_fit_stays_near_the_truth_with_noise_and_wrong_quotes() -> None:

@@ -74,7 +74,43 @@ DEPTH_COLUMNS = ColumnSchema(
     ),
 )
 
+OPTION_INPUT_COLUMNS = ColumnSchema(
+    schema_id="tradecaptain.api.columns.v1.OptionInputColumns",
+    identifier=b"TCOI",
+    fields=(
+        ColumnField("right", 4, "u1", True, True),
+        ColumnField("spot", 6, "<f8", True, True),
+        ColumnField("strike", 8, "<f8", True, True),
+        ColumnField("time_years", 10, "<f8", True, True),
+        ColumnField("volatility", 12, "<f8", True, True),
+        ColumnField("interest_rate", 14, "<f8", True, False),
+        ColumnField("dividend_yield", 16, "<f8", True, False),
+    ),
+)
+
+OPTION_VALUE_COLUMNS = ColumnSchema(
+    schema_id="tradecaptain.api.columns.v1.OptionValueColumns",
+    identifier=b"TCOV",
+    fields=(
+        ColumnField("status", 4, "u1", True, True),
+        ColumnField("value", 6, "<f8", True, True),
+        ColumnField("delta", 8, "<f8", True, False),
+        ColumnField("gamma", 10, "<f8", True, False),
+        ColumnField("vega", 12, "<f8", True, False),
+        ColumnField("theta", 14, "<f8", True, False),
+        ColumnField("rho", 16, "<f8", True, False),
+        ColumnField("vanna", 18, "<f8", True, False),
+        ColumnField("volga", 20, "<f8", True, False),
+        ColumnField("charm", 22, "<f8", True, False),
+        ColumnField("speed", 24, "<f8", True, False),
+        ColumnField("color", 26, "<f8", True, False),
+        ColumnField("dual_delta", 28, "<f8", True, False),
+    ),
+)
+
 SCHEMAS = {
     CANDLE_COLUMNS.schema_id: CANDLE_COLUMNS,
     DEPTH_COLUMNS.schema_id: DEPTH_COLUMNS,
+    OPTION_INPUT_COLUMNS.schema_id: OPTION_INPUT_COLUMNS,
+    OPTION_VALUE_COLUMNS.schema_id: OPTION_VALUE_COLUMNS,
 }

@@ -1,0 +1,1 @@
+"""Analytics of options: blocks, early exercise, exotic families, simulation, implied volatility."""

@@ -1,0 +1,1 @@
+"""Volatility surfaces: forwards by parity, fits, checks of arbitrage, interpolation."""
