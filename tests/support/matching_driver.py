@@ -12,11 +12,13 @@ from tradecaptain.kernels.matching import (
     InstrumentRules,
     MatchingCapacity,
     allocate_engine,
+    engine_depth,
+    engine_state_hash,
+)
+from tradecaptain.kernels.matching.standalone import (
     engine_claim,
     engine_control,
-    engine_depth,
     engine_resume,
-    engine_state_hash,
     engine_submit,
 )
 from tradecaptain.wire import book_event, control, execution_event, order_command

@@ -39,6 +39,7 @@ CPU_FEATURES_VARIABLE = "NUMBA_CPU_FEATURES"
 OWNER_VARIABLE = "TRADECAPTAIN_KERNEL_CACHE"
 _MANIFEST = "sources.json"
 _COMPLETE = "complete"
+_START_COMPLETE = "start-complete"
 _LOCK = "lock"
 # Folders beyond so many are removed once nobody has begun to use them for a week: another checkout,
 # or a mesh that is running, may still need them.
@@ -103,22 +104,28 @@ def prepare_cache(root: Path | None = None) -> Path:
     return folder
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether every kernel of these sources was compiled into the folder."""
-    return (folder / _COMPLETE).is_file()
+def is_complete(folder: Path, *, for_start: bool = False) -> bool:
+    """Whether the folder has every kernel of these sources, or those that services load at once."""
+    return (folder / _COMPLETE).is_file() or (for_start and (folder / _START_COMPLETE).is_file())
 
 
-def compile_all(progress: Progress = lambda _done, _total, _name: None) -> CompileReport:
-    """Compile what the cache doesn't have, one process a core; says so after every module."""
+def compile_all(
+    progress: Progress = lambda _done, _total, _name: None, *, for_start: bool = False
+) -> CompileReport:
+    """Compile what the cache doesn't have, one process a core; says so after every module.
+
+    With ``for_start`` only what the processes of a mesh load as they start.
+    """
     folder = prepare_cache()
-    kernel_counts = {module: _kernel_count(path) for module, path in _sources().items()}
+    modules = modules_at_start() if for_start else set(_sources())
+    kernel_counts = {module: _kernel_count(_sources()[module]) for module in modules}
     counts = {module: count for module, count in kernel_counts.items() if count}
     total = sum(counts.values())
-    if is_complete(folder):
+    if is_complete(folder, for_start=for_start):
         return CompileReport(folder, total, 0)
     with _sole_compiler(folder):
         # Whoever held the lock may have compiled everything meanwhile.
-        if is_complete(folder):
+        if is_complete(folder, for_start=for_start):
             return CompileReport(folder, total, 0)
         compiled = done = 0
         progress(done, total, "")
@@ -127,7 +134,7 @@ def compile_all(progress: Progress = lambda _done, _total, _name: None) -> Compi
             done += counts[module]
             progress(done, total, module.removeprefix(f"{_PACKAGE}."))
         if not jit_is_disabled() and folder.is_dir():
-            (folder / _COMPLETE).touch()
+            (folder / (_START_COMPLETE if for_start else _COMPLETE)).touch()
         return CompileReport(folder, total, compiled)
 
 
@@ -380,13 +387,39 @@ def _closure_hash(module: str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def modules_at_start() -> set[str]:
+    """Modules that the processes of a mesh import as they start, their kernels among them.
+
+    What a function imports is left out: that is loaded when it is asked for.
+    """
+    sources = _sources()
+    roots = [module for module in sources if module.endswith(".__main__")]
+    seen: set[str] = set()
+    waiting = [*roots, f"{_PACKAGE}.mesh.driver"]
+    while waiting:
+        current = waiting.pop()
+        if current in seen or current not in sources:
+            continue
+        seen.add(current)
+        # A module's packages are imported before it.
+        waiting.append(current.rpartition(".")[0])
+        waiting.extend(_imported(ast.parse(_content(sources[current])), into_functions=False))
+    return seen
+
+
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    names = []
-    for node in ast.walk(ast.parse(_content(path))):
+    return tuple(_imported(ast.parse(_content(path)), into_functions=True))
+
+
+def _imported(tree: ast.AST, *, into_functions: bool) -> Iterator[str]:
+    """Names of ours that a piece of source imports, perhaps only those that running it imports."""
+    for node in ast.iter_child_nodes(tree):
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.append(node.module)
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return tuple(name for name in names if name.startswith(_PACKAGE))
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name.startswith(_PACKAGE))
+        if into_functions or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield from _imported(node, into_functions=into_functions)

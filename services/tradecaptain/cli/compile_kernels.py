@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Final
+
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tradecaptain.base.compile_cache import (
@@ -13,6 +16,8 @@ from tradecaptain.base.compile_cache import (
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import MESSAGES, emit_json, say
 
+_LOWEST_PRIORITY: Final = 19
+
 
 def register(app: typer.Typer) -> None:
     """Add the verb."""
@@ -23,12 +28,20 @@ def compile_kernels(
     quiet_when_done: bool = typer.Option(
         False, "--quiet-when-done", help="Say nothing if there is nothing to compile."
     ),
+    for_start: bool = typer.Option(
+        False, "--for-start", help="Only the kernels that a mesh loads as it starts."
+    ),
+    background: bool = typer.Option(
+        False, "--background", help="In time that nobody else wants, at the lowest priority."
+    ),
     json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
 ) -> None:
     """Compile every kernel once and keep the machine code for this processor and version."""
     folder = prepare_cache()
-    if quiet_when_done and is_complete(folder):
+    if quiet_when_done and is_complete(folder, for_start=for_start):
         return
+    if background:
+        os.nice(_LOWEST_PRIORITY)
     columns = (
         TextColumn("compiling kernels"),
         BarColumn(),
@@ -47,7 +60,7 @@ def compile_kernels(
                 lines.follow(done, total)
 
         try:
-            report = compile_all(follow)
+            report = compile_all(follow, for_start=for_start)
         except CompilationError as error:
             raise CommandError(str(error)) from error
     if json:

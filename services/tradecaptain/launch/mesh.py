@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import ConfigurationError
@@ -26,6 +26,8 @@ from tradecaptain.launch.processes import spawn
 from tradecaptain.launch.run_state import RunState, supervisor_lock
 from tradecaptain.launch.supervisor import Supervisor
 from tradecaptain.launch.telemetry import Telemetry
+
+_COMPILE = (sys.executable, "-m", "tradecaptain.cli.main", "compile", "--quiet-when-done")
 
 
 async def run_mesh(
@@ -58,7 +60,8 @@ async def run_mesh(
                     rates=Telemetry(run, SYSTEM_CLOCK).rates,
                 )
                 stopping.then(supervisor.stop)
-                await supervisor.run_until_stopped()
+                async with compiling_the_rest(run):
+                    await supervisor.run_until_stopped()
         finally:
             # Also after a refused recording: the folder in shared memory stands by then.
             remove_traces(run)
@@ -113,13 +116,12 @@ def _new_state(options: Options) -> RunState:
 
 
 async def compile_kernels(stopping: Stopping) -> bool:
-    """Fill the kernel cache in a process of its own, so that its memory is given back.
+    """Compile what the parts load at once, in a process of its own whose memory is given back.
 
     Says what it does on standard error only if there is something to compile. ``False`` if we were
     asked to stop meanwhile.
     """
-    command = (sys.executable, "-m", "tradecaptain.cli.main", "compile", "--quiet-when-done")
-    process = await spawn(command, sys.stderr.fileno(), os.environ)
+    process = await spawn((*_COMPILE, "--for-start"), sys.stderr.fileno(), os.environ)
     ended = asyncio.create_task(process.wait())
     asked = asyncio.create_task(stopping.wait())
     await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
@@ -131,3 +133,17 @@ async def compile_kernels(stopping: Stopping) -> bool:
     if ended.result():
         raise ConfigurationError("the kernels can't be compiled; what the compiler says is above")
     return True
+
+
+@asynccontextmanager
+async def compiling_the_rest(run: RunPaths) -> AsyncIterator[None]:
+    """Meanwhile compile, in time that no part wants, what is loaded when somebody asks for it."""
+    run.logs.mkdir(mode=0o700, exist_ok=True)
+    with (run.logs / "compile.log").open("ab") as log:
+        process = await spawn((*_COMPILE, "--background"), log.fileno(), os.environ)
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()

@@ -217,6 +217,30 @@ def test_folders_that_are_in_use_stay(tmp_path: Path, toy_sources: dict[str, Pat
     assert len(list((tmp_path / "cache").iterdir())) == 8
 
 
+def test_what_a_function_imports_is_not_needed_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        "tradecaptain.mesh.driver": "",
+        "tradecaptain.desk": "from tradecaptain import both\n",
+        "tradecaptain.desk.__main__": "def run():\n    import tradecaptain.later\n",
+        "tradecaptain.both": "if True:\n    import tradecaptain.inner\n",
+        "tradecaptain.inner": "",
+        "tradecaptain.later": "",
+        "tradecaptain.apart": "",
+    }
+    sources = {}
+    for name, text in texts.items():
+        sources[name] = tmp_path / f"{name}.py"
+        sources[name].write_text(text)
+    monkeypatch.setattr(compile_cache, "_sources", lambda: sources)
+    forget()
+    assert compile_cache.modules_at_start() == set(sources) - {
+        "tradecaptain.later",
+        "tradecaptain.apart",
+    }
+
+
 class Worker:
     """Stands in for a process that compiles: says what it was given, and ends when it is told."""
 

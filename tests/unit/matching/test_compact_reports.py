@@ -11,8 +11,6 @@ from tradecaptain.kernels.matching import (
     MORE,
     InstrumentRules,
     MatchingCapacity,
-    engine_resume,
-    engine_submit,
 )
 from tradecaptain.kernels.matching.layout import (
     ORDER_IDS_CLIENT,
@@ -20,6 +18,10 @@ from tradecaptain.kernels.matching.layout import (
     REPORT_FORM_COMPACT,
 )
 from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring, ring_has_room
+from tradecaptain.kernels.matching.standalone import (
+    engine_resume,
+    engine_submit,
+)
 from tradecaptain.wire import execution_event, order_command, reason
 
 pytestmark = pytest.mark.twin

@@ -14,11 +14,7 @@ from tradecaptain.kernels.matching import (
     InstrumentRules,
     MatchingCapacity,
     allocate_engine,
-    engine_claim,
-    engine_control,
     engine_depth,
-    engine_resume,
-    engine_submit,
 )
 from tradecaptain.kernels.matching.layout import (
     FLAG_HIDDEN,
@@ -27,6 +23,12 @@ from tradecaptain.kernels.matching.layout import (
     FLAG_STOP,
     ORDER,
     TERMS,
+)
+from tradecaptain.kernels.matching.standalone import (
+    engine_claim,
+    engine_control,
+    engine_resume,
+    engine_submit,
 )
 from tradecaptain.kernels.matching.terms import (
     INSTRUCTION_ALL_OR_NONE,

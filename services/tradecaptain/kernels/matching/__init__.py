@@ -1,16 +1,11 @@
 """Price-time matching of many instruments in one block of memory.
 
 A caller claims room for events, submits one sequenced command, and resumes while the answer is
-``MORE``. Events are wire records written where the room was claimed. See `layout` for the state,
-`entry` for what commands do, `prices` for how prices are found.
+``MORE``: `engine` is for compiled callers, `standalone` for others. Events are wire records written
+where the room was claimed. See `layout` for the state, `entry` for what commands do, `prices` for
+how prices are found.
 """
 
-from tradecaptain.kernels.matching.engine import (
-    engine_claim,
-    engine_control,
-    engine_resume,
-    engine_submit,
-)
 from tradecaptain.kernels.matching.layout import DONE, MORE
 from tradecaptain.kernels.matching.state import (
     Engine,
@@ -29,11 +24,7 @@ __all__ = [
     "MatchingCapacity",
     "add_instrument",
     "allocate_engine",
-    "engine_claim",
-    "engine_control",
     "engine_depth",
     "engine_orders",
-    "engine_resume",
     "engine_state_hash",
-    "engine_submit",
 ]

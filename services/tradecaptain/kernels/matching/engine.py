@@ -1,12 +1,8 @@
-"""The engine's entry points as kernels, for callers that hold no risk gate.
-
-The sequencer composes the same inlines with the gate between check and acceptance; what these
-kernels do with a command is the same.
-"""
+"""The engine's entry points for compiled callers: a step is claimed, submitted and resumed."""
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.control import (
@@ -67,14 +63,6 @@ def resume_step(engine: int) -> int:
     return sweep_step(engine)
 
 
-@kernel("void(int64, int64, int64, int64, int64)")
-def engine_claim(
-    engine: int, execution_address: int, execution_stride: int, book_address: int, book_stride: int
-) -> None:
-    """`claim_events` for callers outside of kernels."""
-    claim_events(engine, execution_address, execution_stride, book_address, book_stride)
-
-
 @inline
 def submit_command(engine: int, command: int) -> int:
     """Carry out the first step of a sequenced order command: DONE or MORE."""
@@ -85,21 +73,6 @@ def submit_command(engine: int, command: int) -> int:
     if order_command.get_action(command) == order_command.COMMAND_ACTION_MASS_CANCEL:
         return submit_mass_cancel(engine, command)
     return submit_order_command(engine, command)
-
-
-@kernel("int64(int64, int64)")
-def engine_submit(engine: int, command: int) -> int:
-    """Carry out one sequenced order command: DONE, or MORE (then go on with `engine_resume`).
-
-    Events are counted in the header since `engine_claim`. A refusal is an event, not a result.
-    """
-    return submit_command(engine, command)
-
-
-@kernel("int64(int64)")
-def engine_resume(engine: int) -> int:
-    """Go on with what the last step left under way: DONE or MORE."""
-    return resume_step(engine)
 
 
 @inline
@@ -118,12 +91,3 @@ def submit_control(engine: int, record: int) -> int:
     if action == control.CONTROL_ACTION_SESSION_CLOSE:
         return submit_control_sweep(engine, record, False, reason.REASON_CANCELLED_ON_DISCONNECT)
     return -reason.REASON_INVALID_REQUEST
-
-
-@kernel("int64(int64, int64)")
-def engine_control(engine: int, record: int) -> int:
-    """Carry out a control of the venue, a mass cancel or a status request.
-
-    DONE, MORE, or minus a reason.
-    """
-    return submit_control(engine, record)
