@@ -14,9 +14,11 @@ from tradecaptain.kernels.matching import engine_state_hash
 from tradecaptain.mesh.journal import FRAME_HEADER_BYTES, frame_bytes
 from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.orderbook.duty_cycle import replay_agent
-from tradecaptain.orderbook.execution_log import LogPaths, open_log
+from tradecaptain.orderbook.execution_log import Recovery, open_log
+from tradecaptain.orderbook.log_reading import LogPaths
 from tradecaptain.orderbook.replaying import REPLAY
 from tradecaptain.orderbook.replica import EVERYTHING, SilentPublications
+from tradecaptain.orderbook.snapshot_files import list_snapshots
 from tradecaptain.orderbook.venue_core import VenueSettings
 from tradecaptain.wire import control, order_command
 
@@ -79,17 +81,12 @@ def limits(flow: FlowSettings) -> npt.NDArray[Any]:
     return records
 
 
-def measure_recovery(shared: Path, disk: Path, *, smoke: bool) -> list[Result]:
-    """Write a log as the order path would, kill its venue, and start another."""
-    commands = SMOKE_COMMANDS if smoke else COMMANDS
-    flow = FlowSettings(commands, 1_000, 100, 1_000)
-    tape = record_tape(flow)
-    instruments = benchmark_instruments(flow.instruments)
-    ring_bytes = 1 << (commands * BYTES_A_COMMAND - 1).bit_length()
-    journal = JournalSettings(ring_bytes=max(ring_bytes, 1 << 20), segment_bytes=1 << 20)
-    paths = LogPaths(shared / "ring", disk / "recovery", shared / "history", disk / "epoch")
-    settings = VenueSettings()
-    core, log = open_log(paths, settings, instruments, journal)
+def write_log(
+    paths: LogPaths, settings: VenueSettings, journal: JournalSettings, flow: FlowSettings
+) -> tuple[int, int]:
+    """Log what the order path would, put it on disk, take the snapshots that a running venue would
+    have taken, and kill the venue. Hash of the books, and bytes of the log."""
+    core, log = open_log(paths, settings, benchmark_instruments(flow.instruments), journal)
     silent = SilentPublications()
     header = core.header[0]
     names = ("execution_publication", "book_publication", "control_publication")
@@ -99,37 +96,81 @@ def measure_recovery(shared: Path, disk: Path, *, smoke: bool) -> list[Result]:
     header["is_replaying"] = 1
     replay = aligned_zeros(1, REPLAY)
     agent = replay_agent(core.header, replay)
-    replay["until_sequence"] = replay["until_time_ns"] = EVERYTHING
+    for name in ("until_sequence", "until_time_ns", "rest_sequence"):
+        replay[name] = EVERYTHING
+    tape = record_tape(flow)
     orders = np.frombuffer(tape.commands, np.uint8).view(order_command.DTYPE).copy().reshape(-1)
-    for records in (limits(flow), orders[:commands]):
+    for records in (limits(flow), orders[: flow.commands]):
         frames = as_frames(records, int(header["sequence"]) + 1)
         replay["frames"], replay["frame_bytes"] = address_of(frames), len(frames)
         agent.do_work(0)
         if int(replay[0]["consumed"]) != len(frames):
             raise RuntimeError(f"the log was not written: {replay[0]}")
+    while log.ring.tail > log.agent.place.position:
+        log.agent.step(force=True)
+    while log.keeper.step():
+        pass
+    log.keeper.close()
     state, size = int(engine_state_hash(core.engine.address)), log.ring.tail
     log.ring.close()
     core.history.close()
-    began_ns = time.monotonic_ns()
-    again, other = open_log(paths, settings, instruments, journal)
-    seconds = (time.monotonic_ns() - began_ns) / 1e9
-    if int(engine_state_hash(again.engine.address)) != state:
-        raise RuntimeError("the recovered state differs")
-    replayed = other.recovery.command_count
+    return state, size
+
+
+def measure_recovery(shared: Path, disk: Path, *, smoke: bool) -> list[Result]:
+    """Write a log, kill its venue, and start another: without snapshots, and with them."""
+    commands = SMOKE_COMMANDS if smoke else COMMANDS
+    flow = FlowSettings(commands, 1_000, 100, 1_000)
+    ring_bytes = 1 << (commands * BYTES_A_COMMAND - 1).bit_length()
+    journal = JournalSettings(
+        ring_bytes=max(ring_bytes, 1 << 20), **({"snapshot_bytes": 1 << 21} if smoke else {})
+    )
+    paths = LogPaths(shared / "ring", disk / "recovery", shared / "history", disk / "epoch")
+    settings = VenueSettings()
+    state, size = write_log(paths, settings, journal, flow)
+    aside = disk / "snapshots"
+    aside.mkdir()
+    snapshots = list_snapshots(paths.segments)
+    for path in snapshots:
+        path.rename(aside / path.name)
+    whole, _ = start_again(paths, settings, journal, flow, state)
+    for path in snapshots:
+        (aside / path.name).rename(path)
+    rest, seconds = start_again(paths, settings, journal, flow, state)
+    if rest.snapshot_sequence == 0:
+        raise RuntimeError("no snapshot was used")
     print(
-        f"journal: {replayed:,} commands, {other.recovery.event_count:,} events, {size:,} bytes"
-        f" recovered in {seconds:.3f} s, of which replay {other.recovery.replay_seconds:.3f}",
+        f"journal: {whole.command_count:,} commands, {whole.event_count:,} events, {size:,} bytes"
+        f" carried out in {whole.replay_seconds:.3f} s ({whole.seconds:.3f} with reading); behind"
+        f" the newest snapshot {rest.command_count:,} commands, there again in {seconds:.3f} s",
         file=sys.stderr,
     )
-    again.history.close()
-    other.ring.close()
     return [
         Result(
             "journal.restore_commands_per_second",
-            replayed / other.recovery.replay_seconds,
+            whole.command_count / whole.replay_seconds,
             "1/s",
             goal=3_000_000,
             higher_is_better=True,
         ),
         Result("journal.serve_again_seconds", seconds, "s", goal=None if smoke else 1.0),
     ]
+
+
+def start_again(
+    paths: LogPaths,
+    settings: VenueSettings,
+    journal: JournalSettings,
+    flow: FlowSettings,
+    state: int,
+) -> tuple[Recovery, float]:
+    """Start a venue from its log and kill it; what it found, and how long it took."""
+    began_ns = time.monotonic_ns()
+    core, log = open_log(paths, settings, benchmark_instruments(flow.instruments), journal)
+    seconds = (time.monotonic_ns() - began_ns) / 1e9
+    if int(engine_state_hash(core.engine.address)) != state:
+        raise RuntimeError("the recovered state differs")
+    log.keeper.close()
+    log.ring.close()
+    core.history.close()
+    return log.recovery, seconds

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from support.venue_driver import ALPHA, BETA, SETTINGS, VenueDriver
+from tradecaptain.base.clock import ManualClock
 from tradecaptain.base.reference import default_reference
 from tradecaptain.kernels.matching import engine_state_hash
 from tradecaptain.mesh.journal_agent import JournalSettings
-from tradecaptain.orderbook.execution_log import ExecutionLog, LogPaths, open_log
+from tradecaptain.orderbook.execution_log import ExecutionLog, open_log
+from tradecaptain.orderbook.log_reading import LogPaths
 from tradecaptain.orderbook.venue_core import VenueCore
 from tradecaptain.wire import control, execution_event, order_command
 
@@ -34,7 +36,13 @@ class LoggedVenue(VenueDriver):
         super().__init__(folder, **options)
 
     def make_core(self, folder: Path, epoch: int) -> VenueCore:
-        core, self.log = open_log(log_paths(folder), SETTINGS, INSTRUMENTS, self.journal_settings)
+        core, self.log = open_log(
+            log_paths(folder),
+            SETTINGS,
+            INSTRUMENTS,
+            self.journal_settings,
+            clock=ManualClock(),
+        )
         return core
 
     def sync(self) -> None:

@@ -1,6 +1,9 @@
 """CRC32C (Castagnoli) by the processor's own instruction, in kernels and with the JIT off.
 
-Results are those of RFC 3720, appendix B.4. Eight bytes take three cycles.
+Results are those of RFC 3720, appendix B.4. The instruction takes eight bytes in three cycles and
+can begin anew every cycle, so long runs are taken in three lanes at once, whose remainders are
+brought together by a carry-less product with x to the power of what lies behind them (V. Gopal et
+al., Fast CRC Computation for iSCSI Polynomial Using CRC32 Instruction, Intel 2011).
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import platform
 from typing import Any, Final
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -95,11 +99,114 @@ def _byte_overload(crc: Any, byte: Any) -> Any:
     return lambda crc, byte: _step_byte(crc, byte)
 
 
+_HAS_PRODUCT: Final = platform.machine() == "x86_64"
+LANES_FROM_WORDS: Final = 12
+"""Shorter runs are taken in one lane: bringing three together would cost more than it saves."""
+_LANE_WORDS_MAX: Final = 63
+
+
+def _shifted_by_word(state: int) -> int:
+    """A remainder as it is after another eight bytes of zeros."""
+    return _soft_bytes(state, 0, WORD_BYTES)
+
+
+def _columns(power: int) -> list[int]:
+    """What becomes of each bit of a remainder by ``power`` words of zeros behind it."""
+    columns = [1 << bit for bit in range(32)]
+    for _ in range(power):
+        columns = [_shifted_by_word(column) for column in columns]
+    return columns
+
+
+def _applied(columns: list[int], state: int) -> int:
+    value = 0
+    for bit in range(32):
+        if state >> bit & 1:
+            value ^= columns[bit]
+    return value
+
+
+def _inverse(columns: list[int]) -> list[int]:
+    """Columns of the inverse of a map of remainders, by elimination."""
+    rows = [(column, 1 << bit) for bit, column in enumerate(columns)]
+    for bit in range(32):
+        pivot = next(index for index in range(bit, 32) if rows[index][0] >> bit & 1)
+        rows[bit], rows[pivot] = rows[pivot], rows[bit]
+        for index in range(32):
+            if index != bit and rows[index][0] >> bit & 1:
+                rows[index] = (rows[index][0] ^ rows[bit][0], rows[index][1] ^ rows[bit][1])
+    return [row[1] for row in rows]
+
+
+def _factors() -> tuple[int, ...]:
+    """By the number of words: what brings a remainder behind so many words of zeros."""
+    inverse = _inverse(_columns(1))
+    columns = _columns(0)
+    factors = []
+    for _ in range(2 * _LANE_WORDS_MAX + 1):
+        factors.append(_applied(inverse, columns[0]))
+        columns = [_shifted_by_word(column) for column in columns]
+    return tuple(factors)
+
+
+_FACTORS: Final = np.array(_factors(), np.int64)
+
+
+@intrinsic
+def _product(typing_context: Any, left: Any, right: Any) -> Any:
+    """Carry-less product of two 32-bit numbers."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pair = ir.VectorType(ir.IntType(64), 2)
+        zero = ir.Constant(pair, [0, 0])
+        place = ir.Constant(ir.IntType(32), 0)
+        factors = [builder.insert_element(zero, argument, place) for argument in arguments]
+        which = ir.Constant(ir.IntType(8), 0)
+        product = _call(builder, "llvm.x86.pclmulqdq", pair, [*factors, which])
+        return builder.extract_element(product, place)
+
+    return types.int64(types.int64, types.int64), codegen
+
+
+@inline
+def _three_lanes(crc: int, address: int, lane_words: int) -> int:
+    """Take three times ``lane_words`` words into the running remainder."""
+    second = address + lane_words * WORD_BYTES
+    third = second + lane_words * WORD_BYTES
+    middle = 0
+    last = 0
+    for index in range(lane_words):
+        crc = crc32c_word(crc, load_i64(address + index * WORD_BYTES))
+        middle = crc32c_word(middle, load_i64(second + index * WORD_BYTES))
+        last = crc32c_word(last, load_i64(third + index * WORD_BYTES))
+    first = _product(crc, _FACTORS[2 * lane_words])
+    return last ^ crc32c_word(0, first ^ _product(middle, _FACTORS[lane_words]))
+
+
+def take_lanes(crc: int, address: int, lane_words: int) -> int:
+    """Take three times ``lane_words`` words into the running remainder."""
+    for index in range(3 * lane_words):
+        crc = crc32c_word(crc, load_i64(address + index * WORD_BYTES))
+    return crc
+
+
+@overload(take_lanes, strict=False)
+def _take_lanes_overload(crc: Any, address: Any, lane_words: Any) -> Any:
+    if _HAS_PRODUCT:
+        return lambda crc, address, lane_words: _three_lanes(crc, address, lane_words)
+    return take_lanes
+
+
 @inline
 def crc32c_run(crc: int, address: int, length: int) -> int:
     """Take ``length`` bytes into the running remainder, which isn't inverted."""
     words = length >> 3
-    for index in range(words):
+    taken = 0
+    while words - taken >= LANES_FROM_WORDS:
+        lane_words = min((words - taken) // 3, _LANE_WORDS_MAX)
+        crc = take_lanes(crc, address + taken * WORD_BYTES, lane_words)
+        taken += 3 * lane_words
+    for index in range(taken, words):
         crc = crc32c_word(crc, load_i64(address + index * WORD_BYTES))
     for index in range(words * WORD_BYTES, length):
         crc = crc32c_byte(crc, int(load_u8(address + index)))

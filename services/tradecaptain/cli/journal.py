@@ -11,7 +11,7 @@ from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.journal_records import ExportFormat, export_records, print_records
 from tradecaptain.cli.journal_replay import replay_log
-from tradecaptain.cli.journal_source import FOLDER, RING, LogSource, open_source
+from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
 from tradecaptain.cli.output import emit_json, show
 from tradecaptain.launch.run_state import running_supervisor
 from tradecaptain.mesh.journal import (
@@ -24,6 +24,9 @@ from tradecaptain.mesh.journal import (
 )
 from tradecaptain.mesh.journal_files import Checked, check_chain, cut_torn_tail
 from tradecaptain.mesh.journal_scan import FULL, Scan
+from tradecaptain.orderbook.log_reading import check_place
+from tradecaptain.orderbook.snapshot import Snapshot, SnapshotUnusable, read_head
+from tradecaptain.orderbook.snapshot_files import read_snapshot
 from tradecaptain.wire import reason
 
 _JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
@@ -61,6 +64,7 @@ def info(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None:
             for segment in source.segments
         ]
         result: dict[str, Any] = {"folder": str(source.folder), "segments": segments}
+        result["snapshots"] = [_snapshot_info(path) for path in source.snapshots]
         result["ring"] = _ring_info(source.ring) if source.ring is not None else None
     if json:
         emit_json(result)
@@ -72,11 +76,24 @@ def info(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None:
             f"  {row['file']}  epoch {row['epoch']}  from record {row['first_sequence']}"
             f"  {row['bytes']:,} bytes {packed}  {row['begun']}"
         )
+    for row in result["snapshots"]:
+        told = row["unusable"] or f"epoch {row['epoch']}  behind record {row['journal_sequence']}"
+        show(f"  {row['file']}  {told}  {row['bytes']:,} bytes")
     if result["ring"] is None:
         show("no ring: the venue isn't running, and everything is in the files")
         return
     for name, value in result["ring"].items():
         show(f"  {name.replace('_', ' ')}: {value}")
+
+
+def _snapshot_info(path: Path) -> dict[str, Any]:
+    row: dict[str, Any] = {"file": path.name, "bytes": path.stat().st_size, "unusable": ""}
+    try:
+        head = read_head(path)
+    except SnapshotUnusable as error:
+        return row | {"unusable": error.message}
+    names = ("epoch", "sequence", "journal_sequence", "journal_position")
+    return row | {name: int(head[name]) for name in names} | {"at": _time_text(head["time_ns"])}
 
 
 def _ring_info(ring: JournalRing) -> dict[str, Any]:
@@ -97,15 +114,18 @@ def _ring_info(ring: JournalRing) -> dict[str, Any]:
 
 
 def verify(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None:
-    """Check every record, every block's hash, and that nothing is missing.
+    """Check every record, every block's hash, every snapshot, and that nothing is missing.
 
-    Ends with status 1 and names the record if one but a torn last one is damaged.
+    Ends with status 1 and names the record if one but a torn last one is damaged, or the snapshot.
     """
     began_ns = SYSTEM_CLOCK.monotonic_ns()
     with open_source(folder, ring) as source:
         counts = {"segments": 0, "blocks": 0, "records": 0, "torn_bytes": 0}
+        snapshots = [_checked_snapshot(path) for path in source.snapshots]
 
         def take(checked: Checked) -> None:
+            for snapshot in snapshots:
+                check_place(checked, snapshot.place, f"the snapshot at {snapshot.sequence}")
             counts["segments"] += 1
             counts["blocks"] += checked.block_count
             counts["records"] += checked.frame_count
@@ -123,6 +143,7 @@ def verify(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None
                 )
     counts["records"] += scan.frame_count
     seconds = (SYSTEM_CLOCK.monotonic_ns() - began_ns) / _NS
+    counts["snapshots"] = len(snapshots)
     result = {
         **counts,
         "first_sequence": first,
@@ -135,10 +156,20 @@ def verify(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None
         return
     show(
         f"{counts['records']:,} records in {counts['segments']} segments are whole"
-        f" ({scan.frame_count:,} of them in the ring), {first} to {scan.place.sequence}"
+        f" ({scan.frame_count:,} of them in the ring), {first} to {scan.place.sequence},"
+        f" and so are {counts['snapshots']} snapshots"
     )
     if counts["torn_bytes"]:
         show(f"a torn record of {counts['torn_bytes']} bytes follows; the next start cuts it off")
+
+
+def _checked_snapshot(path: Path) -> Snapshot:
+    try:
+        return read_snapshot(path)
+    except SnapshotUnusable as error:
+        raise CommandError(
+            error.message, next_step="remove it: a start takes the one before it"
+        ) from None
 
 
 def export(
@@ -193,14 +224,14 @@ def repair(
         show(f"{torn} bytes behind record {result['last_sequence']} of {result['file']} {done}")
 
 
-def _refuse_while_running(source: LogSource) -> None:
+def _refuse_while_running(source: VenueLog) -> None:
     if source.run is not None and running_supervisor(source.run) is not None:
         raise CommandError(
             "the mesh runs and writes this log", next_step="stop it with `tradecaptain down`"
         )
 
 
-def _time_text(time_ns: int) -> str:
+def _time_text(time_ns: Any) -> str:
     if time_ns == 0:
         return "never"
-    return datetime.fromtimestamp(time_ns / _NS, UTC).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(int(time_ns) / _NS, UTC).isoformat(timespec="milliseconds")

@@ -16,7 +16,7 @@ import typer
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, load_i64, load_u16, store_i64
-from tradecaptain.cli.journal_source import FOLDER, RING, LogSource, open_source
+from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
 from tradecaptain.cli.output import emit_json, show
 from tradecaptain.mesh.journal import (
     FLAG_PADDING,
@@ -130,7 +130,7 @@ def _client_order_id(row: Any) -> str:
     return data.rstrip(b"\0").decode("ascii", "replace")
 
 
-def batches(source: LogSource, start: int, end: int | None) -> Iterator[list[Batch]]:
+def batches(source: VenueLog, start: int, end: int | None) -> Iterator[list[Batch]]:
     """Records ``start`` to ``end`` of the log, a range at a time, sorted by kind."""
     for frames in source.checked_frames(start):
         entries = np.zeros((len(frames) // FRAME_HEADER_BYTES + 1, _ENTRY_WORDS), np.int64)
@@ -173,7 +173,7 @@ def print_records(
 
 
 def export_records(
-    source: LogSource, target: Path, form: ExportFormat, start: int, end: int | None
+    source: VenueLog, target: Path, form: ExportFormat, start: int, end: int | None
 ) -> dict[str, int]:
     """Write one file a kind into ``target``; names and numbers of records."""
     open_writer = _parquet_writer() if form is ExportFormat.PARQUET else _ndjson_writer

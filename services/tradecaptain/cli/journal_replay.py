@@ -18,23 +18,25 @@ from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.base.toml_table import read_toml
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.journal_records import list_frames
-from tradecaptain.cli.journal_source import FOLDER, RING, LogSource, open_source
+from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
 from tradecaptain.cli.output import emit_json, show
+from tradecaptain.kernels.risk_gate import RiskGate
+from tradecaptain.kernels.risk_gate.layout import LIMIT_NAMES
 from tradecaptain.mesh.history import HistoryReader
 from tradecaptain.mesh.journal import FLAG_RESULT, FRAME_HEADER_BYTES
+from tradecaptain.mesh.journal_scan import Place
 from tradecaptain.orderbook.config import OrderBookConfig, venue_settings
 from tradecaptain.orderbook.replica import EVERYTHING, Replica
+from tradecaptain.orderbook.snapshot import Snapshot, take_snapshot
+from tradecaptain.orderbook.snapshot_files import read_snapshot
 from tradecaptain.wire import control, execution_event, reason
 
 _NS: Final = 1_000_000_000
 _SHOWN_MAX: Final = 50
-LIMIT_KINDS: Final = {
-    "order_quantity": control.LIMIT_KIND_ORDER_QUANTITY,
-    "order_notional": control.LIMIT_KIND_ORDER_NOTIONAL,
-    "price_collar": control.LIMIT_KIND_PRICE_COLLAR,
-    "position_long": control.LIMIT_KIND_POSITION_LONG,
-    "position_short": control.LIMIT_KIND_POSITION_SHORT,
-    "open_orders": control.LIMIT_KIND_OPEN_ORDERS,
+LIMIT_KINDS: Final[dict[str, int]] = {
+    name.removeprefix("LIMIT_KIND_").lower(): kind
+    for name, kind in vars(control).items()
+    if name.startswith("LIMIT_KIND_") and kind != 0
 }
 
 
@@ -100,12 +102,37 @@ def apply_changes(frames: npt.NDArray[np.uint8], changes: list[LimitChange]) -> 
     return changed
 
 
+def change_gate(gate: RiskGate, changes: list[LimitChange]) -> int:
+    """Change limits that a restored gate has; how many. Its accounts' rows have them by name."""
+    changed = 0
+    for change in changes:
+        column = LIMIT_NAMES[change.kind - 1]
+        keys = gate.accounts["limits"]["key"]
+        chosen = (gate.accounts["limits"]["set_mask"] >> change.kind & 1 == 1) & (
+            (keys == change.account_id) | (change.account_id == 0)
+        )
+        if change.instrument_id == 0:
+            gate.accounts["limits"][column][chosen] = change.value
+            changed += int(chosen.sum())
+        pairs = gate.overrides["key"]
+        chosen = (
+            (gate.overrides["set_mask"] >> change.kind & 1 == 1)
+            & ((pairs >> 32 == change.account_id) | (change.account_id == 0))
+            & ((pairs & 0xFFFF_FFFF == change.instrument_id) | (change.instrument_id == 0))
+        )
+        gate.overrides[column][chosen] = change.value
+        changed += int(chosen.sum())
+    if changed:
+        gate.header["limits_version"] += 1
+    return changed
+
+
 class Outcomes:
     """First answer to every command, from a replica's history of events."""
 
-    def __init__(self, history: Path) -> None:
+    def __init__(self, history: Path, first_sequence: int = 1) -> None:
         self._reader = HistoryReader.open(history)
-        self._next = 1
+        self._next = first_sequence
         self.answers: dict[int, tuple[int, int]] = {}
         self.traded_units = 0
 
@@ -136,7 +163,9 @@ def replay_log(
 ) -> None:
     """Carry out the log again and print the state hash; with --what-if, what would have differed.
 
-    Checks that every event comes out as it was logged, and ends with status 1 where one doesn't.
+    Checks that every event comes out as it was logged, and that every snapshot says what comes out
+    at its place; ends with status 1 where one doesn't. Where the log's beginning was dropped, it
+    begins with the oldest snapshot.
     """
     changes = read_changes(what_if) if what_if is not None else []
     sequence, time_ns = read_until(until)
@@ -145,7 +174,9 @@ def replay_log(
         open_source(folder, ring) as source,
         tempfile.TemporaryDirectory(prefix="tradecaptain-replay-") as scratch,
     ):
-        replica, outcomes, _ = run_replica(source, Path(scratch) / "as-it-was", (sequence, time_ns))
+        until_place = (sequence, time_ns)
+        run = Rerun(source, Path(scratch) / "as-it-was", until_place)
+        replica, outcomes = run.replica, run.outcomes
         result: dict[str, Any] = {
             "epoch": source.epoch,
             "sequence": replica.sequence,
@@ -154,16 +185,16 @@ def replay_log(
             "orders_working": int(replica.core.engine.header[0]["order_count"]),
             "state_hash": f"{replica.state_hash():016x}",
             "stopped_at_limit": replica.has_reached_limit,
+            "began_behind": run.first_sequence,
+            "snapshots_compared": run.compared,
         }
         if changes:
-            other, differently, changed = run_replica(
-                source, Path(scratch) / "what-if", (sequence, time_ns), changes
-            )
-            result["what_if"] = compare(outcomes, differently) | {
-                "limits_changed": changed,
-                "state_hash": f"{other.state_hash():016x}",
+            other = Rerun(source, Path(scratch) / "what-if", until_place, changes)
+            result["what_if"] = compare(outcomes, other.outcomes) | {
+                "limits_changed": other.changed,
+                "state_hash": f"{other.replica.state_hash():016x}",
             }
-            if not changed:
+            if not other.changed:
                 raise CommandError(
                     f"the log sets no limit that {what_if} names",
                     next_step="see `tradecaptain journal cat --kind control`",
@@ -195,31 +226,80 @@ def read_until(text: str) -> tuple[int, int]:
     return EVERYTHING, int(moment.timestamp() * _NS)
 
 
-def run_replica(
-    source: LogSource,
-    history: Path,
-    until: tuple[int, int],
-    changes: list[LimitChange] | None = None,
-) -> tuple[Replica, Outcomes, int]:
-    """Carry out the log, with some limits changed; replica, answers, and changed limits."""
-    run = source.run or RunPaths.from_environment()
-    settings = venue_settings(OrderBookConfig.load(run))
-    replica = Replica(settings, source.epoch, history, checks_events=not changes)
-    replica.go_until(*until)
-    replica.core.history.show()
-    outcomes = Outcomes(history)
-    changed = 0
-    for frames in source.checked_frames():
-        piece = frames.copy() if changes else frames
-        if changes:
-            changed += apply_changes(piece, changes)
-        goes_on = replica.apply(piece)
-        replica.show_events()
-        outcomes.take()
-        if not goes_on:
-            break
-    outcomes.close()
-    return replica, outcomes, changed
+class Rerun:
+    """A session carried out again, with some limits changed or none; what came of it."""
+
+    def __init__(
+        self,
+        source: VenueLog,
+        history: Path,
+        until: tuple[int, int],
+        changes: list[LimitChange] | None = None,
+    ) -> None:
+        run = source.run or RunPaths.from_environment()
+        self._changes = changes or []
+        self.replica = Replica(
+            venue_settings(OrderBookConfig.load(run)),
+            source.epoch,
+            history,
+            checks_events=not changes,
+        )
+        self.changed = 0
+        self.compared = 0
+        """Snapshots that said what came out at their places."""
+        self._snapshots = [read_snapshot(path) for path in source.snapshots]
+        place = self._begin(source)
+        self.first_sequence = self.replica.sequence
+        self.replica.go_until(*until)
+        self.replica.core.history.show()
+        self.outcomes = Outcomes(history, self.replica.core.history.last_sequence + 1)
+        for frames in source.frames_behind(place):
+            if not self._take(frames):
+                break
+        self.outcomes.close()
+
+    def _begin(self, source: VenueLog) -> Place:
+        """The beginning of the log, or the oldest snapshot if that was dropped."""
+        if source.first_sequence == 1:
+            return Place()
+        first = source.segments[0].start
+        while self._snapshots and self._snapshots[0].place < first:
+            del self._snapshots[0]
+        if not self._snapshots:
+            raise CommandError(
+                f"the log begins with record {source.first_sequence}, and there is no snapshot of"
+                " what was before",
+                next_step="put back the segments or the snapshots that were taken away",
+            )
+        snapshot = self._snapshots.pop(0)
+        self.replica.restore(snapshot)
+        self.changed += change_gate(self.replica.core.gate, self._changes)
+        return snapshot.place
+
+    def _take(self, frames: npt.NDArray[np.uint8]) -> bool:
+        """Carry out frames; False once the limit is reached."""
+        if self._changes:
+            frames = frames.copy()
+            self.changed += apply_changes(frames, self._changes)
+        while True:
+            awaited = self._snapshots[0].sequence if self._snapshots else EVERYTHING
+            self.replica.rest_behind(EVERYTHING if self._changes else awaited)
+            goes_on = self.replica.apply(frames)
+            self.replica.show_events()
+            self.outcomes.take()
+            if not self.replica.is_at_rest:
+                return goes_on
+            frames = frames[self.replica.taken_bytes :]
+            self._compare(self._snapshots.pop(0))
+
+    def _compare(self, snapshot: Snapshot) -> None:
+        """Hold what came out against a snapshot."""
+        if take_snapshot(self.replica.core, snapshot.place) != snapshot:
+            raise CommandError(
+                f"the snapshot at command {snapshot.sequence} says something else than the log",
+                next_step="remove it: a start takes the one before it; and report this",
+            )
+        self.compared += 1
 
 
 def compare(was: Outcomes, becomes: Outcomes) -> dict[str, Any]:

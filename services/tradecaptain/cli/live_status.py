@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from tradecaptain.base.clock import Clock
 from tradecaptain.launch.run_state import PartState, RunState
+from tradecaptain.wire import reason
 
 LINE_SECONDS = 5
 NANOSECONDS = 1_000_000_000
@@ -19,6 +21,7 @@ _HEADINGS = ("part", "state", "pid", "port", "restarts", "note")
 _DROPPED_FIRST = ("pid", "restarts", "port", "note")
 _NOTE_LENGTH_MIN = 12
 _GAP_LENGTH = 2
+_LEVELS = ("process", "group", "async")
 # Beside the parts: headings, rates (which may take two lines), the hint, and the cursor's line.
 _OTHER_LINES = 5
 _COLOURS = {"ready": "green", "starting": "yellow", "waiting": "dim", "stopped": "dim"}
@@ -73,6 +76,25 @@ def rates_line(rates: dict[str, float]) -> str:
         f" ({shown('client_orders_per_second', ',.0f')} by clients)"
         f" · latency p50 {shown('order_p50_microseconds', ',.1f')} µs"
         f" p99 {shown('order_p99_microseconds', ',.1f')} µs"
+    )
+
+
+def log_line(counters: Mapping[str, int]) -> str:
+    """How durable acknowledgements are, and how far the disk and the snapshots are, as one line;
+    empty without an execution log."""
+    if not counters:
+        return ""
+    levels = [
+        f"{level} for {counters[name]} instruments"
+        for name, level in ((f"instruments_{level}", level) for level in _LEVELS)
+        if counters.get(name)
+    ]
+    refusal = counters["refusal"]
+    return (
+        f"durability {', '.join(levels) or '-'} · {counters['unsynced_bytes']:,} bytes not on disk"
+        f" · last sync {counters['last_sync_ns'] / NANOSECONDS * 1000:,.1f} ms"
+        f" · snapshot at command {counters['snapshot_sequence'] or '-'}"
+        + (f" · new orders are refused: {reason.NAMES[refusal]}" if refusal else "")
     )
 
 

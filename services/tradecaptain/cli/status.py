@@ -43,7 +43,7 @@ def _counters(run: RunPaths) -> dict[str, dict[str, int]]:
 
 
 def _show(run: RunPaths, state: dict[str, object]) -> None:
-    from tradecaptain.cli.live_status import part_table, rates_line
+    from tradecaptain.cli.live_status import log_line, part_table, rates_line
 
     parts = state.pop("parts")
     assert isinstance(parts, dict)
@@ -52,3 +52,6 @@ def _show(run: RunPaths, state: dict[str, object]) -> None:
     show(f"{run.folder} · 127.0.0.1:{run.ports.envoy}")
     RESULTS.print(part_table(whole, RESULTS.width if RESULTS.is_terminal else _WIDTH))
     show(rates_line(whole.rates))
+    line = log_line(_counters(run).get("journal", {}))
+    if line:
+        show(line)

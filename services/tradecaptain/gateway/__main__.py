@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Coroutine
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -26,10 +27,12 @@ from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.gateway.control_desk import ControlDesk
 from tradecaptain.gateway.durable import DurablePlace
 from tradecaptain.gateway.event_reader import EventReader
+from tradecaptain.gateway.log_recovery import LogRecovery
 from tradecaptain.gateway.prefault import prefault_agent
 from tradecaptain.gateway.service import OrderService
 from tradecaptain.gateway.sessions import SessionTable
 from tradecaptain.gateway.store import POPULATED_MAX, Capacity, Store
+from tradecaptain.gateway.written_mark import WrittenMark
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.doorbell import Doorbells
 from tradecaptain.mesh.publisher import RecordPublisher
@@ -73,13 +76,9 @@ class Gateway:
             if account.account_id != REPLAY_ACCOUNT_ID
         ]
         self.accounts = {account.name: account.account_id for account in self._clients}
-        self._store = Store(
-            paths.folder / "gateway" / "orders.state",
-            Capacity(config.requests_max, config.events_max),
-            self._clients,
-            self._reference.instruments,
-            SYSTEM_CLOCK.now_ns(),
-        )
+        log = LogRecovery(paths.journal, paths.journal_ring)
+        self._mark = WrittenMark(paths.folder / "gateway" / "orders.state")
+        self._store = self._open_store(paths.folder / "gateway" / "orders.state", log)
         commands = mesh.add_publication(streams.ORDER_COMMANDS)
         controls = mesh.add_publication(streams.CONTROL_COMMANDS)
         self._doorbells = Doorbells(paths.doorbells)
@@ -100,6 +99,7 @@ class Gateway:
             config.answer_timeout_seconds,
             bell=venue,
             durable=self._durable,
+            log=log,
         )
         self.sessions = SessionTable(self._store, self.controls.send, config.sessions_max)
         self._readers = [
@@ -122,6 +122,26 @@ class Gateway:
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
+
+    def _open_store(self, path: Path, log: LogRecovery) -> Store:
+        """The order file as it was left, or made again from the venue's log."""
+        is_made_again = log.is_there and not self._mark.is_good
+        if is_made_again:
+            self._mark.put_aside()
+        now_ns = SYSTEM_CLOCK.now_ns()
+        store = Store(
+            path,
+            Capacity(self._config.requests_max, self._config.events_max),
+            self._clients,
+            self._reference.instruments,
+            now_ns,
+        )
+        if is_made_again:
+            commands = log.rebuild(store)
+            store.set_day(now_ns)
+            _LOG.info("the order file is made again from the log", commands=commands)
+        self._mark.begin()
+        return store
 
     def start(self) -> None:
         """Take what happened while the process was away, and begin to follow the mesh."""
@@ -164,7 +184,7 @@ class Gateway:
         return f"the thread that reads the mesh died: {self._runner.failure}"
 
     async def close(self) -> None:
-        """Close sessions and stop following the mesh; the store needs no closing."""
+        """Close sessions, stop following the mesh, and have the order file written out."""
         self._is_closing = True
         await self.sessions.drain()
         for task in self._tasks:
@@ -174,6 +194,8 @@ class Gateway:
         for reader in self._readers:
             reader.close()
         self._doorbells.close()
+        await asyncio.to_thread(self._store.write_out)
+        self._mark.finish()
 
     async def _tend(self) -> None:
         """Every few milliseconds: time-outs; every second: the day, and events without sequel."""

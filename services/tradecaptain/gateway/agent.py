@@ -31,6 +31,7 @@ from tradecaptain.gateway.layout import (
     STOP_NEWS,
     WORK,
 )
+from tradecaptain.gateway.log_recovery import LogRecovery
 from tradecaptain.gateway.recovery import cancel_open_orders, settle_request
 from tradecaptain.gateway.store import WAITERS_MAX, Store
 from tradecaptain.mesh.doorbell import NO_BELL
@@ -112,15 +113,17 @@ class OrderDesk:
         answer_timeout_seconds: float,
         bell: int = NO_BELL,
         durable: DurablePlace | None = None,
+        log: LogRecovery | None = None,
     ) -> None:
         """``bell`` is rung for the venue after each entry. ``durable`` holds back events of the
-        history whose commands must be on disk first."""
+        history whose commands must be on disk first. ``log`` has what the history lacks."""
         self.store = store
         store.frame.set(AT_PUBLICATION, publication.state)
         store.work["bell_address"] = bell
         self._frame = store.frame.address
         self._history_path = history_path
         self._durable = durable
+        self._log = log
         self._history: HistoryReader | None = None
         self._clock = clock
         self._timeout_ns = int(answer_timeout_seconds * 1e9)
@@ -257,7 +260,8 @@ class OrderDesk:
             try:
                 count, data = history.read(self.store.last_sequence + 1, _HISTORY_BATCH)
             except HistoryLapped as lapped:
-                self._skip_to(lapped.first_sequence)
+                if self._log is None or self._log.catch_up(self.store, self._settle) == 0:
+                    self._skip_to(lapped.first_sequence)
                 continue
             if count == 0:
                 return

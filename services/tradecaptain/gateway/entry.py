@@ -185,7 +185,7 @@ def _existing(work: Any, requests: Any, buckets: Any, command: int) -> int:
 
 
 @inline
-def _remember(
+def remember(
     work: Any, requests: Any, buckets: Any, accounts: Any, index: int, command: int, slot: int
 ) -> None:
     """Write the request at ``index``; ``slot`` is its order's request, -1 for a new order."""
@@ -280,7 +280,7 @@ def _enter(
                 target = first + fresh
                 slot = load_i64(work[0]["slots_address"] + position * 8)
                 _write_command(work, target, command, payload + fresh * _STRIDE)
-                _remember(work, requests, buckets, accounts, target, command, slot)
+                remember(work, requests, buckets, accounts, target, command, slot)
                 fresh += 1
         store_i64(work[0]["codes_address"] + position * 8, code)
         store_i64(work[0]["targets_address"] + position * 8, target)

@@ -55,7 +55,8 @@ NO_REQUEST = -1
 
 
 @inline
-def _is_client(accounts: Any, account_id: int) -> bool:
+def is_client(accounts: Any, account_id: int) -> bool:
+    """Whether an account is a client's, and not the replayed market's."""
     return account_id < accounts.shape[0] and accounts[account_id]["is_client"] != 0
 
 
@@ -301,7 +302,7 @@ def _apply(
         return STOP_GAP
     if work[0]["completed_count"] >= COMPLETED_MAX or work[0]["followed_count"] >= COMPLETED_MAX:
         return STOP_FULL
-    if _is_client(accounts, execution_event.get_account_id(event)):
+    if is_client(accounts, execution_event.get_account_id(event)):
         _take(file, work, requests, events, buckets, accounts, event)
     file[0]["last_sequence"] = sequence
     if (execution_event.get_flags(event) & FLAG_LAST_OF_COMMAND) != 0 and (

@@ -154,6 +154,10 @@ class Store:
         """Sequence of the newest execution event that was taken in this epoch."""
         return int(self.file["last_sequence"][0])
 
+    def write_out(self) -> None:
+        """Have all of the file on disk before going on."""
+        self._mapping.flush()
+
     def new_session_id(self) -> int:
         """A session number that was never given before."""
         self.file["session_count"] += 1

@@ -38,6 +38,8 @@ OFFSET_MAGIC: Final = 0
 OFFSET_RECORD_BYTES: Final = 8
 OFFSET_CAPACITY: Final = 16
 OFFSET_EPOCH: Final = 24
+OFFSET_FIRST: Final = 32
+"""Sequence with which the ring begins; one that is restored doesn't begin with 1."""
 OFFSET_ANNOUNCED: Final = 64
 OFFSET_LAST: Final = 128
 OFFSET_COPIED: Final = 192
@@ -88,6 +90,18 @@ def history_publish(history: int) -> None:
 
 
 @inline
+def history_restart(history: int, sequence: int) -> None:
+    """Have the next record count as the one behind ``sequence``; those before aren't held.
+
+    Only while nobody reads the ring.
+    """
+    store_i64(history + OFFSET_FIRST, sequence + 1)
+    store_i64(history + OFFSET_ANNOUNCED, sequence)
+    store_i64(history + OFFSET_LAST, sequence)
+    store_i64(history + OFFSET_COPIED, sequence)
+
+
+@inline
 def history_append(history: int, record: int) -> int:
     """Copy one record into the ring at ``history`` and let readers see it; its sequence."""
     sequence = history_copy(history, record)
@@ -107,6 +121,8 @@ class HistoryWriter:
         if record_bytes < LINE_BYTES or record_bytes % LINE_BYTES:
             raise ValueError(f"record_bytes must be a multiple of {LINE_BYTES}, not {record_bytes}")
         self.path = path
+        self._record_bytes = record_bytes
+        self.capacity = capacity
         self._file = MappedFile.create(path, HEADER_BYTES + capacity * record_bytes)
         header = self._file.array(np.int64, HEADER_BYTES // 8)
         header[OFFSET_MAGIC // 8] = MAGIC
@@ -117,8 +133,28 @@ class HistoryWriter:
         self._file.array(np.uint8, capacity * record_bytes, HEADER_BYTES)[::PAGE_BYTES] = 0
         self.address = self._file.address
         self._is_shown = False
+        self.begin_behind(0)
         if is_shown:
             self.show()
+
+    def begin_behind(self, sequence: int) -> None:
+        """Have the next record count as the one behind ``sequence``; those before aren't held."""
+        history_restart(self.address, sequence)
+
+    def held(self, sequence: int) -> int:
+        """Address of a record that is still held."""
+        slot = (sequence - 1) % self.capacity
+        return self.address + HEADER_BYTES + slot * self._record_bytes
+
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the newest record that was copied."""
+        return int(load_i64(self.address + OFFSET_COPIED))
+
+    def discard(self) -> None:
+        """Take away a file that was never shown."""
+        self.close()
+        self._file.discard()
 
     def show(self) -> None:
         """Put the file in the place of an earlier one."""
@@ -185,7 +221,7 @@ class HistoryReader:
 
     def first_sequence(self) -> int:
         """Sequence of the oldest record that is still whole."""
-        return max(1, self._load(OFFSET_ANNOUNCED) - self.capacity + 1)
+        return max(self._load(OFFSET_FIRST), self._load(OFFSET_ANNOUNCED) - self.capacity + 1)
 
     def read(self, sequence: int, count: int) -> tuple[int, bytes]:
         """Up to ``count`` records from ``sequence`` on: their number and their bytes.

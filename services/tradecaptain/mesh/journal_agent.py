@@ -16,11 +16,13 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.errors import TradeCaptainError
@@ -50,12 +52,15 @@ from tradecaptain.mesh.journal_files import (
     sync_folder,
 )
 from tradecaptain.mesh.journal_scan import BAD, Place, Scan
+from tradecaptain.mesh.journal_storage import FileSystem, RealFiles
 from tradecaptain.wire import journal_block, reason
 
 _LOG = structlog.get_logger("journal")
 SMALLEST_SEGMENT_BYTES: Final = 1 << 16
 _RETRY_SECONDS: Final = 0.1
 _IDLE_SECONDS: Final = 0.005
+_HASHED_ASIDE_BYTES: Final = 1 << 17
+"""From so many bytes on, handing a hash to another thread costs less than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,62 +76,8 @@ class JournalSettings:
     keep_bytes: int = 1 << 34
     keep_days: int = 7
     huge_pages: bool = True
-
-
-class FileSystem(Protocol):
-    """The calls that can fail; tests put failures in their place."""
-
-    def begin(self, path: Path, length: int, head: bytes) -> int:
-        """Make a file of full length with its head, durably; its descriptor."""
-        ...
-
-    def write(self, descriptor: int, data: memoryview, offset: int) -> None:
-        """Write all of ``data``."""
-        ...
-
-    def sync(self, descriptor: int) -> None:
-        """Return once everything written would survive a loss of power."""
-        ...
-
-    def finish(self, descriptor: int, length: int) -> None:
-        """Cut the file to what it holds, durably."""
-        ...
-
-
-class RealFiles:
-    """The file system of the machine."""
-
-    def begin(self, path: Path, length: int, head: bytes) -> int:
-        """Make a file of full length with its head, durably; its descriptor."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
-        try:
-            os.posix_fallocate(descriptor, 0, length)
-            self.write(descriptor, memoryview(head), 0)
-            os.fsync(descriptor)
-            sync_folder(path.parent)
-        except OSError:
-            os.close(descriptor)
-            path.unlink(missing_ok=True)
-            raise
-        return descriptor
-
-    def write(self, descriptor: int, data: memoryview, offset: int) -> None:
-        """Write all of ``data``."""
-        while data:
-            written = os.pwrite(descriptor, data, offset)
-            data, offset = data[written:], offset + written
-
-    def sync(self, descriptor: int) -> None:
-        """Return once everything written would survive a loss of power."""
-        os.fdatasync(descriptor)
-        if os.fstat(descriptor).st_nlink == 0:
-            raise FileNotFoundError("the open segment was removed from its folder")
-
-    def finish(self, descriptor: int, length: int) -> None:
-        """Cut the file to what it holds, durably."""
-        os.ftruncate(descriptor, length)
-        os.fsync(descriptor)
+    snapshot_bytes: int = 1 << 28
+    snapshot_interval_s: int = 600
 
 
 @dataclass(slots=True)
@@ -134,6 +85,13 @@ class _Open:
     segment: Segment
     descriptor: int
     written_bytes: int = 0
+    index: int = -1
+    """Descriptor of its index."""
+
+    def close(self) -> None:
+        """Give both descriptors back."""
+        os.close(self.descriptor)
+        os.close(self.index)
 
 
 class DurabilityAgent:
@@ -170,6 +128,9 @@ class DurabilityAgent:
         self._last_command = last_command
         self._synced_ns = clock.monotonic_ns()
         self._is_stopping = threading.Event()
+        self._wants_tidy = threading.Event()
+        self._wants_file = threading.Event()
+        self._hasher = ThreadPoolExecutor(1, "journal-hash")
         self._thread: threading.Thread | None = None
         self._helper: threading.Thread | None = None
         self._report()
@@ -220,8 +181,11 @@ class DurabilityAgent:
         data = data[:count]
         offset = current.written_bytes
         began_ns = self._clock.monotonic_ns()
+        # While the disk works the processor hashes.
+        hashed = self._hasher.submit(strong_hash, data) if count >= _HASHED_ASIDE_BYTES else None
         self._files.write(current.descriptor, data, SEGMENT_HEADER_BYTES + offset)
         self._files.sync(current.descriptor)
+        words = strong_hash(data) if hashed is None else hashed.result()
         self._synced_ns = self._clock.monotonic_ns()
         current.written_bytes += count
         self.place = scan.place
@@ -229,7 +193,7 @@ class DurabilityAgent:
         self._report()
         self._ring.store(OFFSET_SYNC_COUNT, self._ring.load(OFFSET_SYNC_COUNT) + 1)
         self._ring.store(OFFSET_SYNC_NS, self._synced_ns - began_ns)
-        self._index(current, start, offset, data, scan)
+        self._index(current, start, (offset, count), words, scan)
         return count
 
     def _report(self) -> None:
@@ -240,7 +204,12 @@ class DurabilityAgent:
         self._ring.store(OFFSET_DURABLE_POSITION, self.place.position)
 
     def _index(
-        self, current: _Open, start: Place, offset: int, data: memoryview, scan: Scan
+        self,
+        current: _Open,
+        start: Place,
+        extent: tuple[int, int],
+        words: npt.NDArray[Any],
+        scan: Scan,
     ) -> None:
         block = np.zeros(1, journal_block.DTYPE)
         address = address_of(block)
@@ -250,15 +219,12 @@ class DurabilityAgent:
         row["sequence"] = start.sequence + 1
         row["time_ns"] = scan.times_ns[0]
         row["last_sequence"] = scan.place.sequence
-        row["offset_bytes"] = offset
-        row["length_bytes"] = len(data)
+        row["offset_bytes"], row["length_bytes"] = extent
         row["checksum_before"] = start.checksum
         row["checksum_after"] = scan.place.checksum
-        for index, word in enumerate(strong_hash(data).tolist()):
+        for index, word in enumerate(words.tolist()):
             row[f"hash{index}"] = word
-        with current.segment.index_path.open("ab") as file:
-            os.fchmod(file.fileno(), FILE_MODE)
-            file.write(block.tobytes())
+        os.write(current.index, block.tobytes())
 
     # Segments -------------------------------------------------------------------------------
 
@@ -268,20 +234,57 @@ class DurabilityAgent:
         segment = Segment(
             path, place, self._epoch, self._clock.now_ns(), self.settings.segment_bytes
         )
-        segment.index_path.unlink(missing_ok=True)
-        length = SEGMENT_HEADER_BYTES + segment.capacity_bytes
-        self._open = _Open(segment, self._files.begin(path, length, encode_head(segment)))
+        descriptor = self._files.begin(path, self._file_bytes, encode_head(segment))
+        index = os.open(
+            segment.index_path,
+            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC,
+            FILE_MODE,
+        )
+        self._open = _Open(segment, descriptor, index=index)
+        self._wants_file.set()
         return self._open
+
+    @property
+    def _file_bytes(self) -> int:
+        return SEGMENT_HEADER_BYTES + self.settings.segment_bytes
+
+    def prepare(self) -> None:
+        """Make the file of the next segment, so that nothing waits for it."""
+        try:
+            self._files.prepare(self._folder, self._file_bytes)
+        except OSError as error:
+            _LOG.error("the next segment is not prepared", error=str(error))
 
     def _close_segment(self, current: _Open) -> None:
         self._files.finish(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
-        os.close(current.descriptor)
+        current.close()
         self._open = None
         if self._thread is None:
             self.tidy()
-        elif self._helper is None or not self._helper.is_alive():
-            self._helper = threading.Thread(target=self.tidy, name="journal-tidy", daemon=True)
+        else:
+            self.request_tidy()
+
+    def request_tidy(self) -> None:
+        """Have the agent's thread see to :meth:`tidy`, from any thread."""
+        self._wants_tidy.set()
+
+    def _help(self) -> None:
+        """Have a thread beside prepare the next file and tidy, so that no group waits for it."""
+        if self._helper is not None and self._helper.is_alive():
+            return
+        if self._wants_file.is_set() or self._wants_tidy.is_set():
+            self._helper = threading.Thread(
+                target=self._prepare_and_tidy, name="journal-files", daemon=True
+            )
             self._helper.start()
+
+    def _prepare_and_tidy(self) -> None:
+        if self._wants_file.is_set():
+            self._wants_file.clear()
+            self.prepare()
+        if self._wants_tidy.is_set():
+            self._wants_tidy.clear()
+            self.tidy()
 
     def tidy(self) -> None:
         """Compress closed segments and drop those that are old and needed for nothing."""
@@ -328,7 +331,7 @@ class DurabilityAgent:
         except OSError as also:
             _LOG.error("the failed segment stays as it is", error=str(also))
         finally:
-            os.close(current.descriptor)
+            current.close()
 
     def _give_up(self, current: _Open) -> None:
         path = current.segment.path
@@ -360,6 +363,7 @@ class DurabilityAgent:
 
     def start(self) -> None:
         """Sync on a thread of its own."""
+        self._wants_file.set()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
 
@@ -371,6 +375,7 @@ class DurabilityAgent:
     def _run(self) -> None:
         pause = _IDLE_SECONDS / 16
         while not self._is_stopping.is_set():
+            self._help()
             if self.step():
                 pause = _IDLE_SECONDS / 16
                 continue
@@ -397,7 +402,8 @@ class DurabilityAgent:
                 self._files.finish(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
             except OSError as error:
                 _LOG.error("the open segment stays longer than it needs", error=str(error))
-            os.close(current.descriptor)
+            current.close()
+        self._hasher.shutdown()
         return self._ring.tail == self.place.position
 
 

@@ -24,6 +24,7 @@ class MappedFile:
     ) -> None:
         """``prefault`` has every page ready; ``huge_pages`` asks for them where there are any."""
         self.path = path
+        self._staged: Path | None = None
         descriptor = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
         try:
             status = os.fstat(descriptor)
@@ -59,11 +60,20 @@ class MappedFile:
             os.close(descriptor)
         mapped = cls(staged, writable=True)
         mapped.path = path
+        mapped._staged = staged
         return mapped
 
     def publish(self) -> None:
         """Give a created file its name, once its content is ready for readers."""
-        self.path.with_name(f".{self.path.name}.{os.getpid()}").rename(self.path)
+        assert self._staged is not None
+        self._staged.rename(self.path)
+        self._staged = None
+
+    def discard(self) -> None:
+        """Take away a created file that never got its name."""
+        if self._staged is not None:
+            self._staged.unlink(missing_ok=True)
+            self._staged = None
 
     def array(self, dtype: npt.DTypeLike, count: int, offset: int = 0) -> npt.NDArray[Any]:
         """View ``count`` items at ``offset``; the view keeps the memory mapped."""

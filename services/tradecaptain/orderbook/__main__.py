@@ -97,6 +97,8 @@ class BookProcess:
         """Return only if a thread has died: the process must then end and be started anew."""
         while self._is_closing or (self.venue.running and self._runner.is_running):
             await asyncio.sleep(_WATCH_SECONDS)
+            if self.venue.running:
+                self.venue.report_log()
         return f"the venue's thread died: {self.venue.error or self._runner.failure}"
 
     async def close(self) -> None:

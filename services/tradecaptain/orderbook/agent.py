@@ -22,13 +22,9 @@ from tradecaptain.mesh.runner import AgentRunner
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.duty_cycle import venue_agent
 from tradecaptain.orderbook.epoch import next_epoch
-from tradecaptain.orderbook.execution_log import (
-    HISTORY_FILE,
-    ExecutionLog,
-    LogPaths,
-    Recovery,
-    open_log,
-)
+from tradecaptain.orderbook.execution_log import ExecutionLog, Recovery, open_log
+from tradecaptain.orderbook.log_counters import LogCounters
+from tradecaptain.orderbook.log_reading import HISTORY_FILE, LogPaths
 from tradecaptain.orderbook.reporting import COUNTER_NAMES, HISTOGRAM_NAMES
 from tradecaptain.orderbook.venue_core import VenueSettings, allocate_core, open_streams
 from tradecaptain.wire import reason
@@ -92,6 +88,11 @@ class Venue:
             paths.counters / "orderbook.histograms", HISTOGRAM_NAMES
         )
         self.core.report_to(self._counters.state, self._histograms.state)
+        self._log_counters = (
+            LogCounters(paths.counters / "journal.counters", self.log, self.core, instruments)
+            if self.log is not None
+            else None
+        )
         self._doorbells = Doorbells(paths.doorbells)
         self.agent = venue_agent(
             self.core.header,
@@ -107,18 +108,22 @@ class Venue:
     def start(self) -> None:
         """Take commands on a thread of its own."""
         if self.log is not None:
-            self.log.agent.start()
+            self.log.start()
         self._runner.start()
 
     def stop(self) -> None:
         """Stop after the current turn and leave the mesh; raises if the thread had failed."""
+        is_orderly = False
         try:
             self._runner.close()
+            is_orderly = True
         finally:
             for resource in self.streams.resources:
                 resource.close()
             if self.log is not None:
-                self.log.close()
+                self.log.close(is_orderly=is_orderly)
+            if self._log_counters is not None:
+                self._log_counters.close()
             self.core.history.close()
             self._counters.close()
             self._histograms.close()
@@ -142,6 +147,11 @@ class Venue:
     def stats(self) -> dict[str, int]:
         """Every count that the venue keeps, by name."""
         return self.core.counts()
+
+    def report_log(self) -> None:
+        """Bring the log's counters up to date; called now and then."""
+        if self._log_counters is not None:
+            self._log_counters.update()
 
     def state_hash(self) -> Future[int]:
         """Hash of the logical state between two turns."""

@@ -112,6 +112,10 @@ class JournalConfig(ServiceConfig):
     """Segments beyond this are dropped, the oldest first, unless a restore needs them."""
     keep_days: int = Field(default=7, ge=1)
     """Segments older than this are dropped, unless a restore needs them."""
+    snapshot_bytes: int = Field(default=1 << 28, ge=1 << 16)
+    """A snapshot is taken when the log has grown by so much since the last one."""
+    snapshot_interval_s: int = Field(default=600, ge=1)
+    """And when the last one is older than this, if anything came since."""
     huge_pages: bool = True
     """Whether the ring asks for huge pages, where the kernel has any for shared memory."""
     levels: dict[str, Literal["process", "group", "async"]] = Field(default_factory=dict)
@@ -129,4 +133,6 @@ class JournalConfig(ServiceConfig):
             keep_bytes=self.keep_bytes,
             keep_days=self.keep_days,
             huge_pages=self.huge_pages,
+            snapshot_bytes=self.snapshot_bytes,
+            snapshot_interval_s=self.snapshot_interval_s,
         )

@@ -1,44 +1,48 @@
 """The venue's log from start to stop: recovery, the writer, and the durability agent.
 
-A start finds what survived: the ring in shared memory if no more than processes ended, the segment
-files otherwise, nothing on the first day. It checks every record, carries out every command again,
-and goes on behind the last one, in the same epoch. Only a venue without a log begins a new epoch.
+A start finds what survived (`log_reading`), and goes on behind the last record, in the same epoch.
+Only a venue without a log begins a new epoch. While the venue runs, the durability agent writes
+what it logs to files, and the keeper takes snapshots, so that the next start has little to carry
+out again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import numpy.typing as npt
 import structlog
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
+from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.mesh.closing import Closing
-from tradecaptain.mesh.journal import JournalRing, journal_append, journal_publish
-from tradecaptain.mesh.journal_agent import DurabilityAgent, FileSystem, JournalSettings
-from tradecaptain.mesh.journal_files import (
-    Checked,
-    JournalDamaged,
-    check_chain,
-    cut_torn_tail,
-    list_segments,
+from tradecaptain.mesh.journal import (
+    FLAG_RESULT,
+    JournalRing,
+    frame_bytes,
+    journal_append,
+    journal_has_room,
+    journal_publish,
 )
-from tradecaptain.mesh.journal_scan import FULL, Place, Scan
+from tradecaptain.mesh.journal_agent import DurabilityAgent, JournalSettings
+from tradecaptain.mesh.journal_scan import Place
+from tradecaptain.mesh.journal_storage import FileSystem
 from tradecaptain.orderbook.epoch import next_epoch, not_before
 from tradecaptain.orderbook.instrument_rules import VenueInstrument
+from tradecaptain.orderbook.log_reading import Found, LogPaths, read_log
 from tradecaptain.orderbook.replica import Replica
+from tradecaptain.orderbook.snapshot import take_snapshot
+from tradecaptain.orderbook.snapshot_files import needed_from, write_snapshot
+from tradecaptain.orderbook.snapshot_keeper import SnapshotKeeper
 from tradecaptain.orderbook.venue_core import VenueCore, VenueSettings, allocate_core
 from tradecaptain.wire import execution_event, instrument_definition
 
 _LOG = structlog.get_logger("journal")
-HISTORY_FILE: Final = "execution_history"
 LEVELS: Final = {
     "process": execution_event.DURABILITY_PROCESS,
     "group": execution_event.DURABILITY_GROUP,
@@ -49,7 +53,9 @@ LEVELS: Final = {
 
 @kernel("int64(int64, int64, int64, int64)")
 def append_record(journal: int, record: int, length: int, flags: int) -> int:
-    """Append one record from Python and show it; there must be room."""
+    """Append one record from Python and show it; its number, or 0 if there is no room."""
+    if not journal_has_room(journal, frame_bytes(length)):
+        return 0
     sequence = journal_append(journal, record, length, flags)
     journal_publish(journal)
     return sequence
@@ -66,90 +72,10 @@ class Recovery:
     from_ring_bytes: int
     seconds: float
     replay_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class LogPaths:
-    """Where the parts of a log lie."""
-
-    ring: Path
-    segments: Path
-    history: Path
-    epoch: Path
-
-    @classmethod
-    def of(cls, run: RunPaths) -> LogPaths:
-        """Those of the venue of a run folder."""
-        return cls(
-            run.journal_ring,
-            run.journal,
-            run.shared_memory / HISTORY_FILE,
-            run.epochs / "orderbook",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A log as it was found: the replica (None without a log), where the files end, where the log
-    ends, the ring if one survived, bytes of a torn record, and the last command in the files."""
-
-    replica: Replica | None
-    synced: Place
-    end: Place
-    ring: JournalRing | None
-    torn_bytes: int
-    last_command: int
-
-
-def read_log(
-    paths: LogPaths,
-    replica_of: Callable[[int], Replica],
-    *,
-    check_hashes: bool = False,
-    huge_pages: bool = False,
-) -> Found:
-    """Check files and ring and carry out what they hold."""
-    ring = (
-        JournalRing(paths.ring, writable=True, huge_pages=huge_pages)
-        if paths.ring.exists()
-        else None
-    )
-    segments = list_segments(paths.segments) if paths.segments.is_dir() else []
-    if ring is None and not segments:
-        return Found(None, Place(), Place(), None, 0, 0)
-    replica = replica_of(ring.epoch if ring is not None else segments[-1].epoch)
-    last: list[Checked] = []
-
-    def apply(checked: Checked) -> None:
-        last[:] = [checked]
-        replica.apply(checked.frames)
-
-    synced = check_chain(paths.segments, check_hashes=check_hashes, on_segment=apply)
-    torn = last[0].torn_bytes if last else 0
-    if torn:
-        cut_torn_tail(last[0])
-    end, last_command = synced, replica.sequence
-    if ring is not None:
-        end = _apply_ring(ring, synced, replica)
-    return Found(replica, synced, end, ring, torn, last_command)
-
-
-def _apply_ring(ring: JournalRing, start: Place, replica: Replica) -> Place:
-    tail = ring.tail
-    if tail < start.position or (tail > start.position and start.position < ring.first_position()):
-        named = start.sequence + 1
-        raise JournalDamaged(
-            f"the ring {ring.path} doesn't continue the files: record {named} is missing", named
-        )
-    scan = Scan(start)
-    while scan.place.position < tail:
-        chunk = np.frombuffer(ring.chunk(scan.place.position, tail), np.uint8)
-        good = scan.take(chunk)
-        replica.apply(chunk[:good])
-        if scan.verdict != FULL:
-            named = scan.place.sequence + 1
-            raise JournalDamaged(f"record {named} in the ring {ring.path} is damaged", named)
-    return scan.place
+    snapshot_sequence: int = 0
+    """Sequence of the snapshot with which the start began; 0 if it carried out the whole log."""
+    unusable_snapshots: tuple[str, ...] = ()
+    """Newer snapshots that could not be used, and why."""
 
 
 class ExecutionLog(Closing):
@@ -162,17 +88,41 @@ class ExecutionLog(Closing):
         writer: npt.NDArray[Any],
         recovery: Recovery,
         levels: Mapping[str, str],
+        keeper: SnapshotKeeper,
+        folder: Path,
     ) -> None:
         self.ring = ring
         self.agent = agent
         self.recovery = recovery
+        self.keeper = keeper
+        self._folder = folder
         self._writer = writer
         self._levels = dict(levels)
+        self._core: VenueCore | None = None
         self._is_closed = False
 
     def attach(self, core: VenueCore) -> None:
         """Have the sequencer write the log."""
         core.header[0]["journal"] = address_of(self._writer)
+        self._core = core
+
+    def start(self) -> None:
+        """Sync, and take snapshots, on threads of their own."""
+        self.agent.start()
+        self.keeper.start()
+
+    def complete(self, core: VenueCore, count: int) -> None:
+        """Log the newest ``count`` events: their commands were logged, and the turn that carried
+        them out was cut off before they were."""
+        last = core.history.last_sequence
+        for sequence in range(last - count + 1, last + 1):
+            self._append(core.history.held(sequence), execution_event.RECORD_BYTES, FLAG_RESULT)
+
+    def _append(self, record: int, length: int, flags: int) -> None:
+        """Append a record before the venue runs, syncing first where the ring has no room."""
+        while append_record(address_of(self._writer), record, length, flags) == 0:
+            if self.agent.step(force=True) == 0 and self.agent.error:
+                raise OSError(f"the log has no room and can't be synced: {self.agent.error}")
 
     def define(self, core: VenueCore, instruments: Sequence[Instrument], now_ns: int) -> int:
         """Log and apply what reference data says otherwise than the log; how many instruments."""
@@ -185,12 +135,7 @@ class ExecutionLog(Closing):
             header["sequence"] += 1
             header["time_ns"] = max(int(header["time_ns"]), now_ns)
             record = wanted.record(core.epoch, int(header["sequence"]), int(header["time_ns"]))
-            append_record(
-                address_of(self._writer),
-                address_of(record),
-                instrument_definition.RECORD_BYTES,
-                0,
-            )
+            self._append(address_of(record), instrument_definition.RECORD_BYTES, 0)
             core.define(wanted)
             changed += 1
         return changed
@@ -211,14 +156,30 @@ class ExecutionLog(Closing):
             "durable_sequence": self.agent.place.sequence,
             "journal_blocked": int(writer["blocked_count"]),
             "journal_error": self.agent.error,
+            "snapshot_sequence": self.keeper.snapshot_sequence,
         }
 
-    def close(self) -> None:
-        """Sync what is left; the ring goes once everything is in the files."""
+    def snapshot(self, core: VenueCore) -> bool:
+        """Write a snapshot of the venue itself, between two of its turns, once all is on disk."""
+        if self.end.sequence == 0 or int(core.header[0]["control_stage"]) != 0:
+            return False
+        try:
+            write_snapshot(self._folder, take_snapshot(core, self.end))
+        except (OSError, TradeCaptainError) as error:
+            _LOG.error("no snapshot was written", error=str(error))
+            return False
+        return True
+
+    def close(self, *, is_orderly: bool = True) -> None:
+        """Sync what is left; the ring goes once everything is in the files. A venue that stopped
+        in order, and not by a failure of its own, leaves a snapshot."""
         if self._is_closed:
             return
         self._is_closed = True
+        self.keeper.close()
         if self.agent.close():
+            if self._core is not None and is_orderly:
+                self.snapshot(self._core)
             self.ring.path.unlink(missing_ok=True)
         else:
             _LOG.error("the log isn't synced; its ring stays", ring=str(self.ring.path))
@@ -249,14 +210,59 @@ def open_log(
     found = read_log(
         paths, lambda epoch: Replica(settings, epoch, paths.history), huge_pages=journal.huge_pages
     )
-    replica, synced, end, ring = found.replica, found.synced, found.end, found.ring
-    last_command = found.last_command
+    replica = found.replica
     if replica is None:
         core = allocate_core(settings, [], next_epoch(paths.epoch), paths.history, is_shown=False)
     else:
         core = replica.finish()
         not_before(paths.epoch, core.epoch)
-    from_ring = end.position - synced.position
+    recovery = Recovery(
+        core.epoch,
+        replica.command_count if replica else 0,
+        replica.event_count if replica else 0,
+        found.torn_bytes,
+        found.end.position - found.synced.position,
+        (clock.monotonic_ns() - began_ns) / 1e9,
+        replica.seconds if replica else 0.0,
+        found.snapshot.sequence if found.snapshot else 0,
+        found.unusable,
+    )
+    levels = levels or {}
+    is_group = LEVELS["group"] in {level_of(instrument, levels) for instrument in instruments}
+    ring, agent = _writing(found, paths, journal, core, clock, files, is_group=is_group)
+    keeper = SnapshotKeeper(
+        settings,
+        journal,
+        ring,
+        paths.segments,
+        paths.history.with_name("snapshots"),
+        clock=clock,
+        on_snapshot=agent.request_tidy,
+    )
+    end = found.end
+    writer = ring.writer_state(end.position, end.sequence, end.checksum)
+    log = ExecutionLog(ring, agent, writer, recovery, levels, keeper, paths.segments)
+    log.attach(core)
+    if replica is not None:
+        log.complete(core, replica.unlogged_count)
+    log.define(core, instruments, clock.now_ns())
+    core.history.show()
+    return core, log
+
+
+def _writing(
+    found: Found,
+    paths: LogPaths,
+    journal: JournalSettings,
+    core: VenueCore,
+    clock: Clock,
+    files: FileSystem | None,
+    *,
+    is_group: bool,
+) -> tuple[JournalRing, DurabilityAgent]:
+    """The ring that the venue goes on with, and what syncs it."""
+    ring, synced, end = found.ring, found.synced, found.end
+    last_command = found.last_command
     if ring is not None and ring.capacity != journal.ring_bytes:
         _move_to_files(ring, paths, journal, synced, core.epoch, clock)
         ring, last_command = None, int(core.header[0]["sequence"])
@@ -271,8 +277,6 @@ def open_log(
             checksum=end.checksum,
             huge_pages=journal.huge_pages,
         )
-    levels = levels or {}
-    group = LEVELS["group"]
     agent = DurabilityAgent(
         ring,
         paths.segments,
@@ -282,23 +286,10 @@ def open_log(
         last_command=last_command,
         clock=clock,
         files=files,
-        is_group=any(level_of(instrument, levels) == group for instrument in instruments),
+        is_group=is_group,
+        retained_from=lambda: needed_from(paths.segments),
     )
-    recovery = Recovery(
-        core.epoch,
-        replica.command_count if replica else 0,
-        replica.event_count if replica else 0,
-        found.torn_bytes,
-        from_ring,
-        (clock.monotonic_ns() - began_ns) / 1e9,
-        replica.seconds if replica else 0.0,
-    )
-    writer = ring.writer_state(end.position, end.sequence, end.checksum)
-    log = ExecutionLog(ring, agent, writer, recovery, levels)
-    log.attach(core)
-    log.define(core, instruments, clock.now_ns())
-    core.history.show()
-    return core, log
+    return ring, agent
 
 
 def _move_to_files(

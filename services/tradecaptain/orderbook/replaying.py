@@ -46,6 +46,8 @@ DIVERGED: Final = 3
 """The events made differ from those of the log, or a command's stamp doesn't continue it."""
 UNKNOWN_RECORD: Final = 4
 """A record of a kind that this version doesn't know."""
+AT_REST: Final = 5
+"""As far as it was asked to go, and every event so far is in the log."""
 
 REPLAY: Final = np.dtype(
     [
@@ -55,6 +57,8 @@ REPLAY: Final = np.dtype(
         # Stop before the first command whose sequence or time is greater.
         ("until_sequence", "<i8"),
         ("until_time_ns", "<i8"),
+        # Stop where every event is logged and the sequence has come so far.
+        ("rest_sequence", "<i8"),
         # How the last call ended, and how many bytes of frames it took.
         ("verdict", "<i8"),
         ("consumed", "<i8"),
@@ -89,10 +93,10 @@ def has_diverged(replay: Any, header: Any) -> bool:
 def take_result(replay: Any, record: int, length: int) -> None:
     """Sum up an event of the log. One of another version's layout can't be held against ours."""
     if load_u16(record + OFFSET_KIND) == execution_event.KIND:
+        replay[0]["logged_events"] += 1
         if length != execution_event.RECORD_BYTES:
             replay[0]["checks_events"] = 0
             return
-        replay[0]["logged_events"] += 1
         replay[0]["logged_checksum"] = crc32c_run(
             replay[0]["logged_checksum"], record, execution_event.RECORD_BYTES
         )
@@ -139,6 +143,15 @@ def lies_beyond(replay: Any, record: int) -> bool:
 
 
 @inline
+def is_at_rest(replay: Any, header: Any) -> bool:
+    """Whether replay is where it was asked to rest."""
+    return (
+        header[0]["sequence"] >= replay[0]["rest_sequence"]
+        and replay[0]["logged_events"] == header[0]["replayed_events"]
+    )
+
+
+@inline
 def replay_input(replay: Any, header: Any, frame: int) -> int:
     """Carry out one logged input: ``REPLAYED_ALL``, or why replay stops before it."""
     record = frame + FRAME_HEADER_BYTES
@@ -147,6 +160,8 @@ def replay_input(replay: Any, header: Any, frame: int) -> int:
     controls = records_at(header[0]["control_publication"], 1, PUBLICATION)
     if has_diverged(replay, header):
         return DIVERGED
+    if is_at_rest(replay, header):
+        return AT_REST
     if lies_beyond(replay, record):
         return AT_LIMIT
     kind = load_u16(record + OFFSET_KIND)
@@ -188,8 +203,11 @@ def replay_frames(replay: Any, header: Any) -> int:
             if verdict != REPLAYED_ALL:
                 break
         consumed += frame_bytes(size)
-    if verdict == REPLAYED_ALL and has_diverged(replay, header):
-        verdict = DIVERGED
+    if verdict == REPLAYED_ALL:
+        if has_diverged(replay, header):
+            verdict = DIVERGED
+        elif is_at_rest(replay, header):
+            verdict = AT_REST
     replay[0]["consumed"] = consumed
     replay[0]["verdict"] = verdict
     return verdict

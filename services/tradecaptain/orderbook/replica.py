@@ -24,13 +24,16 @@ from tradecaptain.mesh.journal_files import JournalDamaged
 from tradecaptain.mesh.layout import METADATA_LENGTH, PUBLICATION
 from tradecaptain.orderbook.duty_cycle import replay_agent
 from tradecaptain.orderbook.instrument_rules import VenueInstrument
+from tradecaptain.orderbook.past_events import load_history
 from tradecaptain.orderbook.replaying import (
     AT_INSTRUMENT,
     AT_LIMIT,
+    AT_REST,
     DIVERGED,
     REPLAY,
     REPLAYED_ALL,
 )
+from tradecaptain.orderbook.snapshot import Snapshot, restore_snapshot
 from tradecaptain.orderbook.venue_core import VenueCore, VenueSettings, allocate_core
 from tradecaptain.wire import instrument_definition, reason
 
@@ -96,7 +99,21 @@ class Replica:
         self._agent = replay_agent(self.core.header, self._replay)
         self.seconds = 0.0
         """Time spent in :meth:`apply`."""
+        self.taken_bytes = 0
+        """How much of its frames the last :meth:`apply` took."""
         self.go_until()
+        self.rest_behind(EVERYTHING)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Become what a snapshot says, before anything was applied; replay goes on at its place.
+
+        Raises TradeCaptainError if the capacities don't suffice; the replica is of no use then.
+        """
+        restore_snapshot(self.core, snapshot)
+
+    def rest_behind(self, sequence: int) -> None:
+        """Stop at the first place where the sequence has come so far and every event is logged."""
+        self._replay["rest_sequence"] = sequence
 
     def go_until(self, sequence: int = EVERYTHING, time_ns: int = EVERYTHING) -> None:
         """Stop before the first command beyond a place."""
@@ -114,6 +131,16 @@ class Replica:
         return int(self._replay[0]["command_count"])
 
     @property
+    def is_at_rest(self) -> bool:
+        """Whether it stopped where it was asked to rest."""
+        return int(self._replay[0]["verdict"]) == AT_REST
+
+    @property
+    def unlogged_count(self) -> int:
+        """Events of commands whose turn was cut off before they were logged."""
+        return self.event_count - int(self._replay[0]["logged_events"])
+
+    @property
     def event_count(self) -> int:
         """Execution events that came of them."""
         return int(self.core.header[0]["replayed_events"])
@@ -128,31 +155,38 @@ class Replica:
         return int(engine_state_hash(self.core.engine.address))
 
     def apply(self, frames: npt.NDArray[np.uint8]) -> bool:
-        """Carry out checked frames; False once the limit is reached.
+        """Carry out checked frames; False once the limit or a place to rest is reached.
 
         Raises :class:`JournalDamaged` with the sequence at which what comes about differs from what
         the log has.
         """
         began_ns = SYSTEM_CLOCK.monotonic_ns()
         try:
-            return self._apply(address_of(frames), address_of(frames) + len(frames))
+            return self._apply(address_of(frames), len(frames))
         finally:
             self.seconds += (SYSTEM_CLOCK.monotonic_ns() - began_ns) / 1e9
 
-    def _apply(self, start: int, end: int) -> bool:
-        while start < end:
-            self._replay["frames"] = start
-            self._replay["frame_bytes"] = end - start
+    def _apply(self, address: int, length: int) -> bool:
+        taken = 0
+        while True:
+            self._replay["frames"] = address + taken
+            self._replay["frame_bytes"] = length - taken
             verdict = self._agent.do_work(0)
-            start += int(self._replay[0]["consumed"])
+            taken += int(self._replay[0]["consumed"])
+            self.taken_bytes = taken
             if verdict == AT_INSTRUMENT:
-                self._apply_instrument(start + FRAME_HEADER_BYTES)
-                start += frame_bytes(frame_length(start))
-            elif verdict == AT_LIMIT:
+                self._apply_instrument(address + taken + FRAME_HEADER_BYTES)
+                taken += frame_bytes(frame_length(address + taken))
+            elif verdict == REPLAYED_ALL:
+                return True
+            elif verdict in (AT_LIMIT, AT_REST):
                 return False
-            elif verdict != REPLAYED_ALL:
+            else:
                 self._refuse(verdict)
-        return True
+
+    def show_past(self, frames: npt.NDArray[np.uint8]) -> None:
+        """Take the events of frames before a snapshot's place into the history."""
+        load_history(self.core.history.address, address_of(frames), len(frames))
 
     def _refuse(self, verdict: int) -> None:
         if verdict == DIVERGED:
@@ -177,6 +211,10 @@ class Replica:
     def show_events(self) -> None:
         """Let readers of the history see the events so far."""
         history_publish(self.core.history.address)
+
+    def close(self) -> None:
+        """Give up a replica that never became a venue."""
+        self.core.history.discard()
 
     def finish(self) -> VenueCore:
         """Turn the replica into the core of a live venue: its counts begin anew."""

@@ -111,6 +111,7 @@ class SequencerMemory:
     """The header and everything it points to; keep it as long as the addresses are used."""
 
     header: npt.NDArray[Any]
+    sessions: npt.NDArray[np.int64]
     durability: npt.NDArray[np.uint8]
     owned: tuple[npt.NDArray[Any], ...]
 
@@ -156,4 +157,4 @@ def allocate_sequencer(
     record["epoch"] = epoch
     record["durability"] = address_of(durability)
     record["instrument_id_limit"] = instrument_id_limit
-    return SequencerMemory(header, durability, (sessions, raw, spare, control, executions, books))
+    return SequencerMemory(header, sessions, durability, (raw, spare, control, executions, books))

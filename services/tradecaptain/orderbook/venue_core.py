@@ -28,6 +28,7 @@ from tradecaptain.mesh.transport import Mesh, Publication, Subscription
 from tradecaptain.orderbook.instrument_rules import VenueInstrument
 from tradecaptain.orderbook.reporting import COUNTER_NAMES
 from tradecaptain.orderbook.sequencer_state import SequencerMemory, allocate_sequencer
+from tradecaptain.orderbook.sessions import session_add
 from tradecaptain.wire import book_event, execution_event, streams
 
 SHARED_CLAIM_EVENTS = 128
@@ -150,8 +151,26 @@ class VenueCore:
                 f"the risk gate refuses instrument {instrument.rules.instrument_id}:"
                 f" reason {-outcome}"
             )
+        self.remember(instrument)
+
+    def remember(self, instrument: VenueInstrument) -> None:
+        """Note how an instrument was defined, where engine and gate have it already."""
         self.instruments[instrument.rules.instrument_id] = instrument
         self.memory.durability[instrument.rules.instrument_id] = instrument.durability
+
+    def sessions(self) -> npt.NDArray[np.int64]:
+        """Ids of the open sessions, in order."""
+        table = self.memory.sessions
+        return np.sort(table[table != 0])
+
+    def open_sessions(self, session_ids: npt.NDArray[np.int64]) -> None:
+        """Remember sessions; a ConfigurationError if there is no room for them."""
+        for session_id in session_ids.tolist():
+            if not session_add(self.header, session_id):
+                raise ConfigurationError(
+                    f"{len(session_ids)} sessions are open, more than the configuration allows",
+                    field="sessions",
+                )
 
     @property
     def header(self) -> npt.NDArray[Any]:

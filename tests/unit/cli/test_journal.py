@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from support.logged_venue import LoggedVenue, opened, trade_for_a_while
+from support.logged_venue import JOURNAL, LoggedVenue, opened, trade_for_a_while
 from support.venue_driver import ALPHA
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.main import build
 from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
+from tradecaptain.orderbook.snapshot_files import list_snapshots, read_snapshot, write_snapshot
 from tradecaptain.wire import reason
 from typer.testing import CliRunner
 
@@ -86,6 +89,50 @@ def test_replay_gives_the_state_hash_of_the_venue(venue: LoggedVenue) -> None:
     assert early["stopped_at_limit"]
     assert early["state_hash"] != told["state_hash"]
     venue.stop()
+
+
+def test_snapshots_are_told_checked_and_compared_with_what_comes_out(venue: LoggedVenue) -> None:
+    venue.stop()
+    (path,) = list_snapshots(venue.folder / "segments")
+    (told,) = call(venue, "info")["snapshots"]
+    assert (told["file"], told["unusable"]) == (path.name, "")
+    assert told["sequence"] == int(venue.core.header[0]["sequence"])
+    assert call(venue, "verify")["snapshots"] == 1
+    assert call(venue, "replay")["snapshots_compared"] == 1
+    # One that says something else than the log, with a hash that fits.
+    snapshot = read_snapshot(path)
+    write_snapshot(path.parent, replace(snapshot, time_ns=snapshot.time_ns + 1))
+    with pytest.raises(CommandError, match="says something else"):
+        call(venue, "replay")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(CommandError, match="doesn't fit its hash"):
+        call(venue, "verify")
+
+
+def test_replay_begins_with_a_snapshot_where_the_log_s_beginning_was_dropped(
+    venue: LoggedVenue, tmp_path: Path
+) -> None:
+    venue.stop()
+    again = LoggedVenue(venue.folder, replace(JOURNAL, segment_bytes=1 << 16))
+    trade_for_a_while(again, 23, 400)
+    again.stop()
+    folder = venue.folder / "segments"
+    (first, *others), (snapshot, _) = list_segments(folder), list_snapshots(folder)
+    assert others[0].start.sequence == read_snapshot(snapshot).place.sequence
+    first.path.unlink()
+    told = call(venue, "replay")
+    assert int(told["state_hash"], 16) == again.state_hash
+    assert told["began_behind"] == read_snapshot(snapshot).sequence
+    assert told["snapshots_compared"] == 1
+    limits = tmp_path / "limits.toml"
+    limits.write_text(f'[[limit]]\nkind = "order_quantity"\nvalue = 50\naccount_id = {ALPHA}\n')
+    what_if = call(venue, "replay", "--what-if", str(limits))["what_if"]
+    assert what_if["limits_changed"] == 1
+    assert what_if["answers_differ"] > 0
+    for path in list_snapshots(folder):
+        path.unlink()
+    with pytest.raises(CommandError, match="there is no snapshot"):
+        call(venue, "replay")
 
 
 def test_what_if_tells_which_answers_differ(venue: LoggedVenue, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 from rich.console import Console, ConsoleDimensions
 from rich.text import Text
 from tradecaptain.base.clock import ManualClock
-from tradecaptain.cli.live_status import LiveStatus, rates_line, summary_line
+from tradecaptain.cli.live_status import LiveStatus, log_line, rates_line, summary_line
 from tradecaptain.launch.run_state import PartState, RunState
+from tradecaptain.wire import reason
 
 SECOND = 1_000_000_000
 
@@ -174,3 +175,22 @@ def test_a_dumb_terminal_gets_lines() -> None:
     with LiveStatus(console, ManualClock()) as display:
         display.update(state(driver="ready"))
     assert "1/1 ready" in text.getvalue()
+
+
+def test_the_log_is_told_in_one_line() -> None:
+    assert log_line({}) == ""
+    counters = {
+        "instruments_process": 12,
+        "instruments_group": 1,
+        "instruments_async": 0,
+        "unsynced_bytes": 4_096,
+        "last_sync_ns": 1_250_000,
+        "snapshot_sequence": 77,
+        "refusal": 0,
+    }
+    assert log_line(counters) == (
+        "durability process for 12 instruments, group for 1 instruments · 4,096 bytes not on disk"
+        " · last sync 1.2 ms · snapshot at command 77"
+    )
+    refused = log_line(counters | {"refusal": reason.REASON_JOURNAL_UNAVAILABLE})
+    assert refused.endswith("new orders are refused: REASON_JOURNAL_UNAVAILABLE")

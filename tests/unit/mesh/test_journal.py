@@ -44,7 +44,9 @@ def records(count: int) -> list[bytes]:
 
 
 @pytest.mark.twin
-@pytest.mark.parametrize("length", [0, 1, 7, 8, 9, 63, 64, 200, 256, 1_024])
+@pytest.mark.parametrize(
+    "length", [0, 1, 7, 8, 9, 64, 95, 96, 97, 104, 128, 129, 232, 256, 1_000, 1_519, 4_099]
+)
 def test_checksum_is_crc32c(length: int) -> None:
     data = np.random.default_rng(length).integers(0, 256, length + 1, np.uint8)
     seed = crc32c(b"before")

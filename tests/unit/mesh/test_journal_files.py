@@ -16,7 +16,6 @@ from tradecaptain.mesh.journal import OFFSET_REFUSAL, journal_refusal
 from tradecaptain.mesh.journal_agent import (
     DurabilityAgent,
     JournalSettings,
-    RealFiles,
     expired,
 )
 from tradecaptain.mesh.journal_files import (
@@ -29,6 +28,7 @@ from tradecaptain.mesh.journal_files import (
     list_segments,
 )
 from tradecaptain.mesh.journal_scan import Place
+from tradecaptain.mesh.journal_storage import SPARE_NAME, RealFiles
 from tradecaptain.wire import reason
 
 SETTINGS = JournalSettings(segment_bytes=1 << 15, compress=False)
@@ -174,6 +174,31 @@ def test_a_failing_disk_refuses_new_risk_and_loses_nothing(
     assert check_chain(desk.folder) == desk.writer.place
     # A file whose sync failed is trusted up to what was synced before, and no further.
     assert len(list_segments(desk.folder)) == (1 if call == "begin" else 2)
+
+
+def test_a_prepared_file_becomes_the_next_segment(desk: Desk) -> None:
+    desk.agent.prepare()
+    spare = (desk.folder / SPARE_NAME).stat()
+    assert spare.st_size == 4096 + SETTINGS.segment_bytes
+    desk.agent.prepare()
+    assert (desk.folder / SPARE_NAME).stat().st_ino == spare.st_ino
+    desk.write(10)
+    desk.sync()
+    (segment,) = list_segments(desk.folder)
+    assert segment.path.stat().st_ino == spare.st_ino
+    assert not (desk.folder / SPARE_NAME).exists()
+    assert check_chain(desk.folder) == desk.writer.place
+
+
+def test_a_segment_that_was_begun_and_has_no_head_yet_is_none(desk: Desk) -> None:
+    desk.write(10)
+    desk.sync()
+    desk.agent.close()
+    (segment,) = list_segments(desk.folder)
+    following = desk.folder / ".00000000000000009999.journal.begun"
+    following.write_bytes(bytes(8_192))
+    assert list_segments(desk.folder) == [segment]
+    assert check_chain(desk.folder) == desk.writer.place
 
 
 def test_a_removed_open_segment_comes_back(desk: Desk) -> None:

@@ -21,7 +21,9 @@ from tradecaptain.mesh.journal import (
     frame_length,
 )
 from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
+from tradecaptain.mesh.table_readers import CounterReader
 from tradecaptain.orderbook.instrument_rules import VenueInstrument
+from tradecaptain.orderbook.log_counters import LogCounters
 from tradecaptain.wire import execution_event, order_command, reason
 
 
@@ -232,3 +234,23 @@ def test_changed_rules_are_logged_once(tmp_path: Path) -> None:
     assert again.state_hash == state
     assert int(again.core.header[0]["sequence"]) == sequence + 3
     again.stop()
+
+
+def test_counters_tell_levels_and_how_far_the_disk_is(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    trade_for_a_while(venue, 9, 20)
+    path = tmp_path / "journal.counters"
+    with LogCounters(path, venue.log, venue.core, INSTRUMENTS) as counters:
+        with CounterReader.open(path) as reader:
+            told = dict(reader.values())
+        assert told["instruments_process"] == len(INSTRUMENTS)
+        assert told["instruments_group"] == told["instruments_async"] == 0
+        assert told[f"durability {INSTRUMENTS[0].key}"] == execution_event.DURABILITY_PROCESS
+        assert told["unsynced_bytes"] == venue.log.ring.tail > 0
+        venue.sync()
+        counters.update()
+        with CounterReader.open(path) as reader:
+            told = dict(reader.values())
+        assert (told["unsynced_bytes"], told["durable_position"]) == (0, venue.log.ring.tail)
+        assert told["sync_count"] > 0
+    venue.stop()

@@ -72,8 +72,8 @@ def notional_ratio(
     return ratio.numerator, ratio.denominator
 
 
-def _clear_limits(row: Any) -> None:
-    """Make every limit of a row the neutral value of a minimum; none counts as set."""
+def clear_limits(row: Any) -> None:
+    """Make every limit of a row, or of many, the neutral value of a minimum; none counts as set."""
     for name in LIMIT_NAMES:
         row[name] = UNLIMITED
 
@@ -94,8 +94,8 @@ class RiskGate:
         self.temporary = self._table("temporary", capacities.temporary, TEMPORARY_ROW_DTYPE)
         self.duplicate_marks, self.duplicates = self._duplicates(capacities.duplicates)
         header = self.header[0]
-        _clear_limits(header["venue"])
-        _clear_limits(header["absent"]["limits"])
+        clear_limits(header["venue"])
+        clear_limits(header["absent"]["limits"])
         header["next_override_end_ns"] = INT64_MAX
         header["price_move_window_ns"] = PRICE_MOVE_WINDOW_NS
         header["limits_version"] = 1

@@ -1,0 +1,107 @@
+"""The disk below the execution log: the calls that can fail, in one place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Final, Protocol
+
+from tradecaptain.mesh.journal_files import FILE_MODE, sync_folder
+
+SPARE_NAME: Final = ".spare"
+_PIECE_BYTES: Final = 1 << 22
+
+
+class FileSystem(Protocol):
+    """The calls that can fail; tests put failures in their place."""
+
+    def prepare(self, folder: Path, length: int) -> None:
+        """Have the file of the next segment ready, its blocks written once already."""
+        ...
+
+    def begin(self, path: Path, length: int, head: bytes) -> int:
+        """Make a file of full length with its head, durably; its descriptor."""
+        ...
+
+    def write(self, descriptor: int, data: memoryview, offset: int) -> None:
+        """Write all of ``data``."""
+        ...
+
+    def sync(self, descriptor: int) -> None:
+        """Return once everything written would survive a loss of power."""
+        ...
+
+    def finish(self, descriptor: int, length: int) -> None:
+        """Cut the file to what it holds, durably."""
+        ...
+
+
+class RealFiles:
+    """The file system of the machine."""
+
+    def prepare(self, folder: Path, length: int) -> None:
+        """Have the file of the next segment ready, its blocks written once already.
+
+        The first write to reserved blocks changes the file system's tables as well, which makes a
+        sync several times as long (perf/micro/journal.py).
+        """
+        spare = folder / SPARE_NAME
+        if spare.exists() and spare.stat().st_size == length:
+            return
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        staged = spare.with_name(f"{SPARE_NAME}.{os.getpid()}")
+        descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+        try:
+            zeros = memoryview(bytes(_PIECE_BYTES))
+            for offset in range(0, length, _PIECE_BYTES):
+                self.write(descriptor, zeros[: length - offset], offset)
+                # Piece by piece, so that no sync of the log waits behind all of it.
+                os.fdatasync(descriptor)
+            os.fsync(descriptor)
+            staged.rename(spare)
+        finally:
+            os.close(descriptor)
+            staged.unlink(missing_ok=True)
+
+    def begin(self, path: Path, length: int, head: bytes) -> int:
+        """Make a file of full length with its head, durably; its descriptor.
+
+        It gets its name once the head is on disk, so every segment has one.
+        """
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        staged = path.with_name(f".{path.name}.begun")
+        with contextlib.suppress(FileNotFoundError):
+            (path.parent / SPARE_NAME).rename(staged)
+        descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        try:
+            if os.fstat(descriptor).st_size != length:
+                os.ftruncate(descriptor, 0)
+            os.posix_fallocate(descriptor, 0, length)
+            self.write(descriptor, memoryview(head), 0)
+            os.fsync(descriptor)
+            staged.rename(path)
+            sync_folder(path.parent)
+        except OSError:
+            os.close(descriptor)
+            staged.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            raise
+        return descriptor
+
+    def write(self, descriptor: int, data: memoryview, offset: int) -> None:
+        """Write all of ``data``."""
+        while data:
+            written = os.pwrite(descriptor, data, offset)
+            data, offset = data[written:], offset + written
+
+    def sync(self, descriptor: int) -> None:
+        """Return once everything written would survive a loss of power."""
+        os.fdatasync(descriptor)
+        if os.fstat(descriptor).st_nlink == 0:
+            raise FileNotFoundError("the open segment was removed from its folder")
+
+    def finish(self, descriptor: int, length: int) -> None:
+        """Cut the file to what it holds, durably."""
+        os.ftruncate(descriptor, length)
+        os.fsync(descriptor)

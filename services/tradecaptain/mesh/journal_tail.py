@@ -1,0 +1,91 @@
+"""What the log has on disk behind a place, piece by piece, for whoever carries it out again.
+
+Pieces come out of the ring while it holds them, else out of the segment files, and are checked
+either way. The writer is never held back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from tradecaptain.mesh.journal import JournalLapped, JournalRing
+from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
+from tradecaptain.mesh.journal_scan import Place, Scan
+
+type Frames = npt.NDArray[np.uint8]
+
+PIECE_BYTES: Final = 1 << 20
+
+
+class LogTail:
+    """Reads on from a place, as far as everything is on disk."""
+
+    def __init__(self, folder: Path, ring: JournalRing, place: Place) -> None:
+        self.place = place
+        self._folder = folder
+        self._ring = ring
+        self._peeked = (0, place)
+        # A segment that is being read: its first position and its frames.
+        self._segment: tuple[int, Frames] | None = None
+
+    def peek(self, limit: int = PIECE_BYTES) -> Frames:
+        """Whole frames behind the place, about ``limit`` bytes at most; empty if there are none.
+
+        Raises JournalDamaged if the next one doesn't continue the log.
+        """
+        end = min(self._ring.durable_position, self.place.position + limit)
+        if self.place.position >= end:
+            return np.empty(0, np.uint8)
+        frames = self._from_ring(end)
+        if frames is None:
+            frames = self._from_files(limit)
+        scan = Scan(self.place)
+        good = scan.take(frames)
+        if good == 0:
+            named = self.place.sequence + 1
+            raise JournalDamaged(f"record {named} is damaged or missing", named)
+        self._peeked = (good, scan.place)
+        return frames[:good]
+
+    def take(self, frames: Frames) -> None:
+        """Go on behind ``frames``, the first of those that were peeked at."""
+        if len(frames) == self._peeked[0]:
+            self.place = self._peeked[1]
+            return
+        scan = Scan(self.place)
+        scan.take(frames)
+        self.place = scan.place
+
+    def _from_ring(self, end: int) -> Frames | None:
+        position = self.place.position
+        if position < self._ring.first_position():
+            return None
+        frames = np.frombuffer(bytes(self._ring.chunk(position, end)), np.uint8)
+        try:
+            self._ring.check_intact(position)
+        except JournalLapped:
+            return None
+        self._segment = None
+        return frames
+
+    def _from_files(self, limit: int) -> Frames:
+        position = self.place.position
+        if self._segment is None or not self._holds(position):
+            self._segment = self._load(position)
+        start, frames = self._segment
+        return frames[position - start : position - start + limit]
+
+    def _holds(self, position: int) -> bool:
+        assert self._segment is not None
+        start, frames = self._segment
+        return start <= position < start + len(frames)
+
+    def _load(self, position: int) -> tuple[int, Frames]:
+        before = [item for item in list_segments(self._folder) if item.start.position <= position]
+        if not before:
+            named = self.place.sequence + 1
+            raise JournalDamaged(f"record {named} is in no segment any more", named)
+        return before[-1].start.position, before[-1].frames()

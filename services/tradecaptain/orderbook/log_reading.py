@@ -1,0 +1,221 @@
+"""Reading a venue's log at a start: the newest good snapshot, then what the log has behind it.
+
+What survived is the ring in shared memory if no more than processes ended, the segment files
+otherwise, nothing on the first day. Every record is checked. A snapshot that is damaged, or isn't
+of this log, is named, and the one before it is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import structlog
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.mesh.journal import JournalRing
+from tradecaptain.mesh.journal_files import (
+    Checked,
+    JournalDamaged,
+    Segment,
+    check_chain,
+    cut_torn_tail,
+    list_segments,
+)
+from tradecaptain.mesh.journal_scan import FULL, Place, Scan
+from tradecaptain.orderbook.journaling import EVENT_FRAME_BYTES
+from tradecaptain.orderbook.replica import Replica
+from tradecaptain.orderbook.snapshot import Snapshot, SnapshotUnusable
+from tradecaptain.orderbook.snapshot_files import list_snapshots, read_snapshot
+
+_LOG = structlog.get_logger("journal")
+HISTORY_FILE: Final = "execution_history"
+_BEGINNING: Final = Place()
+
+
+@dataclass(frozen=True, slots=True)
+class LogPaths:
+    """Where the parts of a log lie."""
+
+    ring: Path
+    segments: Path
+    history: Path
+    epoch: Path
+
+    @classmethod
+    def of(cls, run: RunPaths) -> LogPaths:
+        """Those of the venue of a run folder."""
+        return cls(
+            run.journal_ring,
+            run.journal,
+            run.shared_memory / HISTORY_FILE,
+            run.epochs / "orderbook",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A log as it was found: the replica (None without a log), where the files end, where the log
+    ends, the ring if one survived, bytes of a torn record, the last command in the files, the
+    snapshot that the replica began with, and why newer ones could not be used."""
+
+    replica: Replica | None = None
+    synced: Place = _BEGINNING
+    end: Place = _BEGINNING
+    ring: JournalRing | None = None
+    torn_bytes: int = 0
+    last_command: int = 0
+    snapshot: Snapshot | None = None
+    unusable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the segment files gave: the replica, the place behind them, and the last of them."""
+
+    replica: Replica
+    end: Place
+    last: Checked | None
+
+
+def read_log(
+    paths: LogPaths,
+    replica_of: Callable[[int], Replica],
+    *,
+    check_hashes: bool = False,
+    huge_pages: bool = False,
+) -> Found:
+    """Check snapshots, files and ring and carry out what they hold."""
+    ring = (
+        JournalRing(paths.ring, writable=True, huge_pages=huge_pages)
+        if paths.ring.exists()
+        else None
+    )
+    segments = list_segments(paths.segments) if paths.segments.is_dir() else []
+    if ring is None and not segments:
+        return Found()
+    epoch = ring.epoch if ring is not None else segments[-1].epoch
+    snapshot, read, unusable = _read_files(
+        paths.segments, segments, lambda: replica_of(epoch), epoch, check_hashes=check_hashes
+    )
+    torn = read.last.torn_bytes if read.last is not None else 0
+    if torn and read.last is not None:
+        cut_torn_tail(read.last)
+    end, last_command = read.end, read.replica.sequence
+    if ring is not None:
+        end = _apply_ring(ring, read.end, read.replica)
+    return Found(read.replica, read.end, end, ring, torn, last_command, snapshot, tuple(unusable))
+
+
+def _read_files(
+    folder: Path,
+    segments: list[Segment],
+    make: Callable[[], Replica],
+    epoch: int,
+    *,
+    check_hashes: bool,
+) -> tuple[Snapshot | None, _Read, list[str]]:
+    """Carry out the segments behind the newest snapshot with which that goes well."""
+    unusable: list[str] = []
+    for path in reversed(list_snapshots(folder)):
+        replica = make()
+        try:
+            snapshot = read_snapshot(path)
+            if snapshot.epoch != epoch:
+                raise SnapshotUnusable(path.name, f"it is of epoch {snapshot.epoch}")
+            _restore(replica, snapshot, path.name)
+            read = _read_behind(folder, segments, replica, snapshot, path.name, check_hashes)
+        except SnapshotUnusable as error:
+            replica.close()
+            unusable.append(error.message)
+            _LOG.error("a snapshot can't be used; the one before it is", why=error.message)
+            continue
+        return snapshot, read, unusable
+    try:
+        return None, _read_behind(folder, segments, make(), None, "", check_hashes), unusable
+    except JournalDamaged as error:
+        if not unusable:
+            raise
+        raise JournalDamaged(f"{error.message}; {'; '.join(unusable)}", error.sequence) from error
+
+
+def _restore(replica: Replica, snapshot: Snapshot, name: str) -> None:
+    try:
+        replica.restore(snapshot)
+    except TradeCaptainError as error:
+        raise SnapshotUnusable(name, error.message) from error
+
+
+def _read_behind(
+    folder: Path,
+    segments: list[Segment],
+    replica: Replica,
+    snapshot: Snapshot | None,
+    name: str,
+    check_hashes: bool,
+) -> _Read:
+    """Carry out what the segments have behind a snapshot, or all of it without one. What lies
+    before fills the history, as far as that reaches."""
+    place = snapshot.place if snapshot is not None else Place()
+    from_sequence = 1
+    if snapshot is not None:
+        if not segments or segments[0].start.position > place.position:
+            raise SnapshotUnusable(name, f"the log lacks record {place.sequence}")
+        history_bytes = replica.core.history.capacity * EVENT_FRAME_BYTES
+        from_sequence = _first_segment(segments, place, history_bytes).start.sequence + 1
+    last: Checked | None = None
+
+    def apply(checked: Checked) -> None:
+        nonlocal last
+        last = checked
+        check_place(checked, place, name)
+        before = place.position - checked.segment.start.position
+        if before > 0:
+            replica.show_past(checked.frames[:before])
+        replica.apply(checked.frames[max(before, 0) :])
+
+    end = check_chain(
+        folder, from_sequence=from_sequence, check_hashes=check_hashes, on_segment=apply
+    )
+    if end.position < place.position:
+        raise SnapshotUnusable(name, f"the log ends with record {end.sequence}, before it")
+    return _Read(replica, end, last)
+
+
+def _first_segment(segments: list[Segment], place: Place, history_bytes: int) -> Segment:
+    """The last segment that begins so far before a place, or the first of all."""
+    wanted = place.position - history_bytes
+    before = [segment for segment in segments if segment.start.position <= wanted]
+    return before[-1] if before else segments[0]
+
+
+def check_place(checked: Checked, place: Place, name: str) -> None:
+    """Refuse a snapshot whose place lies in a segment and isn't one between two of its records."""
+    before = place.position - checked.segment.start.position
+    if not 0 < before <= len(checked.frames):
+        return
+    scan = Scan(checked.segment.start)
+    scan.take(checked.frames[:before])
+    if scan.place != place:
+        raise SnapshotUnusable(name, f"record {place.sequence} of the log is another one")
+
+
+def _apply_ring(ring: JournalRing, start: Place, replica: Replica) -> Place:
+    tail = ring.tail
+    if tail < start.position or (tail > start.position and start.position < ring.first_position()):
+        named = start.sequence + 1
+        raise JournalDamaged(
+            f"the ring {ring.path} doesn't continue the files: record {named} is missing", named
+        )
+    scan = Scan(start)
+    while scan.place.position < tail:
+        chunk = np.frombuffer(ring.chunk(scan.place.position, tail), np.uint8)
+        good = scan.take(chunk)
+        replica.apply(chunk[:good])
+        if scan.verdict != FULL:
+            named = scan.place.sequence + 1
+            raise JournalDamaged(f"record {named} in the ring {ring.path} is damaged", named)
+    return scan.place
