@@ -150,7 +150,10 @@ class Gateway:
             publisher.attach(loop)
         self.desk.on_new_epoch.append(lambda epoch: self.sessions.open_again())
         self.desk.on_new_epoch.append(lambda epoch: self._run(self._settle_unmentioned()))
-        self.desk.on_resumed.append(lambda: self._run(self._settle_unmentioned()))
+        self.desk.on_interrupted.append(lambda: self._run(self._settle_unmentioned()))
+        self._publishers[0].on_new_log.append(
+            lambda: self.desk.note_interruption("commands go to the log of a new driver")
+        )
         self.desk.on_lost_events.append(lambda: self._run(self._ask_for_status()))
         self.controls.on_epoch.append(lambda epoch: self.desk.catch_up())
         self.desk.catch_up()

@@ -133,7 +133,7 @@ class OrderDesk:
         self._expiries: deque[tuple[int, Answer]] = deque()
         self._listeners: dict[int, list[Callable[[], None]]] = {}
         self.on_new_epoch: list[Callable[[int], None]] = []
-        self.on_resumed: list[Callable[[], None]] = []
+        self.on_interrupted: list[Callable[[], None]] = []
         self.on_lost_events: list[Callable[[], None]] = []
         self._unsettled = dict.fromkeys(self._pending_requests(), False)
 
@@ -244,15 +244,16 @@ class OrderDesk:
             self.begin_epoch(self._history.epoch)
         self._drain(self._history)
         if resumed:
-            self._note_resumed()
+            self.note_interruption("the venue came back from its log")
 
-    def _note_resumed(self) -> None:
-        """The venue came back from its log, in the same epoch: orders go on. What was on the way
-        when it ended was never sequenced, and is known by never being mentioned."""
+    def note_interruption(self, what: str) -> None:
+        """The venue, or the log of commands on the way to it, was replaced within an epoch: orders
+        go on. What was on the way is lost unless it was sequenced before, which is known by its
+        being mentioned."""
         pending = self._pending_requests()
         self._unsettled |= dict.fromkeys(pending, False)
-        _LOG.warning("the venue came back from its log", pending=len(pending))
-        for callback in self.on_resumed:
+        _LOG.warning(what, pending=len(pending))
+        for callback in self.on_interrupted:
             callback()
 
     def _drain(self, history: HistoryReader) -> None:

@@ -304,11 +304,12 @@ def _apply(
         return STOP_FULL
     if is_client(accounts, execution_event.get_account_id(event)):
         _take(file, work, requests, events, buckets, accounts, event)
-    file[0]["last_sequence"] = sequence
     if (execution_event.get_flags(event) & FLAG_LAST_OF_COMMAND) != 0 and (
         execution_event.get_command_sequence(event) == work[0]["current_command_sequence"]
     ):
         complete(work, requests, work[0]["current_request"])
+    # Last, so that what a kill cuts off before this is taken again.
+    store_release_i64(work[0]["last_sequence_address"], sequence)
     return STOP_END
 
 

@@ -21,7 +21,8 @@ FILE_HEADER: Final = _int64_record(
     "magic version request_capacity event_capacity request_count event_count epoch last_sequence"
     " session_count"
 )
-"""Head of the mapped file. The counts are written last, after what they count."""
+"""Head of the mapped file. The counts, and the last sequence, are written last, after what they
+count."""
 
 REQUEST: Final = _int64_record(
     # The request: its key, what it asked for, what came of it.
@@ -56,7 +57,7 @@ WORK: Final = _int64_record(
     "bucket_mask event_mask commands_address records_address staging_address slots_address"
     " targets_address codes_address completed_address followed_address touched_address"
     " listed_address waiters_address bands_address scratch_address request_count_address"
-    " event_count_address"
+    " event_count_address last_sequence_address"
     # How many requests the disk has room for, and the venue's doorbell.
     " request_limit bell_address"
     # Arguments of the call in progress.

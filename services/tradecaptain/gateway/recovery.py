@@ -141,9 +141,14 @@ def settle_request(
 ) -> int:
     """Close a request that the venue never mentioned; returns 1, or 0 if it was answered.
 
-    A new order takes ``status``; whoever waits is refused with ``reason``.
+    A new order takes ``status``; whoever waits is refused with ``reason``. A request that the venue
+    did mention, but whose last event a kill of the gateway kept from closing it, is closed as its
+    events tell: by now all of them are in.
     """
     if index >= file[0]["request_count"] or requests[index]["outcome"] != OUTCOME_PENDING:
+        return 0
+    if requests[index]["first_event"] != 0:
+        complete(work, requests, index)
         return 0
     requests[index]["reason"] = reason
     if requests[index]["slot"] == index:

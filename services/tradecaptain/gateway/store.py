@@ -293,7 +293,7 @@ class Store:
         ):
             work[name] = address_of(array)
         header = address_of(self.file)
-        for count in ("request_count", "event_count"):
+        for count in ("request_count", "event_count", "last_sequence"):
             work[f"{count}_address"] = header + FILE_HEADER.fields[count][1]  # type: ignore[index]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy.typing as npt
@@ -63,6 +64,9 @@ class RecordPublisher(Closing):
         self._bell = bell
         self._clock = clock
         self._refresh_handle: asyncio.TimerHandle | None = None
+        self.on_new_log: list[Callable[[], None]] = []
+        """Called when a new driver has given the publication a new log: what nobody had read of the
+        old one is lost."""
 
     def offer(self, record: int | npt.NDArray[Any]) -> int:
         """Publish one record, given as an array or an address: 1 or a negative status."""
@@ -115,7 +119,14 @@ class RecordPublisher(Closing):
 
     def refresh(self) -> bool:
         """Open the publication again if the driver was restarted."""
-        return self.publication.needs_refresh() and self.publication.refresh()
+        if not self.publication.needs_refresh():
+            return False
+        generation = self.publication.generation
+        changed = self.publication.refresh()
+        if self.publication.generation != generation:
+            for callback in self.on_new_log:
+                callback()
+        return changed
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Keep the publication up to date from the loop until :meth:`close`."""

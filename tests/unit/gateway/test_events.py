@@ -13,10 +13,11 @@ from tradecaptain.api.orders.v1 import records_pb2
 from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
 from tradecaptain.gateway.store import Capacity, Store
 from tradecaptain.gateway.streams import ReportStream, newest_position
+from tradecaptain.mesh.image import image_next, image_release
 from tradecaptain.mesh.stream_reader import EVENT_LAPPED
 from tradecaptain.wire import reason
 
-WORKING, CANCELLED = 1, 4
+WORKING, FILLED, CANCELLED = 1, 3, 4
 REPORTS = 2
 
 
@@ -214,6 +215,45 @@ async def test_a_command_that_was_never_published_can_be_sent_again(gateway: Gat
         gateway.find("lost")
     assert unknown.value.reason == reason.REASON_UNKNOWN_ORDER
     assert gateway.find("seen").status == WORKING
+
+
+async def test_what_a_lost_log_of_commands_held_is_refused_and_can_be_sent_again(
+    gateway: GatewayDesk,
+) -> None:
+    submit = asyncio.create_task(gateway.requests.submit(new_order("lost"), ALPHA, 0))
+    await asyncio.sleep(0)
+    work, gateway.venue.work = gateway.venue.work, lambda: np.zeros(0, dtype=BATCH)  # type: ignore[method-assign]
+    interrupted = []
+    gateway.desk.on_interrupted.append(lambda: interrupted.append(True))
+    gateway.desk.note_interruption("commands go to another log")
+    # The command went with the old log.
+    gateway.subscription.refresh()
+    for index in range(gateway.subscription.images.shape[0]):
+        while image_next(gateway.subscription.images, index) > 0:
+            image_release(gateway.subscription.images, index)
+    assert interrupted == [True]
+    assert gateway.desk.settle_unmentioned() == 1
+    with pytest.raises(TradeCaptainError) as refused:
+        await submit
+    assert refused.value.reason == reason.REASON_UNAVAILABLE
+    gateway.venue.work = work  # type: ignore[method-assign]
+    again, duplicate = await gateway.submit(new_order("lost"))
+    assert (again.status, duplicate) == (WORKING, False)
+
+
+async def test_an_order_that_the_venue_mentioned_is_never_settled_as_lost(
+    gateway: GatewayDesk,
+) -> None:
+    await gateway.submit(new_order("maker", side=2), BETA)
+    submit = asyncio.create_task(gateway.requests.submit(new_order("taker"), ALPHA, 0))
+    await asyncio.sleep(0)
+    # Of the events of the command only the first ones came, and nobody knows the last of them.
+    gateway.desk.on_batch(gateway.venue.work()[:-1])
+    gateway.desk.note_interruption("the venue came back from its log")
+    assert gateway.desk.settle_unmentioned() == 0
+    await submit
+    order = gateway.find("taker")
+    assert (order.status, order.pending, order.reason) == (FILLED, False, 0)
 
 
 async def test_a_restarted_venue_cancels_every_working_order(gateway: GatewayDesk) -> None:
