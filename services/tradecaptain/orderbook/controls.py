@@ -17,7 +17,13 @@ from tradecaptain.kernels.risk_gate import gate_apply_control, gate_handles
 from tradecaptain.mesh.journal import FLAG_RESULT
 from tradecaptain.mesh.publication import publication_claim, publication_commit
 from tradecaptain.mesh.status import NOT_CONNECTED
-from tradecaptain.orderbook.events import claim_step, close_claim, finish_steps, settle_step
+from tradecaptain.orderbook.events import (
+    claim_step,
+    close_claim,
+    finish_steps,
+    give_back,
+    settle_step,
+)
 from tradecaptain.orderbook.journaling import has_journal_room, journal_record, show_journal
 from tradecaptain.orderbook.sessions import session_add, session_remove
 from tradecaptain.wire import control, reason
@@ -120,6 +126,7 @@ def answer_control(header: Any, controls: Any, record: int) -> bool:
     address = publication_claim(controls, 1, control.RECORD_BYTES)
     if address < 0 and address != NOT_CONNECTED:
         return False
+    give_back(header)
     journal_record(header, record, control.RECORD_BYTES, FLAG_RESULT)
     show_journal(header)
     if address == NOT_CONNECTED:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i64
+from tradecaptain.base.records import records_at
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.engine import claim_events, resume_step
 from tradecaptain.kernels.matching.layout import PHASE_IDLE
@@ -18,6 +19,8 @@ from tradecaptain.kernels.risk_gate import (
     gate_release,
 )
 from tradecaptain.mesh.history import history_copy
+from tradecaptain.mesh.image import image_release
+from tradecaptain.mesh.layout import IMAGE
 from tradecaptain.mesh.publication import (
     publication_claim,
     publication_commit,
@@ -65,6 +68,17 @@ def open_claim(header: Any, executions: Any, books: Any) -> bool:
 
 
 @inline
+def give_back(header: Any) -> None:
+    """Give what was read so far back to its writer, before the log shows that it was sequenced.
+
+    Killed in between, the venue has lost a command that it answered to nobody; the other way about
+    its successor would read, and carry out, a command a second time.
+    """
+    if header[0]["image_at_work"] != 0:
+        image_release(records_at(header[0]["image_at_work"], 1, IMAGE), 0)
+
+
+@inline
 def close_claim(header: Any, executions: Any, books: Any) -> None:
     """Publish what the commands of this turn have written, all at once.
 
@@ -74,6 +88,7 @@ def close_claim(header: Any, executions: Any, books: Any) -> None:
     if header[0]["is_claimed"] == 0:
         return
     header[0]["is_claimed"] = 0
+    give_back(header)
     execution_count = header[0]["execution_used"]
     book_count = header[0]["book_used"]
     header[0]["execution_events"] += execution_count

@@ -65,6 +65,7 @@ EXECUTION_BYTES_AHEAD = 2 * publication_stride(execution_event.RECORD_BYTES)
 BOOK_BYTES_AHEAD = 2 * publication_stride(book_event.RECORD_BYTES)
 """Log that a turn asks for ahead: what most commands write."""
 CONTROL_BATCH = 16
+IMAGE_BYTES = IMAGE.itemsize
 TIMING_INTERVAL = 16
 
 
@@ -242,10 +243,18 @@ def stop_timing(header: Any, work_count: int) -> None:
 
 
 @inline
+def images_of(header: Any, images_address: int) -> Any:
+    """The records of a stream's writers."""
+    return records_at(images_address, header[0]["image_count"], IMAGE)
+
+
+@inline
 def drain_orders(
-    header: Any, images: Any, index: int, executions: Any, books: Any, now_ns: int
+    header: Any, images_address: int, index: int, executions: Any, books: Any, now_ns: int
 ) -> int:
     """Sequence up to a batch of one writer's commands; returns how many were taken."""
+    images = images_of(header, images_address)
+    header[0]["image_at_work"] = images_address + index * IMAGE_BYTES
     count = 0
     while count < ORDER_BATCH:
         address = image_next(images, index)
@@ -264,14 +273,23 @@ def drain_orders(
     if count > 0:
         close_claim(header, executions, books)
         image_release(images, index)
+    header[0]["image_at_work"] = 0
     return count
 
 
 @inline
 def drain_controls(
-    header: Any, images: Any, index: int, executions: Any, books: Any, controls: Any, now_ns: int
+    header: Any,
+    images_address: int,
+    index: int,
+    executions: Any,
+    books: Any,
+    controls: Any,
+    now_ns: int,
 ) -> int:
     """Apply up to a batch of one writer's controls; returns how many were taken."""
+    images = images_of(header, images_address)
+    header[0]["image_at_work"] = images_address + index * IMAGE_BYTES
     count = 0
     while (
         count < CONTROL_BATCH
@@ -294,6 +312,7 @@ def drain_controls(
         advance_control(header, executions, books, controls)
     if count > 0:
         image_release(images, index)
+    header[0]["image_at_work"] = 0
     return count
 
 
@@ -338,10 +357,9 @@ def sequencer_turn(header: Any, now_ns: int) -> int:
 
     Returns how many records were taken. Writers of orders take turns to be first.
     """
-    image_count = header[0]["image_count"]
-    control_images = records_at(header[0]["control_images"], image_count, IMAGE)
-    order_images = records_at(header[0]["order_images"], image_count, IMAGE)
-    replay_images = records_at(header[0]["replay_images"], image_count, IMAGE)
+    control_images = header[0]["control_images"]
+    order_images = header[0]["order_images"]
+    replay_images = header[0]["replay_images"]
     executions = records_at(header[0]["execution_publication"], 1, PUBLICATION)
     books = records_at(header[0]["book_publication"], 1, PUBLICATION)
     controls = records_at(header[0]["control_publication"], 1, PUBLICATION)
@@ -355,14 +373,14 @@ def sequencer_turn(header: Any, now_ns: int) -> int:
         return 0
     run_timer(header, executions, books, controls, now_ns)
     work_count = 0
-    for index in range(control_images[0]["used_slots"]):
+    for index in range(images_of(header, control_images)[0]["used_slots"]):
         if is_idle(header):
             taken = drain_controls(
                 header, control_images, index, executions, books, controls, now_ns
             )
             header[0]["controls_sequenced"] += taken
             work_count += taken
-    order_slots = order_images[0]["used_slots"]
+    order_slots = images_of(header, order_images)[0]["used_slots"]
     first = header[0]["next_image"] if header[0]["next_image"] < order_slots else 0
     header[0]["next_image"] = first + 1
     for step in range(order_slots):
@@ -371,7 +389,7 @@ def sequencer_turn(header: Any, now_ns: int) -> int:
             taken = drain_orders(header, order_images, index, executions, books, now_ns)
             header[0]["orders_sequenced"] += taken
             work_count += taken
-    for index in range(replay_images[0]["used_slots"]):
+    for index in range(images_of(header, replay_images)[0]["used_slots"]):
         if is_idle(header):
             taken = drain_orders(header, replay_images, index, executions, books, now_ns)
             header[0]["replayed_sequenced"] += taken

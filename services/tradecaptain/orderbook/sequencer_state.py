@@ -97,6 +97,8 @@ SEQUENCER: Final = np.dtype(
         ("is_replaying", "<i8"),
         ("replayed_events", "<i8"),
         ("replayed_checksum", "<i8"),
+        # The image whose records are being taken, or 0.
+        ("image_at_work", "<i8"),
     ],
     align=True,
 )
