@@ -81,6 +81,7 @@ class BookProcess:
 
     def start(self) -> None:
         """Open for orders, then follow."""
+        standing = self.venue.standing()
         self.venue.start()
         self._reader.attach(
             asyncio.get_running_loop(),
@@ -91,7 +92,7 @@ class BookProcess:
         self._runner.start()
         recovery = self.venue.recovery
         found = asdict(recovery) if recovery else {"epoch": self.venue.epoch}
-        _LOG.info("venue open", **found)
+        _LOG.info("venue open", **standing, **found)
 
     async def watch(self) -> str:
         """Return only if a thread has died: the process must then end and be started anew."""
@@ -107,6 +108,7 @@ class BookProcess:
         self._runner.close()
         self._reader.close()
         self.venue.stop()
+        _LOG.info("venue closed", **self.venue.standing())
 
 
 async def main() -> None:

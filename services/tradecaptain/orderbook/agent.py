@@ -159,6 +159,13 @@ class Venue:
             lambda: int(engine_state_hash(self.core.engine.address))
         )
 
+    def standing(self) -> dict[str, int | str]:
+        """Sequence of the last command and hash of the state behind it, while the thread rests."""
+        return {
+            "sequence": int(self.core.header[0]["sequence"]),
+            "state_hash": f"{int(engine_state_hash(self.core.engine.address)):016x}",
+        }
+
     def book_snapshot(self, instrument_id: int) -> Future[BookState]:
         """One instrument's book between two turns, taken on the venue's thread."""
         return self._runner.run_in_thread_control(lambda: self._copy_book(instrument_id))
