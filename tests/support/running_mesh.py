@@ -32,16 +32,26 @@ PARTS = ("driver", "envoy", "orderbook", "collector", "risk", "gateway", "pricin
 class RunningMesh:
     """One ``tradecaptain up``; use :func:`running_mesh`."""
 
-    def __init__(self, folder: Path, arguments: tuple[str, ...], extra: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        arguments: tuple[str, ...],
+        extra: Mapping[str, str],
+        configuration: str = "",
+    ) -> None:
         self.run = RunPaths(folder)
         folder.mkdir(parents=True, exist_ok=True)
         if not self.run.config.exists():
-            self.run.config.write_text(f"[ports]\nbase = {free_port_base()}\n")
+            self.run.config.write_text(f"[ports]\nbase = {free_port_base()}\n{configuration}")
         self.environment = {**os.environ, RUN_VARIABLE: str(folder), **extra}
         self.output = folder / "output.txt"
+        self._arguments = arguments
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tradecaptain.cli.main", "up", *arguments],
+            return subprocess.Popen(
+                [sys.executable, "-m", "tradecaptain.cli.main", "up", *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -82,6 +92,22 @@ class RunningMesh:
         assert pid, f"{part} has no process"
         os.kill(pid, signal.SIGKILL)
         return pid
+
+    def kill_everything(self) -> None:
+        """Kill every process the hard way, the supervisor first, so that it brings none back."""
+        pids = self.pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        wait_until(
+            lambda: all(start_ticks(pid) is None for pid in pids[1:]),
+            what="every process to be gone",
+        )
+
+    def start_again(self, timeout_s: float = START_SECONDS) -> None:
+        """Run `up` once more after everything was killed."""
+        self.process = self._start()
+        self.wait_until_ready(timeout_s)
 
     def wait_until_back(self, part: str, old_pid: int, timeout_s: float = 60) -> None:
         """Wait until a killed part runs as another process and the whole mesh is ready."""
@@ -178,10 +204,16 @@ class RunningMesh:
 
 @contextmanager
 def running_mesh(
-    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    configuration: str = "",
 ) -> Iterator[RunningMesh]:
-    """Start a mesh, wait until it is ready, and stop it after the block."""
-    mesh = RunningMesh(folder, arguments, environment or {})
+    """Start a mesh, wait until it is ready, and stop it after the block.
+
+    ``configuration`` is more of config.toml than the ports.
+    """
+    mesh = RunningMesh(folder, arguments, environment or {}, configuration)
     try:
         mesh.wait_until_ready()
         yield mesh
