@@ -54,6 +54,7 @@ from perf.micro.risk_gate import _cycles
 from perf.support.machine import core_pair, pinned_to
 from perf.support.result import Result
 from perf.topology.order_path_journal import measure_order_path
+from perf.topology.stopped_consumer import measure_stopped_consumer
 
 PLACEMENT = (
     "writer on the first core, durability agent or reader on the second; order path: client on the "
@@ -381,7 +382,7 @@ def measure_groups(bench: Bench, orders: int) -> list[Result]:
 
 
 def run(smoke: bool) -> list[Result]:
-    """Appends, groups, recovery."""
+    """Appends, groups, the order path, a consumer that stands still, recovery."""
     count = 5_000 if smoke else APPENDS
     with (
         tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tradecaptain-perf-") as shared,
@@ -396,5 +397,6 @@ def run(smoke: bool) -> list[Result]:
         bench.ring.close()
         (Path(shared) / "ring").unlink()
         results += measure_order_path(smoke=smoke)
+        results += measure_stopped_consumer(smoke=smoke)
         results += measure_recovery(Path(shared), Path(disk).absolute(), smoke=smoke)
     return results
