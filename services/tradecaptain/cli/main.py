@@ -29,6 +29,7 @@ VERBS = {
     "verify": "verify.command",
     "order": "order",
     "watch": "watch",
+    "price": "price",
     "risk": "risk",
     "journal": "journal",
     "token": "token",

@@ -1,4 +1,4 @@
-"""``tradecaptain watch …``: follow quotes, a book or an account's executions.
+"""``tradecaptain watch …``: follow quotes, a book, an option chain or an account's executions.
 
 A stream whose process dies is opened again once that process is back; executions go on behind the
 last one that was seen.
@@ -20,6 +20,7 @@ from tradecaptain.api.marketdata.v1 import marketdata_pb2, marketdata_pb2_grpc, 
 from tradecaptain.api.orderbook.v1 import orderbook_pb2, orderbook_pb2_grpc
 from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc
 from tradecaptain.api.orders.v1 import records_pb2 as order_records_pb2
+from tradecaptain.api.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 from tradecaptain.base.units import UnitScale
 from tradecaptain.cli.connection import Connection, connect
 from tradecaptain.cli.failure import CommandError
@@ -42,9 +43,12 @@ Item = tuple[str, dict[str, Any]]
 
 def register(app: typer.Typer) -> None:
     """Add the verb and the verbs below it."""
-    group = typer.Typer(help="Follow quotes, a book or executions.", no_args_is_help=True)
+    group = typer.Typer(
+        help="Follow quotes, a book, an option chain or executions.", no_args_is_help=True
+    )
     group.command("quotes")(quotes)
     group.command("book")(book)
+    group.command("chain")(chain)
     group.command("executions")(executions)
     app.add_typer(group, name="watch")
 
@@ -243,6 +247,65 @@ def _book_object(
         for side in _shown(key, sides, units, levels)
     )
     return {"instrument": units.name(key), "bids": bids, "asks": asks}
+
+
+def chain(
+    underlying: str = typer.Argument(help="What the options are on, such as ACME@XSIM."),
+    interval_ms: int = typer.Option(
+        1000, "--interval-ms", min=0, max=60_000, help="At most one in so many."
+    ),
+    account: str = _ACCOUNT,
+    count: int = _COUNT,
+    json: bool = _JSON,
+) -> None:
+    """Follow values and greeks of the options on an underlying."""
+    request = pricing_pb2.StreamOptionChainRequest(underlying=underlying, interval_ms=interval_ms)
+    contracts: list[pricing_pb2.ChainContract] = []
+    with connect(account) as connection:
+        stub = pricing_pb2_grpc.PricingServiceStub(connection.channel)
+
+        def items() -> Iterable[Item]:
+            for response in open_again(_caller(connection, stub.StreamOptionChain), request):
+                if response.contracts:
+                    contracts[:] = response.contracts
+                if response.HasField("values"):
+                    yield (
+                        _chain_text(contracts, response.values),
+                        _chain_object(contracts, response.values),
+                    )
+
+        _tell("chains", items(), count, json=json)
+
+
+def _chain_text(
+    contracts: Iterable[pricing_pb2.ChainContract], values: pricing_pb2.ChainValues
+) -> str:
+    lines = [f"underlying {values.underlying_price:g}{' (stale)' if values.stale else ''}"]
+    columns = values.values
+    for index, contract in enumerate(contracts):
+        lines.append(
+            f"{contract.instrument:28} {columns.value[index]:10.4f}"
+            f"  delta {columns.delta[index]:+.4f}  gamma {columns.gamma[index]:.5f}"
+            f"  vega {columns.vega[index]:9.4f}  theta {columns.theta[index]:+10.4f}"
+        )
+    return "\n".join(lines)
+
+
+def _chain_object(
+    contracts: Iterable[pricing_pb2.ChainContract], values: pricing_pb2.ChainValues
+) -> dict[str, Any]:
+    names = ("value", "delta", "gamma", "vega", "theta", "rho")
+    rows = [
+        {"instrument": contract.instrument, "volatility": values.volatility[index]}
+        | {name: getattr(values.values, name)[index] for name in names}
+        for index, contract in enumerate(contracts)
+    ]
+    return {
+        "underlying_price": values.underlying_price,
+        "sequence": values.sequence,
+        "stale": values.stale,
+        "options": rows,
+    }
 
 
 def executions(account: str = _ACCOUNT, count: int = _COUNT, json: bool = _JSON) -> None:

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
 
 import grpc
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.instruments.v1 import instruments_pb2_grpc
 from tradecaptain.api.marketdata.v1 import marketdata_pb2_grpc
 from tradecaptain.api.orderbook.v1 import orderbook_pb2_grpc
 from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc, records_pb2
-from tradecaptain.api.pricing.v1 import bonds_pb2_grpc, indicators_pb2_grpc, pricing_pb2_grpc
+from tradecaptain.api.pricing.v1 import (
+    bonds_pb2_grpc,
+    indicators_pb2_grpc,
+    option_families_pb2,
+    options_pb2,
+    options_pb2_grpc,
+    pricing_pb2_grpc,
+    surface_pb2_grpc,
+)
 from tradecaptain.api.risk.v1 import risk_pb2_grpc
+from tradecaptain.base.columns import (
+    OPTION_INPUT_COLUMNS,
+    OPTION_VALUE_COLUMNS,
+    build_block,
+    view_block,
+)
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.client.decimals import Units
 from tradecaptain.client.service import Service
@@ -34,9 +50,10 @@ _OPTIONS: Final = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
 class Client:
     """Typed access to every service, with the token of one principal.
 
-    ``orders``, ``market_data``, ``instruments``, ``books``, ``pricing`` and ``risk`` offer the
-    methods of the contract. :meth:`submit` and :meth:`executions` add what a client of an order
-    gateway has to get right: idempotent retries, and streams that resume without a gap.
+    ``orders``, ``market_data``, ``instruments``, ``books``, ``pricing``, ``options``, ``surfaces``,
+    ``bonds``, ``indicators`` and ``risk`` offer the methods of the contract. :meth:`submit` and
+    :meth:`executions` add what a client of an order gateway has to get right: idempotent retries,
+    and streams that resume without a gap; :meth:`price_columns` prices arrays.
     """
 
     def __init__(
@@ -67,6 +84,8 @@ class Client:
         self.books = service(orderbook_pb2_grpc.OrderBookServiceStub(self._channel))
         self.bonds = service(bonds_pb2_grpc.BondServiceStub(self._channel))
         self.indicators = service(indicators_pb2_grpc.IndicatorServiceStub(self._channel))
+        self.options = service(options_pb2_grpc.OptionServiceStub(self._channel))
+        self.surfaces = service(surface_pb2_grpc.SurfaceServiceStub(self._channel))
         self.pricing = service(pricing_pb2_grpc.PricingServiceStub(self._channel))
         self.risk = service(risk_pb2_grpc.RiskServiceStub(self._channel))
 
@@ -167,6 +186,32 @@ class Client:
                     raise
                 failures += 1
                 await asyncio.sleep(min(0.05 * 2**failures, 2.0))
+
+    async def price_columns(
+        self,
+        columns: Mapping[str, ArrayLike],
+        *,
+        model: str = "black_scholes",
+        depth: str = "greeks",
+        timeout: float | None = None,
+    ) -> Mapping[str, NDArray[Any]]:
+        """Values, greeks and statuses of up to 200,000 options as arrays, in one call.
+
+        ``columns`` are right (1 call, 2 put), spot, strike, time_years, volatility and, if not
+        zero, interest_rate and dividend_yield; a single number stands for all options. ``model`` is
+        black_scholes, black76, bachelier or american, ``depth`` value, greeks or all_greeks. The
+        result has read-only arrays by name: ``status`` (numbers of OptionStatus), ``value``,
+        ``delta`` …; what can't be priced is NaN. Raises ``ValueError`` for columns that don't fit.
+        """
+        arrays = np.broadcast_arrays(*(np.atleast_1d(column) for column in columns.values()))
+        named = dict(zip(columns, arrays, strict=True))
+        request = options_pb2.PriceOptionBlockRequest(
+            block=build_block(OPTION_INPUT_COLUMNS, {}, named),
+            model=_enum(options_pb2.OptionModel, "OPTION_MODEL_", model),
+            depth=_enum(option_families_pb2.OptionDepth, "OPTION_DEPTH_", depth),
+        )
+        answer = await self.options.PriceOptionBlock(request, timeout=timeout)
+        return view_block(OPTION_VALUE_COLUMNS, answer.block).columns
 
     async def _settled(self, call: Callable[[Any], Awaitable[Any]], request: Any) -> Any:
         """The answer to an idempotent request, sent again while its outcome is unknown."""

@@ -197,7 +197,12 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
 
     def _chain(self, name: str) -> OptionChain:
         """The chain on an instrument, or on the one whose flow it takes."""
-        instrument = self._reference.named(name)
+        try:
+            instrument = self._reference.named(name)
+        except TradeCaptainError as error:
+            raise TradeCaptainError(
+                error.reason, error.message, field="underlying", observed=name
+            ) from error
         for underlying_id in (instrument.instrument_id, instrument.mirror_of):
             if underlying_id in self.chains:
                 return self.chains[underlying_id]

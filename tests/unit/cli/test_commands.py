@@ -74,6 +74,15 @@ def test_a_second_up_says_where_the_first_is(run: RunPaths) -> None:
         (("token",), "there are no tokens"),
         (("order", "list"), "nothing is running"),
         (("watch", "quotes", "ACME@XSIM"), "nothing is running"),
+        (("price", "option", "call", "100", "95", "1", "0.2"), "nothing is running"),
+        (("price", "option", "sideways", "100", "95", "1", "0.2"), "'sideways' isn't known"),
+        (("price", "exotic", "astrology", "spot=1"), "'astrology' isn't known"),
+        (("price", "exotic", "quanto", "moon=1"), "there is no term 'moon'"),
+        (("price", "exotic", "quanto", "spot"), "'spot' isn't name=value"),
+        (("price", "exotic", "quanto", "spot=much"), "spot: 'much' isn't a number"),
+        (("price", "exotic", "quanto", "right=left"), "right can't be 'left'"),
+        (("price", "simulate", "european", "spot=1", "right=call"), "nothing is running"),
+        (("price", "portfolio", "X=1", "--spots", "1,two"), "1,two: 'two' isn't a number"),
     ],
 )
 def test_a_refusal_says_what_is_wrong_and_what_to_do(

@@ -292,6 +292,7 @@ async def test_the_list_tells_what_each_family_takes(tmp_path: Path) -> None:
         ("double_barrier", {"high_barrier": 70.0}, "high_barrier", reasons.REASON_MODEL_DOMAIN),
         ("compound", {"later_time_years": 0.2}, "later_time_years", reasons.REASON_MODEL_DOMAIN),
         ("arithmetic_asian", {"volatility": 20.0}, "volatility", reasons.REASON_MODEL_DOMAIN),
+        ("exchange", {"quantity": math.nan}, "quantity", reasons.REASON_MODEL_DOMAIN),
         ("levy_asian", {"elapsed_years": -1.0}, "elapsed_years", reasons.REASON_MODEL_DOMAIN),
     ],
 )  # fmt: skip
@@ -497,6 +498,7 @@ async def test_listed_options_are_valued_at_their_quote(tmp_path: Path) -> None:
     ("change", "field"),
     [
         ({"quantities": [1.0]}, "quantities"),
+        ({"quantities": [1.0, math.inf, 1.0]}, "quantities[1]"),
         ({"columns": None}, ""),
         ({"listed": [{"instrument": "ACME@XSIM", "quantity": 1.0}]}, ""),
         ({"spot_factors": [0.0]}, "spot_factors[0]"),

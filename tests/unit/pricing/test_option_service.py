@@ -223,7 +223,7 @@ async def test_an_american_knock_out_is_worth_less_than_the_option_and_more_than
     tmp_path: Path,
 ) -> None:
     barrier = options_pb2.AmericanBarrier(
-        price=80.0, kind=option_families_pb2.BARRIER_KIND_DOWN_OUT
+        level=80.0, kind=option_families_pb2.BARRIER_KIND_DOWN_OUT
     )
     request = options_pb2.PriceAmericanOptionRequest(option=PUT_OPTION, barrier=barrier)
     async with serving(tmp_path) as caller:
@@ -271,7 +271,7 @@ def paying(*times_and_amounts: tuple[float, float], **fields: Any) -> dict[str, 
 
 
 def knocked(price: float, kind: int, rebate: float = 0.0) -> dict[str, Any]:
-    return {"barrier": {"price": price, "kind": kind, "rebate": rebate}}
+    return {"barrier": {"level": price, "kind": kind, "rebate": rebate}}
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def knocked(price: float, kind: int, rebate: float = 0.0) -> dict[str, Any]:
         ("PriceAmericanOption", changed(spot=0.0), "option.spot"),
         ("PriceAmericanOption", {"boundary_times_years": [0.0]}, "boundary_times_years[0]"),
         ("PriceAmericanOption", {"boundary_times_years": [2000.0]}, "boundary_times_years"),
-        ("PriceAmericanOption", knocked(1e60, 1), "barrier.price"),
+        ("PriceAmericanOption", knocked(1e60, 1), "barrier.level"),
         ("PriceAmericanOption", knocked(90.0, 0), "barrier.kind"),
         ("PriceAmericanOption", knocked(90.0, 2, 1e60), "barrier.rebate"),
         ("PriceDividendOption", changed(exercise_style=3), "option.exercise_style"),
@@ -290,6 +290,8 @@ def knocked(price: float, kind: int, rebate: float = 0.0) -> dict[str, Any]:
         ("PriceDividendOption", paying((0.5, 1.0), (0.4, 1.0)), "dividends[1].time_years"),
         ("PriceDividendOption", paying((0.5, 200.0), model=2), "dividends"),
         ("PriceDividendOption", paying((0.5, 0.0)), "dividends[0].amount"),
+        ("PriceDividendOption", changed(time_years=0.0), "option.volatility"),
+        ("PriceDividendOption", changed(strike=1e30), "option.strike"),
         ("PriceDividendOption", {"nodes": 7}, "nodes"),
         ("PriceDividendOption", {"nodes": 5000}, "nodes"),
     ],

@@ -22,6 +22,8 @@ from tradecaptain.pricing.worker_pool import Steps
 FloatArray = npt.NDArray[np.float64]
 
 NODES: Final = 801
+_DEVIATION_MIN: Final = 1e-4
+_MONEYNESS_MAX: Final = 12.0
 BARRIER_KINDS: Final[dict[int, float]] = {
     option_families_pb2.BARRIER_KIND_DOWN_IN: columns.DOWN_IN,
     option_families_pb2.BARRIER_KIND_DOWN_OUT: columns.DOWN_OUT,
@@ -123,10 +125,10 @@ def _price_barrier(
     if request.accuracy:
         raise invalid("accuracy", "options with a barrier have the accuracy of the grid")
     found = american_barrier.price(
-        contract, barrier.price, BARRIER_KINDS[barrier.kind], barrier.rebate
+        contract, barrier.level, BARRIER_KINDS[barrier.kind], barrier.rebate
     )
     if found.status == statuses.INVALID_BARRIER:
-        raise outside_domain("barrier.price", statuses.RULES[found.status][1], barrier.price)
+        raise outside_domain("barrier.level", statuses.RULES[found.status][1], barrier.level)
     if found.status == statuses.INVALID_AMOUNT:
         raise outside_domain("barrier.rebate", statuses.RULES[found.status][1], barrier.rebate)
     _refuse_status(found.status, request.option)
@@ -145,6 +147,7 @@ def price_dividend(
     contract = contract_of(request.option, is_american=is_american)
     dividends = [CashDividend(item.time_years, item.amount) for item in request.dividends]
     _check_dividends(contract, dividends)
+    _check_grid(contract)
     model, nodes = _MODELS[request.model], request.nodes or NODES
     found = american_dividends.price(contract, dividends, model, nodes)
     if found.status in _DIVIDEND_FIELDS:
@@ -164,6 +167,17 @@ def price_dividend(
         rho=rho,
     )
     return options_pb2.PriceDividendOptionResponse(value=value, error=found.error)
+
+
+def _check_grid(contract: Contract) -> None:
+    """Refuse what a grid of spots can't hold."""
+    deviation = contract.volatility * math.sqrt(contract.time_years)
+    if not deviation >= _DEVIATION_MIN:
+        rule = f"volatility times the root of time must be {_DEVIATION_MIN:g} or more"
+        raise outside_domain("option.volatility", rule, contract.volatility)
+    if not abs(math.log(contract.spot / contract.strike)) <= _MONEYNESS_MAX:
+        rule = f"the strike must lie within a factor of e^{_MONEYNESS_MAX:g} of the spot"
+        raise outside_domain("option.strike", rule, contract.strike)
 
 
 def _check_dividends(contract: Contract, dividends: list[CashDividend]) -> None:

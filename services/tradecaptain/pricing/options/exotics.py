@@ -94,7 +94,7 @@ def _number(field: str, given: dict[str, Any], terms: Terms, place: str) -> floa
     if field == STRIKE and given.get(AVERAGE_STRIKE):
         return _filler(field, given)
     if terms.is_required(field):
-        raise invalid(f"{place}.{field}", f"{terms.name} takes a {field}")
+        raise invalid(f"{place}.{field}", f"{terms.name} needs {field}")
     default = terms.defaults[field]
     return float(given.get(default, 0.0)) if isinstance(default, str) else default
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -42,6 +43,8 @@ class ListedOptions:
         now_ns = self._clock.now_ns()
         for index, position in enumerate(positions):
             option = self._option(position.instrument, f"listed[{index}].instrument")
+            if not math.isfinite(position.quantity):
+                raise invalid(f"listed[{index}].quantity", "quantities must be finite")
             family = _FAMILY_OF_STYLE[option.exercise_style]
             columns.setdefault(family, []).append(self._inputs(option, now_ns))
             quantities.setdefault(family, []).append(position.quantity)

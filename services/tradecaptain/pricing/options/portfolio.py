@@ -69,7 +69,11 @@ def part_of_request(request: options_pb2.RevaluePortfolioRequest) -> Part:
             limit=inputs.shape[1],
             observed=len(request.quantities),
         )
-    return Part(family, inputs, np.array(request.quantities))
+    quantities = np.array(request.quantities)
+    wrong = np.flatnonzero(~np.isfinite(quantities))
+    if wrong.size:
+        raise invalid(f"quantities[{int(wrong[0])}]", "quantities must be finite")
+    return Part(family, inputs, quantities)
 
 
 def portfolio_of(request: options_pb2.RevaluePortfolioRequest, parts: Sequence[Part]) -> Portfolio:

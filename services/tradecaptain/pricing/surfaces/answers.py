@@ -15,6 +15,8 @@ from tradecaptain.pricing.refusals import invalid, unequal
 from tradecaptain.pricing.surfaces.quotes import Smile, parity_of, smile_of
 from tradecaptain.pricing.worker_pool import Steps
 
+_THETA_MIN = 1e-30
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -73,7 +75,7 @@ def fit_surface(
 
 def _variance_at_the_money(item: SviSlice) -> float:
     """Theta of SSVI: what the expiry's own slice has there, which no single quote decides."""
-    return max(float(item.total_variance(np.zeros(1))[0]), 1e-8)
+    return max(float(item.total_variance(np.zeros(1))[0]), _THETA_MIN)
 
 
 def check_surface(

@@ -17,6 +17,8 @@ FloatArray = npt.NDArray[np.float64]
 
 POINTS_MIN = 5
 """A slice has five parameters."""
+SPAN_MIN = 1e-4
+"""Log-moneyness between the outermost strikes: nearer ones tell nothing of a smile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ def smile_of(expiry: surface_pb2.ExpiryQuotes, place: str) -> Smile:
         raise outside_domain(
             f"{place}.strikes", f"a slice takes {POINTS_MIN} strikes with a volatility"
         )
+    if float(np.ptp(smile.moneyness)) < SPAN_MIN:
+        raise outside_domain(f"{place}.strikes", f"strikes must span {SPAN_MIN:g} of the forward")
     return smile
 
 

@@ -303,11 +303,11 @@ class AmericanBarrier(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    PRICE_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     REBATE_FIELD_NUMBER: _builtins.int
-    price: _builtins.float
-    """The price that must be touched."""
+    level: _builtins.float
+    """Price of the underlying that must be touched."""
     kind: _option_families_pb2.BarrierKind.ValueType
     """Its side and effect."""
     rebate: _builtins.float
@@ -315,13 +315,13 @@ class AmericanBarrier(_message.Message):
     def __init__(
         self,
         *,
-        price: _builtins.float = ...,
+        level: _builtins.float = ...,
         kind: _option_families_pb2.BarrierKind.ValueType = ...,
         rebate: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "price", b"price", "rebate", b"rebate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "level", b"level", "rebate", b"rebate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -480,7 +480,7 @@ class PriceDividendOptionResponse(_message.Message):
     """What the grid's extrapolation changed: a bound of the error in practice; zero by closed form."""
     @_builtins.property
     def value(self) -> _pricing_pb2.OptionValue:
-        """Value and greeks."""
+        """Value and greeks; vega or rho is NaN at the edge of the domain, where a step leaves it."""
 
     def __init__(
         self,
