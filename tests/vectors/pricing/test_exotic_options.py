@@ -98,6 +98,14 @@ def test_other_spellings_mean_the_same(
     assert (result.passed, list(result.failures)) == (len(cases), [])
 
 
+def test_expiries_of_a_chooser_may_be_counted_as_quantlib_counts_them(tmp_path: Path) -> None:
+    (case,) = (case for case in FAMILIES["chooser"]["cases"] if case["kind"] == "complex")
+    choice = case["choose_t"]
+    later = {**case, "call_t": case["call_t"] + choice, "put_t": case["put_t"] + choice}
+    assert judge(tmp_path, "chooser", later).passed == 1
+    assert judge(tmp_path, "chooser", {**later, "value": case["value"] + 0.001}).passed == 0
+
+
 def test_values_outside_a_domain_fail_with_the_rule(tmp_path: Path) -> None:
     case = {**FAMILIES["two_asset_min_max_spread"]["cases"][0], "rho": 1.5}
     result = judge(tmp_path, "two_asset_min_max_spread", case)

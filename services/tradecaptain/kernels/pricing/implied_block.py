@@ -61,7 +61,11 @@ from tradecaptain.kernels.pricing.implied_volatility import (
     black_implied_volatility,
     price_status,
 )
-from tradecaptain.kernels.pricing.lognormal_block import input_rows, is_unusual
+from tradecaptain.kernels.pricing.lognormal_block import (
+    input_rows,
+    is_unusual,
+    telling_bits,
+)
 from tradecaptain.kernels.pricing.status import INVALID_YIELD, OK
 from tradecaptain.kernels.pricing.validity import (
     PRICE_MAX,
@@ -272,18 +276,33 @@ def solve_near(work: int, end: int) -> None:
 
 
 @inline_always
-def excess_pass(rows: Any, scratch: Any, count: int, anchor: int) -> None:
-    """What the price exceeds its intrinsic value by, and the most that it could."""
+def excess_pass(rows: Any, scratch: Any, count: int, anchor: int) -> bool:
+    """What the price exceeds its intrinsic value by, and the most that it could.
+
+    Returns whether any input is unusual, but for the prices, which are told by their results.
+    """
     right, spot, strike, time, price, rate, dividend_yield = rows
     _, excesses, maxima, _ = scratch
+    windows = rates = rights = 0
     for index in range(count):
         years = time[index]
+        bits = telling_bits(
+            right[index],
+            spot[index],
+            strike[index],
+            years,
+            years,
+            rate[index],
+            dividend_yield[index],
+        )
+        windows, rates, rights = windows | bits[0], rates | bits[1], rights | bits[2]
         spot_change = spot[index] * fast_expm1(-dividend_yield[index] * years, anchor)
         strike_change = strike[index] * fast_expm1(-rate[index] * years, anchor)
         # The difference of the discounted prices without the rounding of either.
         intrinsic = (spot[index] - strike[index]) + (spot_change - strike_change)
         excesses[index] = price[index] - max(right[index] * intrinsic, 0.0)
         maxima[index] = min(spot[index] + spot_change, strike[index] + strike_change)
+    return is_unusual(windows, rates, rights)
 
 
 @inline_always
@@ -396,9 +415,7 @@ def black_implied_volatilities(inputs: Any, status: Any, outputs: Any) -> None:
     for start in range(0, inputs.shape[1], CHUNK):
         count = min(CHUNK, inputs.shape[1] - start)
         rows = input_rows(inputs, start, count)
-        # The row of prices is checked by its results, so the time stands in for the volatility.
-        unusual = is_unusual(rows[0], rows[1], rows[2], rows[3], rows[3], rows[5], rows[6], count)
-        excess_pass(rows, scratch, count, 2 * start)
+        unusual = excess_pass(rows, scratch, count, 2 * start)
         other_count = share_pass(rows, scratch, count, 2 * start + 1)
         near_count, wing_count, body_count = sort_pass(scratch, work, count)
         wing = in_lanes(near_count)

@@ -40,7 +40,11 @@ from tradecaptain.kernels.pricing.implied_volatility import (
     bachelier_implied_volatility,
     price_status,
 )
-from tradecaptain.kernels.pricing.lognormal_block import input_rows, is_unusual
+from tradecaptain.kernels.pricing.lognormal_block import (
+    input_rows,
+    is_unusual,
+    telling_bits,
+)
 from tradecaptain.kernels.pricing.status import OK
 from tradecaptain.kernels.pricing.validity import PRICE_MAX, normal_status
 from tradecaptain.kernels.pricing.vector import fast_expm1
@@ -79,8 +83,12 @@ def normal_deviation(value: float, gap: float) -> float:
 def normal_pass(rows: Any, volatilities: Any, count: int, anchor: int) -> int:
     """Volatilities of the normal model; returns how many options aren't ordinary."""
     right, forward, strike, time, price, rate, _ = rows
-    other_count = 0
+    other_count = windows = rates = rights = 0
     for index in range(count):
+        # Prices here may be zero or negative: only what all models share is looked at.
+        years = time[index]
+        bits = telling_bits(right[index], years, years, years, years, rate[index], rate[index])
+        windows, rates, rights = windows | bits[0], rates | bits[1], rights | bits[2]
         gap = right[index] * (forward[index] - strike[index])
         # The change of the price first: at no rate it is left as it is.
         growth = price[index] * fast_expm1(rate[index] * time[index], anchor)
@@ -91,7 +99,7 @@ def normal_pass(rows: Any, volatilities: Any, count: int, anchor: int) -> int:
         other_count += 0 if is_ordinary else 1
         solved = normal_deviation(value, abs(gap)) / np.sqrt(max(time[index], TIME_MIN))
         volatilities[index] = solved if is_ordinary else math.nan
-    return other_count
+    return other_count > 0 or is_unusual(windows, rates, rights)
 
 
 @kernel(numba.void(BLOCK_TYPE, STATUS_TYPE, BLOCK_TYPE, numba.int64, numba.int64))
@@ -121,7 +129,5 @@ def bachelier_implied_volatilities(inputs: Any, status: Any, outputs: Any) -> No
         count = min(CHUNK, inputs.shape[1] - start)
         rows = input_rows(inputs, start, count)
         place = outputs.ctypes.data + ROW_BYTES * (VALUE * outputs.shape[1] + start)
-        # Prices here may be zero or negative: only what all models share is looked at.
-        unusual = is_unusual(rows[0], rows[3], rows[3], rows[3], rows[3], rows[5], rows[5], count)
-        if normal_pass(rows, floats_at(place, count), count, start) > 0 or unusual:
+        if normal_pass(rows, floats_at(place, count), count, start):
             settle_normal_chunk(inputs, status, outputs, start, count)

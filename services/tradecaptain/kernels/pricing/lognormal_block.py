@@ -2,9 +2,9 @@
 
 A block is worked on in chunks that stay in the first-level cache, each in four short passes over
 scratch on the stack: discounting, deviates, density, results. A pass fits into the registers, and
-its turns don't depend on each other; one long loop spills and waits. A fifth pass looks at the
-inputs of the chunk by their bits, and only where something is unusual each option is asked for its
-status (``validity``). The benchmark ``pricing`` shows what that gains.
+its turns don't depend on each other; one long loop spills and waits. The first one
+looks at the inputs by their bits on the way, and only where something is unusual each option of the
+chunk is asked for its status (``validity``). The benchmark ``pricing`` shows what that gains.
 
 With 7 rows of inputs the underlying is a spot with a row of yields; with 6 it is a forward, which
 is a spot whose yield is the rate, but for rho. Error of a value: below 2e-15 of the larger of the
@@ -47,21 +47,15 @@ from tradecaptain.kernels.pricing.columns import (
     YIELD,
 )
 from tradecaptain.kernels.pricing.elementary import (
+    EXPONENT_SHIFT,
     INVERSE_ROOT_TWO_PI,
     LOG2_E,
+    ONE_BITS,
     bits_float,
     float_bits,
     multiply_add,
 )
-from tradecaptain.kernels.pricing.validity import (
-    DEVIATION_MIN,
-    PRICE_MAX,
-    PRICE_MIN,
-    RATE_MAX,
-    TIME_MAX,
-    VOLATILITY_MAX,
-    settle_chunk,
-)
+from tradecaptain.kernels.pricing.validity import DEVIATION_MIN, settle_chunk
 from tradecaptain.kernels.pricing.vector import (
     MAGNITUDE,
     SIGN_BIT,
@@ -78,85 +72,73 @@ ROW_BYTES: Final = 8
 # exp(-26 ** 2 / 2) is 1e-147; further out products would become subnormal, which is slow.
 DEVIATE_END: Final = 26.0
 GAUSS_POWER: Final = -0.5 * LOG2_E
-PRICE_MIN_BITS: Final = float_bits(PRICE_MIN)
-PRICE_MAX_BITS: Final = float_bits(PRICE_MAX)
-TIME_MAX_BITS: Final = float_bits(TIME_MAX)
-VOLATILITY_MAX_BITS: Final = float_bits(VOLATILITY_MAX)
-RATE_MAX_BITS: Final = float_bits(RATE_MAX)
-ONE_BITS: Final = float_bits(1.0)
-# Of rate times time; what lies between this and the limit of ``validity`` is looked at closely.
-POWER_MAX_BITS: Final = float_bits(440.0)
-CLEAN_MIN_BITS: Final = float_bits(1e-12)
+# What is looked at no more closely: prices from 2^-32 to 2^32, times up to 2^7, volatilities up to
+# 2^6 (these two from below 1e-17 on), and rates within 2, so that no power of a discount factor
+# exceeds 2^8. Each window spans 64 powers of two, which the top six bits of a float64 less its
+# lower end tell.
+WINDOW_MASK: Final = -(1 << (EXPONENT_SHIFT + 6))
+PRICE_WINDOW: Final = float_bits(2.0**-32)
+TIME_WINDOW: Final = float_bits(2.0**-57)
+VOLATILITY_WINDOW: Final = float_bits(2.0**-58)
+# This bit of a float64 is set from 2 on, and for NaN.
+RATE_MASK: Final = 1 << 62
 
 
 @inline_always
-def is_unusual(
-    right: Any,
-    spot: Any,
-    strike: Any,
-    time: Any,
-    volatility: Any,
-    rate: Any,
-    dividend_yield: Any,
-    count: int,
-) -> bool:
-    """Whether any option of a chunk may be outside the domain or without time or volatility.
+def telling_bits(
+    right: float,
+    spot: float,
+    strike: float,
+    time: float,
+    volatility: float,
+    rate: float,
+    dividend_yield: float,
+) -> tuple[int, int, int]:
+    """Bits that an ordinary option leaves clear under the masks of ``is_unusual``."""
+    windows = (float_bits(spot) - PRICE_WINDOW) | (float_bits(strike) - PRICE_WINDOW)
+    windows |= float_bits(time) - TIME_WINDOW
+    windows |= float_bits(volatility) - VOLATILITY_WINDOW
+    return windows, float_bits(rate) | float_bits(dividend_yield), float_bits(right) ^ ONE_BITS
 
-    A float64 above zero orders as its bits do, with infinity and NaN above all numbers, and one
-    below zero has bits below zero. So the extremes of the bits over the chunk say it all.
+
+@inline_always
+def is_unusual(windows: int, rates: int, rights: int) -> bool:
+    """Whether any option that these bits were collected from may be outside the domain.
+
+    Or without time or volatility, or merely very large or small: each must then be looked at.
     """
-    price_low, price_high = PRICE_MIN_BITS, PRICE_MIN_BITS
-    time_low, time_high = CLEAN_MIN_BITS, CLEAN_MIN_BITS
-    volatility_low, volatility_high = CLEAN_MIN_BITS, CLEAN_MIN_BITS
-    rate_high = power_high = other_rights = 0
-    for index in range(count):
-        spot_bits, strike_bits = float_bits(spot[index]), float_bits(strike[index])
-        time_bits, volatility_bits = float_bits(time[index]), float_bits(volatility[index])
-        price_low = min(price_low, min(spot_bits, strike_bits))
-        price_high = max(price_high, max(spot_bits, strike_bits))
-        time_low, time_high = min(time_low, time_bits), max(time_high, time_bits)
-        volatility_low = min(volatility_low, volatility_bits)
-        volatility_high = max(volatility_high, volatility_bits)
-        rate_bits = float_bits(rate[index]) & MAGNITUDE
-        larger_bits = max(rate_bits, float_bits(dividend_yield[index]) & MAGNITUDE)
-        rate_high = max(rate_high, larger_bits)
-        # The sum of bits is the logarithm of the product, at most an eighth of it too low.
-        power_high = max(power_high, larger_bits + (time_bits - ONE_BITS))
-        other_rights |= (float_bits(right[index]) & MAGNITUDE) ^ ONE_BITS
-    return not (
-        price_low >= PRICE_MIN_BITS
-        and price_high <= PRICE_MAX_BITS
-        and time_low >= CLEAN_MIN_BITS
-        and time_high <= TIME_MAX_BITS
-        and volatility_low >= CLEAN_MIN_BITS
-        and volatility_high <= VOLATILITY_MAX_BITS
-        and rate_high <= RATE_MAX_BITS
-        and power_high <= POWER_MAX_BITS
-        and other_rights == 0
-    )
+    return ((windows & WINDOW_MASK) | (rates & RATE_MASK) | (rights & MAGNITUDE)) != 0
 
 
 @inline_always
-def discount_pass(
-    spot: Any,
-    strike: Any,
-    time: Any,
-    volatility: Any,
-    rate: Any,
-    dividend_yield: Any,
-    scratch: Any,
-    count: int,
-    anchor: int,
-) -> None:
-    """Root of time, deviation, and both prices discounted."""
-    roots, deviations, spot_legs, strike_legs, _, _, _ = scratch
+def discount_pass(rows: Any, scratch: Any, keeps_roots: bool, count: int, anchor: int) -> bool:
+    """Root of time, deviation, and both prices discounted; returns whether any option is unusual.
+
+    The bits are collected here because this pass brings the inputs into the first-level cache, and
+    has work to do meanwhile.
+    """
+    right, spot, strike, time, volatility, rate, dividend_yield = rows
+    deviations, spot_legs, strike_legs, _, _, roots = scratch
+    windows = rates = rights = 0
     for index in range(count):
+        bits = telling_bits(
+            right[index],
+            spot[index],
+            strike[index],
+            time[index],
+            volatility[index],
+            rate[index],
+            dividend_yield[index],
+        )
+        windows, rates, rights = windows | bits[0], rates | bits[1], rights | bits[2]
         root = np.sqrt(time[index])
-        roots[index] = root
+        if keeps_roots:
+            roots[index] = root
         deviations[index] = max(volatility[index] * root, DEVIATION_MIN)
         binary_time = time[index] * in_register(-LOG2_E, anchor)
         spot_legs[index] = spot[index] * fast_exp2(dividend_yield[index] * binary_time, anchor)
         strike_legs[index] = strike[index] * fast_exp2(rate[index] * binary_time, anchor)
+    return is_unusual(windows, rates, rights)
 
 
 @inline_always
@@ -170,8 +152,8 @@ def deviate_pass(
     count: int,
     anchor: int,
 ) -> None:
-    """``d1`` and ``d2``; one division serves the logarithm and the deviation."""
-    _, deviations, _, _, first_deviates, second_deviates, _ = scratch
+    """``d1``; one division serves the logarithm and the deviation."""
+    deviations, _, _, first_deviates, _, _ = scratch
     for index in range(count):
         deviation = deviations[index]
         difference, total, exponent = fast_log_parts(spot[index], strike[index])
@@ -179,15 +161,13 @@ def deviate_pass(
         logarithm = fast_log_of_parts(difference * (deviation * inverse), exponent, anchor)
         carry = rate[index] - dividend_yield[index]
         moneyness = multiply_add(carry, time[index], logarithm)
-        first = multiply_add(moneyness, inverse * total, 0.5 * deviation)
-        first_deviates[index] = first
-        second_deviates[index] = first - deviation
+        first_deviates[index] = multiply_add(moneyness, inverse * total, 0.5 * deviation)
 
 
 @inline_always
 def density_pass(scratch: Any, count: int, anchor: int) -> None:
     """``S e^(-q T) exp(-d1 ** 2 / 2)``."""
-    _, _, spot_legs, _, first_deviates, _, densities = scratch
+    _, spot_legs, _, first_deviates, densities, _ = scratch
     for index in range(count):
         distance = min(abs(first_deviates[index]), in_register(DEVIATE_END, anchor))
         power = (distance * in_register(GAUSS_POWER, anchor)) * distance
@@ -198,13 +178,14 @@ def density_pass(scratch: Any, count: int, anchor: int) -> None:
 def legs_of(
     right_bits: int,
     first_deviate: float,
-    second_deviate: float,
+    deviation: float,
     spot_leg: float,
     strike_leg: float,
     density: float,
     anchor: int,
 ) -> tuple[float, float]:
     """``S e^(-q T) N(w d1)`` and ``K e^(-r T) N(w d2)``; of the right only the sign bit counts."""
+    second_deviate = first_deviate - deviation
     top1, bottom1 = fast_mills_parts(abs(first_deviate), anchor)
     top2, bottom2 = fast_mills_parts(abs(second_deviate), anchor)
     spot_tail = density * top1 / bottom1
@@ -226,13 +207,13 @@ def with_sign(number: float, right_bits: int) -> float:
 @inline_always
 def value_pass(right: Any, scratch: Any, value: Any, count: int, anchor: int) -> None:
     """Values."""
-    _, _, spot_legs, strike_legs, first_deviates, second_deviates, densities = scratch
+    deviations, spot_legs, strike_legs, first_deviates, densities, _ = scratch
     for index in range(count):
         right_bits = float_bits(right[index])
         spot_part, strike_part = legs_of(
             right_bits,
             first_deviates[index],
-            second_deviates[index],
+            deviations[index],
             spot_legs[index],
             strike_legs[index],
             densities[index],
@@ -254,12 +235,12 @@ def greeks_of(
     anchor: int,
 ) -> tuple[float, float, float, float, float, float]:
     """Value, delta, gamma, vega, theta and rho of one option of the chunk."""
-    roots, deviations, spot_legs, strike_legs, first_deviates, second_deviates, densities = scratch
+    deviations, spot_legs, strike_legs, first_deviates, densities, roots = scratch
     deviation = deviations[index]
     spot_part, strike_part = legs_of(
         right_bits,
         first_deviates[index],
-        second_deviates[index],
+        deviation,
         spot_legs[index],
         strike_legs[index],
         densities[index],
@@ -366,11 +347,10 @@ def pair_pass(rows: Any, scratch: Any, calls: Any, puts: Any, count: int, anchor
 
 
 @inline_always
-def prepare_chunk(rows: Any, start: int, count: int, scratch: Any) -> bool:
-    """All passes before the last; returns ``is_unusual``."""
-    right, spot, strike, time, volatility, rate, dividend_yield = rows
-    unusual = is_unusual(right, spot, strike, time, volatility, rate, dividend_yield, count)
-    discount_pass(spot, strike, time, volatility, rate, dividend_yield, scratch, count, 4 * start)
+def prepare_chunk(rows: Any, start: int, count: int, scratch: Any, keeps_roots: bool) -> bool:
+    """All passes before the last; returns whether any option is unusual."""
+    _, spot, strike, time, _, rate, dividend_yield = rows
+    unusual = discount_pass(rows, scratch, keeps_roots, count, 4 * start)
     deviate_pass(spot, strike, time, rate, dividend_yield, scratch, count, 4 * start + 1)
     density_pass(scratch, count, 4 * start + 2)
     return unusual
@@ -386,9 +366,8 @@ def settle_forward_rho(inputs: Any, outputs: Any, start: int, count: int) -> Non
 
 @inline_always
 def chunk_scratch() -> Any:
-    """Seven columns on the stack of the calling kernel."""
+    """Six columns on the stack of the calling kernel."""
     return (
-        stack_floats(SCRATCH),
         stack_floats(SCRATCH),
         stack_floats(SCRATCH),
         stack_floats(SCRATCH),
@@ -407,7 +386,7 @@ def lognormal_values(inputs: Any, outputs: Any, status: Any) -> int:
     for start in range(0, inputs.shape[1], CHUNK):
         count = min(CHUNK, inputs.shape[1] - start)
         rows = input_rows(inputs, start, count)
-        unusual = prepare_chunk(rows, start, count, scratch)
+        unusual = prepare_chunk(rows, start, count, scratch, False)
         place = outputs.ctypes.data + ROW_BYTES * (VALUE * outputs.shape[1] + start)
         value_pass(rows[0], scratch, floats_at(place, count), count, 4 * start + 3)
         if unusual:
@@ -424,7 +403,7 @@ def lognormal_greeks(inputs: Any, outputs: Any, status: Any) -> int:
     for start in range(0, inputs.shape[1], CHUNK):
         count = min(CHUNK, inputs.shape[1] - start)
         rows = input_rows(inputs, start, count)
-        unusual = prepare_chunk(rows, start, count, scratch)
+        unusual = prepare_chunk(rows, start, count, scratch, True)
         greek_pass(rows, scratch, greek_rows(outputs, start, count), count, 4 * start + 3)
         settle_forward_rho(inputs, outputs, start, count)
         if unusual:
@@ -444,7 +423,7 @@ def lognormal_pairs(inputs: Any, calls: Any, puts: Any, status: Any) -> int:
     for start in range(0, inputs.shape[1], CHUNK):
         count = min(CHUNK, inputs.shape[1] - start)
         rows = input_rows(inputs, start, count)
-        unusual = prepare_chunk(rows, start, count, scratch)
+        unusual = prepare_chunk(rows, start, count, scratch, True)
         call_rows, put_rows = greek_rows(calls, start, count), greek_rows(puts, start, count)
         pair_pass(rows, scratch, call_rows, put_rows, count, 4 * start + 3)
         settle_forward_rho(inputs, calls, start, count)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.kernels.pricing.columns import SPOT, TIME, VALUE, VOLATILITY
-from tradecaptain.kernels.pricing.registry import FAMILIES, evaluate
+from tradecaptain.kernels.pricing.families.table import FAMILIES
+from tradecaptain.kernels.pricing.registry import evaluate
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -39,7 +40,8 @@ def revalue(
     option is worth its intrinsic value. An option without a value in a scenario (see ``status``)
     makes the portfolio's NaN there. Raises ``ValueError`` where shapes don't fit.
     """
-    if family_name not in FAMILIES:
+    family = FAMILIES.get(family_name)
+    if family is None:
         raise ValueError(f"no family {family_name!r}; there are {', '.join(FAMILIES)}")
     if inputs.ndim != 2 or quantities.shape != inputs.shape[1:]:
         raise ValueError("quantities must have one number for each option")
@@ -47,6 +49,16 @@ def revalue(
         raise ValueError("scenarios must have three rows: spot factor, volatility shift, years")
     count = scenarios.shape[1]
     values, invalid_counts = np.empty(count), np.empty(count, dtype=np.int64)
+    revaluation = family.kernels().revaluation
+    if revaluation is not None:
+        if inputs.shape[0] != len(family.inputs):
+            raise ValueError(f"{family_name} takes {len(family.inputs)} rows of inputs")
+        columns = [
+            np.ascontiguousarray(part, np.float64) for part in (inputs, quantities, scenarios)
+        ]
+        with np.errstate(all="ignore"):
+            revaluation(*columns, values, invalid_counts)
+        return Revaluation(values, invalid_counts)
     shifted = inputs.copy()
     for index in range(count):
         factor, shift, years = scenarios[:, index].tolist()

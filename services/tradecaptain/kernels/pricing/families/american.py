@@ -1,0 +1,17 @@
+"""American options, at the standard accuracy."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from tradecaptain.kernels.pricing import american
+from tradecaptain.kernels.pricing.family import FloatArray, Kernels, Outcome
+
+
+def _solve(inputs: FloatArray, rows: int) -> Outcome:
+    outcome = american.price(inputs, rows=rows)
+    return Outcome(outcome.values, outcome.status, int(np.count_nonzero(outcome.status)))
+
+
+KERNELS: Final = {"american": Kernels(solve=_solve)}

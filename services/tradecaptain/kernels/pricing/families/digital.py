@@ -1,0 +1,17 @@
+"""Digital and gap options."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tradecaptain.kernels.pricing import digital, validity
+from tradecaptain.kernels.pricing.family import Kernels
+
+KERNELS: Final = {
+    name: Kernels(check=validity.check_lognormal, greeks=greeks)
+    for name, greeks in (
+        ("cash_or_nothing", digital.cash_or_nothing_columns),
+        ("asset_or_nothing", digital.asset_or_nothing_columns),
+        ("gap", digital.gap_columns),
+    )
+}
