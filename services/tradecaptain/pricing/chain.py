@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.instruments import Instrument
-from tradecaptain.kernels.pricing import columns, registry
+from tradecaptain.kernels.pricing import columns
+from tradecaptain.kernels.pricing.lognormal_block import lognormal_greeks
 from tradecaptain.pricing.volatility import VolatilityBook
 
 YEAR_NS: Final = 365 * 24 * 3600 * 1_000_000_000
@@ -130,7 +131,8 @@ class OptionChain:
         if self._snapshot is None:
             self._inputs[columns.SPOT] = self._quote.price
             self._inputs[columns.TIME] = np.maximum(self._expiry_ns - now_ns, 0) / YEAR_NS
-            outcome = registry.evaluate("black_scholes", self._inputs)
+            outputs = np.empty((columns.GREEK_ROWS, len(self.options)))
+            lognormal_greeks(self._inputs, outputs, np.empty(len(self.options), np.int64))
             volatility = self._inputs[columns.VOLATILITY].copy()
-            self._snapshot = ChainSnapshot(self._quote, now_ns, volatility, outcome.outputs)
+            self._snapshot = ChainSnapshot(self._quote, now_ns, volatility, outputs)
         return self._snapshot

@@ -24,10 +24,10 @@ class PricingConfig(ServiceConfig):
     stale_after_ms: int = Field(default=5_000, ge=10, le=3_600_000)
     """A chain whose underlying hasn't ticked for so long is marked stale."""
     inline_options: int = Field(default=2_048, ge=1, le=100_000)
-    """Larger batches are priced on a thread of their own, so that they don't delay others."""
-    batch_workers: int = Field(default=1, ge=1, le=64)
-    """Threads for large batches."""
+    """Larger batches are priced beside the loop, so that they don't delay others."""
+    batch_workers: int = Field(default=2, ge=1, le=64)
+    """Threads for heavy calls."""
     batch_queue: int = Field(default=16, ge=1, le=1_024)
-    """Large batches that may wait or run; one more is refused."""
+    """Heavy calls that may wait or run; one more is refused."""
     unary_calls_max: int = Field(default=1_024, ge=1)
     streams_max: int = Field(default=512, ge=1)

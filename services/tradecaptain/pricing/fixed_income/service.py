@@ -2,59 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final, override
 
-import numpy as np
-import numpy.typing as npt
 from tradecaptain.api.pricing.v1 import bonds_pb2, bonds_pb2_grpc
-from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.kernels.pricing import bond as bond_kernels
-from tradecaptain.kernels.pricing.bond import CONTINUOUS
-from tradecaptain.pricing.fixed_income import credit
-from tradecaptain.pricing.fixed_income.bonds import (
-    Analytics,
-    Bond,
-    YieldConvention,
-    from_clean_price,
-    from_yield,
-)
 from tradecaptain.pricing.fixed_income.calendars import holidays_are_loaded
-from tradecaptain.pricing.fixed_income.curve_analytics import (
-    key_rate_durations,
-    value_on_curve,
-    z_spread,
-)
-from tradecaptain.pricing.fixed_income.curve_messages import curve_message, quotes_of
-from tradecaptain.pricing.fixed_income.curves import bootstrap
-from tradecaptain.pricing.fixed_income.dates import day_text, parse_day, refuse
-from tradecaptain.pricing.fixed_income.messages import (
-    bond_of,
-    convention_of,
-    curve_of,
-    named,
-    tenor_months,
-)
-from tradecaptain.pricing.fixed_income.schedules import credit_maturity
+from tradecaptain.pricing.later import Later
 from tradecaptain.pricing.worker_pool import WorkerPool
-from tradecaptain.wire import reason as reasons
-
-FloatArray = npt.NDArray[np.float64]
 
 INLINE_BONDS: Final = 8
-"""A batch of more bonds is priced on a thread of its own."""
+"""A batch of more bonds is priced beside the loop."""
 INLINE_PAYMENTS: Final = 20_000
-_QUERY_FIELDS: Final[dict[str, str]] = {
-    "settlement": "settlement_date",
-    "price": "clean_price",
-    "yield": "yield",
-    "payments": "bond",
-}
-_COMPARISON_FIELDS: Final[dict[str, str]] = _QUERY_FIELDS | {
-    "curve": "curve",
-    "key_years": "key_years",
-    "compounding": "compounding",
-}
+
+_ANSWERS: Final = "tradecaptain.pricing.fixed_income.answers"
+analyse_one: Final = Later(f"{_ANSWERS}:analyse_one")
+analyse_all: Final = Later(f"{_ANSWERS}:analyse_all")
+solve_yields: Final = Later(f"{_ANSWERS}:solve_yields")
+compare: Final = Later(f"{_ANSWERS}:compare")
+build_curve: Final = Later(f"{_ANSWERS}:build_curve")
+price_credit: Final = Later(f"{_ANSWERS}:price_credit")
 
 
 class Bonds(bonds_pb2_grpc.BondServiceServicer):
@@ -63,11 +28,9 @@ class Bonds(bonds_pb2_grpc.BondServiceServicer):
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
 
-    async def _answer[Request, Answer](
-        self, answer: Callable[[Request], Answer], request: Request, *, is_large: bool = False
-    ) -> Answer:
-        """Answer here, or beside the loop what is large or must load the holidays first."""
-        if is_large or not holidays_are_loaded():
+    async def _answer(self, answer: Later, request: Any, *, is_large: bool = False) -> Any:
+        """Answer here, or beside the loop what is large or has something to load first."""
+        if is_large or not answer.is_loaded or not holidays_are_loaded():
             return await self._pool.run(answer, request)
         return answer(request)
 
@@ -76,7 +39,7 @@ class Bonds(bonds_pb2_grpc.BondServiceServicer):
         self, request: bonds_pb2.AnalyseBondRequest, context: Any
     ) -> bonds_pb2.AnalyseBondResponse:
         """Price, yield and sensitivities of one bond."""
-        return await self._answer(_analyse_one, request)
+        return await self._answer(analyse_one, request)
 
     @override
     async def AnalyseBonds(
@@ -84,7 +47,7 @@ class Bonds(bonds_pb2_grpc.BondServiceServicer):
     ) -> bonds_pb2.AnalyseBondsResponse:
         """The same for many, in their order."""
         is_large = len(request.queries) > INLINE_BONDS
-        return await self._answer(_analyse_all, request, is_large=is_large)
+        return await self._answer(analyse_all, request, is_large=is_large)
 
     @override
     async def SolveYields(
@@ -92,215 +55,25 @@ class Bonds(bonds_pb2_grpc.BondServiceServicer):
     ) -> bonds_pb2.SolveYieldsResponse:
         """Yields of columns of payments."""
         is_large = len(request.amounts) > INLINE_PAYMENTS
-        return await self._answer(_solve_yields, request, is_large=is_large)
+        return await self._answer(solve_yields, request, is_large=is_large)
 
     @override
     async def CompareBondWithCurve(
         self, request: bonds_pb2.CompareBondWithCurveRequest, context: Any
     ) -> bonds_pb2.CompareBondWithCurveResponse:
         """Value on a curve, z-spread, key rate durations."""
-        return await self._answer(_compare, request)
+        return await self._answer(compare, request)
 
     @override
     async def BuildCurve(
         self, request: bonds_pb2.BuildCurveRequest, context: Any
     ) -> bonds_pb2.BuildCurveResponse:
         """A curve that reproduces its quotes."""
-        return await self._answer(_build_curve, request, is_large=True)
+        return await self._answer(build_curve, request, is_large=True)
 
     @override
     async def PriceCreditDefaultSwap(
         self, request: bonds_pb2.PriceCreditDefaultSwapRequest, context: Any
     ) -> bonds_pb2.PriceCreditDefaultSwapResponse:
         """All quotes of a contract from one of them."""
-        return await self._answer(_price_credit, request)
-
-
-def _analyse_one(request: bonds_pb2.AnalyseBondRequest) -> bonds_pb2.AnalyseBondResponse:
-    return bonds_pb2.AnalyseBondResponse(analytics=_analyse(request.query, "query"))
-
-
-def _analyse(query: bonds_pb2.BondQuery, field: str) -> bonds_pb2.BondAnalytics:
-    forecast = None
-    if query.HasField("forecast_curve"):
-        forecast = curve_of(query.forecast_curve, f"{field}.forecast_curve")
-    with named(field, {"forecast_curve": "forecast_curve"}):
-        bond = bond_of(query.bond, f"{field}.bond", forecast)
-    settlement = parse_day(query.settlement_date, f"{field}.settlement_date")
-    convention = convention_of(query.convention, bond)
-    with named(field, _QUERY_FIELDS):
-        if query.WhichOneof("quote") == "clean_price":
-            found = from_clean_price(bond, settlement, query.clean_price, convention)
-        else:
-            found = from_yield(bond, settlement, getattr(query, "yield"), convention)
-    message = _analytics_message(found)
-    if query.with_payments:
-        message.payments.extend(_payment_messages(bond, settlement, convention))
-    return message
-
-
-def _analytics_message(found: Analytics) -> bonds_pb2.BondAnalytics:
-    message = bonds_pb2.BondAnalytics(
-        clean_price=found.clean,
-        accrued_interest=found.accrued,
-        dirty_price=found.dirty,
-        macaulay_duration=found.macaulay,
-        modified_duration=found.modified,
-        convexity=found.convexity,
-        dv01=found.dv01,
-    )
-    # A field named as a keyword of Python can't be reached by its name.
-    setattr(message, "yield", found.yield_)
-    return message
-
-
-def _payment_messages(
-    bond: Bond, settlement: int, convention: YieldConvention
-) -> list[bonds_pb2.BondPayment]:
-    payments = bond.payments(settlement, convention.day_counter)
-    columns = (payments.days.tolist(), payments.amounts.tolist(), payments.times.tolist())
-    return [
-        bonds_pb2.BondPayment(date=day_text(day), amount=amount, time_years=time)
-        for day, amount, time in zip(*columns, strict=True)
-    ]
-
-
-def _analyse_all(request: bonds_pb2.AnalyseBondsRequest) -> bonds_pb2.AnalyseBondsResponse:
-    analytics = [
-        _analyse(query, f"queries[{number}]") for number, query in enumerate(request.queries)
-    ]
-    return bonds_pb2.AnalyseBondsResponse(analytics=analytics)
-
-
-def _unequal(field: str, found: int, due: int, of_what: str) -> TradeCaptainError:
-    return TradeCaptainError(
-        reasons.REASON_INVALID_REQUEST,
-        f"{field} must have {due} elements, {of_what}, not {found}",
-        field=field,
-        limit=due,
-        observed=found,
-    )
-
-
-def _solve_yields(request: bonds_pb2.SolveYieldsRequest) -> bonds_pb2.SolveYieldsResponse:
-    prices = np.array(request.dirty_prices)
-    counts = np.array(request.payment_counts, dtype=np.int64)
-    times, amounts = np.array(request.time_years), np.array(request.amounts)
-    if counts.size != prices.size:
-        raise _unequal("payment_counts", counts.size, prices.size, "one a price")
-    for field, column in (("time_years", times), ("amounts", amounts)):
-        if column.size != counts.sum():
-            raise _unequal(field, column.size, int(counts.sum()), "as payment_counts add up to")
-    offsets = np.concatenate(([0], np.cumsum(counts)))
-    scratch = bond_kernels.scratch_for(offsets)
-    rates, statuses = np.empty(prices.size), np.empty(prices.size, dtype=np.int64)
-    bond_kernels.continuous_yields(prices, offsets, times, amounts, scratch, rates, statuses)
-    wrong = np.flatnonzero(statuses)
-    if wrong.size:
-        index = int(wrong[0])
-        name, rule = bond_kernels.RULES[int(statuses[index])]
-        field = "dirty_prices" if name == "price" else "payment_counts"
-        message = f"{rule}; {wrong.size} of {prices.size} bonds have no yield"
-        raise refuse(f"{field}[{index}]", message, repr(float(prices[index])))
-    sums = np.empty((3, prices.size))
-    bond_kernels.continuous_sums(rates, offsets, times, amounts, scratch, sums)
-    return _yield_columns(rates, sums, request.frequency)
-
-
-def _yield_columns(
-    rates: FloatArray, sums: FloatArray, frequency: int
-) -> bonds_pb2.SolveYieldsResponse:
-    """Continuous rates and their sums as yields of a frequency and derivatives by them."""
-    macaulay = sums[1] / sums[0]
-    yields, growth, period = rates, np.ones_like(rates), 0.0
-    if frequency:
-        period = 1.0 / frequency
-        periods = np.full(rates.size, float(frequency))
-        yields = bond_kernels.from_continuous(rates, bond_kernels.COMPOUNDED, periods)
-        growth = 1.0 + yields * period
-    convexity = (sums[2] / sums[0] + macaulay * period) / (growth * growth)
-    return bonds_pb2.SolveYieldsResponse(
-        yields=yields.tolist(),
-        macaulay_durations=macaulay.tolist(),
-        modified_durations=(macaulay / growth).tolist(),
-        convexities=convexity.tolist(),
-    )
-
-
-def _compare(
-    request: bonds_pb2.CompareBondWithCurveRequest,
-) -> bonds_pb2.CompareBondWithCurveResponse:
-    curve = curve_of(request.curve, "curve")
-    forecast = curve
-    if request.HasField("forecast_curve"):
-        forecast = curve_of(request.forecast_curve, "forecast_curve")
-    bond = bond_of(request.bond, "bond", forecast)
-    settlement = parse_day(request.settlement_date, "settlement_date")
-    with named("", _COMPARISON_FIELDS):
-        value = value_on_curve(bond, settlement, curve)
-        answer = bonds_pb2.CompareBondWithCurveResponse(
-            clean_price=value.clean, accrued_interest=value.accrued, dirty_price=value.dirty
-        )
-        continuous = 0.0
-        if request.HasField("clean_price"):
-            price = request.clean_price
-            continuous = z_spread(bond, settlement, price, curve)
-            answer.z_spread = continuous
-            if request.compounding not in (0, CONTINUOUS):
-                answer.z_spread = z_spread(
-                    bond,
-                    settlement,
-                    price,
-                    curve,
-                    compounding=request.compounding,
-                    frequency=request.frequency or 2,
-                )
-        if request.key_years:
-            durations = key_rate_durations(
-                bond, settlement, curve, request.key_years, spread=continuous
-            )
-            answer.key_rate_durations.extend(durations.tolist())
-    return answer
-
-
-def _build_curve(request: bonds_pb2.BuildCurveRequest) -> bonds_pb2.BuildCurveResponse:
-    reference = parse_day(request.reference_date, "reference_date")
-    discounting = None
-    if request.HasField("discounting_curve"):
-        discounting = curve_of(request.discounting_curve, "discounting_curve")
-    quotes = quotes_of(request, reference)
-    curve = bootstrap(reference, quotes, request.interpolation or 1, discounting)
-    return bonds_pb2.BuildCurveResponse(
-        curve=curve_message(curve), zero_rates=curve.zero_rates.tolist()
-    )
-
-
-def _price_credit(
-    request: bonds_pb2.PriceCreditDefaultSwapRequest,
-) -> bonds_pb2.PriceCreditDefaultSwapResponse:
-    trade = parse_day(request.trade_date, "trade_date")
-    if bool(request.tenor) == bool(request.maturity_date):
-        raise refuse("tenor", "give either a tenor or a maturity date", request.tenor)
-    if request.tenor:
-        maturity = credit_maturity(trade, tenor_months(request.tenor))
-    else:
-        maturity = parse_day(request.maturity_date, "maturity_date")
-    curve = curve_of(request.curve, "curve")
-    contract = credit.CreditContract(
-        trade, maturity, request.coupon, request.recovery_rate, credit.weekends()
-    )
-    with named("", {"maturity": "maturity_date"}):
-        if request.WhichOneof("quote") == "par_spread":
-            found = credit.from_spread(contract, request.par_spread, curve)
-        else:
-            found = credit.from_upfront(contract, request.upfront, curve)
-    return bonds_pb2.PriceCreditDefaultSwapResponse(
-        maturity_date=day_text(maturity),
-        upfront=found.upfront,
-        accrued_premium=found.accrued,
-        par_spread=found.par_spread,
-        hazard_rate=found.hazard_rate,
-        risky_annuity=found.risky_annuity,
-        protection_value=found.protection,
-        spread_dv01=found.spread_dv01,
-    )
+        return await self._answer(price_credit, request)

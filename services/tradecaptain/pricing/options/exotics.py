@@ -34,7 +34,9 @@ _BUMP_COST: Final = 17
 _FAMILY: Final = "family"
 
 
-def list_families() -> option_families_pb2.ListOptionFamiliesResponse:
+def list_families(
+    request: option_families_pb2.ListOptionFamiliesRequest,
+) -> option_families_pb2.ListOptionFamiliesResponse:
     """What an option of each family is described by."""
     return option_families_pb2.ListOptionFamiliesResponse(
         families=[describe(number) for number in all_families()]

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from tradecaptain.api.pricing.v1 import options_pb2
 from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.pricing.chain import YEAR_NS, OptionChain
-from tradecaptain.pricing.options.portfolio import Part
 from tradecaptain.pricing.refusals import invalid
 from tradecaptain.pricing.volatility import VolatilityBook
 from tradecaptain.wire import reason as reasons
 
 _FAMILY_OF_STYLE: Final = {"european": "black_scholes", "american": "american"}
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Positions that are priced by one family: its block of inputs, and the units of each."""
+
+    family: str
+    inputs: npt.NDArray[np.float64]
+    quantities: npt.NDArray[np.float64]
 
 
 class ListedOptions:
@@ -36,7 +46,7 @@ class ListedOptions:
         self._chains = chains
         self._clock = clock
 
-    def parts_of(self, positions: Iterable[options_pb2.ListedPosition]) -> list[Part]:
+    def holdings_of(self, positions: Iterable[options_pb2.ListedPosition]) -> list[Holdings]:
         """The positions by the family that prices them; refuses what can't be priced, by place."""
         columns: dict[str, list[list[float]]] = {}
         quantities: dict[str, list[float]] = {}
@@ -49,7 +59,7 @@ class ListedOptions:
             columns.setdefault(family, []).append(self._inputs(option, now_ns))
             quantities.setdefault(family, []).append(position.quantity)
         return [
-            Part(family, np.ascontiguousarray(np.array(rows).T), np.array(quantities[family]))
+            Holdings(family, np.ascontiguousarray(np.array(rows).T), np.array(quantities[family]))
             for family, rows in columns.items()
         ]
 

@@ -17,6 +17,7 @@ from tradecaptain.pricing.options.blocks import (
     FORWARD_FAMILIES,
     inputs_of_block,
 )
+from tradecaptain.pricing.options.listed import Holdings
 from tradecaptain.pricing.refusals import invalid
 from tradecaptain.pricing.worker_pool import Steps
 
@@ -33,25 +34,16 @@ _AMERICAN_PIECE: Final = 512
 
 
 @dataclass(frozen=True)
-class Part:
-    """Positions that are priced by one family: its block of inputs, and the units of each."""
-
-    family: str
-    inputs: FloatArray
-    quantities: FloatArray
-
-
-@dataclass(frozen=True)
 class Portfolio:
     """All positions, and the scenarios to value them in."""
 
-    parts: Sequence[Part]
+    parts: Sequence[Holdings]
     spot_factors: FloatArray
     volatility_shifts: FloatArray
     years: FloatArray
 
 
-def part_of_request(request: options_pb2.RevaluePortfolioRequest) -> Part:
+def part_of_request(request: options_pb2.RevaluePortfolioRequest) -> Holdings:
     """The positions that a request gives by columns or by a block."""
     family = FAMILY_OF_MODEL[request.model]
     if request.HasField("columns"):
@@ -73,10 +65,26 @@ def part_of_request(request: options_pb2.RevaluePortfolioRequest) -> Part:
     wrong = np.flatnonzero(~np.isfinite(quantities))
     if wrong.size:
         raise invalid(f"quantities[{int(wrong[0])}]", "quantities must be finite")
-    return Part(family, inputs, quantities)
+    return Holdings(family, inputs, quantities)
 
 
-def portfolio_of(request: options_pb2.RevaluePortfolioRequest, parts: Sequence[Part]) -> Portfolio:
+def revalue_request(
+    request: options_pb2.RevaluePortfolioRequest,
+) -> Steps[options_pb2.RevaluePortfolioResponse]:
+    """Answer a request that gives its positions by columns or by a block."""
+    return revalue(portfolio_of(request, [part_of_request(request)]))
+
+
+def revalue_listed(
+    request_and_holdings: tuple[options_pb2.RevaluePortfolioRequest, Sequence[Holdings]],
+) -> Steps[options_pb2.RevaluePortfolioResponse]:
+    """Answer a request whose listed positions were looked up."""
+    return revalue(portfolio_of(*request_and_holdings))
+
+
+def portfolio_of(
+    request: options_pb2.RevaluePortfolioRequest, parts: Sequence[Holdings]
+) -> Portfolio:
     """Positions with a request's scenarios; refuses more work than one call may ask for."""
     axes = [
         np.array(axis) if axis else np.array([default])
@@ -126,7 +134,7 @@ def revalue(portfolio: Portfolio) -> Steps[options_pb2.RevaluePortfolioResponse]
 
 
 def _add_values(
-    part: Part, scenarios: FloatArray, values: FloatArray, invalid_counts: IntArray
+    part: Holdings, scenarios: FloatArray, values: FloatArray, invalid_counts: IntArray
 ) -> Steps[None]:
     """Add a part's value in every scenario, some positions and scenarios at a time."""
     piece = _AMERICAN_PIECE if part.family == AMERICAN else _PIECE

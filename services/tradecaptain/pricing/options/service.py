@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, override
+from typing import Any, Final, override
 
 from tradecaptain.api.pricing.v1 import (
     option_families_pb2,
@@ -10,19 +10,20 @@ from tradecaptain.api.pricing.v1 import (
     options_pb2_grpc,
     simulation_pb2,
 )
-from tradecaptain.pricing.options.american import price_american, price_dividend
-from tradecaptain.pricing.options.blocks import price_block
-from tradecaptain.pricing.options.exotics import list_families, price_exotics
-from tradecaptain.pricing.options.implied import solve_implied
+from tradecaptain.pricing.later import Later
 from tradecaptain.pricing.options.listed import ListedOptions
-from tradecaptain.pricing.options.portfolio import (
-    Portfolio,
-    part_of_request,
-    portfolio_of,
-    revalue,
-)
-from tradecaptain.pricing.options.simulation import simulate_option
-from tradecaptain.pricing.worker_pool import Steps, WorkerPool
+from tradecaptain.pricing.worker_pool import WorkerPool
+
+_ANSWERS: Final = "tradecaptain.pricing.options"
+price_block: Final = Later(f"{_ANSWERS}.blocks:price_block")
+price_american: Final = Later(f"{_ANSWERS}.american:price_american")
+price_dividend: Final = Later(f"{_ANSWERS}.american:price_dividend")
+price_exotics: Final = Later(f"{_ANSWERS}.exotics:price_exotics")
+list_families: Final = Later(f"{_ANSWERS}.exotics:list_families")
+simulate_option: Final = Later(f"{_ANSWERS}.simulation:simulate_option")
+solve_implied: Final = Later(f"{_ANSWERS}.implied:solve_implied")
+revalue_request: Final = Later(f"{_ANSWERS}.portfolio:revalue_request")
+revalue_listed: Final = Later(f"{_ANSWERS}.portfolio:revalue_listed")
 
 
 class Options(options_pb2_grpc.OptionServiceServicer):
@@ -65,7 +66,7 @@ class Options(options_pb2_grpc.OptionServiceServicer):
         self, request: option_families_pb2.ListOptionFamiliesRequest, context: Any
     ) -> option_families_pb2.ListOptionFamiliesResponse:
         """What an option of each family is described by."""
-        return list_families()
+        return await self._pool.run(list_families, request)
 
     @override
     async def SimulateOption(
@@ -87,13 +88,6 @@ class Options(options_pb2_grpc.OptionServiceServicer):
     ) -> options_pb2.RevaluePortfolioResponse:
         """A portfolio in every scenario."""
         if request.listed:
-            parts = self._listed.parts_of(request.listed)
-            return await self._pool.run(revalue, portfolio_of(request, parts))
-        return await self._pool.run(_revalue_request, request)
-
-
-def _revalue_request(
-    request: options_pb2.RevaluePortfolioRequest,
-) -> Steps[options_pb2.RevaluePortfolioResponse]:
-    portfolio: Portfolio = portfolio_of(request, [part_of_request(request)])
-    return revalue(portfolio)
+            holdings = self._listed.holdings_of(request.listed)
+            return await self._pool.run(revalue_listed, (request, holdings))
+        return await self._pool.run(revalue_request, request)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, override
+from typing import Any, Final, override
 
 from tradecaptain.api.pricing.v1 import surface_pb2, surface_pb2_grpc
-from tradecaptain.pricing.surfaces.answers import (
-    check_surface,
-    fit_surface,
-    imply_forwards,
-    interpolate_surface,
-)
+from tradecaptain.pricing.later import Later
 from tradecaptain.pricing.worker_pool import WorkerPool
+
+_ANSWERS: Final = "tradecaptain.pricing.surfaces.answers"
+imply_forwards: Final = Later(f"{_ANSWERS}:imply_forwards")
+fit_surface: Final = Later(f"{_ANSWERS}:fit_surface")
+check_surface: Final = Later(f"{_ANSWERS}:check_surface")
+interpolate_surface: Final = Later(f"{_ANSWERS}:interpolate_surface")
 
 
 class Surfaces(surface_pb2_grpc.SurfaceServiceServicer):
