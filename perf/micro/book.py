@@ -33,7 +33,7 @@ from tradecaptain.wire import book_event, execution_event, order_command
 
 from perf.support.book_peers import PEERS, build_driver, peer_tape, run_peer
 from perf.support.book_tape import BookTape, book_tape, play
-from perf.support.moving_flow import MOVES, moving_commands
+from perf.support.moving_flow import ACCOUNT_ID, MOVES, moving_commands
 from perf.support.result import Result
 from perf.topology.order_flow import FlowSettings, flow_engine, record_tape
 
@@ -170,7 +170,11 @@ def mix_results(case: Case, driver: Path, smoke: bool) -> tuple[list[Result], fl
 def moving_engine() -> Engine:
     """An engine for the cancel-heavy flow; prices may go anywhere."""
     capacity = MatchingCapacity(
-        orders=65_536, levels=65_536, instruments=1, instrument_ids=2, account_ids=2
+        orders=65_536,
+        levels=65_536,
+        instruments=1,
+        instrument_ids=2,
+        account_ids=ACCOUNT_ID + 1,
     )
     return allocate_engine(capacity, [InstrumentRules(1)])
 

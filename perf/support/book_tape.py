@@ -11,7 +11,13 @@ import numpy.typing as npt
 from numba import types
 from tradecaptain.base.jit import entry, inline
 from tradecaptain.base.kernel_clock import monotonic_ns_kernel
-from tradecaptain.base.memory import address_of, aligned_zeros, load_i64, store_i64
+from tradecaptain.base.memory import (
+    address_of,
+    aligned_zeros,
+    copy_bytes,
+    load_i64,
+    store_i64,
+)
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.engine import resume_step, submit_command
 from tradecaptain.kernels.matching.layout import REPORT, REPORT_FORM_COMPACT
@@ -32,8 +38,7 @@ _I64 = types.int64
 @inline
 def take_command(source: int, target: int) -> None:
     """Complete a command of a tape to the record that the engine reads."""
-    for word in range(COMMAND_BYTES // 8):
-        store_i64(target + FIRST_BYTE + word * 8, load_i64(source + word * 8))
+    copy_bytes(target + FIRST_BYTE, source, COMMAND_BYTES)
 
 
 @inline

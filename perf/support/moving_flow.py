@@ -15,6 +15,8 @@ import numpy.typing as npt
 from tradecaptain.wire import common, order_command
 
 MID_UNITS = 100_000
+ACCOUNT_ID = 2
+"""Not the account of the replayed flow, whose orders are found by names of their own."""
 EPOCH_BASE = 1 << 40
 LIFETIME_COMMANDS = 2_000.0
 SWING_COMMANDS = 100_000
@@ -72,5 +74,5 @@ def moving_commands(move: str, count: int, seed: int = 7) -> npt.NDArray[np.void
     records["quantity_units"][records["action"] == CANCEL] = 0
     records["sequence"] = np.arange(1, count + 1)
     records["instrument_id"] = 1
-    records["account_id"] = 1
+    records["account_id"] = ACCOUNT_ID
     return records

@@ -37,7 +37,9 @@ def _pointer(context: Any, builder: Any, address: Any, number_type: types.Type) 
     return builder.inttoptr(address, context.get_value_type(number_type).as_pointer())
 
 
-def _make_load(name: str, number_type: types.Type, ordering: str | None) -> Callable[[int], Any]:
+def _make_load(
+    name: str, number_type: types.Type, ordering: str | None, *, constant: bool = False
+) -> Callable[[int], Any]:
     ctype = _CTYPE[number_type]
 
     def load(address: int) -> Any:
@@ -50,6 +52,8 @@ def _make_load(name: str, number_type: types.Type, ordering: str | None) -> Call
             if ordering is None:
                 instruction = builder.load(pointer)
                 instruction.align = 1
+                if constant:
+                    instruction.set_metadata("invariant.load", builder.module.add_metadata([]))
                 return instruction
             return builder.load_atomic(pointer, ordering, number_type.bitwidth // 8)
 
@@ -111,6 +115,12 @@ load_u16 = _make_load("load_u16", types.uint16, None)
 load_i8 = _make_load("load_i8", types.int8, None)
 load_u8 = _make_load("load_u8", types.uint8, None)
 load_f64 = _make_load("load_f64", types.float64, None)
+load_constant_i64 = _make_load("load_constant_i64", types.int64, None, constant=True)
+"""Read one int64 that no compiled code writes while a kernel that reads it so is under way.
+
+A compiler that sees raw addresses must read a table's place again after every store; of a constant
+it may keep what it has read. Whatever sets it up does so in a call of its own.
+"""
 load_acquire_i64 = _make_load("load_acquire_i64", types.int64, "acquire")
 load_acquire_i32 = _make_load("load_acquire_i32", types.int32, "acquire")
 

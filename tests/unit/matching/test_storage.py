@@ -40,8 +40,8 @@ def test_orders_are_found_while_the_table_of_ids_grows(distance: int) -> None:
         order = NEW | {"side": 1, "price_units": price, "client_order_id0": name}
         assert kinds(driver.submit(order)) == [execution_event.EXECUTION_TYPE_ACCEPTED]
     header = driver.engine.header[0]
-    assert header["order_bucket_mask"] == 2 * FIRST_ORDER_BUCKETS - 1
-    assert header["order_buckets_split"] > 200
+    assert header["order_bucket_mask"] == 4 * FIRST_ORDER_BUCKETS - 1
+    assert header["order_buckets"] > 2 * FIRST_ORDER_BUCKETS + 200
     random.Random(1).shuffle(names)
     for name in names:
         cancel = {"action": 2, "order_id": name, "instrument_id": 1, "account_id": 7}

@@ -10,6 +10,7 @@ from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import (
     BOOK_BYTES,
+    BUCKETS_PER_ORDER,
     FEE_TIER_BYTES,
     FEE_TIERS,
     FIRST_ORDER_BUCKETS,
@@ -18,6 +19,7 @@ from tradecaptain.kernels.matching.layout import (
     INT64_MAXIMUM,
     INT64_MINIMUM,
     LEVEL_BYTES,
+    LINE_BYTES,
     NODE_BYTES,
     ORDER_BYTES,
     ORDER_IDS_CLIENT,
@@ -33,7 +35,6 @@ from tradecaptain.wire import common, execution_event, reason
 LARGEST_CAPACITY = 1 << 27
 LARGEST_STEP_LIMIT = 1_024
 LARGEST_EPOCH = (1 << (63 - IDENTITY_BITS)) - 1
-LINE_BYTES = 64
 SPARE_BYTES = 2 * execution_event.RECORD_BYTES
 """Room for an event that nobody reads, or for two records of a snapshot."""
 
@@ -80,6 +81,12 @@ def place_table(engine: int, field: int, start: int, size: int) -> int:
 
 
 @inline
+def order_buckets(orders: int) -> int:
+    """Buckets that the table of order ids may come to, for a power of two of orders."""
+    return max(orders * BUCKETS_PER_ORDER, FIRST_ORDER_BUCKETS)
+
+
+@inline
 def place_tables(engine: int, config: int) -> int:
     """Lay out the tables of an engine, or only measure them if ``engine`` is 0: bytes in all."""
     orders = load_i64(config + at.CONFIG_ORDERS) + 1
@@ -89,7 +96,7 @@ def place_tables(engine: int, config: int) -> int:
     end = place_table(0, 0, 0, HEADER_BYTES)
     end = place_table(engine, at.HEADER_SPARE_EVENT_OFFSET, end, SPARE_BYTES)
     end = place_table(engine, at.HEADER_RECENT_LEVELS_OFFSET, end, RECENT_LEVELS * 4)
-    end = place_table(engine, at.HEADER_ORDER_BUCKETS_OFFSET, end, buckets * 4)
+    end = place_table(engine, at.HEADER_ORDER_BUCKETS_OFFSET, end, order_buckets(buckets) * 4)
     end = place_table(engine, at.HEADER_VENDOR_BUCKETS_OFFSET, end, buckets * 4)
     end = place_table(
         engine,
@@ -116,6 +123,7 @@ def place_tables(engine: int, config: int) -> int:
     )
     end = place_table(engine, at.HEADER_FEE_TIERS_OFFSET, end, FEE_TIERS * FEE_TIER_BYTES)
     end = place_table(engine, at.HEADER_LEVELS_OFFSET, end, levels * LEVEL_BYTES)
+    end = place_table(engine, at.HEADER_LEVEL_NODES_OFFSET, end, levels * 4)
     return place_table(engine, at.HEADER_NODES_OFFSET, end, levels * NODE_BYTES)
 
 
@@ -133,8 +141,9 @@ def create_engine(engine: int, config: int) -> None:
     store_i64(engine + at.HEADER_INSTRUMENT_CAPACITY, load_i64(config + at.CONFIG_INSTRUMENTS))
     store_i64(engine + at.HEADER_INSTRUMENT_ID_LIMIT, load_i64(config + at.CONFIG_INSTRUMENT_IDS))
     store_i64(engine + at.HEADER_ACCOUNT_ID_LIMIT, load_i64(config + at.CONFIG_ACCOUNT_IDS))
-    store_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY, buckets)
-    store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, min(buckets, FIRST_ORDER_BUCKETS) - 1)
+    store_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY, order_buckets(buckets))
+    store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, 2 * FIRST_ORDER_BUCKETS - 1)
+    store_i64(engine + at.HEADER_ORDER_BUCKETS, FIRST_ORDER_BUCKETS)
     store_i64(engine + at.HEADER_VENDOR_BUCKET_MASK, buckets - 1)
     store_i64(engine + at.HEADER_GROUP_BUCKET_MASK, buckets - 1)
     store_i64(engine + at.HEADER_NEXT_TIMER_NS, INT64_MAXIMUM)

@@ -1,22 +1,29 @@
 """From an order id to its slot, and from a vendor's order id of the replayed flow to its slot.
 
 Both tables are chained; the chain lies in the slots. The table of order ids begins small, so that
-it stays in the nearest cache while few orders live, and grows by one bucket an order, never at
-once (linear hashing: W. Litwin, VLDB 1980). Ids that count up are neighbours in the table.
+it stays in the nearest cache while few orders live, and grows by a bucket at a time, never at once
+(linear hashing: W. Litwin, VLDB 1980). Ids that count up are neighbours in the table.
 """
 
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.base.memory import (
+    load_constant_i64,
+    load_i32,
+    load_i64,
+    store_i32,
+    store_i64,
+)
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.layout import BUCKETS_PER_ORDER
 from tradecaptain.kernels.matching.tables import order_at, party_at
 
 
 @inline
 def bucket_at(engine: int, bucket: int) -> int:
     """Address of a bucket of the table of order ids."""
-    return engine + load_i64(engine + at.HEADER_ORDER_BUCKETS_OFFSET) + bucket * 4
+    return engine + load_constant_i64(engine + at.HEADER_ORDER_BUCKETS_OFFSET) + bucket * 4
 
 
 @inline
@@ -27,68 +34,73 @@ def spread(order_id: int) -> int:
 
 @inline
 def order_bucket(engine: int, order_id: int) -> int:
-    """Address of the bucket of an order id; buckets below the split use one bit more."""
+    """Address of the bucket of an order id.
+
+    The mask is of the size that the table grows to next; a bucket that isn't open yet is still a
+    part of the one half a table before it.
+    """
     mask = load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
-    hashed = spread(order_id)
-    narrow = hashed & mask
-    wide = hashed & (2 * mask + 1)
-    is_split = narrow < load_i64(engine + at.HEADER_ORDER_BUCKETS_SPLIT)
-    return bucket_at(engine, wide if is_split else narrow)
+    bucket = spread(order_id) & mask
+    if bucket >= load_i64(engine + at.HEADER_ORDER_BUCKETS):
+        bucket &= mask >> 1
+    return bucket_at(engine, bucket)
 
 
 @inline
-def split_bucket(engine: int) -> None:
-    """Open one more bucket and move there what belongs to it."""
+def open_bucket(engine: int, buckets: int) -> None:
+    """Open one more bucket behind so many, and move there what belongs to it."""
     mask = load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
-    split = load_i64(engine + at.HEADER_ORDER_BUCKETS_SPLIT)
-    link = bucket_at(engine, split)
-    opened = bucket_at(engine, split + mask + 1)
+    if buckets > mask:
+        mask = 2 * mask + 1
+        store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, mask)
+    link = bucket_at(engine, buckets & (mask >> 1))
+    opened = bucket_at(engine, buckets)
     store_i32(opened, 0)
     slot = load_i32(link) + 0
     while slot != 0:
         order = order_at(engine, slot)
         following = load_i32(order + at.ORDER_CHAIN) + 0
-        if spread(load_i64(order + at.ORDER_ORDER_ID)) & (2 * mask + 1) == split:
+        if spread(load_i64(order + at.ORDER_ORDER_ID)) & mask != buckets:
             link = order + at.ORDER_CHAIN
         else:
             store_i32(link, following)
             store_i32(order + at.ORDER_CHAIN, load_i32(opened))
             store_i32(opened, slot)
         slot = following
-    if split == mask:
-        store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, 2 * mask + 1)
-        split = -1
-    store_i64(engine + at.HEADER_ORDER_BUCKETS_SPLIT, split + 1)
+    store_i64(engine + at.HEADER_ORDER_BUCKETS, buckets + 1)
 
 
 @inline
 def enter_order_id(engine: int, slot: int) -> None:
     """Make an order findable by its id."""
+    buckets = load_i64(engine + at.HEADER_ORDER_BUCKETS)
+    wanted = BUCKETS_PER_ORDER * load_i64(engine + at.HEADER_ORDER_COUNT)
+    if wanted > buckets and buckets < load_constant_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY):
+        open_bucket(engine, buckets)
     order = order_at(engine, slot)
-    buckets = (
-        load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
-        + load_i64(engine + at.HEADER_ORDER_BUCKETS_SPLIT)
-        + 1
-    )
-    if load_i64(engine + at.HEADER_ORDER_COUNT) > buckets and buckets < load_i64(
-        engine + at.HEADER_ORDER_BUCKET_CAPACITY
-    ):
-        split_bucket(engine)
     bucket = order_bucket(engine, load_i64(order + at.ORDER_ORDER_ID))
     store_i32(order + at.ORDER_CHAIN, load_i32(bucket))
     store_i32(bucket, slot)
 
 
 @inline
-def find_order_id(engine: int, order_id: int) -> int:
-    """Slot of a working order, or 0."""
-    slot = load_i32(order_bucket(engine, order_id)) + 0
+def link_of_order(engine: int, order_id: int) -> int:
+    """Address of the word that names the order of an id; it holds 0 where no such order works."""
+    link = order_bucket(engine, order_id)
+    slot = load_i32(link) + 0
     while slot != 0:
         order = order_at(engine, slot)
         if load_i64(order + at.ORDER_ORDER_ID) == order_id:
-            return slot
-        slot = load_i32(order + at.ORDER_CHAIN) + 0
-    return 0
+            return link
+        link = order + at.ORDER_CHAIN
+        slot = load_i32(link) + 0
+    return link
+
+
+@inline
+def find_order_id(engine: int, order_id: int) -> int:
+    """Slot of a working order, or 0."""
+    return load_i32(link_of_order(engine, order_id)) + 0
 
 
 @inline
@@ -111,8 +123,8 @@ def vendor_bucket(engine: int, book: int, vendor_id: int) -> int:
     high = (vendor_id >> 32) & 0x7FFFFFFF
     mixed = low * 0x3C6EF372 + high * 0x2545F491 + book * 0x1B873593
     mixed = mixed ^ (mixed >> 29)
-    table = engine + load_i64(engine + at.HEADER_VENDOR_BUCKETS_OFFSET)
-    return table + (mixed & load_i64(engine + at.HEADER_VENDOR_BUCKET_MASK)) * 4
+    table = engine + load_constant_i64(engine + at.HEADER_VENDOR_BUCKETS_OFFSET)
+    return table + (mixed & load_constant_i64(engine + at.HEADER_VENDOR_BUCKET_MASK)) * 4
 
 
 @inline
@@ -120,7 +132,7 @@ def is_vendor_order(engine: int, slot: int) -> bool:
     """Whether an order belongs to the replayed flow and carries a vendor's id."""
     account_id = load_i32(order_at(engine, slot) + at.ORDER_ACCOUNT_ID)
     return (
-        account_id == load_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID)
+        account_id == load_constant_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID)
         and load_i64(party_at(engine, slot) + at.PARTY_CLIENT_ORDER_ID0) != 0
     )
 

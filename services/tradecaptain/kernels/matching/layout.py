@@ -10,12 +10,14 @@ Index 0 of orders, levels, nodes and instruments is never used: zero means "none
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
 I8: Final = "<i8"
 I4: Final = "<i4"
+LINE_BYTES: Final = 64
 
 HEADER: Final[np.dtype[Any]] = np.dtype(
     [
@@ -24,6 +26,7 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("parties_offset", I8),
         ("levels_offset", I8),
         ("nodes_offset", I8),
+        ("level_nodes_offset", I8),
         ("books_offset", I8),
         ("instrument_index_offset", I8),
         ("account_sequences_offset", I8),
@@ -41,7 +44,7 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("account_id_limit", I8),
         ("order_bucket_capacity", I8),
         ("order_bucket_mask", I8),
-        ("order_buckets_split", I8),
+        ("order_buckets", I8),
         ("vendor_bucket_mask", I8),
         ("step_limit", I8),
         ("replay_account_id", I8),
@@ -260,8 +263,6 @@ PARTY: Final[np.dtype[Any]] = np.dtype(
         ("order_type", I4),
         ("time_in_force", I4),
         ("vendor_chain", I4),
-        ("send_time_ns", I8),
-        ("reserved", I8),
     ],
     align=True,
 )
@@ -298,59 +299,74 @@ NODE: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
-SIDE_BOOK: Final[np.dtype[Any]] = np.dtype(
-    [("best", I4), ("root", I4), ("level_count", I4), ("order_count", I4)], align=True
-)
+SIDE_BOOK: Final[np.dtype[Any]] = np.dtype([("best", I4), ("root", I4)], align=True)
 
-BOOK: Final[np.dtype[Any]] = np.dtype(
-    [
-        ("instrument_id", I8),
-        ("instrument_sequence", I8),
-        ("bids", SIDE_BOOK),
-        ("asks", SIDE_BOOK),
-        ("minimum_price_units", I8),
-        ("maximum_price_units", I8),
-        ("maximum_quantity_units", I8),
-        ("lot_units", I8),
-        ("last_price_units", I8),
-        ("trade_count", I8),
-        ("divergence_count", I8),
-        # Number of orders in the ladder that plain matching can't treat, plus SPECIAL_BOOK if the
-        # instrument itself isn't plain: any other phase or allocation, or a dynamic band.
-        ("special", I8),
-        # Number of orders that a change of the book may set off.
-        ("watch_count", I8),
-        ("tick_units", I8),
-        ("allocation", I8),
-        ("minimum_share_units", I8),
-        ("batch_interval_ns", I8),
-        ("phase", I8),
-        ("auction_end_ns", I8),
-        ("low_band_units", I8),
-        ("high_band_units", I8),
-        ("dynamic_band_units", I8),
-        ("pause_ns", I8),
-        ("has_last", I8),
-        # What the auction would do now, as it was published.
-        ("indicated_price_units", I8),
-        ("indicated_volume_units", I8),
-        ("indicated_surplus_units", I8),
-        # Orders that wait outside of the ladder, in order of entry.
-        ("parked_first", I4),
-        ("parked_last", I4),
-        ("parked_count", I4),
-        ("ready_count", I4),
-        ("conditional_count", I4),
-        ("buy_triggers", I4),
-        ("sell_triggers", I4),
-        ("first_peg", I4),
-        ("last_peg", I4),
-        ("first_trail", I4),
-        ("last_trail", I4),
-        # Market orders among those that wait, for the next auction.
-        ("market_count", I4),
-    ],
-    align=True,
+
+def in_lines(fields: np.dtype[Any]) -> np.dtype[Any]:
+    """A record as it is, filled up to whole cache lines, so that none shares a line."""
+    layout: Mapping[str, Any] = fields.fields or {}
+    return np.dtype(
+        {
+            "names": list(layout),
+            "formats": [field[0] for field in layout.values()],
+            "offsets": [field[1] for field in layout.values()],
+            "itemsize": -(-fields.itemsize // LINE_BYTES) * LINE_BYTES,
+        }
+    )
+
+
+BOOK: Final[np.dtype[Any]] = in_lines(
+    np.dtype(
+        [
+            # What plain orders need lies in two cache lines.
+            ("instrument_id", I8),
+            ("instrument_sequence", I8),
+            ("bids", SIDE_BOOK),
+            ("asks", SIDE_BOOK),
+            # Number of orders in the ladder that plain matching can't treat, plus SPECIAL_BOOK if
+            # the instrument itself isn't plain: any other phase or allocation, or a dynamic band.
+            ("special", I8),
+            # Number of orders that a change of the book may set off.
+            ("watch_count", I8),
+            ("minimum_price_units", I8),
+            ("maximum_price_units", I8),
+            ("low_band_units", I8),
+            ("high_band_units", I8),
+            ("maximum_quantity_units", I8),
+            ("lot_units", I8),
+            ("tick_units", I8),
+            ("last_price_units", I8),
+            ("has_last", I8),
+            ("trade_count", I8),
+            ("divergence_count", I8),
+            ("allocation", I8),
+            ("minimum_share_units", I8),
+            ("batch_interval_ns", I8),
+            ("phase", I8),
+            ("auction_end_ns", I8),
+            ("dynamic_band_units", I8),
+            ("pause_ns", I8),
+            # What the auction would do now, as it was published.
+            ("indicated_price_units", I8),
+            ("indicated_volume_units", I8),
+            ("indicated_surplus_units", I8),
+            # Orders that wait outside of the ladder, in order of entry.
+            ("parked_first", I4),
+            ("parked_last", I4),
+            ("parked_count", I4),
+            ("ready_count", I4),
+            ("conditional_count", I4),
+            ("buy_triggers", I4),
+            ("sell_triggers", I4),
+            ("first_peg", I4),
+            ("last_peg", I4),
+            ("first_trail", I4),
+            ("last_trail", I4),
+            # Market orders among those that wait, for the next auction.
+            ("market_count", I4),
+        ],
+        align=True,
+    )
 )
 
 
@@ -428,8 +444,10 @@ EXTRA_EVENTS: Final = 22
 
 # Levels looked up of late, by price: see levels.py. A power of two.
 RECENT_LEVELS: Final = 4_096
-# Buckets that the table of order ids begins with: see identity.py. A power of two.
+# Buckets that the table of order ids begins with, and how many there are for an order later: see
+# identity.py. Powers of two.
 FIRST_ORDER_BUCKETS: Final = 1_024
+BUCKETS_PER_ORDER: Final = 2
 
 # What a call answers.
 DONE: Final = 0

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i32, store_i64
+from tradecaptain.base.memory import (
+    load_constant_i64,
+    load_i16,
+    load_i32,
+    load_i64,
+    store_i32,
+    store_i64,
+)
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import RECENT_LEVELS, UNKNOWN_LEVEL
-from tradecaptain.kernels.matching.prices import find_level, insert_price, remove_price
+from tradecaptain.kernels.matching.prices import (
+    find_level,
+    insert_beside,
+    insert_price,
+    remove_price,
+)
 from tradecaptain.kernels.matching.tables import (
     give_level,
     level_at,
@@ -74,7 +86,7 @@ def order_behind(engine: int, slot: int) -> int:
 @inline
 def side_key(engine: int, side_book: int) -> int:
     """What tells a side (by its address) from all others in a level; never 0."""
-    return (side_book - engine - load_i64(engine + at.HEADER_BOOKS_OFFSET)) >> 4
+    return (side_book - engine - load_constant_i64(engine + at.HEADER_BOOKS_OFFSET)) >> 3
 
 
 @inline
@@ -84,7 +96,7 @@ def recent_level(engine: int, key: int, price_units: int) -> int:
     Prices next to each other lie next to each other; a level that was closed since has no key.
     """
     index = (price_units + key * 97) & (RECENT_LEVELS - 1)
-    return engine + load_i64(engine + at.HEADER_RECENT_LEVELS_OFFSET) + index * 4
+    return engine + load_constant_i64(engine + at.HEADER_RECENT_LEVELS_OFFSET) + index * 4
 
 
 @inline
@@ -124,28 +136,27 @@ def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     """Open an empty level at a price that has none; a free level must exist."""
     level = take_level(engine)
     address = level_at(engine, level)
+    key = side_key(engine, side_book)
     store_i64(address + at.LEVEL_PRICE_UNITS, price_units)
     store_i64(address + at.LEVEL_QUANTITY_UNITS, 0)
     store_i32(address + at.LEVEL_ORDER_COUNT, 0)
     store_i32(address + at.LEVEL_FIRST, 0)
     store_i32(address + at.LEVEL_LAST, 0)
-    key = side_key(engine, side_book)
     store_i32(address + at.LEVEL_SIDE_KEY, key)
     store_i32(recent_level(engine, key, price_units), level)
-    neighbour = insert_price(engine, side_book, level)
+    best = best_level(side_book)
+    neighbour = insert_beside(engine, best, level)
+    if neighbour == 0:
+        neighbour = insert_price(engine, side_book, level)
+    near = level_at(engine, neighbour)
     if neighbour == 0:
         link_between(engine, side_book, 0, level, 0)
+    elif is_better(side, price_units, load_i64(near + at.LEVEL_PRICE_UNITS)):
+        better = load_i32(near + at.LEVEL_BETTER) + 0
+        link_between(engine, side_book, better, level, neighbour)
     else:
-        near = level_at(engine, neighbour)
-        if is_better(side, price_units, load_i64(near + at.LEVEL_PRICE_UNITS)):
-            better = load_i32(near + at.LEVEL_BETTER) + 0
-            link_between(engine, side_book, better, level, neighbour)
-        else:
-            worse = load_i32(near + at.LEVEL_WORSE) + 0
-            link_between(engine, side_book, neighbour, level, worse)
-    store_i32(
-        side_book + at.SIDE_BOOK_LEVEL_COUNT, load_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT) + 1
-    )
+        worse = load_i32(near + at.LEVEL_WORSE) + 0
+        link_between(engine, side_book, neighbour, level, worse)
     return level
 
 
@@ -161,11 +172,28 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
         store_i32(level_at(engine, better) + at.LEVEL_WORSE, worse)
     if worse != 0:
         store_i32(level_at(engine, worse) + at.LEVEL_BETTER, better)
-    remove_price(engine, side_book, load_i64(address + at.LEVEL_PRICE_UNITS))
-    store_i32(
-        side_book + at.SIDE_BOOK_LEVEL_COUNT, load_i32(side_book + at.SIDE_BOOK_LEVEL_COUNT) - 1
-    )
+    remove_price(engine, side_book, level)
     give_level(engine, level)
+
+
+@inline
+def queue_order(engine: int, slot: int, level: int) -> None:
+    """Put an order at the end of the queue of a level."""
+    order = order_at(engine, slot)
+    address = level_at(engine, level)
+    last = load_i32(address + at.LEVEL_LAST) + 0
+    order_count = load_i32(address + at.LEVEL_ORDER_COUNT) + 1
+    quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) + load_i64(
+        order + at.ORDER_LEAVES_UNITS
+    )
+    link = address + at.LEVEL_FIRST if last == 0 else order_at(engine, last) + at.ORDER_NEXT
+    store_i32(order + at.ORDER_LEVEL, level)
+    store_i32(order + at.ORDER_PREVIOUS, last)
+    store_i32(order + at.ORDER_NEXT, 0)
+    store_i32(link, slot)
+    store_i32(address + at.LEVEL_LAST, slot)
+    store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
+    store_i64(address + at.LEVEL_QUANTITY_UNITS, quantity_units)
 
 
 @inline
@@ -174,27 +202,11 @@ def append_order(engine: int, side_book: int, slot: int, level: int) -> int:
 
     Returns the level.
     """
-    order = order_at(engine, slot)
     if level == 0:
+        order = order_at(engine, slot)
         side = load_i16(order + at.ORDER_SIDE) + 0
         level = add_level(engine, side_book, side, load_i64(order + at.ORDER_PRICE_UNITS))
-    address = level_at(engine, level)
-    last = load_i32(address + at.LEVEL_LAST) + 0
-    store_i32(order + at.ORDER_LEVEL, level)
-    store_i32(order + at.ORDER_PREVIOUS, last)
-    store_i32(order + at.ORDER_NEXT, 0)
-    # Which word names the order is chosen without a branch, since nobody could guess it.
-    link = address + at.LEVEL_FIRST if last == 0 else order_at(engine, last) + at.ORDER_NEXT
-    store_i32(link, slot)
-    store_i32(address + at.LEVEL_LAST, slot)
-    store_i32(address + at.LEVEL_ORDER_COUNT, load_i32(address + at.LEVEL_ORDER_COUNT) + 1)
-    store_i64(
-        address + at.LEVEL_QUANTITY_UNITS,
-        load_i64(address + at.LEVEL_QUANTITY_UNITS) + load_i64(order + at.ORDER_LEAVES_UNITS),
-    )
-    store_i32(
-        side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) + 1
-    )
+    queue_order(engine, slot, level)
     return level
 
 
@@ -222,31 +234,49 @@ def leave_level(engine: int, slot: int) -> int:
     address = level_at(engine, level)
     previous = load_i32(order + at.ORDER_PREVIOUS) + 0
     following = load_i32(order + at.ORDER_NEXT) + 0
-    ahead = order_at(engine, previous) + at.ORDER_NEXT
-    store_i32(address + at.LEVEL_FIRST if previous == 0 else ahead, following)
-    behind = order_at(engine, following) + at.ORDER_PREVIOUS
-    store_i32(address + at.LEVEL_LAST if following == 0 else behind, previous)
-    store_i32(address + at.LEVEL_ORDER_COUNT, load_i32(address + at.LEVEL_ORDER_COUNT) - 1)
-    store_i64(
-        address + at.LEVEL_QUANTITY_UNITS,
-        load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(order + at.ORDER_LEAVES_UNITS),
+    order_count = load_i32(address + at.LEVEL_ORDER_COUNT) - 1
+    quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(
+        order + at.ORDER_LEAVES_UNITS
     )
+    ahead = order_at(engine, previous) + at.ORDER_NEXT
+    behind = order_at(engine, following) + at.ORDER_PREVIOUS
+    store_i32(address + at.LEVEL_FIRST if previous == 0 else ahead, following)
+    store_i32(address + at.LEVEL_LAST if following == 0 else behind, previous)
+    store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
+    store_i64(address + at.LEVEL_QUANTITY_UNITS, quantity_units)
     store_i32(order + at.ORDER_LEVEL, 0)
     return level
 
 
 @inline
-def close_if_empty(engine: int, slot: int, level: int) -> None:
-    """Count an order that has left ``level`` out of its side; close the level if none is left."""
+def leave_head(engine: int, level: int, slot: int) -> int:
+    """Take the first order of a level out of its queue; returns the order behind it, or 0.
+
+    With 0 the level is empty now: the caller reports it and then calls `close_if_empty`.
+    """
     order = order_at(engine, slot)
-    side_book = side_at(
-        engine, load_i32(order + at.ORDER_BOOK) + 0, load_i16(order + at.ORDER_SIDE) + 0
+    address = level_at(engine, level)
+    following = load_i32(order + at.ORDER_NEXT) + 0
+    order_count = load_i32(address + at.LEVEL_ORDER_COUNT) - 1
+    quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(
+        order + at.ORDER_LEAVES_UNITS
     )
-    store_i32(
-        side_book + at.SIDE_BOOK_ORDER_COUNT, load_i32(side_book + at.SIDE_BOOK_ORDER_COUNT) - 1
-    )
+    store_i32(address + at.LEVEL_FIRST, following)
+    store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
+    store_i64(address + at.LEVEL_QUANTITY_UNITS, quantity_units)
+    # Behind the last one lies the null order, in which nobody looks.
+    store_i32(order_at(engine, following) + at.ORDER_PREVIOUS, 0)
+    store_i32(order + at.ORDER_LEVEL, 0)
+    return following
+
+
+@inline
+def close_if_empty(engine: int, slot: int, level: int) -> None:
+    """Close a level that an order has left, if it was the last one there."""
     if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 0:
-        remove_level(engine, side_book, level)
+        order = order_at(engine, slot)
+        side = load_i16(order + at.ORDER_SIDE) + 0
+        remove_level(engine, side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, side), level)
 
 
 @inline

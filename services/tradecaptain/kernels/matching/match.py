@@ -7,7 +7,14 @@ time. `begin_match` finds out with one test; all else is matched in `special`.
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i16, load_i32, load_i64, load_u16, store_i64
+from tradecaptain.base.memory import (
+    load_constant_i64,
+    load_i16,
+    load_i32,
+    load_i64,
+    load_u16,
+    store_i64,
+)
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.events import (
     write_book,
@@ -22,12 +29,13 @@ from tradecaptain.kernels.matching.layout import (
     PHASE_MATCH,
 )
 from tradecaptain.kernels.matching.levels import (
-    close_if_empty,
+    best_level,
     crosses,
     join_level,
-    leave_level,
+    leave_head,
     level_reduce,
     opposite,
+    remove_level,
 )
 from tradecaptain.kernels.matching.orders import enter_ids, forget_order
 from tradecaptain.kernels.matching.special import special_begin
@@ -39,39 +47,62 @@ from tradecaptain.kernels.matching.tables import (
     party_at,
     side_at,
 )
+from tradecaptain.kernels.matching.terms import time_in_force_of
 from tradecaptain.wire import book_event, common, execution_event, reason
 
 PLAIN_MASK = 0xFFFF ^ FLAG_POST_ONLY
 
 
 @inline
-def trade_with(engine: int, taker: int, maker: int, level: int) -> None:
-    """Trade a taker with the order at the head of a level, at the level's price."""
-    taker_order = order_at(engine, taker)
-    maker_order = order_at(engine, maker)
-    taker_leaves = load_i64(taker_order + at.ORDER_LEAVES_UNITS)
-    maker_leaves = load_i64(maker_order + at.ORDER_LEAVES_UNITS)
-    quantity_units = min(taker_leaves, maker_leaves)
-    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+def take_units(engine: int, level: int, maker: int, quantity_units: int) -> int:
+    """Take a quantity off the order at the head of a level, and count the trade.
+
+    Returns the trade's number. An order that is filled has left its queue; after the reports
+    `end_maker` drops it.
+    """
+    order = order_at(engine, maker)
+    address = level_at(engine, level)
+    book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
+    price_units = load_i64(address + at.LEVEL_PRICE_UNITS)
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS) - quantity_units
     match_number = load_i64(engine + at.HEADER_LAST_MATCH_NUMBER) + 1
+    trade_count = load_i64(book + at.BOOK_TRADE_COUNT) + 1
     store_i64(engine + at.HEADER_LAST_MATCH_NUMBER, match_number)
-    match_id = load_i64(engine + at.HEADER_IDENTITY_BASE) + match_number
-    book = book_at(engine, load_i32(maker_order + at.ORDER_BOOK) + 0)
     store_i64(book + at.BOOK_LAST_PRICE_UNITS, price_units)
     store_i64(book + at.BOOK_HAS_LAST, 1)
-    store_i64(book + at.BOOK_TRADE_COUNT, load_i64(book + at.BOOK_TRADE_COUNT) + 1)
-    store_i64(taker_order + at.ORDER_LEAVES_UNITS, taker_leaves - quantity_units)
-    if quantity_units == maker_leaves:
-        leave_level(engine, maker)
-        store_i64(maker_order + at.ORDER_LEAVES_UNITS, 0)
+    store_i64(book + at.BOOK_TRADE_COUNT, trade_count)
+    if leaves_units == 0:
+        leave_head(engine, level, maker)
     else:
         level_reduce(engine, level, quantity_units)
-        store_i64(maker_order + at.ORDER_LEAVES_UNITS, maker_leaves - quantity_units)
+    store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units)
+    return match_number
+
+
+@inline
+def end_maker(engine: int, side_book: int, level: int, maker: int) -> None:
+    """Drop an order that was filled, and the level of a side that it was the last one of."""
+    if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 0:
+        remove_level(engine, side_book, level)
+    forget_order(engine, maker)
+
+
+@inline
+def trade_with(engine: int, taker: int, side_book: int, level: int, maker: int) -> int:
+    """Trade a taker with the head of a level of a side, at its price; returns the quantity."""
+    taker_order = order_at(engine, taker)
+    taker_units = load_i64(taker_order + at.ORDER_LEAVES_UNITS)
+    maker_units = load_i64(order_at(engine, maker) + at.ORDER_LEAVES_UNITS)
+    quantity_units = min(taker_units, maker_units)
+    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+    match_number = take_units(engine, level, maker, quantity_units)
+    match_id = load_constant_i64(engine + at.HEADER_IDENTITY_BASE) + match_number
+    store_i64(taker_order + at.ORDER_LEAVES_UNITS, taker_units - quantity_units)
     write_trade(engine, taker, maker, price_units, quantity_units, match_id)
     write_book(engine, maker, book_event.BOOK_ACTION_TRADE, quantity_units, level, match_id)
-    if quantity_units == maker_leaves:
-        close_if_empty(engine, maker, level)
-        forget_order(engine, maker)
+    if quantity_units == maker_units:
+        end_maker(engine, side_book, level, maker)
+    return quantity_units
 
 
 @inline
@@ -123,25 +154,26 @@ def match_step(engine: int) -> int:
     """
     taker = load_i64(engine + at.HEADER_TAKER)
     limit_units = load_i64(engine + at.HEADER_CURSOR_UNITS)
-    taker_order = order_at(engine, taker)
-    side = load_i16(taker_order + at.ORDER_SIDE) + 0
-    other_side = side_at(engine, load_i32(taker_order + at.ORDER_BOOK) + 0, opposite(side))
-    remaining_steps = load_i64(engine + at.HEADER_STEP_LIMIT)
-    while load_i64(taker_order + at.ORDER_LEAVES_UNITS) > 0:
-        level = load_i32(other_side + at.SIDE_BOOK_BEST) + 0
-        if level == 0:
-            break
+    order = order_at(engine, taker)
+    side = load_i16(order + at.ORDER_SIDE) + 0
+    group = load_i32(order + at.ORDER_SELF_TRADE_GROUP) + 0
+    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
+    other_side = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, opposite(side))
+    remaining_steps = load_constant_i64(engine + at.HEADER_STEP_LIMIT)
+    while leaves_units > 0:
+        level = best_level(other_side)
         address = level_at(engine, level)
-        if not crosses(side, limit_units, load_i64(address + at.LEVEL_PRICE_UNITS)):
+        price_units = load_i64(address + at.LEVEL_PRICE_UNITS)
+        if level == 0 or not crosses(side, limit_units, price_units):
             break
         maker = load_i32(address + at.LEVEL_FIRST) + 0
-        if same_group(taker_order, order_at(engine, maker)):
+        if group != 0 and same_group(order, order_at(engine, maker)):
             expire_taker(engine, taker, reason.REASON_SELF_TRADE_PREVENTED)
             return finish_step(engine)
         if remaining_steps == 0:
             store_i64(engine + at.HEADER_PHASE, PHASE_MATCH)
             return MORE
-        trade_with(engine, taker, maker, level)
+        leaves_units -= trade_with(engine, taker, other_side, level, maker)
         remaining_steps -= 1
     rest_or_expire(engine, taker)
     return finish_step(engine)
@@ -195,6 +227,16 @@ def fill_or_kill_step(engine: int) -> int:
 
 
 @inline
+def leave_under_way(engine: int, taker: int, limit_units: int) -> int:
+    """Let `resume_step` go on to match an order that needs no more than price and time."""
+    note_book(engine, load_i32(order_at(engine, taker) + at.ORDER_BOOK) + 0)
+    store_i64(engine + at.HEADER_TAKER, taker)
+    store_i64(engine + at.HEADER_CURSOR_UNITS, limit_units)
+    store_i64(engine + at.HEADER_PHASE, PHASE_MATCH)
+    return MORE
+
+
+@inline
 def begin_match(engine: int, taker: int, limit_units: int) -> int:
     """Start to match an order that stands in no level, with the limit that it trades up to."""
     store_i64(engine + at.HEADER_TAKER, taker)
@@ -205,12 +247,11 @@ def begin_match(engine: int, taker: int, limit_units: int) -> int:
     if load_i64(book_at(engine, book) + at.BOOK_SPECIAL) | flags != 0:
         return special_begin(engine, taker)
     note_book(engine, book)
-    party = party_at(engine, taker)
-    if load_i32(party + at.PARTY_TIME_IN_FORCE) != common.TIME_IN_FORCE_FILL_OR_KILL:
+    if time_in_force_of(engine, taker) != common.TIME_IN_FORCE_FILL_OR_KILL:
         return match_step(engine)
     side = load_i16(order + at.ORDER_SIDE) + 0
     other_side = side_at(engine, load_i32(order + at.ORDER_BOOK) + 0, opposite(side))
     store_i64(engine + at.HEADER_MISSING_UNITS, load_i64(order + at.ORDER_LEAVES_UNITS))
     store_i64(engine + at.HEADER_CURSOR_ORDER, 0)
-    store_i64(engine + at.HEADER_CURSOR_LEVEL, load_i32(other_side + at.SIDE_BOOK_BEST) + 0)
+    store_i64(engine + at.HEADER_CURSOR_LEVEL, best_level(other_side))
     return fill_or_kill_step(engine)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from tradecaptain.base.bits import highest_set_to, lowest_set_from
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.base.memory import load_constant_i64, load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import NODE_BYTES
 from tradecaptain.kernels.matching.tables import level_at
@@ -24,7 +24,13 @@ TOP_SHIFT = 60
 @inline
 def node_at(engine: int, node: int) -> int:
     """Address of a branching node."""
-    return engine + load_i64(engine + at.HEADER_NODES_OFFSET) + node * NODE_BYTES
+    return engine + load_constant_i64(engine + at.HEADER_NODES_OFFSET) + node * NODE_BYTES
+
+
+@inline
+def owner_of_level(engine: int, level: int) -> int:
+    """Address of the word that says which node names a level: 0 if its side does."""
+    return engine + load_constant_i64(engine + at.HEADER_LEVEL_NODES_OFFSET) + level * 4
 
 
 @inline
@@ -68,11 +74,22 @@ def give_node(engine: int, node: int) -> None:
 
 
 @inline
-def node_set_child(node: int, digit: int, child: int) -> None:
-    """Add a child where there was none."""
-    store_i32(child_address(node, digit), child)
-    store_i64(node + at.NODE_BITMAP, load_i64(node + at.NODE_BITMAP) | (1 << digit))
-    store_i32(node + at.NODE_CHILD_COUNT, load_i32(node + at.NODE_CHILD_COUNT) + 1)
+def name_child(engine: int, link: int, node: int, child: int) -> None:
+    """Let a pointer of a node, or of a side (node 0), name a child; a level knows who names it."""
+    store_i32(link, child)
+    if child < 0:
+        store_i32(owner_of_level(engine, -child), node)
+
+
+@inline
+def add_child(engine: int, node: int, digit: int, child: int) -> None:
+    """Give a node a child where it has none."""
+    address = node_at(engine, node)
+    bitmap = load_i64(address + at.NODE_BITMAP) | (1 << digit)
+    child_count = load_i32(address + at.NODE_CHILD_COUNT) + 1
+    store_i64(address + at.NODE_BITMAP, bitmap)
+    store_i32(address + at.NODE_CHILD_COUNT, child_count)
+    name_child(engine, child_address(address, digit), node, child)
 
 
 @inline
@@ -123,12 +140,34 @@ def split_child(engine: int, link: int, child: int, sample_units: int, level: in
     store_i64(node + at.NODE_PRICE_UNITS, sample_units)
     store_i32(node + at.NODE_SHIFT, shift)
     store_i32(node + at.NODE_CHILD_COUNT, 0)
-    node_set_child(node, price_digit(sample_units, shift), child)
-    node_set_child(node, price_digit(price_units, shift), -level)
+    add_child(engine, index, price_digit(sample_units, shift), child)
+    add_child(engine, index, price_digit(price_units, shift), -level)
     store_i32(link, index)
     if price_units < sample_units:
         return lowest_level(engine, child)
     return highest_level(engine, child)
+
+
+@inline
+def insert_beside(engine: int, best: int, level: int) -> int:
+    """Enter a new level whose price and the side's best one differ in their last six bits alone.
+
+    Most new prices do. Returns a level whose price is next to it, as `insert_price` does, or 0 if
+    it is none of those; then nothing has changed.
+    """
+    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+    best_address = level_at(engine, best)
+    index = load_i32(owner_of_level(engine, best)) + 0
+    node = node_at(engine, index)
+    distance = price_units ^ load_i64(best_address + at.LEVEL_PRICE_UNITS)
+    if best == 0 or index == 0 or distance >> 6 != 0 or load_i32(node + at.NODE_SHIFT) != 0:
+        return 0
+    digit = price_units & 63
+    bitmap = load_i64(node + at.NODE_BITMAP)
+    add_child(engine, index, digit, -level)
+    above = lowest_set_from(bitmap, digit)
+    beside = above if above < 64 else highest_set_to(bitmap, digit)
+    return -load_i32(child_address(node, beside))
 
 
 @inline
@@ -141,10 +180,11 @@ def insert_price(engine: int, side: int, level: int) -> int:
     link = side + at.SIDE_BOOK_ROOT
     child = load_i32(link) + 0
     if child == 0:
-        store_i32(link, -level)
+        name_child(engine, link, 0, -level)
         return 0
     while child > 0:
-        node = node_at(engine, child)
+        index = child
+        node = node_at(engine, index)
         shift = load_i32(node + at.NODE_SHIFT) + 0
         sample_units = load_i64(node + at.NODE_PRICE_UNITS)
         if shift != TOP_SHIFT and ((price_units ^ sample_units) >> shift) >> 6 != 0:
@@ -154,7 +194,7 @@ def insert_price(engine: int, side: int, level: int) -> int:
         child = load_i32(link) + 0
         if child == 0:
             bitmap = load_i64(node + at.NODE_BITMAP)
-            node_set_child(node, digit, -level)
+            add_child(engine, index, digit, -level)
             above = lowest_set_from(bitmap, digit)
             if above < 64:
                 return lowest_level(engine, load_i32(child_address(node, above)) + 0)
@@ -165,31 +205,37 @@ def insert_price(engine: int, side: int, level: int) -> int:
 
 
 @inline
-def remove_price(engine: int, side: int, price_units: int) -> None:
-    """Take a level that exists out of the index; a node left with one child goes as well."""
+def lift_last_child(engine: int, side: int, index: int, price_units: int) -> None:
+    """Put the only child that a node has left into the node's place; ``price_units`` was below."""
+    owner = 0
     link = side + at.SIDE_BOOK_ROOT
     child = load_i32(link) + 0
-    if child < 0:
-        store_i32(link, 0)
-        return
-    node_link = link
-    node = node_at(engine, child)
-    index = child
-    while child > 0:
-        node_link = link
-        index = child
-        node = node_at(engine, child)
-        digit = price_digit(price_units, load_i32(node + at.NODE_SHIFT))
-        link = child_address(node, digit)
+    while child != index:
+        owner = child
+        node = node_at(engine, owner)
+        link = child_address(node, price_digit(price_units, load_i32(node + at.NODE_SHIFT)))
         child = load_i32(link) + 0
-    store_i32(link, 0)
+    node = node_at(engine, index)
+    last = child_address(node, lowest_set_from(load_i64(node + at.NODE_BITMAP), 0))
+    name_child(engine, link, owner, load_i32(last) + 0)
+    store_i32(last, 0)
+    give_node(engine, index)
+
+
+@inline
+def remove_price(engine: int, side: int, level: int) -> None:
+    """Take a level that exists out of the index; a node left with one child goes as well."""
+    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+    index = load_i32(owner_of_level(engine, level)) + 0
+    if index == 0:
+        store_i32(side + at.SIDE_BOOK_ROOT, 0)
+        return
+    node = node_at(engine, index)
     digit = price_digit(price_units, load_i32(node + at.NODE_SHIFT))
     bitmap = load_i64(node + at.NODE_BITMAP) & ~(1 << digit)
-    store_i64(node + at.NODE_BITMAP, bitmap)
     child_count = load_i32(node + at.NODE_CHILD_COUNT) - 1
+    store_i32(child_address(node, digit), 0)
+    store_i64(node + at.NODE_BITMAP, bitmap)
     store_i32(node + at.NODE_CHILD_COUNT, child_count)
     if child_count == 1:
-        last = child_address(node, lowest_set_from(bitmap, 0))
-        store_i32(node_link, load_i32(last))
-        store_i32(last, 0)
-        give_node(engine, index)
+        lift_last_child(engine, side, index, price_units)

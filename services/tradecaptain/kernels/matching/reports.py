@@ -8,7 +8,7 @@ state is the same in either form.
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
+from tradecaptain.base.memory import load_constant_i64, load_i16, load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import REPORT, REPORT_BYTES, REPORT_FORM_WIRE, offset_of
 from tradecaptain.kernels.matching.tables import book_at, order_at
@@ -27,7 +27,7 @@ AT_WORD = offset_of(REPORT, "execution_type")
 @inline
 def reports_wire(engine: int) -> bool:
     """Whether the engine writes wire events."""
-    return load_i64(engine + at.HEADER_REPORT_FORM) == REPORT_FORM_WIRE
+    return load_constant_i64(engine + at.HEADER_REPORT_FORM) == REPORT_FORM_WIRE
 
 
 @inline
@@ -43,16 +43,34 @@ def next_report(engine: int, word: int, event_count: int) -> int:
     ``event_count`` is how many wire events it stands for.
     """
     count = load_i64(engine + at.HEADER_REPORT_COUNT)
-    store_i64(engine + at.HEADER_REPORT_COUNT, count + 1)
-    report = load_i64(engine + at.HEADER_REPORT_ADDRESS) + REPORT_BYTES * (
-        count & load_i64(engine + at.HEADER_REPORT_MASK)
+    report = load_constant_i64(engine + at.HEADER_REPORT_ADDRESS) + REPORT_BYTES * (
+        count & load_constant_i64(engine + at.HEADER_REPORT_MASK)
     )
+    store_i64(engine + at.HEADER_REPORT_COUNT, count + 1)
     sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
     store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, sequence + event_count)
     store_i64(report + AT_SEQUENCE, sequence + 1)
     store_i64(report + AT_COMMAND_SEQUENCE, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
     store_i64(report + AT_WORD, word)
     return report
+
+
+@inline
+def write_report(
+    engine: int,
+    word: int,
+    order_id: int,
+    price_units: int,
+    quantity_units: int,
+    leaves_units: int,
+) -> None:
+    """Write a report of one order; ``word`` holds its small fields."""
+    report = next_report(engine, word, 1)
+    store_i64(report + AT_ORDER_ID, order_id)
+    store_i64(report + AT_CONTRA_ORDER_ID, 0)
+    store_i64(report + AT_PRICE_UNITS, price_units)
+    store_i64(report + AT_QUANTITY_UNITS, quantity_units)
+    store_i64(report + AT_LEAVES_UNITS, leaves_units)
 
 
 @inline
@@ -63,23 +81,25 @@ def report_order(engine: int, slot: int, execution_type: int, status: int, why: 
     """
     order = order_at(engine, slot)
     side = load_i16(order + at.ORDER_SIDE) + 0
-    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
     report = next_report(engine, report_word(execution_type, side, status, why), 1)
     store_i64(report + AT_ORDER_ID, load_i64(order + at.ORDER_ORDER_ID))
     store_i64(report + AT_CONTRA_ORDER_ID, 0)
     store_i64(report + AT_PRICE_UNITS, load_i64(order + at.ORDER_PRICE_UNITS))
     store_i64(report + AT_QUANTITY_UNITS, load_i64(order + at.ORDER_QUANTITY_UNITS))
-    store_i64(report + AT_LEAVES_UNITS, leaves_units)
+    store_i64(report + AT_LEAVES_UNITS, load_i64(order + at.ORDER_LEAVES_UNITS))
 
 
 @inline
-def report_trade(
-    engine: int, taker: int, maker: int, price_units: int, quantity_units: int
+def write_trade_report(
+    engine: int,
+    side: int,
+    order_id: int,
+    contra_order_id: int,
+    price_units: int,
+    quantity_units: int,
+    leaves_units: int,
 ) -> None:
     """Report a trade: price and quantity, and what is left of the taker."""
-    order = order_at(engine, taker)
-    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
-    side = load_i16(order + at.ORDER_SIDE) + 0
     status = (
         execution_event.ORDER_STATUS_FILLED
         if leaves_units == 0
@@ -87,11 +107,28 @@ def report_trade(
     )
     word = report_word(execution_event.EXECUTION_TYPE_TRADE, side, status, 0)
     report = next_report(engine, word, 2)
-    store_i64(report + AT_ORDER_ID, load_i64(order + at.ORDER_ORDER_ID))
-    store_i64(report + AT_CONTRA_ORDER_ID, load_i64(order_at(engine, maker) + at.ORDER_ORDER_ID))
+    store_i64(report + AT_ORDER_ID, order_id)
+    store_i64(report + AT_CONTRA_ORDER_ID, contra_order_id)
     store_i64(report + AT_PRICE_UNITS, price_units)
     store_i64(report + AT_QUANTITY_UNITS, quantity_units)
     store_i64(report + AT_LEAVES_UNITS, leaves_units)
+
+
+@inline
+def report_trade(
+    engine: int, taker: int, maker: int, price_units: int, quantity_units: int
+) -> None:
+    """Report a trade of two orders; their leaves are already those after it."""
+    order = order_at(engine, taker)
+    write_trade_report(
+        engine,
+        load_i16(order + at.ORDER_SIDE) + 0,
+        load_i64(order + at.ORDER_ORDER_ID),
+        load_i64(order_at(engine, maker) + at.ORDER_ORDER_ID),
+        price_units,
+        quantity_units,
+        load_i64(order + at.ORDER_LEAVES_UNITS),
+    )
 
 
 @inline
@@ -103,12 +140,14 @@ def report_refusal(engine: int, command: int, execution_type: int, why: int) -> 
         execution_event.ORDER_STATUS_REJECTED,
         why,
     )
-    report = next_report(engine, word, 1)
-    store_i64(report + AT_ORDER_ID, order_command.get_order_id(command))
-    store_i64(report + AT_CONTRA_ORDER_ID, 0)
-    store_i64(report + AT_PRICE_UNITS, order_command.get_price_units(command))
-    store_i64(report + AT_QUANTITY_UNITS, order_command.get_quantity_units(command))
-    store_i64(report + AT_LEAVES_UNITS, 0)
+    write_report(
+        engine,
+        word,
+        order_command.get_order_id(command),
+        order_command.get_price_units(command),
+        order_command.get_quantity_units(command),
+        0,
+    )
 
 
 @inline
@@ -122,18 +161,20 @@ def count_book_event(engine: int, slot: int) -> None:
 @inline
 def count_market_event(engine: int, book: int) -> None:
     """Count an event of a book (by its address) that compact reports don't tell."""
-    sequence = engine + at.HEADER_BOOK_SEQUENCE
-    store_i64(sequence, load_i64(sequence) + 1)
-    store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + 1)
+    count_book_events(engine, book, 1)
+
+
+@inline
+def count_book_events(engine: int, book: int, count: int) -> None:
+    """Count events of a book (by its address) that compact reports don't tell."""
+    sequence = load_i64(engine + at.HEADER_BOOK_SEQUENCE) + count
+    instrument_sequence = load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + count
+    store_i64(engine + at.HEADER_BOOK_SEQUENCE, sequence)
+    store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, instrument_sequence)
 
 
 @inline
 def report_mass_cancel(engine: int) -> None:
     """Report the end of an account's mass cancel, with how many orders it cancelled."""
     word = report_word(execution_event.EXECUTION_TYPE_MASS_CANCEL_DONE, 0, 0, 0)
-    report = next_report(engine, word, 1)
-    store_i64(report + AT_ORDER_ID, 0)
-    store_i64(report + AT_CONTRA_ORDER_ID, 0)
-    store_i64(report + AT_PRICE_UNITS, 0)
-    store_i64(report + AT_QUANTITY_UNITS, load_i64(engine + at.HEADER_AFFECTED_COUNT))
-    store_i64(report + AT_LEAVES_UNITS, 0)
+    write_report(engine, word, 0, 0, load_i64(engine + at.HEADER_AFFECTED_COUNT), 0)

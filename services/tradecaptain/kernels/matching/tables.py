@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
+from tradecaptain.base.memory import (
+    load_constant_i64,
+    load_i32,
+    load_i64,
+    store_i32,
+    store_i64,
+)
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import (
     BOOK_BYTES,
@@ -17,52 +23,60 @@ from tradecaptain.kernels.matching.layout import (
 @inline
 def order_at(engine: int, slot: int) -> int:
     """Address of order ``slot``."""
-    return engine + load_i64(engine + at.HEADER_ORDERS_OFFSET) + slot * ORDER_BYTES
+    return engine + load_constant_i64(engine + at.HEADER_ORDERS_OFFSET) + slot * ORDER_BYTES
 
 
 @inline
 def party_at(engine: int, slot: int) -> int:
     """Address of the party record of order ``slot``."""
-    return engine + load_i64(engine + at.HEADER_PARTIES_OFFSET) + slot * PARTY_BYTES
+    return engine + load_constant_i64(engine + at.HEADER_PARTIES_OFFSET) + slot * PARTY_BYTES
 
 
 @inline
 def terms_at(engine: int, slot: int) -> int:
     """Address of what order ``slot`` says beyond price and quantity; only if it has flags."""
-    return engine + load_i64(engine + at.HEADER_TERMS_OFFSET) + slot * TERMS_BYTES
+    return engine + load_constant_i64(engine + at.HEADER_TERMS_OFFSET) + slot * TERMS_BYTES
 
 
 @inline
 def level_at(engine: int, level: int) -> int:
     """Address of price level ``level``."""
-    return engine + load_i64(engine + at.HEADER_LEVELS_OFFSET) + level * LEVEL_BYTES
+    return engine + load_constant_i64(engine + at.HEADER_LEVELS_OFFSET) + level * LEVEL_BYTES
 
 
 @inline
 def book_at(engine: int, book: int) -> int:
     """Address of the book of the instrument with index ``book``."""
-    return engine + load_i64(engine + at.HEADER_BOOKS_OFFSET) + book * BOOK_BYTES
+    return engine + load_constant_i64(engine + at.HEADER_BOOKS_OFFSET) + book * BOOK_BYTES
+
+
+@inline
+def side_of_book(book: int, side: int) -> int:
+    """Address of one side (1 buy, 2 sell) of a book (by its address)."""
+    return book + (at.BOOK_BIDS if side == 1 else at.BOOK_ASKS)
 
 
 @inline
 def side_at(engine: int, book: int, side: int) -> int:
     """Address of one side (1 buy, 2 sell) of a book."""
-    return book_at(engine, book) + (at.BOOK_BIDS if side == 1 else at.BOOK_ASKS)
+    return side_of_book(book_at(engine, book), side)
 
 
 @inline
 def book_index(engine: int, instrument_id: int) -> int:
     """Index of an instrument's book, or 0 when the engine doesn't know the instrument."""
-    if instrument_id < 0 or instrument_id >= load_i64(engine + at.HEADER_INSTRUMENT_ID_LIMIT):
+    if instrument_id < 0 or instrument_id >= load_constant_i64(
+        engine + at.HEADER_INSTRUMENT_ID_LIMIT
+    ):
         return 0
-    table = engine + load_i64(engine + at.HEADER_INSTRUMENT_INDEX_OFFSET)
+    table = engine + load_constant_i64(engine + at.HEADER_INSTRUMENT_INDEX_OFFSET)
     return load_i32(table + instrument_id * 4) + 0
 
 
 @inline
 def account_known(engine: int, account_id: int) -> bool:
     """Whether the account id lies within the table of account sequences."""
-    return 0 < account_id < load_i64(engine + at.HEADER_ACCOUNT_ID_LIMIT)
+    return 0 < account_id < load_constant_i64(engine + at.HEADER_ACCOUNT_ID_LIMIT)
 
 
 @inline
@@ -70,7 +84,7 @@ def has_free_order(engine: int) -> bool:
     """Whether another order fits."""
     return load_i64(engine + at.HEADER_FREE_ORDER) != 0 or load_i64(
         engine + at.HEADER_USED_ORDERS
-    ) < load_i64(engine + at.HEADER_ORDER_CAPACITY)
+    ) < load_constant_i64(engine + at.HEADER_ORDER_CAPACITY)
 
 
 @inline
@@ -78,7 +92,7 @@ def has_free_level(engine: int) -> bool:
     """Whether another price level fits; a price index node is then free as well."""
     return load_i64(engine + at.HEADER_FREE_LEVEL) != 0 or load_i64(
         engine + at.HEADER_USED_LEVELS
-    ) < load_i64(engine + at.HEADER_LEVEL_CAPACITY)
+    ) < load_constant_i64(engine + at.HEADER_LEVEL_CAPACITY)
 
 
 @inline
