@@ -184,11 +184,12 @@ def check_segment(segment: Segment, *, is_last: bool, check_hashes: bool = True)
     Only the last segment may end with a torn frame. Anything else that doesn't continue the chain
     raises :class:`JournalDamaged`, which names the record.
     """
+    # The index first: whoever writes the log may go on meanwhile, and what is in the index is whole.
+    blocks = segment.blocks()
     frames = segment.frames()
     scan = Scan(segment.start)
     good = scan.take(frames)
     named = scan.place.sequence + 1
-    blocks = segment.blocks()
     synced_bytes = int((blocks["offset_bytes"] + blocks["length_bytes"]).max(initial=0))
     if good < synced_bytes:
         raise JournalDamaged(f"record {named} in {segment.path.name} is damaged", named)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from tradecaptain.mesh.journal_files import (
     SEGMENT_HEADER_BYTES,
     Checked,
     JournalDamaged,
+    Segment,
     check_chain,
     check_segment,
     cut_torn_tail,
@@ -120,6 +122,24 @@ def test_what_is_synced_can_be_read_again(desk: Desk) -> None:
     check_chain(desk.folder, on_segment=lambda checked: times.append(checked.times_ns))
     assert times[0][0] == 1_000
     assert times[-1][1] == 1_000_000
+
+
+@pytest.mark.parametrize("part", ["frames", "blocks"])
+def test_a_segment_that_grows_while_it_is_read_is_whole(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    desk.write(5)
+    desk.sync()
+    read = getattr(Segment, part)
+
+    def read_and_grow(segment: Segment) -> Any:
+        found = read(segment)
+        desk.write(5)
+        desk.sync()
+        return found
+
+    monkeypatch.setattr(Segment, part, read_and_grow)
+    assert last_checked(desk).frame_count in (5, 10)
 
 
 def test_groups_gather_until_their_time_unless_they_are_large(tmp_path: Path) -> None:
