@@ -111,6 +111,18 @@ enum tradecaptain_reason {
     TRADECAPTAIN_REASON_PRICE_MOVE_COLLAR = 224,
     /* The reference price is older than a collar accepts. */
     TRADECAPTAIN_REASON_REFERENCE_PRICE_STALE = 225,
+    /* The gross exposure of the account's group or firm, with this order working, would exceed its limit. */
+    TRADECAPTAIN_REASON_TOTAL_GROSS_EXPOSURE_LIMIT = 226,
+    /* The net exposure of the account's group or firm, with this order working, would exceed its limit. */
+    TRADECAPTAIN_REASON_TOTAL_NET_EXPOSURE_LIMIT = 227,
+    /* The margin of the account's group or firm would exceed its cash, profit and credit. */
+    TRADECAPTAIN_REASON_TOTAL_CREDIT_LIMIT = 228,
+    /* The account's group or firm lost more today than its limit; only reducing orders pass. */
+    TRADECAPTAIN_REASON_TOTAL_DAILY_LOSS_LIMIT = 229,
+    /* The long position of the account's group or firm in the instrument would exceed its limit. */
+    TRADECAPTAIN_REASON_TOTAL_POSITION_LIMIT_LONG = 230,
+    /* The short position of the account's group or firm in the instrument would exceed its limit. */
+    TRADECAPTAIN_REASON_TOTAL_POSITION_LIMIT_SHORT = 231,
     /* A table of the venue is full. */
     TRADECAPTAIN_REASON_CAPACITY_EXHAUSTED = 300,
     /* A market order, immediate-or-cancel or fill-or-kill order found no more to trade with. */

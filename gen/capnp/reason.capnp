@@ -283,12 +283,18 @@ enum Reason {
   # The price is too far from where the market was at the start of the window.
   referencePriceStale @225;
   # The reference price is older than a collar accepts.
-  reserved226 @226;
-  reserved227 @227;
-  reserved228 @228;
-  reserved229 @229;
-  reserved230 @230;
-  reserved231 @231;
+  totalGrossExposureLimit @226;
+  # The gross exposure of the account's group or firm, with this order working, would exceed its limit.
+  totalNetExposureLimit @227;
+  # The net exposure of the account's group or firm, with this order working, would exceed its limit.
+  totalCreditLimit @228;
+  # The margin of the account's group or firm would exceed its cash, profit and credit.
+  totalDailyLossLimit @229;
+  # The account's group or firm lost more today than its limit; only reducing orders pass.
+  totalPositionLimitLong @230;
+  # The long position of the account's group or firm in the instrument would exceed its limit.
+  totalPositionLimitShort @231;
+  # The short position of the account's group or firm in the instrument would exceed its limit.
   reserved232 @232;
   reserved233 @233;
   reserved234 @234;

@@ -52,6 +52,21 @@ enum ControlAction {
   # The day's profit and loss of every account begins at zero; the last price becomes the close.
   grantOverride @26;
   # A limit's value at one level until `expireTimeNs`; then the value before holds again.
+  setFirm @27;
+  # The firm (`value`) that an account belongs to, for totals; zero takes it out.
+  setScenarios @28;
+  # Eight of the sixteen scenarios of an instrument, from `firstScenario` (0, then 8) on, in the risk
+  # group that `scopeId` names; a group of zero takes the instrument out.
+  revalue @29;
+  # Brings account-instrument pairs to present prices: `quantityUnits` of them from number `value` on,
+  # which is in the answer where to go on, or zero.
+  checkOrder @30;
+  # Asks whether an order would pass now: account in `scopeId`, terms in the fields of an order. The
+  # answer has the reason as its outcome.
+  reportSums @31;
+  # Asks for the sums of an account, or of a group or firm with totals: `scenario0` to `scenario7` of
+  # the answer are cash, trade cash, value of positions, profit when the day began, gross exposure, net
+  # exposure if all working buys or all working sells were filled, and margin, in notional units.
 }
 
 enum ControlScope {
@@ -63,6 +78,8 @@ enum ControlScope {
   session @5;
   accountInstrument @6;
   group @7;
+  order @8;
+  # The order whose venue id `value` holds.
 }
 
 enum LimitKind {
@@ -101,10 +118,18 @@ enum LimitKind {
   credit @18;
   # Notional units that margin may exceed cash and profit by.
   dailyLoss @19;
+  totalGrossExposure @20;
+  # From here on: what a group or a firm holds together.
+  totalNetExposure @21;
+  totalCredit @22;
+  totalDailyLoss @23;
+  totalPositionLong @24;
+  # Quantity units of the group's or firm's position in an instrument, working buys included.
+  totalPositionShort @25;
 }
 
 struct Control {
-  const currentVersion :UInt16 = 3;
+  const currentVersion :UInt16 = 4;
   # Grows with every field that is added.
 
   kind @0 :UInt16;
@@ -154,4 +179,32 @@ struct Control {
   allocation @26 :Common.Allocation;
   expireTimeNs @27 :Int64;
   # When an override ends, ns UTC; zero elsewhere.
+
+  priceUnits @28 :Int64;
+  # checkOrder: terms of the order, as in an OrderCommand.
+  quantityUnits @29 :Int64;
+  firmId @30 :UInt32;
+  strategyId @31 :UInt32;
+  selfTradeGroup @32 :UInt32;
+  orderType @33 :Common.OrderType;
+  timeInForce @34 :Common.TimeInForce;
+  shortSale @35 :Common.ShortSale;
+  instructions @36 :UInt16;
+  limitLevel @37 :UInt16;
+  # The answer to checkOrder: scope at which a limit tripped, its value, and what was held against it,
+  # as in an ExecutionEvent.
+  referenceFlags @38 :UInt16;
+  limitValue @39 :Int64;
+  observedValue @40 :Int64;
+  firstScenario @41 :UInt16;
+  # setScenarios: number of the first scenario in this record, 0 or 8.
+  scenario0 @42 :Int64;
+  # What one quantity unit long gains in a scenario, in 2^-32 notional units of the accounts' currency.
+  scenario1 @43 :Int64;
+  scenario2 @44 :Int64;
+  scenario3 @45 :Int64;
+  scenario4 @46 :Int64;
+  scenario5 @47 :Int64;
+  scenario6 @48 :Int64;
+  scenario7 @49 :Int64;
 }

@@ -110,7 +110,7 @@ struct ExecutionEvent {
   durability @37 :Durability;
   flags @38 :UInt16;
   # Bit 0 last event of its command, bit 1 venue restart, bit 2 reference is last trade,
-  # bit 3 reference is mid, bit 4 reference is an outside market.
+  # bit 3 reference is mid, bit 4 reference is an outside market, bit 5 reference is the close.
 
   commandSequence @39 :UInt64;
   # Sequence of the command that caused it.

@@ -50,6 +50,11 @@ CONTROL_ACTION_SET_CONVERSION: Final = 23
 CONTROL_ACTION_SET_MARGIN: Final = 24
 CONTROL_ACTION_START_DAY: Final = 25
 CONTROL_ACTION_GRANT_OVERRIDE: Final = 26
+CONTROL_ACTION_SET_FIRM: Final = 27
+CONTROL_ACTION_SET_SCENARIOS: Final = 28
+CONTROL_ACTION_REVALUE: Final = 29
+CONTROL_ACTION_CHECK_ORDER: Final = 30
+CONTROL_ACTION_REPORT_SUMS: Final = 31
 CONTROL_ACTION_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "set_limit",
@@ -78,6 +83,11 @@ CONTROL_ACTION_NAMES: Final[tuple[str, ...]] = (
     "set_margin",
     "start_day",
     "grant_override",
+    "set_firm",
+    "set_scenarios",
+    "revalue",
+    "check_order",
+    "report_sums",
 )
 
 CONTROL_SCOPE_UNSET: Final = 0
@@ -88,6 +98,7 @@ CONTROL_SCOPE_STRATEGY: Final = 4
 CONTROL_SCOPE_SESSION: Final = 5
 CONTROL_SCOPE_ACCOUNT_INSTRUMENT: Final = 6
 CONTROL_SCOPE_GROUP: Final = 7
+CONTROL_SCOPE_ORDER: Final = 8
 CONTROL_SCOPE_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "firm",
@@ -97,6 +108,7 @@ CONTROL_SCOPE_NAMES: Final[tuple[str, ...]] = (
     "session",
     "account_instrument",
     "group",
+    "order",
 )
 
 LIMIT_KIND_UNSET: Final = 0
@@ -119,6 +131,12 @@ LIMIT_KIND_GROSS_EXPOSURE: Final = 16
 LIMIT_KIND_NET_EXPOSURE: Final = 17
 LIMIT_KIND_CREDIT: Final = 18
 LIMIT_KIND_DAILY_LOSS: Final = 19
+LIMIT_KIND_TOTAL_GROSS_EXPOSURE: Final = 20
+LIMIT_KIND_TOTAL_NET_EXPOSURE: Final = 21
+LIMIT_KIND_TOTAL_CREDIT: Final = 22
+LIMIT_KIND_TOTAL_DAILY_LOSS: Final = 23
+LIMIT_KIND_TOTAL_POSITION_LONG: Final = 24
+LIMIT_KIND_TOTAL_POSITION_SHORT: Final = 25
 LIMIT_KIND_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "order_quantity",
@@ -140,16 +158,22 @@ LIMIT_KIND_NAMES: Final[tuple[str, ...]] = (
     "net_exposure",
     "credit",
     "daily_loss",
+    "total_gross_exposure",
+    "total_net_exposure",
+    "total_credit",
+    "total_daily_loss",
+    "total_position_long",
+    "total_position_short",
 )
 
 KIND: Final = 5
-SCHEMA_VERSION: Final = 3
-DATA_WORDS: Final = 19
-RECORD_BYTES: Final = 168
+SCHEMA_VERSION: Final = 4
+DATA_WORDS: Final = 34
+RECORD_BYTES: Final = 288
 
 # One segment of so many words; its root is a struct right behind its pointer.
-SEGMENT_TABLE: Final = 0x1400000000
-ROOT_POINTER: Final = 0x1300000000
+SEGMENT_TABLE: Final = 0x2300000000
+ROOT_POINTER: Final = 0x2200000000
 
 # Bytes from the start of the message.
 OFFSET_KIND: Final = 16
@@ -180,6 +204,28 @@ OFFSET_MINIMUM_SHARE_UNITS: Final = 144
 OFFSET_PHASE: Final = 152
 OFFSET_ALLOCATION: Final = 154
 OFFSET_EXPIRE_TIME_NS: Final = 160
+OFFSET_PRICE_UNITS: Final = 168
+OFFSET_QUANTITY_UNITS: Final = 176
+OFFSET_FIRM_ID: Final = 156
+OFFSET_STRATEGY_ID: Final = 184
+OFFSET_SELF_TRADE_GROUP: Final = 188
+OFFSET_ORDER_TYPE: Final = 192
+OFFSET_TIME_IN_FORCE: Final = 194
+OFFSET_SHORT_SALE: Final = 196
+OFFSET_INSTRUCTIONS: Final = 198
+OFFSET_LIMIT_LEVEL: Final = 200
+OFFSET_REFERENCE_FLAGS: Final = 202
+OFFSET_LIMIT_VALUE: Final = 208
+OFFSET_OBSERVED_VALUE: Final = 216
+OFFSET_FIRST_SCENARIO: Final = 204
+OFFSET_SCENARIO0: Final = 224
+OFFSET_SCENARIO1: Final = 232
+OFFSET_SCENARIO2: Final = 240
+OFFSET_SCENARIO3: Final = 248
+OFFSET_SCENARIO4: Final = 256
+OFFSET_SCENARIO5: Final = 264
+OFFSET_SCENARIO6: Final = 272
+OFFSET_SCENARIO7: Final = 280
 
 DTYPE: Final[np.dtype[Any]] = np.dtype(
     {
@@ -214,6 +260,28 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "phase",
             "allocation",
             "expire_time_ns",
+            "price_units",
+            "quantity_units",
+            "firm_id",
+            "strategy_id",
+            "self_trade_group",
+            "order_type",
+            "time_in_force",
+            "short_sale",
+            "instructions",
+            "limit_level",
+            "reference_flags",
+            "limit_value",
+            "observed_value",
+            "first_scenario",
+            "scenario0",
+            "scenario1",
+            "scenario2",
+            "scenario3",
+            "scenario4",
+            "scenario5",
+            "scenario6",
+            "scenario7",
         ],
         "formats": [
             "<i8",
@@ -245,6 +313,28 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "<i8",
             "<u2",
             "<u2",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<u4",
+            "<u4",
+            "<u4",
+            "<u2",
+            "<u2",
+            "<u2",
+            "<u2",
+            "<u2",
+            "<u2",
+            "<i8",
+            "<i8",
+            "<u2",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
+            "<i8",
             "<i8",
         ],
         "offsets": [
@@ -278,6 +368,28 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             152,
             154,
             160,
+            168,
+            176,
+            156,
+            184,
+            188,
+            192,
+            194,
+            196,
+            198,
+            200,
+            202,
+            208,
+            216,
+            204,
+            224,
+            232,
+            240,
+            248,
+            256,
+            264,
+            272,
+            280,
         ],
         "itemsize": RECORD_BYTES,
     },
@@ -290,7 +402,7 @@ def initialise(address: int) -> None:
     """Write an empty Control of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x30005)
+    store_i64(address + 16, 0x40005)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)
@@ -309,6 +421,21 @@ def initialise(address: int) -> None:
     store_i64(address + 144, 0)
     store_i64(address + 152, 0)
     store_i64(address + 160, 0)
+    store_i64(address + 168, 0)
+    store_i64(address + 176, 0)
+    store_i64(address + 184, 0)
+    store_i64(address + 192, 0)
+    store_i64(address + 200, 0)
+    store_i64(address + 208, 0)
+    store_i64(address + 216, 0)
+    store_i64(address + 224, 0)
+    store_i64(address + 232, 0)
+    store_i64(address + 240, 0)
+    store_i64(address + 248, 0)
+    store_i64(address + 256, 0)
+    store_i64(address + 264, 0)
+    store_i64(address + 272, 0)
+    store_i64(address + 280, 0)
 
 
 @inline
@@ -671,3 +798,267 @@ def get_expire_time_ns(address: int) -> int:
 def set_expire_time_ns(address: int, value: int) -> None:
     """Write ``expire_time_ns`` (int64)."""
     store_i64(address + OFFSET_EXPIRE_TIME_NS, value)
+
+
+@getter("int64", OFFSET_PRICE_UNITS)
+def get_price_units(address: int) -> int:
+    """Read ``price_units`` (int64)."""
+    return load_i64(address + OFFSET_PRICE_UNITS)
+
+
+@setter("int64", OFFSET_PRICE_UNITS)
+def set_price_units(address: int, value: int) -> None:
+    """Write ``price_units`` (int64)."""
+    store_i64(address + OFFSET_PRICE_UNITS, value)
+
+
+@getter("int64", OFFSET_QUANTITY_UNITS)
+def get_quantity_units(address: int) -> int:
+    """Read ``quantity_units`` (int64)."""
+    return load_i64(address + OFFSET_QUANTITY_UNITS)
+
+
+@setter("int64", OFFSET_QUANTITY_UNITS)
+def set_quantity_units(address: int, value: int) -> None:
+    """Write ``quantity_units`` (int64)."""
+    store_i64(address + OFFSET_QUANTITY_UNITS, value)
+
+
+@getter("uint32", OFFSET_FIRM_ID)
+def get_firm_id(address: int) -> int:
+    """Read ``firm_id`` (uint32)."""
+    return load_u32(address + OFFSET_FIRM_ID)
+
+
+@setter("uint32", OFFSET_FIRM_ID)
+def set_firm_id(address: int, value: int) -> None:
+    """Write ``firm_id`` (uint32)."""
+    store_u32(address + OFFSET_FIRM_ID, value)
+
+
+@getter("uint32", OFFSET_STRATEGY_ID)
+def get_strategy_id(address: int) -> int:
+    """Read ``strategy_id`` (uint32)."""
+    return load_u32(address + OFFSET_STRATEGY_ID)
+
+
+@setter("uint32", OFFSET_STRATEGY_ID)
+def set_strategy_id(address: int, value: int) -> None:
+    """Write ``strategy_id`` (uint32)."""
+    store_u32(address + OFFSET_STRATEGY_ID, value)
+
+
+@getter("uint32", OFFSET_SELF_TRADE_GROUP)
+def get_self_trade_group(address: int) -> int:
+    """Read ``self_trade_group`` (uint32)."""
+    return load_u32(address + OFFSET_SELF_TRADE_GROUP)
+
+
+@setter("uint32", OFFSET_SELF_TRADE_GROUP)
+def set_self_trade_group(address: int, value: int) -> None:
+    """Write ``self_trade_group`` (uint32)."""
+    store_u32(address + OFFSET_SELF_TRADE_GROUP, value)
+
+
+@getter("uint16", OFFSET_ORDER_TYPE)
+def get_order_type(address: int) -> int:
+    """Read ``order_type`` (enum)."""
+    return load_u16(address + OFFSET_ORDER_TYPE)
+
+
+@setter("uint16", OFFSET_ORDER_TYPE)
+def set_order_type(address: int, value: int) -> None:
+    """Write ``order_type`` (enum)."""
+    store_u16(address + OFFSET_ORDER_TYPE, value)
+
+
+@getter("uint16", OFFSET_TIME_IN_FORCE)
+def get_time_in_force(address: int) -> int:
+    """Read ``time_in_force`` (enum)."""
+    return load_u16(address + OFFSET_TIME_IN_FORCE)
+
+
+@setter("uint16", OFFSET_TIME_IN_FORCE)
+def set_time_in_force(address: int, value: int) -> None:
+    """Write ``time_in_force`` (enum)."""
+    store_u16(address + OFFSET_TIME_IN_FORCE, value)
+
+
+@getter("uint16", OFFSET_SHORT_SALE)
+def get_short_sale(address: int) -> int:
+    """Read ``short_sale`` (enum)."""
+    return load_u16(address + OFFSET_SHORT_SALE)
+
+
+@setter("uint16", OFFSET_SHORT_SALE)
+def set_short_sale(address: int, value: int) -> None:
+    """Write ``short_sale`` (enum)."""
+    store_u16(address + OFFSET_SHORT_SALE, value)
+
+
+@getter("uint16", OFFSET_INSTRUCTIONS)
+def get_instructions(address: int) -> int:
+    """Read ``instructions`` (uint16)."""
+    return load_u16(address + OFFSET_INSTRUCTIONS)
+
+
+@setter("uint16", OFFSET_INSTRUCTIONS)
+def set_instructions(address: int, value: int) -> None:
+    """Write ``instructions`` (uint16)."""
+    store_u16(address + OFFSET_INSTRUCTIONS, value)
+
+
+@getter("uint16", OFFSET_LIMIT_LEVEL)
+def get_limit_level(address: int) -> int:
+    """Read ``limit_level`` (uint16)."""
+    return load_u16(address + OFFSET_LIMIT_LEVEL)
+
+
+@setter("uint16", OFFSET_LIMIT_LEVEL)
+def set_limit_level(address: int, value: int) -> None:
+    """Write ``limit_level`` (uint16)."""
+    store_u16(address + OFFSET_LIMIT_LEVEL, value)
+
+
+@getter("uint16", OFFSET_REFERENCE_FLAGS)
+def get_reference_flags(address: int) -> int:
+    """Read ``reference_flags`` (uint16)."""
+    return load_u16(address + OFFSET_REFERENCE_FLAGS)
+
+
+@setter("uint16", OFFSET_REFERENCE_FLAGS)
+def set_reference_flags(address: int, value: int) -> None:
+    """Write ``reference_flags`` (uint16)."""
+    store_u16(address + OFFSET_REFERENCE_FLAGS, value)
+
+
+@getter("int64", OFFSET_LIMIT_VALUE)
+def get_limit_value(address: int) -> int:
+    """Read ``limit_value`` (int64)."""
+    return load_i64(address + OFFSET_LIMIT_VALUE)
+
+
+@setter("int64", OFFSET_LIMIT_VALUE)
+def set_limit_value(address: int, value: int) -> None:
+    """Write ``limit_value`` (int64)."""
+    store_i64(address + OFFSET_LIMIT_VALUE, value)
+
+
+@getter("int64", OFFSET_OBSERVED_VALUE)
+def get_observed_value(address: int) -> int:
+    """Read ``observed_value`` (int64)."""
+    return load_i64(address + OFFSET_OBSERVED_VALUE)
+
+
+@setter("int64", OFFSET_OBSERVED_VALUE)
+def set_observed_value(address: int, value: int) -> None:
+    """Write ``observed_value`` (int64)."""
+    store_i64(address + OFFSET_OBSERVED_VALUE, value)
+
+
+@getter("uint16", OFFSET_FIRST_SCENARIO)
+def get_first_scenario(address: int) -> int:
+    """Read ``first_scenario`` (uint16)."""
+    return load_u16(address + OFFSET_FIRST_SCENARIO)
+
+
+@setter("uint16", OFFSET_FIRST_SCENARIO)
+def set_first_scenario(address: int, value: int) -> None:
+    """Write ``first_scenario`` (uint16)."""
+    store_u16(address + OFFSET_FIRST_SCENARIO, value)
+
+
+@getter("int64", OFFSET_SCENARIO0)
+def get_scenario0(address: int) -> int:
+    """Read ``scenario0`` (int64)."""
+    return load_i64(address + OFFSET_SCENARIO0)
+
+
+@setter("int64", OFFSET_SCENARIO0)
+def set_scenario0(address: int, value: int) -> None:
+    """Write ``scenario0`` (int64)."""
+    store_i64(address + OFFSET_SCENARIO0, value)
+
+
+@getter("int64", OFFSET_SCENARIO1)
+def get_scenario1(address: int) -> int:
+    """Read ``scenario1`` (int64)."""
+    return load_i64(address + OFFSET_SCENARIO1)
+
+
+@setter("int64", OFFSET_SCENARIO1)
+def set_scenario1(address: int, value: int) -> None:
+    """Write ``scenario1`` (int64)."""
+    store_i64(address + OFFSET_SCENARIO1, value)
+
+
+@getter("int64", OFFSET_SCENARIO2)
+def get_scenario2(address: int) -> int:
+    """Read ``scenario2`` (int64)."""
+    return load_i64(address + OFFSET_SCENARIO2)
+
+
+@setter("int64", OFFSET_SCENARIO2)
+def set_scenario2(address: int, value: int) -> None:
+    """Write ``scenario2`` (int64)."""
+    store_i64(address + OFFSET_SCENARIO2, value)
+
+
+@getter("int64", OFFSET_SCENARIO3)
+def get_scenario3(address: int) -> int:
+    """Read ``scenario3`` (int64)."""
+    return load_i64(address + OFFSET_SCENARIO3)
+
+
+@setter("int64", OFFSET_SCENARIO3)
+def set_scenario3(address: int, value: int) -> None:
+    """Write ``scenario3`` (int64)."""
+    store_i64(address + OFFSET_SCENARIO3, value)
+
+
+@getter("int64", OFFSET_SCENARIO4)
+def get_scenario4(address: int) -> int:
+    """Read ``scenario4`` (int64)."""
+    return load_i64(address + OFFSET_SCENARIO4)
+
+
+@setter("int64", OFFSET_SCENARIO4)
+def set_scenario4(address: int, value: int) -> None:
+    """Write ``scenario4`` (int64)."""
+    store_i64(address + OFFSET_SCENARIO4, value)
+
+
+@getter("int64", OFFSET_SCENARIO5)
+def get_scenario5(address: int) -> int:
+    """Read ``scenario5`` (int64)."""
+    return load_i64(address + OFFSET_SCENARIO5)
+
+
+@setter("int64", OFFSET_SCENARIO5)
+def set_scenario5(address: int, value: int) -> None:
+    """Write ``scenario5`` (int64)."""
+    store_i64(address + OFFSET_SCENARIO5, value)
+
+
+@getter("int64", OFFSET_SCENARIO6)
+def get_scenario6(address: int) -> int:
+    """Read ``scenario6`` (int64)."""
+    return load_i64(address + OFFSET_SCENARIO6)
+
+
+@setter("int64", OFFSET_SCENARIO6)
+def set_scenario6(address: int, value: int) -> None:
+    """Write ``scenario6`` (int64)."""
+    store_i64(address + OFFSET_SCENARIO6, value)
+
+
+@getter("int64", OFFSET_SCENARIO7)
+def get_scenario7(address: int) -> int:
+    """Read ``scenario7`` (int64)."""
+    return load_i64(address + OFFSET_SCENARIO7)
+
+
+@setter("int64", OFFSET_SCENARIO7)
+def set_scenario7(address: int, value: int) -> None:
+    """Write ``scenario7`` (int64)."""
+    store_i64(address + OFFSET_SCENARIO7, value)

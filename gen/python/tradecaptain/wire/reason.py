@@ -68,6 +68,12 @@ REASON_SELF_MATCH_KEY_MISSING: Final = 222
 REASON_DISPLAYED_SHARE_LIMIT: Final = 223
 REASON_PRICE_MOVE_COLLAR: Final = 224
 REASON_REFERENCE_PRICE_STALE: Final = 225
+REASON_TOTAL_GROSS_EXPOSURE_LIMIT: Final = 226
+REASON_TOTAL_NET_EXPOSURE_LIMIT: Final = 227
+REASON_TOTAL_CREDIT_LIMIT: Final = 228
+REASON_TOTAL_DAILY_LOSS_LIMIT: Final = 229
+REASON_TOTAL_POSITION_LIMIT_LONG: Final = 230
+REASON_TOTAL_POSITION_LIMIT_SHORT: Final = 231
 REASON_CAPACITY_EXHAUSTED: Final = 300
 REASON_NO_LIQUIDITY: Final = 301
 REASON_FILL_OR_KILL_UNFILLED: Final = 302
@@ -156,6 +162,12 @@ NAMES: Final[dict[int, str]] = {
     REASON_DISPLAYED_SHARE_LIMIT: "REASON_DISPLAYED_SHARE_LIMIT",
     REASON_PRICE_MOVE_COLLAR: "REASON_PRICE_MOVE_COLLAR",
     REASON_REFERENCE_PRICE_STALE: "REASON_REFERENCE_PRICE_STALE",
+    REASON_TOTAL_GROSS_EXPOSURE_LIMIT: "REASON_TOTAL_GROSS_EXPOSURE_LIMIT",
+    REASON_TOTAL_NET_EXPOSURE_LIMIT: "REASON_TOTAL_NET_EXPOSURE_LIMIT",
+    REASON_TOTAL_CREDIT_LIMIT: "REASON_TOTAL_CREDIT_LIMIT",
+    REASON_TOTAL_DAILY_LOSS_LIMIT: "REASON_TOTAL_DAILY_LOSS_LIMIT",
+    REASON_TOTAL_POSITION_LIMIT_LONG: "REASON_TOTAL_POSITION_LIMIT_LONG",
+    REASON_TOTAL_POSITION_LIMIT_SHORT: "REASON_TOTAL_POSITION_LIMIT_SHORT",
     REASON_CAPACITY_EXHAUSTED: "REASON_CAPACITY_EXHAUSTED",
     REASON_NO_LIQUIDITY: "REASON_NO_LIQUIDITY",
     REASON_FILL_OR_KILL_UNFILLED: "REASON_FILL_OR_KILL_UNFILLED",
@@ -568,6 +580,48 @@ RULES: Final[dict[int, ReasonRule]] = {
         retryable=True,
         grpc_code=9,
         clause="RTS 6 art. 15(1)(a)",
+    ),
+    REASON_TOTAL_GROSS_EXPOSURE_LIMIT: ReasonRule(
+        rule="gross exposure of a group or firm must not exceed its limit",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i); RTS 6 art. 15(1)",
+    ),
+    REASON_TOTAL_NET_EXPOSURE_LIMIT: ReasonRule(
+        rule="net exposure of a group or firm must not exceed its limit",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i); RTS 6 art. 15(1)",
+    ),
+    REASON_TOTAL_CREDIT_LIMIT: ReasonRule(
+        rule="margin of a group or firm must not exceed its cash, profit and credit",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i)",
+    ),
+    REASON_TOTAL_DAILY_LOSS_LIMIT: ReasonRule(
+        rule="the day's loss of a group or firm must not exceed its limit; reducing orders pass",
+        field="",
+        retryable=False,
+        grpc_code=9,
+        clause="FIA 2.6",
+    ),
+    REASON_TOTAL_POSITION_LIMIT_LONG: ReasonRule(
+        rule="long position of a group or firm with working orders must not exceed its limit",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i)",
+    ),
+    REASON_TOTAL_POSITION_LIMIT_SHORT: ReasonRule(
+        rule="short position of a group or firm with working orders must not exceed its limit",
+        field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i)",
     ),
     REASON_CAPACITY_EXHAUSTED: ReasonRule(
         rule="the venue's configured capacity must not be exceeded",

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tradecaptain/api/common/v1/common.proto\x12\x1atradecaptain.api.common.v1\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x03\"\xb3\x01\n\x0fInstrumentUnits\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12\x38\n\nprice_unit\x18\x03 \x01(\x0b\x32$.tradecaptain.api.common.v1.Rational\x12;\n\rquantity_unit\x18\x04 \x01(\x0b\x32$.tradecaptain.api.common.v1.Rational\"J\n\x0cStreamHeader\x12:\n\x05units\x18\x01 \x03(\x0b\x32+.tradecaptain.api.common.v1.InstrumentUnits\"1\n\x0eStreamPosition\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*\xad\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_FIRM\x10\x01\x12\x11\n\rSCOPE_ACCOUNT\x10\x02\x12\x14\n\x10SCOPE_INSTRUMENT\x10\x03\x12\x12\n\x0eSCOPE_STRATEGY\x10\x04\x12\x11\n\rSCOPE_SESSION\x10\x05\x12\x1c\n\x18SCOPE_ACCOUNT_INSTRUMENT\x10\x06\x12\x0f\n\x0bSCOPE_GROUP\x10\x07*\xb0\x01\n\x14ReferencePriceSource\x12&\n\"REFERENCE_PRICE_SOURCE_UNSPECIFIED\x10\x00\x12%\n!REFERENCE_PRICE_SOURCE_LAST_TRADE\x10\x01\x12\x1e\n\x1aREFERENCE_PRICE_SOURCE_MID\x10\x02\x12)\n%REFERENCE_PRICE_SOURCE_OUTSIDE_MARKET\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'tradecaptain/api/common/v1/common.proto\x12\x1atradecaptain.api.common.v1\"2\n\x08Rational\x12\x11\n\tnumerator\x18\x01 \x01(\x03\x12\x13\n\x0b\x64\x65nominator\x18\x02 \x01(\x03\"\xb3\x01\n\x0fInstrumentUnits\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12\x38\n\nprice_unit\x18\x03 \x01(\x0b\x32$.tradecaptain.api.common.v1.Rational\x12;\n\rquantity_unit\x18\x04 \x01(\x0b\x32$.tradecaptain.api.common.v1.Rational\"J\n\x0cStreamHeader\x12:\n\x05units\x18\x01 \x03(\x0b\x32+.tradecaptain.api.common.v1.InstrumentUnits\"1\n\x0eStreamPosition\x12\r\n\x05\x65poch\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04*9\n\x04Side\x12\x14\n\x10SIDE_UNSPECIFIED\x10\x00\x12\x0c\n\x08SIDE_BUY\x10\x01\x12\r\n\tSIDE_SELL\x10\x02*\xbe\x01\n\x05Scope\x12\x15\n\x11SCOPE_UNSPECIFIED\x10\x00\x12\x0e\n\nSCOPE_FIRM\x10\x01\x12\x11\n\rSCOPE_ACCOUNT\x10\x02\x12\x14\n\x10SCOPE_INSTRUMENT\x10\x03\x12\x12\n\x0eSCOPE_STRATEGY\x10\x04\x12\x11\n\rSCOPE_SESSION\x10\x05\x12\x1c\n\x18SCOPE_ACCOUNT_INSTRUMENT\x10\x06\x12\x0f\n\x0bSCOPE_GROUP\x10\x07\x12\x0f\n\x0bSCOPE_ORDER\x10\x08*\xd2\x01\n\x14ReferencePriceSource\x12&\n\"REFERENCE_PRICE_SOURCE_UNSPECIFIED\x10\x00\x12%\n!REFERENCE_PRICE_SOURCE_LAST_TRADE\x10\x01\x12\x1e\n\x1aREFERENCE_PRICE_SOURCE_MID\x10\x02\x12)\n%REFERENCE_PRICE_SOURCE_OUTSIDE_MARKET\x10\x03\x12 \n\x1cREFERENCE_PRICE_SOURCE_CLOSE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIDE']._serialized_start=432
   _globals['_SIDE']._serialized_end=489
   _globals['_SCOPE']._serialized_start=492
-  _globals['_SCOPE']._serialized_end=665
-  _globals['_REFERENCEPRICESOURCE']._serialized_start=668
-  _globals['_REFERENCEPRICESOURCE']._serialized_end=844
+  _globals['_SCOPE']._serialized_end=682
+  _globals['_REFERENCEPRICESOURCE']._serialized_start=685
+  _globals['_REFERENCEPRICESOURCE']._serialized_end=895
   _globals['_RATIONAL']._serialized_start=71
   _globals['_RATIONAL']._serialized_end=121
   _globals['_INSTRUMENTUNITS']._serialized_start=124

@@ -73,6 +73,8 @@ class _ScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Scope.ValueType
     """One account in one instrument."""
     SCOPE_GROUP: _Scope.ValueType  # 7
     """All accounts of a group: a desk, a team, a strategy book."""
+    SCOPE_ORDER: _Scope.ValueType  # 8
+    """One order."""
 
 class Scope(_Scope, metaclass=_ScopeEnumTypeWrapper):
     """What a limit, a kill switch or a mass cancel applies to."""
@@ -93,6 +95,8 @@ SCOPE_ACCOUNT_INSTRUMENT: Scope.ValueType  # 6
 """One account in one instrument."""
 SCOPE_GROUP: Scope.ValueType  # 7
 """All accounts of a group: a desk, a team, a strategy book."""
+SCOPE_ORDER: Scope.ValueType  # 8
+"""One order."""
 Global___Scope: _TypeAlias = Scope  # noqa: Y015
 
 class _ReferencePriceSource:
@@ -109,6 +113,8 @@ class _ReferencePriceSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """The middle of the venue's best bid and ask."""
     REFERENCE_PRICE_SOURCE_OUTSIDE_MARKET: _ReferencePriceSource.ValueType  # 3
     """The market of another venue, set as a reference price."""
+    REFERENCE_PRICE_SOURCE_CLOSE: _ReferencePriceSource.ValueType  # 4
+    """The closing price of the day before."""
 
 class ReferencePriceSource(_ReferencePriceSource, metaclass=_ReferencePriceSourceEnumTypeWrapper):
     """Where a reference price comes from."""
@@ -121,6 +127,8 @@ REFERENCE_PRICE_SOURCE_MID: ReferencePriceSource.ValueType  # 2
 """The middle of the venue's best bid and ask."""
 REFERENCE_PRICE_SOURCE_OUTSIDE_MARKET: ReferencePriceSource.ValueType  # 3
 """The market of another venue, set as a reference price."""
+REFERENCE_PRICE_SOURCE_CLOSE: ReferencePriceSource.ValueType  # 4
+"""The closing price of the day before."""
 Global___ReferencePriceSource: _TypeAlias = ReferencePriceSource  # noqa: Y015
 
 @_typing.final

@@ -140,6 +140,18 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The price is too far from where the market was at the start of the window."""
     REASON_REFERENCE_PRICE_STALE: _Reason.ValueType  # 225
     """The reference price is older than a collar accepts."""
+    REASON_TOTAL_GROSS_EXPOSURE_LIMIT: _Reason.ValueType  # 226
+    """The gross exposure of the account's group or firm, with this order working, would exceed its limit."""
+    REASON_TOTAL_NET_EXPOSURE_LIMIT: _Reason.ValueType  # 227
+    """The net exposure of the account's group or firm, with this order working, would exceed its limit."""
+    REASON_TOTAL_CREDIT_LIMIT: _Reason.ValueType  # 228
+    """The margin of the account's group or firm would exceed its cash, profit and credit."""
+    REASON_TOTAL_DAILY_LOSS_LIMIT: _Reason.ValueType  # 229
+    """The account's group or firm lost more today than its limit; only reducing orders pass."""
+    REASON_TOTAL_POSITION_LIMIT_LONG: _Reason.ValueType  # 230
+    """The long position of the account's group or firm in the instrument would exceed its limit."""
+    REASON_TOTAL_POSITION_LIMIT_SHORT: _Reason.ValueType  # 231
+    """The short position of the account's group or firm in the instrument would exceed its limit."""
     REASON_CAPACITY_EXHAUSTED: _Reason.ValueType  # 300
     """A table of the venue is full."""
     REASON_NO_LIQUIDITY: _Reason.ValueType  # 301
@@ -316,6 +328,18 @@ REASON_PRICE_MOVE_COLLAR: Reason.ValueType  # 224
 """The price is too far from where the market was at the start of the window."""
 REASON_REFERENCE_PRICE_STALE: Reason.ValueType  # 225
 """The reference price is older than a collar accepts."""
+REASON_TOTAL_GROSS_EXPOSURE_LIMIT: Reason.ValueType  # 226
+"""The gross exposure of the account's group or firm, with this order working, would exceed its limit."""
+REASON_TOTAL_NET_EXPOSURE_LIMIT: Reason.ValueType  # 227
+"""The net exposure of the account's group or firm, with this order working, would exceed its limit."""
+REASON_TOTAL_CREDIT_LIMIT: Reason.ValueType  # 228
+"""The margin of the account's group or firm would exceed its cash, profit and credit."""
+REASON_TOTAL_DAILY_LOSS_LIMIT: Reason.ValueType  # 229
+"""The account's group or firm lost more today than its limit; only reducing orders pass."""
+REASON_TOTAL_POSITION_LIMIT_LONG: Reason.ValueType  # 230
+"""The long position of the account's group or firm in the instrument would exceed its limit."""
+REASON_TOTAL_POSITION_LIMIT_SHORT: Reason.ValueType  # 231
+"""The short position of the account's group or firm in the instrument would exceed its limit."""
 REASON_CAPACITY_EXHAUSTED: Reason.ValueType  # 300
 """A table of the venue is full."""
 REASON_NO_LIQUIDITY: Reason.ValueType  # 301

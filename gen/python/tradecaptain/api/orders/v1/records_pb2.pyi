@@ -492,6 +492,7 @@ class NewOrder(_message.Message):
     GROUP_ROLE_FIELD_NUMBER: _builtins.int
     MINIMUM_VISIBLE_FIELD_NUMBER: _builtins.int
     TOP_PRIORITY_FIELD_NUMBER: _builtins.int
+    LOCATED_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account: its name, or its numeric id. Empty: the caller's only account."""
     instrument: _builtins.str
@@ -564,6 +565,8 @@ class NewOrder(_message.Message):
     """
     top_priority: _builtins.bool
     """Hold the TOP priority of its price, where the instrument allocates pro rata with one."""
+    located: _builtins.bool
+    """The shares of a short sale are located, as Regulation SHO asks for."""
     def __init__(
         self,
         *,
@@ -601,10 +604,11 @@ class NewOrder(_message.Message):
         group_role: Global___GroupRole.ValueType = ...,
         minimum_visible: _builtins.str | None = ...,
         top_priority: _builtins.bool = ...,
+        located: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity", "_expire_time_ns", b"_expire_time_ns", "_minimum_quantity", b"_minimum_quantity", "_minimum_visible", b"_minimum_visible", "_peg_offset", b"_peg_offset", "_price", b"_price", "_self_trade_group", b"_self_trade_group", "_stop_price", b"_stop_price", "_trailing_basis_points", b"_trailing_basis_points", "_trailing_distance", b"_trailing_distance", "display_quantity", b"display_quantity", "expire_time_ns", b"expire_time_ns", "minimum_quantity", b"minimum_quantity", "minimum_visible", b"minimum_visible", "peg_offset", b"peg_offset", "price", b"price", "self_trade_group", b"self_trade_group", "stop_price", b"stop_price", "trailing_basis_points", b"trailing_basis_points", "trailing_distance", b"trailing_distance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity", "_expire_time_ns", b"_expire_time_ns", "_minimum_quantity", b"_minimum_quantity", "_minimum_visible", b"_minimum_visible", "_peg_offset", b"_peg_offset", "_price", b"_price", "_self_trade_group", b"_self_trade_group", "_stop_price", b"_stop_price", "_trailing_basis_points", b"_trailing_basis_points", "_trailing_distance", b"_trailing_distance", "account", b"account", "all_or_none", b"all_or_none", "capacity", b"capacity", "client_order_id", b"client_order_id", "display_quantity", b"display_quantity", "expire_time_ns", b"expire_time_ns", "group_id", b"group_id", "group_role", b"group_role", "hidden", b"hidden", "instrument", b"instrument", "minimum_quantity", b"minimum_quantity", "minimum_visible", b"minimum_visible", "peg_offset", b"peg_offset", "peg_reference", b"peg_reference", "position_effect", b"position_effect", "post_only", b"post_only", "price", b"price", "quantity", b"quantity", "reduce_only", b"reduce_only", "seen_execution_sequence", b"seen_execution_sequence", "seen_price_sequence", b"seen_price_sequence", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "short_sale", b"short_sale", "side", b"side", "slide", b"slide", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "top_priority", b"top_priority", "trader_id", b"trader_id", "trailing_basis_points", b"trailing_basis_points", "trailing_distance", b"trailing_distance", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity", "_expire_time_ns", b"_expire_time_ns", "_minimum_quantity", b"_minimum_quantity", "_minimum_visible", b"_minimum_visible", "_peg_offset", b"_peg_offset", "_price", b"_price", "_self_trade_group", b"_self_trade_group", "_stop_price", b"_stop_price", "_trailing_basis_points", b"_trailing_basis_points", "_trailing_distance", b"_trailing_distance", "account", b"account", "all_or_none", b"all_or_none", "capacity", b"capacity", "client_order_id", b"client_order_id", "display_quantity", b"display_quantity", "expire_time_ns", b"expire_time_ns", "group_id", b"group_id", "group_role", b"group_role", "hidden", b"hidden", "instrument", b"instrument", "located", b"located", "minimum_quantity", b"minimum_quantity", "minimum_visible", b"minimum_visible", "peg_offset", b"peg_offset", "peg_reference", b"peg_reference", "position_effect", b"position_effect", "post_only", b"post_only", "price", b"price", "quantity", b"quantity", "reduce_only", b"reduce_only", "seen_execution_sequence", b"seen_execution_sequence", "seen_price_sequence", b"seen_price_sequence", "self_trade_group", b"self_trade_group", "self_trade_prevention", b"self_trade_prevention", "short_sale", b"short_sale", "side", b"side", "slide", b"slide", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "top_priority", b"top_priority", "trader_id", b"trader_id", "trailing_basis_points", b"trailing_basis_points", "trailing_distance", b"trailing_distance", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__display_quantity: _TypeAlias = _typing.Literal["display_quantity"]  # noqa: Y015
     _WhichOneofArgType__display_quantity: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity"]  # noqa: Y015

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from tradecaptain.api.common.v1 import common_pb2 as _common_pb2
 from tradecaptain.api.risk.v1 import risk_pb2 as _risk_pb2
 import builtins as _builtins
 import sys
@@ -120,8 +121,11 @@ class GrantOverrideResponse(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
     expire_time_ns: _builtins.int
     """When the value before holds again, ns UTC."""
+    sequence: _builtins.int
+    """Number of the control command in the venue's log: orders after it are held against it."""
     @_builtins.property
     def limit(self) -> _risk_pb2.Limit:
         """The limit with its value until then."""
@@ -131,10 +135,11 @@ class GrantOverrideResponse(_message.Message):
         *,
         limit: _risk_pb2.Limit | None = ...,
         expire_time_ns: _builtins.int = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time_ns", b"expire_time_ns", "limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time_ns", b"expire_time_ns", "limit", b"limit", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -181,6 +186,9 @@ class RestrictResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESTRICTIONS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the control command in the venue's log."""
     @_builtins.property
     def restrictions(self) -> _containers.RepeatedScalarFieldContainer[Global___Restriction.ValueType]:
         """All restrictions that are on at that level now."""
@@ -189,10 +197,11 @@ class RestrictResponse(_message.Message):
         self,
         *,
         restrictions: _abc.Iterable[Global___Restriction.ValueType] | None = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["restrictions", b"restrictions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["restrictions", b"restrictions", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -239,6 +248,9 @@ class PermitResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RESTRICTIONS_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the control command in the venue's log."""
     @_builtins.property
     def restrictions(self) -> _containers.RepeatedScalarFieldContainer[Global___Restriction.ValueType]:
         """All restrictions that are still on at that level."""
@@ -247,10 +259,11 @@ class PermitResponse(_message.Message):
         self,
         *,
         restrictions: _abc.Iterable[Global___Restriction.ValueType] | None = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["restrictions", b"restrictions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["restrictions", b"restrictions", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -359,12 +372,17 @@ class SetAccountGroupResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the control command in the venue's log."""
     def __init__(
         self,
+        *,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -402,12 +420,17 @@ class SetCashResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the control command in the venue's log."""
     def __init__(
         self,
+        *,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -445,6 +468,301 @@ class ResetThrottleResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the control command in the venue's log."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetThrottleResponse: _TypeAlias = ResetThrottleResponse  # noqa: Y015
+
+@_typing.final
+class SetConversionRequest(_message.Message):
+    """Tells what a currency is worth."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    currency: _builtins.str
+    """ISO 4217 code, or what stands in its place in reference data."""
+    rate: _builtins.str
+    """Accounts' currency for one unit of it, exact decimal text with at most nine decimals; zero: not
+    known, which refuses.
+    """
+    def __init__(
+        self,
+        *,
+        currency: _builtins.str = ...,
+        rate: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "rate", b"rate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetConversionRequest: _TypeAlias = SetConversionRequest  # noqa: Y015
+
+@_typing.final
+class SetConversionResponse(_message.Message):
+    """The gate has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_COUNT_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    instrument_count: _builtins.int
+    """Instruments that are quoted in it."""
+    sequence: _builtins.int
+    """Number of the last control command in the venue's log."""
+    def __init__(
+        self,
+        *,
+        instrument_count: _builtins.int = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument_count", b"instrument_count", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetConversionResponse: _TypeAlias = SetConversionResponse  # noqa: Y015
+
+@_typing.final
+class SetMarginRequest(_message.Message):
+    """Sets the margin of an instrument."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    MARGIN_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    instrument: _builtins.str
+    """Instrument: SYMBOL@MIC, or its numeric id."""
+    margin_basis_points: _builtins.int
+    """Share of the value in basis points; 10000 is a cash account, which pays in full."""
+    def __init__(
+        self,
+        *,
+        instrument: _builtins.str = ...,
+        margin_basis_points: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "margin_basis_points", b"margin_basis_points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetMarginRequest: _TypeAlias = SetMarginRequest  # noqa: Y015
+
+@_typing.final
+class SetMarginResponse(_message.Message):
+    """The gate has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the control command in the venue's log."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetMarginResponse: _TypeAlias = SetMarginResponse  # noqa: Y015
+
+@_typing.final
+class SetScenariosRequest(_message.Message):
+    """Gives an instrument scenarios."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    RISK_GROUP_ID_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    PRICE_RANGE_FIELD_NUMBER: _builtins.int
+    instrument: _builtins.str
+    """Instrument: SYMBOL@MIC, or its numeric id."""
+    risk_group_id: _builtins.int
+    """Number of the risk group; zero takes the instrument out of its group, back to its own margin."""
+    delta: _builtins.str
+    """Instead of them: a delta, exact decimal text (1 for the underlying itself). The scenarios are
+    then this share of the underlying's moves.
+    """
+    price_range: _builtins.str
+    """With a delta: how far the value of one unit of the underlying moves, accounts' currency, exact
+    decimal text.
+    """
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What one unit of quantity long gains in each of the sixteen scenarios, accounts' currency, exact
+        decimal text; negative is a loss.
+        """
+
+    def __init__(
+        self,
+        *,
+        instrument: _builtins.str = ...,
+        risk_group_id: _builtins.int = ...,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
+        delta: _builtins.str | None = ...,
+        price_range: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_price_range", b"_price_range", "delta", b"delta", "price_range", b"price_range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_price_range", b"_price_range", "changes", b"changes", "delta", b"delta", "instrument", b"instrument", "price_range", b"price_range", "risk_group_id", b"risk_group_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
+    _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
+    _WhichOneofReturnType__price_range: _TypeAlias = _typing.Literal["price_range"]  # noqa: Y015
+    _WhichOneofArgType__price_range: _TypeAlias = _typing.Literal["_price_range", b"_price_range"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price_range) -> _WhichOneofReturnType__price_range | None: ...
+
+Global___SetScenariosRequest: _TypeAlias = SetScenariosRequest  # noqa: Y015
+
+@_typing.final
+class SetScenariosResponse(_message.Message):
+    """The gate has them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the last control command in the venue's log."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetScenariosResponse: _TypeAlias = SetScenariosResponse  # noqa: Y015
+
+@_typing.final
+class SetReferencePriceRequest(_message.Message):
+    """Tells a price from elsewhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTRUMENT_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    instrument: _builtins.str
+    """Instrument: SYMBOL@MIC, or its numeric id."""
+    price: _builtins.str
+    """The price, exact decimal text."""
+    source: _common_pb2.ReferencePriceSource.ValueType
+    """Which price it is: an outside market's or a closing one."""
+    def __init__(
+        self,
+        *,
+        instrument: _builtins.str = ...,
+        price: _builtins.str = ...,
+        source: _common_pb2.ReferencePriceSource.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "price", b"price", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetReferencePriceRequest: _TypeAlias = SetReferencePriceRequest  # noqa: Y015
+
+@_typing.final
+class SetReferencePriceResponse(_message.Message):
+    """The gate has it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the control command in the venue's log."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetReferencePriceResponse: _TypeAlias = SetReferencePriceResponse  # noqa: Y015
+
+@_typing.final
+class StartDayRequest(_message.Message):
+    """Begins a trading day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMENT_FIELD_NUMBER: _builtins.int
+    comment: _builtins.str
+    """Why, for the record."""
+    def __init__(
+        self,
+        *,
+        comment: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartDayRequest: _TypeAlias = StartDayRequest  # noqa: Y015
+
+@_typing.final
+class StartDayResponse(_message.Message):
+    """It has begun."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the control command in the venue's log."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartDayResponse: _TypeAlias = StartDayResponse  # noqa: Y015
+
+@_typing.final
+class RevalueRequest(_message.Message):
+    """Brings positions to present prices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
     def __init__(
         self,
     ) -> None: ...
@@ -454,7 +772,123 @@ class ResetThrottleResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ResetThrottleResponse: _TypeAlias = ResetThrottleResponse  # noqa: Y015
+Global___RevalueRequest: _TypeAlias = RevalueRequest  # noqa: Y015
+
+@_typing.final
+class RevalueResponse(_message.Message):
+    """They are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """Number of the last control command in the venue's log."""
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevalueResponse: _TypeAlias = RevalueResponse  # noqa: Y015
+
+@_typing.final
+class ImportLimitsRequest(_message.Message):
+    """Sets many limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMITS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    validate_only: _builtins.bool
+    """Only look at them."""
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[_risk_pb2.SetLimitRequest]:
+        """The limits, in the order in which they are set."""
+
+    def __init__(
+        self,
+        *,
+        limits: _abc.Iterable[_risk_pb2.SetLimitRequest] | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportLimitsRequest: _TypeAlias = ImportLimitsRequest  # noqa: Y015
+
+@_typing.final
+class ImportProblem(_message.Message):
+    """What is wrong with one of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Which one, from 0."""
+    field: _builtins.str
+    """Field at fault."""
+    message: _builtins.str
+    """What is wrong, for a person to read."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        field: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "index", b"index", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportProblem: _TypeAlias = ImportProblem  # noqa: Y015
+
+@_typing.final
+class ImportLimitsResponse(_message.Message):
+    """What became of them. With any problem nothing was set."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROBLEMS_FIELD_NUMBER: _builtins.int
+    SET_COUNT_FIELD_NUMBER: _builtins.int
+    EQUAL_COUNT_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    set_count: _builtins.int
+    """Limits that were set."""
+    equal_count: _builtins.int
+    """Limits that had their value already."""
+    sequence: _builtins.int
+    """Number of the last control command in the venue's log; zero if nothing was set."""
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportProblem]:
+        """Problems, by index."""
+
+    def __init__(
+        self,
+        *,
+        problems: _abc.Iterable[Global___ImportProblem] | None = ...,
+        set_count: _builtins.int = ...,
+        equal_count: _builtins.int = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["equal_count", b"equal_count", "problems", b"problems", "sequence", b"sequence", "set_count", b"set_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportLimitsResponse: _TypeAlias = ImportLimitsResponse  # noqa: Y015
 
 @_typing.final
 class ListAuditRequest(_message.Message):

@@ -72,6 +72,41 @@ class RiskAdministrationServiceStub:
                 request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ResetThrottleRequest.SerializeToString,
                 response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ResetThrottleResponse.FromString,
                 _registered_method=True)
+        self.SetConversion = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskAdministrationService/SetConversion',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetConversionRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetConversionResponse.FromString,
+                _registered_method=True)
+        self.SetMargin = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskAdministrationService/SetMargin',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetMarginRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetMarginResponse.FromString,
+                _registered_method=True)
+        self.SetScenarios = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskAdministrationService/SetScenarios',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetScenariosRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetScenariosResponse.FromString,
+                _registered_method=True)
+        self.SetReferencePrice = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskAdministrationService/SetReferencePrice',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetReferencePriceRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetReferencePriceResponse.FromString,
+                _registered_method=True)
+        self.StartDay = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskAdministrationService/StartDay',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.StartDayRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.StartDayResponse.FromString,
+                _registered_method=True)
+        self.Revalue = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskAdministrationService/Revalue',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.RevalueRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.RevalueResponse.FromString,
+                _registered_method=True)
+        self.ImportLimits = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskAdministrationService/ImportLimits',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ImportLimitsRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ImportLimitsResponse.FromString,
+                _registered_method=True)
         self.ListAudit = channel.unary_unary(
                 '/tradecaptain.api.risk.v1.RiskAdministrationService/ListAudit',
                 request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ListAuditRequest.SerializeToString,
@@ -134,6 +169,56 @@ class RiskAdministrationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetConversion(self, request, context):
+        """Tells the gate what one unit of a currency is worth in the accounts' currency. Without it, limits
+        on exposure refuse every order in that currency.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetMargin(self, request, context):
+        """Sets the initial margin of an instrument as a share of its value.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetScenarios(self, request, context):
+        """Puts an instrument into a risk group, whose margin is the largest loss over sixteen scenarios.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetReferencePrice(self, request, context):
+        """Tells the gate a price from elsewhere: an outside market's, or a closing price.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StartDay(self, request, context):
+        """Begins a trading day: every account's profit of the day is zero, last prices are closing prices.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Revalue(self, request, context):
+        """Brings all positions to present prices, as the service does by itself now and then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportLimits(self, request, context):
+        """Sets many limits, all of which are looked at before the first is set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAudit(self, request, context):
         """Who changed what, newest first.
         """
@@ -178,6 +263,41 @@ def add_RiskAdministrationServiceServicer_to_server(servicer, server):
                     servicer.ResetThrottle,
                     request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ResetThrottleRequest.FromString,
                     response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ResetThrottleResponse.SerializeToString,
+            ),
+            'SetConversion': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetConversion,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetConversionRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetConversionResponse.SerializeToString,
+            ),
+            'SetMargin': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetMargin,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetMarginRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetMarginResponse.SerializeToString,
+            ),
+            'SetScenarios': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetScenarios,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetScenariosRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetScenariosResponse.SerializeToString,
+            ),
+            'SetReferencePrice': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetReferencePrice,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetReferencePriceRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetReferencePriceResponse.SerializeToString,
+            ),
+            'StartDay': grpc.unary_unary_rpc_method_handler(
+                    servicer.StartDay,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.StartDayRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.StartDayResponse.SerializeToString,
+            ),
+            'Revalue': grpc.unary_unary_rpc_method_handler(
+                    servicer.Revalue,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.RevalueRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.RevalueResponse.SerializeToString,
+            ),
+            'ImportLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportLimits,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ImportLimitsRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ImportLimitsResponse.SerializeToString,
             ),
             'ListAudit': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAudit,
@@ -377,6 +497,195 @@ class RiskAdministrationService:
             '/tradecaptain.api.risk.v1.RiskAdministrationService/ResetThrottle',
             tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ResetThrottleRequest.SerializeToString,
             tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ResetThrottleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetConversion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskAdministrationService/SetConversion',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetConversionRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetConversionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetMargin(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskAdministrationService/SetMargin',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetMarginRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetMarginResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetScenarios(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskAdministrationService/SetScenarios',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetScenariosRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetScenariosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetReferencePrice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskAdministrationService/SetReferencePrice',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetReferencePriceRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.SetReferencePriceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StartDay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskAdministrationService/StartDay',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.StartDayRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.StartDayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Revalue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskAdministrationService/Revalue',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.RevalueRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.RevalueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskAdministrationService/ImportLimits',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ImportLimitsRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ImportLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,22 @@ class RiskAdministrationServiceStub:
     """Tells the gate the cash of an account, against which margin is held with credit and profit."""
     ResetThrottle: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ResetThrottleRequest, _administration_pb2.ResetThrottleResponse]
     """Lets an account go on that executed too often within its window."""
+    SetConversion: _grpc.UnaryUnaryMultiCallable[_administration_pb2.SetConversionRequest, _administration_pb2.SetConversionResponse]
+    """Tells the gate what one unit of a currency is worth in the accounts' currency. Without it, limits
+    on exposure refuse every order in that currency.
+    """
+    SetMargin: _grpc.UnaryUnaryMultiCallable[_administration_pb2.SetMarginRequest, _administration_pb2.SetMarginResponse]
+    """Sets the initial margin of an instrument as a share of its value."""
+    SetScenarios: _grpc.UnaryUnaryMultiCallable[_administration_pb2.SetScenariosRequest, _administration_pb2.SetScenariosResponse]
+    """Puts an instrument into a risk group, whose margin is the largest loss over sixteen scenarios."""
+    SetReferencePrice: _grpc.UnaryUnaryMultiCallable[_administration_pb2.SetReferencePriceRequest, _administration_pb2.SetReferencePriceResponse]
+    """Tells the gate a price from elsewhere: an outside market's, or a closing price."""
+    StartDay: _grpc.UnaryUnaryMultiCallable[_administration_pb2.StartDayRequest, _administration_pb2.StartDayResponse]
+    """Begins a trading day: every account's profit of the day is zero, last prices are closing prices."""
+    Revalue: _grpc.UnaryUnaryMultiCallable[_administration_pb2.RevalueRequest, _administration_pb2.RevalueResponse]
+    """Brings all positions to present prices, as the service does by itself now and then."""
+    ImportLimits: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ImportLimitsRequest, _administration_pb2.ImportLimitsResponse]
+    """Sets many limits, all of which are looked at before the first is set."""
     ListAudit: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ListAuditRequest, _administration_pb2.ListAuditResponse]
     """Who changed what, newest first."""
 
@@ -75,6 +91,22 @@ class RiskAdministrationServiceAsyncStub(RiskAdministrationServiceStub):
     """Tells the gate the cash of an account, against which margin is held with credit and profit."""
     ResetThrottle: _aio.UnaryUnaryMultiCallable[_administration_pb2.ResetThrottleRequest, _administration_pb2.ResetThrottleResponse]  # type: ignore[assignment]
     """Lets an account go on that executed too often within its window."""
+    SetConversion: _aio.UnaryUnaryMultiCallable[_administration_pb2.SetConversionRequest, _administration_pb2.SetConversionResponse]  # type: ignore[assignment]
+    """Tells the gate what one unit of a currency is worth in the accounts' currency. Without it, limits
+    on exposure refuse every order in that currency.
+    """
+    SetMargin: _aio.UnaryUnaryMultiCallable[_administration_pb2.SetMarginRequest, _administration_pb2.SetMarginResponse]  # type: ignore[assignment]
+    """Sets the initial margin of an instrument as a share of its value."""
+    SetScenarios: _aio.UnaryUnaryMultiCallable[_administration_pb2.SetScenariosRequest, _administration_pb2.SetScenariosResponse]  # type: ignore[assignment]
+    """Puts an instrument into a risk group, whose margin is the largest loss over sixteen scenarios."""
+    SetReferencePrice: _aio.UnaryUnaryMultiCallable[_administration_pb2.SetReferencePriceRequest, _administration_pb2.SetReferencePriceResponse]  # type: ignore[assignment]
+    """Tells the gate a price from elsewhere: an outside market's, or a closing price."""
+    StartDay: _aio.UnaryUnaryMultiCallable[_administration_pb2.StartDayRequest, _administration_pb2.StartDayResponse]  # type: ignore[assignment]
+    """Begins a trading day: every account's profit of the day is zero, last prices are closing prices."""
+    Revalue: _aio.UnaryUnaryMultiCallable[_administration_pb2.RevalueRequest, _administration_pb2.RevalueResponse]  # type: ignore[assignment]
+    """Brings all positions to present prices, as the service does by itself now and then."""
+    ImportLimits: _aio.UnaryUnaryMultiCallable[_administration_pb2.ImportLimitsRequest, _administration_pb2.ImportLimitsResponse]  # type: ignore[assignment]
+    """Sets many limits, all of which are looked at before the first is set."""
     ListAudit: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListAuditRequest, _administration_pb2.ListAuditResponse]  # type: ignore[assignment]
     """Who changed what, newest first."""
 
@@ -139,6 +171,64 @@ class RiskAdministrationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_administration_pb2.ResetThrottleResponse, _abc.Awaitable[_administration_pb2.ResetThrottleResponse]]:
         """Lets an account go on that executed too often within its window."""
+
+    @_abc_1.abstractmethod
+    def SetConversion(
+        self,
+        request: _administration_pb2.SetConversionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_administration_pb2.SetConversionResponse, _abc.Awaitable[_administration_pb2.SetConversionResponse]]:
+        """Tells the gate what one unit of a currency is worth in the accounts' currency. Without it, limits
+        on exposure refuse every order in that currency.
+        """
+
+    @_abc_1.abstractmethod
+    def SetMargin(
+        self,
+        request: _administration_pb2.SetMarginRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_administration_pb2.SetMarginResponse, _abc.Awaitable[_administration_pb2.SetMarginResponse]]:
+        """Sets the initial margin of an instrument as a share of its value."""
+
+    @_abc_1.abstractmethod
+    def SetScenarios(
+        self,
+        request: _administration_pb2.SetScenariosRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_administration_pb2.SetScenariosResponse, _abc.Awaitable[_administration_pb2.SetScenariosResponse]]:
+        """Puts an instrument into a risk group, whose margin is the largest loss over sixteen scenarios."""
+
+    @_abc_1.abstractmethod
+    def SetReferencePrice(
+        self,
+        request: _administration_pb2.SetReferencePriceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_administration_pb2.SetReferencePriceResponse, _abc.Awaitable[_administration_pb2.SetReferencePriceResponse]]:
+        """Tells the gate a price from elsewhere: an outside market's, or a closing price."""
+
+    @_abc_1.abstractmethod
+    def StartDay(
+        self,
+        request: _administration_pb2.StartDayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_administration_pb2.StartDayResponse, _abc.Awaitable[_administration_pb2.StartDayResponse]]:
+        """Begins a trading day: every account's profit of the day is zero, last prices are closing prices."""
+
+    @_abc_1.abstractmethod
+    def Revalue(
+        self,
+        request: _administration_pb2.RevalueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_administration_pb2.RevalueResponse, _abc.Awaitable[_administration_pb2.RevalueResponse]]:
+        """Brings all positions to present prices, as the service does by itself now and then."""
+
+    @_abc_1.abstractmethod
+    def ImportLimits(
+        self,
+        request: _administration_pb2.ImportLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_administration_pb2.ImportLimitsResponse, _abc.Awaitable[_administration_pb2.ImportLimitsResponse]]:
+        """Sets many limits, all of which are looked at before the first is set."""
 
     @_abc_1.abstractmethod
     def ListAudit(

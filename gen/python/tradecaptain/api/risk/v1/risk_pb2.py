@@ -25,9 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from tradecaptain.api.common.v1 import common_pb2 as tradecaptain_dot_api_dot_common_dot_v1_dot_common__pb2
+from tradecaptain.api.errors.v1 import errors_pb2 as tradecaptain_dot_api_dot_errors_dot_v1_dot_errors__pb2
+from tradecaptain.api.orders.v1 import records_pb2 as tradecaptain_dot_api_dot_orders_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tradecaptain/api/risk/v1/risk.proto\x12\x18tradecaptain.api.risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\'tradecaptain/api/common/v1/common.proto\"\xcc\x01\n\nRiskTarget\x12>\n\x05scope\x18\x01 \x01(\x0e\x32!.tradecaptain.api.common.v1.ScopeB\x0c\xbaH\t\x82\x01\x06\x10\x01 \x00 \x05\x12\x18\n\x07\x61\x63\x63ount\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\ninstrument\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x14\n\x07\x66irm_id\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0bstrategy_id\x18\x05 \x01(\r\x12\x10\n\x08group_id\x18\x06 \x01(\rB\n\n\x08_firm_id\"\xb9\x01\n\x05Limit\x12\x34\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTarget\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.tradecaptain.api.risk.v1.LimitKind\x12\r\n\x05value\x18\x03 \x01(\t\x12\x16\n\x0eupdate_time_ns\x18\x04 \x01(\x03\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x0e\n\x06\x61uthor\x18\x06 \x01(\t\"\xa8\x01\n\x0fSetLimitRequest\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTargetB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x04kind\x18\x02 \x01(\x0e\x32#.tradecaptain.api.risk.v1.LimitKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x05value\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"B\n\x10SetLimitResponse\x12.\n\x05limit\x18\x01 \x01(\x0b\x32\x1f.tradecaptain.api.risk.v1.Limit\"\x90\x01\n\x11\x43learLimitRequest\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTargetB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x04kind\x18\x02 \x01(\x0e\x32#.tradecaptain.api.risk.v1.LimitKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"%\n\x12\x43learLimitResponse\x12\x0f\n\x07was_set\x18\x01 \x01(\x08\"K\n\x10GetLimitsRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\ninstrument\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"z\n\x11GetLimitsResponse\x12/\n\x06limits\x18\x01 \x03(\x0b\x32\x1f.tradecaptain.api.risk.v1.Limit\x12\x34\n\x07missing\x18\x02 \x03(\x0e\x32#.tradecaptain.api.risk.v1.LimitKind\"\xc1\x01\n\x11ListLimitsRequest\x12:\n\x05scope\x18\x01 \x01(\x0e\x32!.tradecaptain.api.common.v1.ScopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x07\x61\x63\x63ount\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\ninstrument\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"^\n\x12ListLimitsResponse\x12/\n\x06limits\x18\x01 \x03(\x0b\x32\x1f.tradecaptain.api.risk.v1.Limit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8d\x01\n\nKillSwitch\x12\x34\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTarget\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x16\n\x0eupdate_time_ns\x18\x04 \x01(\x03\x12\x10\n\x08sequence\x18\x05 \x01(\x04\"\x85\x01\n\x0bKillRequest\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTargetB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x15\x63\x61ncel_working_orders\x18\x02 \x01(\x08\x12\x19\n\x07\x63omment\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"b\n\x0cKillResponse\x12\x39\n\x0bkill_switch\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.KillSwitch\x12\x17\n\x0f\x63\x61ncelled_count\x18\x02 \x01(\x04\"h\n\rUnkillRequest\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTargetB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x07\x63omment\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\" \n\x0eUnkillResponse\x12\x0e\n\x06was_on\x18\x01 \x01(\x08\"\x19\n\x17ListKillSwitchesRequest\"W\n\x18ListKillSwitchesResponse\x12;\n\rkill_switches\x18\x01 \x03(\x0b\x32$.tradecaptain.api.risk.v1.KillSwitch\"\xd2\x01\n\x08Position\x12\x12\n\naccount_id\x18\x01 \x01(\r\x12\x15\n\rinstrument_id\x18\x02 \x01(\r\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\t\x12\x17\n\x0f\x62ought_quantity\x18\x05 \x01(\t\x12\x15\n\rsold_quantity\x18\x06 \x01(\t\x12\x1a\n\raverage_price\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x17\n\x0frealised_profit\x18\x08 \x01(\tB\x10\n\x0e_average_price\"1\n\x13GetPositionsRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x8b\x01\n\x14GetPositionsResponse\x12\x35\n\tpositions\x18\x01 \x03(\x0b\x32\".tradecaptain.api.risk.v1.Position\x12<\n\x08position\x18\x02 \x01(\x0b\x32*.tradecaptain.api.common.v1.StreamPosition\"\x95\x02\n\x12InstrumentExposure\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\t\x12\x1c\n\x14working_buy_quantity\x18\x04 \x01(\t\x12\x1d\n\x15working_sell_quantity\x18\x05 \x01(\t\x12\x18\n\x10open_order_count\x18\x06 \x01(\x04\x12\x17\n\nmark_price\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0cnet_notional\x18\x08 \x01(\t\x12\x1b\n\x13worst_case_notional\x18\t \x01(\t\x12\x10\n\x08\x63urrency\x18\n \x01(\tB\r\n\x0b_mark_price\"M\n\x12GetExposureRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\ninstrument\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xae\x01\n\x13GetExposureResponse\x12?\n\texposures\x18\x01 \x03(\x0b\x32,.tradecaptain.api.risk.v1.InstrumentExposure\x12\x18\n\x10open_order_count\x18\x02 \x01(\x04\x12<\n\x08position\x18\x03 \x01(\x0b\x32*.tradecaptain.api.common.v1.StreamPosition*\xde\x04\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19LIMIT_KIND_ORDER_QUANTITY\x10\x01\x12\x1d\n\x19LIMIT_KIND_ORDER_NOTIONAL\x10\x02\x12\x1b\n\x17LIMIT_KIND_PRICE_COLLAR\x10\x03\x12\x1c\n\x18LIMIT_KIND_POSITION_LONG\x10\x04\x12\x1d\n\x19LIMIT_KIND_POSITION_SHORT\x10\x05\x12\x1a\n\x16LIMIT_KIND_OPEN_ORDERS\x10\x06\x12\x1d\n\x19LIMIT_KIND_GROSS_POSITION\x10\x07\x12\x1e\n\x1aLIMIT_KIND_DISPLAYED_SHARE\x10\x08\x12\x19\n\x15LIMIT_KIND_PRICE_MOVE\x10\t\x12\x1c\n\x18LIMIT_KIND_REFERENCE_AGE\x10\n\x12\x1b\n\x17LIMIT_KIND_MESSAGE_RATE\x10\x0b\x12\x1c\n\x18LIMIT_KIND_MESSAGE_BURST\x10\x0c\x12\x1f\n\x1bLIMIT_KIND_DUPLICATE_WINDOW\x10\r\x12\x1e\n\x1aLIMIT_KIND_EXECUTION_COUNT\x10\x0e\x12\x1f\n\x1bLIMIT_KIND_EXECUTION_WINDOW\x10\x0f\x12\x1d\n\x19LIMIT_KIND_GROSS_EXPOSURE\x10\x10\x12\x1b\n\x17LIMIT_KIND_NET_EXPOSURE\x10\x11\x12\x15\n\x11LIMIT_KIND_CREDIT\x10\x12\x12\x19\n\x15LIMIT_KIND_DAILY_LOSS\x10\x13\x32\xed\t\n\x0bRiskService\x12}\n\x08SetLimit\x12).tradecaptain.api.risk.v1.SetLimitRequest\x1a*.tradecaptain.api.risk.v1.SetLimitResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/risk/limits:\x01*\x12\x89\x01\n\nClearLimit\x12+.tradecaptain.api.risk.v1.ClearLimitRequest\x1a,.tradecaptain.api.risk.v1.ClearLimitResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/risk/limits:clear:\x01*\x12\x90\x01\n\tGetLimits\x12*.tradecaptain.api.risk.v1.GetLimitsRequest\x1a+.tradecaptain.api.risk.v1.GetLimitsResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/risk/accounts/{account}/limits\x12\x80\x01\n\nListLimits\x12+.tradecaptain.api.risk.v1.ListLimitsRequest\x1a,.tradecaptain.api.risk.v1.ListLimitsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/risk/limits\x12o\n\x04Kill\x12%.tradecaptain.api.risk.v1.KillRequest\x1a&.tradecaptain.api.risk.v1.KillResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/risk:kill:\x01*\x12w\n\x06Unkill\x12\'.tradecaptain.api.risk.v1.UnkillRequest\x1a(.tradecaptain.api.risk.v1.UnkillResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/risk:unkill:\x01*\x12\x98\x01\n\x10ListKillSwitches\x12\x31.tradecaptain.api.risk.v1.ListKillSwitchesRequest\x1a\x32.tradecaptain.api.risk.v1.ListKillSwitchesResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/risk/killSwitches\x12\x9c\x01\n\x0cGetPositions\x12-.tradecaptain.api.risk.v1.GetPositionsRequest\x1a..tradecaptain.api.risk.v1.GetPositionsResponse\"-\x82\xd3\xe4\x93\x02\'\x12%/v1/risk/accounts/{account}/positions\x12\x98\x01\n\x0bGetExposure\x12,.tradecaptain.api.risk.v1.GetExposureRequest\x1a-.tradecaptain.api.risk.v1.GetExposureResponse\",\x82\xd3\xe4\x93\x02&\x12$/v1/risk/accounts/{account}/exposureb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tradecaptain/api/risk/v1/risk.proto\x12\x18tradecaptain.api.risk.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\'tradecaptain/api/common/v1/common.proto\x1a\'tradecaptain/api/errors/v1/errors.proto\x1a(tradecaptain/api/orders/v1/records.proto\"\xde\x01\n\nRiskTarget\x12>\n\x05scope\x18\x01 \x01(\x0e\x32!.tradecaptain.api.common.v1.ScopeB\x0c\xbaH\t\x82\x01\x06\x10\x01 \x00 \x05\x12\x18\n\x07\x61\x63\x63ount\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\ninstrument\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x14\n\x07\x66irm_id\x18\x04 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0bstrategy_id\x18\x05 \x01(\r\x12\x10\n\x08group_id\x18\x06 \x01(\r\x12\x10\n\x08order_id\x18\x07 \x01(\x04\x42\n\n\x08_firm_id\"\xb9\x01\n\x05Limit\x12\x34\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTarget\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.tradecaptain.api.risk.v1.LimitKind\x12\r\n\x05value\x18\x03 \x01(\t\x12\x16\n\x0eupdate_time_ns\x18\x04 \x01(\x03\x12\x10\n\x08sequence\x18\x05 \x01(\x04\x12\x0e\n\x06\x61uthor\x18\x06 \x01(\t\"\xa8\x01\n\x0fSetLimitRequest\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTargetB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x04kind\x18\x02 \x01(\x0e\x32#.tradecaptain.api.risk.v1.LimitKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x18\n\x05value\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(\"B\n\x10SetLimitResponse\x12.\n\x05limit\x18\x01 \x01(\x0b\x32\x1f.tradecaptain.api.risk.v1.Limit\"\x90\x01\n\x11\x43learLimitRequest\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTargetB\x06\xbaH\x03\xc8\x01\x01\x12=\n\x04kind\x18\x02 \x01(\x0e\x32#.tradecaptain.api.risk.v1.LimitKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\"7\n\x12\x43learLimitResponse\x12\x0f\n\x07was_set\x18\x01 \x01(\x08\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"K\n\x10GetLimitsRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\ninstrument\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"z\n\x11GetLimitsResponse\x12/\n\x06limits\x18\x01 \x03(\x0b\x32\x1f.tradecaptain.api.risk.v1.Limit\x12\x34\n\x07missing\x18\x02 \x03(\x0e\x32#.tradecaptain.api.risk.v1.LimitKind\"\xc1\x01\n\x11ListLimitsRequest\x12:\n\x05scope\x18\x01 \x01(\x0e\x32!.tradecaptain.api.common.v1.ScopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x07\x61\x63\x63ount\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\ninstrument\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1b\n\tpage_size\x18\x04 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"^\n\x12ListLimitsResponse\x12/\n\x06limits\x18\x01 \x03(\x0b\x32\x1f.tradecaptain.api.risk.v1.Limit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8d\x01\n\nKillSwitch\x12\x34\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTarget\x12\x0f\n\x07\x63omment\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x16\n\x0eupdate_time_ns\x18\x04 \x01(\x03\x12\x10\n\x08sequence\x18\x05 \x01(\x04\"\x85\x01\n\x0bKillRequest\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTargetB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x15\x63\x61ncel_working_orders\x18\x02 \x01(\x08\x12\x19\n\x07\x63omment\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"b\n\x0cKillResponse\x12\x39\n\x0bkill_switch\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.KillSwitch\x12\x17\n\x0f\x63\x61ncelled_count\x18\x02 \x01(\x04\"h\n\rUnkillRequest\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTargetB\x06\xbaH\x03\xc8\x01\x01\x12\x19\n\x07\x63omment\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"2\n\x0eUnkillResponse\x12\x0e\n\x06was_on\x18\x01 \x01(\x08\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\x19\n\x17ListKillSwitchesRequest\"W\n\x18ListKillSwitchesResponse\x12;\n\rkill_switches\x18\x01 \x03(\x0b\x32$.tradecaptain.api.risk.v1.KillSwitch\"\xd2\x01\n\x08Position\x12\x12\n\naccount_id\x18\x01 \x01(\r\x12\x15\n\rinstrument_id\x18\x02 \x01(\r\x12\x12\n\ninstrument\x18\x03 \x01(\t\x12\x10\n\x08quantity\x18\x04 \x01(\t\x12\x17\n\x0f\x62ought_quantity\x18\x05 \x01(\t\x12\x15\n\rsold_quantity\x18\x06 \x01(\t\x12\x1a\n\raverage_price\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x17\n\x0frealised_profit\x18\x08 \x01(\tB\x10\n\x0e_average_price\"1\n\x13GetPositionsRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x8b\x01\n\x14GetPositionsResponse\x12\x35\n\tpositions\x18\x01 \x03(\x0b\x32\".tradecaptain.api.risk.v1.Position\x12<\n\x08position\x18\x02 \x01(\x0b\x32*.tradecaptain.api.common.v1.StreamPosition\"\x95\x02\n\x12InstrumentExposure\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12\x10\n\x08position\x18\x03 \x01(\t\x12\x1c\n\x14working_buy_quantity\x18\x04 \x01(\t\x12\x1d\n\x15working_sell_quantity\x18\x05 \x01(\t\x12\x18\n\x10open_order_count\x18\x06 \x01(\x04\x12\x17\n\nmark_price\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x0cnet_notional\x18\x08 \x01(\t\x12\x1b\n\x13worst_case_notional\x18\t \x01(\t\x12\x10\n\x08\x63urrency\x18\n \x01(\tB\r\n\x0b_mark_price\"M\n\x12GetExposureRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\ninstrument\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"\xae\x01\n\x13GetExposureResponse\x12?\n\texposures\x18\x01 \x03(\x0b\x32,.tradecaptain.api.risk.v1.InstrumentExposure\x12\x18\n\x10open_order_count\x18\x02 \x01(\x04\x12<\n\x08position\x18\x03 \x01(\x0b\x32*.tradecaptain.api.common.v1.StreamPosition\"P\n\x11\x43heckOrderRequest\x12;\n\x05order\x18\x01 \x01(\x0b\x32$.tradecaptain.api.orders.v1.NewOrderB\x06\xbaH\x03\xc8\x01\x01\"\x81\x01\n\x12\x43heckOrderResponse\x12\x0e\n\x06passes\x18\x01 \x01(\x08\x12\x38\n\x07refusal\x18\x02 \x01(\x0b\x32\'.tradecaptain.api.errors.v1.ErrorDetail\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x0f\n\x07time_ns\x18\x04 \x01(\x03\"P\n\x10GetValuesRequest\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.tradecaptain.api.risk.v1.RiskTargetB\x06\xbaH\x03\xc8\x01\x01\"\xc0\x01\n\x11GetValuesResponse\x12\x0c\n\x04\x63\x61sh\x18\x01 \x01(\t\x12\x0e\n\x06profit\x18\x02 \x01(\t\x12\x15\n\rprofit_of_day\x18\x03 \x01(\t\x12\x16\n\x0egross_exposure\x18\x04 \x01(\t\x12\x1e\n\x16net_exposure_if_bought\x18\x05 \x01(\t\x12\x1c\n\x14net_exposure_if_sold\x18\x06 \x01(\t\x12\x0e\n\x06margin\x18\x07 \x01(\t\x12\x10\n\x08sequence\x18\x08 \x01(\x04*\xad\x06\n\tLimitKind\x12\x1a\n\x16LIMIT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19LIMIT_KIND_ORDER_QUANTITY\x10\x01\x12\x1d\n\x19LIMIT_KIND_ORDER_NOTIONAL\x10\x02\x12\x1b\n\x17LIMIT_KIND_PRICE_COLLAR\x10\x03\x12\x1c\n\x18LIMIT_KIND_POSITION_LONG\x10\x04\x12\x1d\n\x19LIMIT_KIND_POSITION_SHORT\x10\x05\x12\x1a\n\x16LIMIT_KIND_OPEN_ORDERS\x10\x06\x12\x1d\n\x19LIMIT_KIND_GROSS_POSITION\x10\x07\x12\x1e\n\x1aLIMIT_KIND_DISPLAYED_SHARE\x10\x08\x12\x19\n\x15LIMIT_KIND_PRICE_MOVE\x10\t\x12\x1c\n\x18LIMIT_KIND_REFERENCE_AGE\x10\n\x12\x1b\n\x17LIMIT_KIND_MESSAGE_RATE\x10\x0b\x12\x1c\n\x18LIMIT_KIND_MESSAGE_BURST\x10\x0c\x12\x1f\n\x1bLIMIT_KIND_DUPLICATE_WINDOW\x10\r\x12\x1e\n\x1aLIMIT_KIND_EXECUTION_COUNT\x10\x0e\x12\x1f\n\x1bLIMIT_KIND_EXECUTION_WINDOW\x10\x0f\x12\x1d\n\x19LIMIT_KIND_GROSS_EXPOSURE\x10\x10\x12\x1b\n\x17LIMIT_KIND_NET_EXPOSURE\x10\x11\x12\x15\n\x11LIMIT_KIND_CREDIT\x10\x12\x12\x19\n\x15LIMIT_KIND_DAILY_LOSS\x10\x13\x12#\n\x1fLIMIT_KIND_TOTAL_GROSS_EXPOSURE\x10\x14\x12!\n\x1dLIMIT_KIND_TOTAL_NET_EXPOSURE\x10\x15\x12\x1b\n\x17LIMIT_KIND_TOTAL_CREDIT\x10\x16\x12\x1f\n\x1bLIMIT_KIND_TOTAL_DAILY_LOSS\x10\x17\x12\"\n\x1eLIMIT_KIND_TOTAL_POSITION_LONG\x10\x18\x12#\n\x1fLIMIT_KIND_TOTAL_POSITION_SHORT\x10\x19\x32\xfd\x0b\n\x0bRiskService\x12}\n\x08SetLimit\x12).tradecaptain.api.risk.v1.SetLimitRequest\x1a*.tradecaptain.api.risk.v1.SetLimitResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/risk/limits:\x01*\x12\x89\x01\n\nClearLimit\x12+.tradecaptain.api.risk.v1.ClearLimitRequest\x1a,.tradecaptain.api.risk.v1.ClearLimitResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/risk/limits:clear:\x01*\x12\x90\x01\n\tGetLimits\x12*.tradecaptain.api.risk.v1.GetLimitsRequest\x1a+.tradecaptain.api.risk.v1.GetLimitsResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/risk/accounts/{account}/limits\x12\x80\x01\n\nListLimits\x12+.tradecaptain.api.risk.v1.ListLimitsRequest\x1a,.tradecaptain.api.risk.v1.ListLimitsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/risk/limits\x12o\n\x04Kill\x12%.tradecaptain.api.risk.v1.KillRequest\x1a&.tradecaptain.api.risk.v1.KillResponse\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/risk:kill:\x01*\x12w\n\x06Unkill\x12\'.tradecaptain.api.risk.v1.UnkillRequest\x1a(.tradecaptain.api.risk.v1.UnkillResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/risk:unkill:\x01*\x12\x98\x01\n\x10ListKillSwitches\x12\x31.tradecaptain.api.risk.v1.ListKillSwitchesRequest\x1a\x32.tradecaptain.api.risk.v1.ListKillSwitchesResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/risk/killSwitches\x12\x87\x01\n\nCheckOrder\x12+.tradecaptain.api.risk.v1.CheckOrderRequest\x1a,.tradecaptain.api.risk.v1.CheckOrderResponse\"\x1e\x82\xd3\xe4\x93\x02\x18\"\x13/v1/risk:checkOrder:\x01*\x12\x9c\x01\n\x0cGetPositions\x12-.tradecaptain.api.risk.v1.GetPositionsRequest\x1a..tradecaptain.api.risk.v1.GetPositionsResponse\"-\x82\xd3\xe4\x93\x02\'\x12%/v1/risk/accounts/{account}/positions\x12\x98\x01\n\x0bGetExposure\x12,.tradecaptain.api.risk.v1.GetExposureRequest\x1a-.tradecaptain.api.risk.v1.GetExposureResponse\",\x82\xd3\xe4\x93\x02&\x12$/v1/risk/accounts/{account}/exposure\x12\x83\x01\n\tGetValues\x12*.tradecaptain.api.risk.v1.GetValuesRequest\x1a+.tradecaptain.api.risk.v1.GetValuesResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/risk:getValues:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -78,6 +80,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETEXPOSUREREQUEST'].fields_by_name['account']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_GETEXPOSUREREQUEST'].fields_by_name['instrument']._loaded_options = None
   _globals['_GETEXPOSUREREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CHECKORDERREQUEST'].fields_by_name['order']._loaded_options = None
+  _globals['_CHECKORDERREQUEST'].fields_by_name['order']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_GETVALUESREQUEST'].fields_by_name['target']._loaded_options = None
+  _globals['_GETVALUESREQUEST'].fields_by_name['target']._serialized_options = b'\272H\003\310\001\001'
   _globals['_RISKSERVICE'].methods_by_name['SetLimit']._loaded_options = None
   _globals['_RISKSERVICE'].methods_by_name['SetLimit']._serialized_options = b'\202\323\344\223\002\024\"\017/v1/risk/limits:\001*'
   _globals['_RISKSERVICE'].methods_by_name['ClearLimit']._loaded_options = None
@@ -92,58 +98,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RISKSERVICE'].methods_by_name['Unkill']._serialized_options = b'\202\323\344\223\002\024\"\017/v1/risk:unkill:\001*'
   _globals['_RISKSERVICE'].methods_by_name['ListKillSwitches']._loaded_options = None
   _globals['_RISKSERVICE'].methods_by_name['ListKillSwitches']._serialized_options = b'\202\323\344\223\002\027\022\025/v1/risk/killSwitches'
+  _globals['_RISKSERVICE'].methods_by_name['CheckOrder']._loaded_options = None
+  _globals['_RISKSERVICE'].methods_by_name['CheckOrder']._serialized_options = b'\202\323\344\223\002\030\"\023/v1/risk:checkOrder:\001*'
   _globals['_RISKSERVICE'].methods_by_name['GetPositions']._loaded_options = None
   _globals['_RISKSERVICE'].methods_by_name['GetPositions']._serialized_options = b'\202\323\344\223\002\'\022%/v1/risk/accounts/{account}/positions'
   _globals['_RISKSERVICE'].methods_by_name['GetExposure']._loaded_options = None
   _globals['_RISKSERVICE'].methods_by_name['GetExposure']._serialized_options = b'\202\323\344\223\002&\022$/v1/risk/accounts/{account}/exposure'
-  _globals['_LIMITKIND']._serialized_start=3057
-  _globals['_LIMITKIND']._serialized_end=3663
-  _globals['_RISKTARGET']._serialized_start=166
-  _globals['_RISKTARGET']._serialized_end=370
-  _globals['_LIMIT']._serialized_start=373
-  _globals['_LIMIT']._serialized_end=558
-  _globals['_SETLIMITREQUEST']._serialized_start=561
-  _globals['_SETLIMITREQUEST']._serialized_end=729
-  _globals['_SETLIMITRESPONSE']._serialized_start=731
-  _globals['_SETLIMITRESPONSE']._serialized_end=797
-  _globals['_CLEARLIMITREQUEST']._serialized_start=800
-  _globals['_CLEARLIMITREQUEST']._serialized_end=944
-  _globals['_CLEARLIMITRESPONSE']._serialized_start=946
-  _globals['_CLEARLIMITRESPONSE']._serialized_end=983
-  _globals['_GETLIMITSREQUEST']._serialized_start=985
-  _globals['_GETLIMITSREQUEST']._serialized_end=1060
-  _globals['_GETLIMITSRESPONSE']._serialized_start=1062
-  _globals['_GETLIMITSRESPONSE']._serialized_end=1184
-  _globals['_LISTLIMITSREQUEST']._serialized_start=1187
-  _globals['_LISTLIMITSREQUEST']._serialized_end=1380
-  _globals['_LISTLIMITSRESPONSE']._serialized_start=1382
-  _globals['_LISTLIMITSRESPONSE']._serialized_end=1476
-  _globals['_KILLSWITCH']._serialized_start=1479
-  _globals['_KILLSWITCH']._serialized_end=1620
-  _globals['_KILLREQUEST']._serialized_start=1623
-  _globals['_KILLREQUEST']._serialized_end=1756
-  _globals['_KILLRESPONSE']._serialized_start=1758
-  _globals['_KILLRESPONSE']._serialized_end=1856
-  _globals['_UNKILLREQUEST']._serialized_start=1858
-  _globals['_UNKILLREQUEST']._serialized_end=1962
-  _globals['_UNKILLRESPONSE']._serialized_start=1964
-  _globals['_UNKILLRESPONSE']._serialized_end=1996
-  _globals['_LISTKILLSWITCHESREQUEST']._serialized_start=1998
-  _globals['_LISTKILLSWITCHESREQUEST']._serialized_end=2023
-  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_start=2025
-  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_end=2112
-  _globals['_POSITION']._serialized_start=2115
-  _globals['_POSITION']._serialized_end=2325
-  _globals['_GETPOSITIONSREQUEST']._serialized_start=2327
-  _globals['_GETPOSITIONSREQUEST']._serialized_end=2376
-  _globals['_GETPOSITIONSRESPONSE']._serialized_start=2379
-  _globals['_GETPOSITIONSRESPONSE']._serialized_end=2518
-  _globals['_INSTRUMENTEXPOSURE']._serialized_start=2521
-  _globals['_INSTRUMENTEXPOSURE']._serialized_end=2798
-  _globals['_GETEXPOSUREREQUEST']._serialized_start=2800
-  _globals['_GETEXPOSUREREQUEST']._serialized_end=2877
-  _globals['_GETEXPOSURERESPONSE']._serialized_start=2880
-  _globals['_GETEXPOSURERESPONSE']._serialized_end=3054
-  _globals['_RISKSERVICE']._serialized_start=3666
-  _globals['_RISKSERVICE']._serialized_end=4927
+  _globals['_RISKSERVICE'].methods_by_name['GetValues']._loaded_options = None
+  _globals['_RISKSERVICE'].methods_by_name['GetValues']._serialized_options = b'\202\323\344\223\002\027\"\022/v1/risk:getValues:\001*'
+  _globals['_LIMITKIND']._serialized_start=3685
+  _globals['_LIMITKIND']._serialized_end=4498
+  _globals['_RISKTARGET']._serialized_start=249
+  _globals['_RISKTARGET']._serialized_end=471
+  _globals['_LIMIT']._serialized_start=474
+  _globals['_LIMIT']._serialized_end=659
+  _globals['_SETLIMITREQUEST']._serialized_start=662
+  _globals['_SETLIMITREQUEST']._serialized_end=830
+  _globals['_SETLIMITRESPONSE']._serialized_start=832
+  _globals['_SETLIMITRESPONSE']._serialized_end=898
+  _globals['_CLEARLIMITREQUEST']._serialized_start=901
+  _globals['_CLEARLIMITREQUEST']._serialized_end=1045
+  _globals['_CLEARLIMITRESPONSE']._serialized_start=1047
+  _globals['_CLEARLIMITRESPONSE']._serialized_end=1102
+  _globals['_GETLIMITSREQUEST']._serialized_start=1104
+  _globals['_GETLIMITSREQUEST']._serialized_end=1179
+  _globals['_GETLIMITSRESPONSE']._serialized_start=1181
+  _globals['_GETLIMITSRESPONSE']._serialized_end=1303
+  _globals['_LISTLIMITSREQUEST']._serialized_start=1306
+  _globals['_LISTLIMITSREQUEST']._serialized_end=1499
+  _globals['_LISTLIMITSRESPONSE']._serialized_start=1501
+  _globals['_LISTLIMITSRESPONSE']._serialized_end=1595
+  _globals['_KILLSWITCH']._serialized_start=1598
+  _globals['_KILLSWITCH']._serialized_end=1739
+  _globals['_KILLREQUEST']._serialized_start=1742
+  _globals['_KILLREQUEST']._serialized_end=1875
+  _globals['_KILLRESPONSE']._serialized_start=1877
+  _globals['_KILLRESPONSE']._serialized_end=1975
+  _globals['_UNKILLREQUEST']._serialized_start=1977
+  _globals['_UNKILLREQUEST']._serialized_end=2081
+  _globals['_UNKILLRESPONSE']._serialized_start=2083
+  _globals['_UNKILLRESPONSE']._serialized_end=2133
+  _globals['_LISTKILLSWITCHESREQUEST']._serialized_start=2135
+  _globals['_LISTKILLSWITCHESREQUEST']._serialized_end=2160
+  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_start=2162
+  _globals['_LISTKILLSWITCHESRESPONSE']._serialized_end=2249
+  _globals['_POSITION']._serialized_start=2252
+  _globals['_POSITION']._serialized_end=2462
+  _globals['_GETPOSITIONSREQUEST']._serialized_start=2464
+  _globals['_GETPOSITIONSREQUEST']._serialized_end=2513
+  _globals['_GETPOSITIONSRESPONSE']._serialized_start=2516
+  _globals['_GETPOSITIONSRESPONSE']._serialized_end=2655
+  _globals['_INSTRUMENTEXPOSURE']._serialized_start=2658
+  _globals['_INSTRUMENTEXPOSURE']._serialized_end=2935
+  _globals['_GETEXPOSUREREQUEST']._serialized_start=2937
+  _globals['_GETEXPOSUREREQUEST']._serialized_end=3014
+  _globals['_GETEXPOSURERESPONSE']._serialized_start=3017
+  _globals['_GETEXPOSURERESPONSE']._serialized_end=3191
+  _globals['_CHECKORDERREQUEST']._serialized_start=3193
+  _globals['_CHECKORDERREQUEST']._serialized_end=3273
+  _globals['_CHECKORDERRESPONSE']._serialized_start=3276
+  _globals['_CHECKORDERRESPONSE']._serialized_end=3405
+  _globals['_GETVALUESREQUEST']._serialized_start=3407
+  _globals['_GETVALUESREQUEST']._serialized_end=3487
+  _globals['_GETVALUESRESPONSE']._serialized_start=3490
+  _globals['_GETVALUESRESPONSE']._serialized_end=3682
+  _globals['_RISKSERVICE']._serialized_start=4501
+  _globals['_RISKSERVICE']._serialized_end=6034
 # @@protoc_insertion_point(module_scope)

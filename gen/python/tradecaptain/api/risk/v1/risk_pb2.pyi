@@ -9,6 +9,8 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from tradecaptain.api.common.v1 import common_pb2 as _common_pb2
+from tradecaptain.api.errors.v1 import errors_pb2 as _errors_pb2
+from tradecaptain.api.orders.v1 import records_pb2 as _records_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -66,6 +68,24 @@ class _LimitKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LimitKind.V
     """What margin may exceed cash and the day's profit by; unit: the accounts' currency."""
     LIMIT_KIND_DAILY_LOSS: _LimitKind.ValueType  # 19
     """Loss of the day after which only reducing orders pass; unit: the accounts' currency."""
+    LIMIT_KIND_TOTAL_GROSS_EXPOSURE: _LimitKind.ValueType  # 20
+    """Gross exposure of all accounts of a group or firm together; unit: the accounts' currency."""
+    LIMIT_KIND_TOTAL_NET_EXPOSURE: _LimitKind.ValueType  # 21
+    """Net exposure of all accounts of a group or firm together; unit: the accounts' currency."""
+    LIMIT_KIND_TOTAL_CREDIT: _LimitKind.ValueType  # 22
+    """What margin of a group or firm may exceed its cash and profit by; unit: the accounts' currency."""
+    LIMIT_KIND_TOTAL_DAILY_LOSS: _LimitKind.ValueType  # 23
+    """Loss of the day of a group or firm after which only reducing orders pass; unit: the accounts'
+    currency.
+    """
+    LIMIT_KIND_TOTAL_POSITION_LONG: _LimitKind.ValueType  # 24
+    """Long position of a group or firm in an instrument with working buys; unit: the instrument's
+    quantity.
+    """
+    LIMIT_KIND_TOTAL_POSITION_SHORT: _LimitKind.ValueType  # 25
+    """Short position of a group or firm in an instrument with working sells; unit: the instrument's
+    quantity, given as a positive number.
+    """
 
 class LimitKind(_LimitKind, metaclass=_LimitKindEnumTypeWrapper):
     """What a limit bounds."""
@@ -110,6 +130,24 @@ LIMIT_KIND_CREDIT: LimitKind.ValueType  # 18
 """What margin may exceed cash and the day's profit by; unit: the accounts' currency."""
 LIMIT_KIND_DAILY_LOSS: LimitKind.ValueType  # 19
 """Loss of the day after which only reducing orders pass; unit: the accounts' currency."""
+LIMIT_KIND_TOTAL_GROSS_EXPOSURE: LimitKind.ValueType  # 20
+"""Gross exposure of all accounts of a group or firm together; unit: the accounts' currency."""
+LIMIT_KIND_TOTAL_NET_EXPOSURE: LimitKind.ValueType  # 21
+"""Net exposure of all accounts of a group or firm together; unit: the accounts' currency."""
+LIMIT_KIND_TOTAL_CREDIT: LimitKind.ValueType  # 22
+"""What margin of a group or firm may exceed its cash and profit by; unit: the accounts' currency."""
+LIMIT_KIND_TOTAL_DAILY_LOSS: LimitKind.ValueType  # 23
+"""Loss of the day of a group or firm after which only reducing orders pass; unit: the accounts'
+currency.
+"""
+LIMIT_KIND_TOTAL_POSITION_LONG: LimitKind.ValueType  # 24
+"""Long position of a group or firm in an instrument with working buys; unit: the instrument's
+quantity.
+"""
+LIMIT_KIND_TOTAL_POSITION_SHORT: LimitKind.ValueType  # 25
+"""Short position of a group or firm in an instrument with working sells; unit: the instrument's
+quantity, given as a positive number.
+"""
 Global___LimitKind: _TypeAlias = LimitKind  # noqa: Y015
 
 @_typing.final
@@ -124,18 +162,23 @@ class RiskTarget(_message.Message):
     FIRM_ID_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
+    ORDER_ID_FIELD_NUMBER: _builtins.int
     scope: _common_pb2.Scope.ValueType
     """The scope."""
     account: _builtins.str
     """Account: its name, or its numeric id (scopes account and account-instrument)."""
     instrument: _builtins.str
-    """Instrument: SYMBOL@MIC, or its numeric id (scopes instrument and account-instrument)."""
+    """Instrument: SYMBOL@MIC, or its numeric id (scopes instrument and account-instrument; with scopes
+    group and firm for limits on their positions).
+    """
     firm_id: _builtins.int
     """Numeric firm id (scope firm); absent for the whole venue."""
     strategy_id: _builtins.int
     """Strategy number (scope strategy)."""
     group_id: _builtins.int
     """Group number (scope group)."""
+    order_id: _builtins.int
+    """Venue order id (scope order, which only kill switches know)."""
     def __init__(
         self,
         *,
@@ -145,10 +188,11 @@ class RiskTarget(_message.Message):
         firm_id: _builtins.int | None = ...,
         strategy_id: _builtins.int = ...,
         group_id: _builtins.int = ...,
+        order_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_firm_id", b"_firm_id", "firm_id", b"firm_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_firm_id", b"_firm_id", "account", b"account", "firm_id", b"firm_id", "group_id", b"group_id", "instrument", b"instrument", "scope", b"scope", "strategy_id", b"strategy_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_firm_id", b"_firm_id", "account", b"account", "firm_id", b"firm_id", "group_id", b"group_id", "instrument", b"instrument", "order_id", b"order_id", "scope", b"scope", "strategy_id", b"strategy_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__firm_id: _TypeAlias = _typing.Literal["firm_id"]  # noqa: Y015
     _WhichOneofArgType__firm_id: _TypeAlias = _typing.Literal["_firm_id", b"_firm_id"]  # noqa: Y015
@@ -291,16 +335,20 @@ class ClearLimitResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WAS_SET_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
     was_set: _builtins.bool
     """True if it was set before."""
+    sequence: _builtins.int
+    """Number of the control command in the venue's log: orders after it are held against what is left."""
     def __init__(
         self,
         *,
         was_set: _builtins.bool = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["was_set", b"was_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence", "was_set", b"was_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -563,16 +611,20 @@ class UnkillResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     WAS_ON_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
     was_on: _builtins.bool
     """True if it was on before."""
+    sequence: _builtins.int
+    """Number of the control command in the venue's log."""
     def __init__(
         self,
         *,
         was_on: _builtins.bool = ...,
+        sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["was_on", b"was_on"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sequence", b"sequence", "was_on", b"was_on"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -842,3 +894,139 @@ class GetExposureResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetExposureResponse: _TypeAlias = GetExposureResponse  # noqa: Y015
+
+@_typing.final
+class CheckOrderRequest(_message.Message):
+    """Asks whether an order would pass."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def order(self) -> _records_pb2.NewOrder:
+        """The order. Its client order id isn't looked at."""
+
+    def __init__(
+        self,
+        *,
+        order: _records_pb2.NewOrder | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order", b"order"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrderRequest: _TypeAlias = CheckOrderRequest  # noqa: Y015
+
+@_typing.final
+class CheckOrderResponse(_message.Message):
+    """What the gate would say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSES_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    TIME_NS_FIELD_NUMBER: _builtins.int
+    passes: _builtins.bool
+    """True if it would pass."""
+    sequence: _builtins.int
+    """Number of the question in the venue's log: commands before it were counted, later ones weren't."""
+    time_ns: _builtins.int
+    """Time at which the gate looked at it, ns UTC."""
+    @_builtins.property
+    def refusal(self) -> _errors_pb2.ErrorDetail:
+        """Otherwise the first reason against it, with limit, observed value and level."""
+
+    def __init__(
+        self,
+        *,
+        passes: _builtins.bool = ...,
+        refusal: _errors_pb2.ErrorDetail | None = ...,
+        sequence: _builtins.int = ...,
+        time_ns: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["passes", b"passes", "refusal", b"refusal", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOrderResponse: _TypeAlias = CheckOrderResponse  # noqa: Y015
+
+@_typing.final
+class GetValuesRequest(_message.Message):
+    """Asks for the values of an account, group or firm."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def target(self) -> Global___RiskTarget:
+        """Whose. A group or firm has values once it has a limit on totals."""
+
+    def __init__(
+        self,
+        *,
+        target: Global___RiskTarget | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetValuesRequest: _TypeAlias = GetValuesRequest  # noqa: Y015
+
+@_typing.final
+class GetValuesResponse(_message.Message):
+    """Values in the accounts' currency, exact decimal text. They are kept from the first limit on
+    exposure, credit or loss on.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASH_FIELD_NUMBER: _builtins.int
+    PROFIT_FIELD_NUMBER: _builtins.int
+    PROFIT_OF_DAY_FIELD_NUMBER: _builtins.int
+    GROSS_EXPOSURE_FIELD_NUMBER: _builtins.int
+    NET_EXPOSURE_IF_BOUGHT_FIELD_NUMBER: _builtins.int
+    NET_EXPOSURE_IF_SOLD_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    cash: _builtins.str
+    """Cash, as it was set."""
+    profit: _builtins.str
+    """What trades brought, and positions are worth."""
+    profit_of_day: _builtins.str
+    """Profit since the day began; negative is a loss."""
+    gross_exposure: _builtins.str
+    """Sum over instruments of the larger side of each."""
+    net_exposure_if_bought: _builtins.str
+    """Balance if all working buys were filled."""
+    net_exposure_if_sold: _builtins.str
+    """Balance if all working sells were filled."""
+    margin: _builtins.str
+    """Initial margin of positions with their working orders."""
+    sequence: _builtins.int
+    """Number of the question in the venue's log."""
+    def __init__(
+        self,
+        *,
+        cash: _builtins.str = ...,
+        profit: _builtins.str = ...,
+        profit_of_day: _builtins.str = ...,
+        gross_exposure: _builtins.str = ...,
+        net_exposure_if_bought: _builtins.str = ...,
+        net_exposure_if_sold: _builtins.str = ...,
+        margin: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cash", b"cash", "gross_exposure", b"gross_exposure", "margin", b"margin", "net_exposure_if_bought", b"net_exposure_if_bought", "net_exposure_if_sold", b"net_exposure_if_sold", "profit", b"profit", "profit_of_day", b"profit_of_day", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetValuesResponse: _TypeAlias = GetValuesResponse  # noqa: Y015

@@ -72,6 +72,11 @@ class RiskServiceStub:
                 request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.ListKillSwitchesRequest.SerializeToString,
                 response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.ListKillSwitchesResponse.FromString,
                 _registered_method=True)
+        self.CheckOrder = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskService/CheckOrder',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.CheckOrderRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.CheckOrderResponse.FromString,
+                _registered_method=True)
         self.GetPositions = channel.unary_unary(
                 '/tradecaptain.api.risk.v1.RiskService/GetPositions',
                 request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetPositionsRequest.SerializeToString,
@@ -81,6 +86,11 @@ class RiskServiceStub:
                 '/tradecaptain.api.risk.v1.RiskService/GetExposure',
                 request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetExposureRequest.SerializeToString,
                 response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetExposureResponse.FromString,
+                _registered_method=True)
+        self.GetValues = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskService/GetValues',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetValuesRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetValuesResponse.FromString,
                 _registered_method=True)
 
 
@@ -139,6 +149,13 @@ class RiskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CheckOrder(self, request, context):
+        """Whether an order would pass every risk control now. Nothing is reserved, counted or sent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPositions(self, request, context):
         """Positions of an account.
         """
@@ -148,6 +165,13 @@ class RiskServiceServicer:
 
     def GetExposure(self, request, context):
         """Exposure of an account: positions with their working orders and values.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetValues(self, request, context):
+        """What the gate holds limits of exposure, credit and loss against: of an account, group or firm.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,6 +215,11 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.ListKillSwitchesRequest.FromString,
                     response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.ListKillSwitchesResponse.SerializeToString,
             ),
+            'CheckOrder': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckOrder,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.CheckOrderRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.CheckOrderResponse.SerializeToString,
+            ),
             'GetPositions': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPositions,
                     request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetPositionsRequest.FromString,
@@ -200,6 +229,11 @@ def add_RiskServiceServicer_to_server(servicer, server):
                     servicer.GetExposure,
                     request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetExposureRequest.FromString,
                     response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetExposureResponse.SerializeToString,
+            ),
+            'GetValues': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetValues,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetValuesRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetValuesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -405,6 +439,33 @@ class RiskService:
             _registered_method=True)
 
     @staticmethod
+    def CheckOrder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskService/CheckOrder',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.CheckOrderRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.CheckOrderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetPositions(request,
             target,
             options=(),
@@ -448,6 +509,33 @@ class RiskService:
             '/tradecaptain.api.risk.v1.RiskService/GetExposure',
             tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetExposureRequest.SerializeToString,
             tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetExposureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetValues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskService/GetValues',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetValuesRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_risk__pb2.GetValuesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,10 +50,14 @@ class RiskServiceStub:
     """Turns a kill switch off."""
     ListKillSwitches: _grpc.UnaryUnaryMultiCallable[_risk_pb2.ListKillSwitchesRequest, _risk_pb2.ListKillSwitchesResponse]
     """All kill switches that are on."""
+    CheckOrder: _grpc.UnaryUnaryMultiCallable[_risk_pb2.CheckOrderRequest, _risk_pb2.CheckOrderResponse]
+    """Whether an order would pass every risk control now. Nothing is reserved, counted or sent."""
     GetPositions: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetPositionsRequest, _risk_pb2.GetPositionsResponse]
     """Positions of an account."""
     GetExposure: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetExposureRequest, _risk_pb2.GetExposureResponse]
     """Exposure of an account: positions with their working orders and values."""
+    GetValues: _grpc.UnaryUnaryMultiCallable[_risk_pb2.GetValuesRequest, _risk_pb2.GetValuesResponse]
+    """What the gate holds limits of exposure, credit and loss against: of an account, group or firm."""
 
 @_typing.type_check_only
 class RiskServiceAsyncStub(RiskServiceStub):
@@ -77,10 +81,14 @@ class RiskServiceAsyncStub(RiskServiceStub):
     """Turns a kill switch off."""
     ListKillSwitches: _aio.UnaryUnaryMultiCallable[_risk_pb2.ListKillSwitchesRequest, _risk_pb2.ListKillSwitchesResponse]  # type: ignore[assignment]
     """All kill switches that are on."""
+    CheckOrder: _aio.UnaryUnaryMultiCallable[_risk_pb2.CheckOrderRequest, _risk_pb2.CheckOrderResponse]  # type: ignore[assignment]
+    """Whether an order would pass every risk control now. Nothing is reserved, counted or sent."""
     GetPositions: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetPositionsRequest, _risk_pb2.GetPositionsResponse]  # type: ignore[assignment]
     """Positions of an account."""
     GetExposure: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetExposureRequest, _risk_pb2.GetExposureResponse]  # type: ignore[assignment]
     """Exposure of an account: positions with their working orders and values."""
+    GetValues: _aio.UnaryUnaryMultiCallable[_risk_pb2.GetValuesRequest, _risk_pb2.GetValuesResponse]  # type: ignore[assignment]
+    """What the gate holds limits of exposure, credit and loss against: of an account, group or firm."""
 
 class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Risk limits and kill switches, for operators; positions and exposure, also for account owners.
@@ -145,6 +153,14 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         """All kill switches that are on."""
 
     @_abc_1.abstractmethod
+    def CheckOrder(
+        self,
+        request: _risk_pb2.CheckOrderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_pb2.CheckOrderResponse, _abc.Awaitable[_risk_pb2.CheckOrderResponse]]:
+        """Whether an order would pass every risk control now. Nothing is reserved, counted or sent."""
+
+    @_abc_1.abstractmethod
     def GetPositions(
         self,
         request: _risk_pb2.GetPositionsRequest,
@@ -159,5 +175,13 @@ class RiskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_risk_pb2.GetExposureResponse, _abc.Awaitable[_risk_pb2.GetExposureResponse]]:
         """Exposure of an account: positions with their working orders and values."""
+
+    @_abc_1.abstractmethod
+    def GetValues(
+        self,
+        request: _risk_pb2.GetValuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_risk_pb2.GetValuesResponse, _abc.Awaitable[_risk_pb2.GetValuesResponse]]:
+        """What the gate holds limits of exposure, credit and loss against: of an account, group or firm."""
 
 def add_RiskServiceServicer_to_server(servicer: RiskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
