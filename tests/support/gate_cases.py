@@ -1,4 +1,4 @@
-"""The cases of tests/vectors/risk/gate_controls.json, for any gate with the same methods."""
+"""The cases of tests/vectors/risk, for any gate with the same methods."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from typing import Any
 from tradecaptain.wire import common, control, reason
 from twins.risk_gate.terms import REFERENCE_BITS, UNLIMITED, Level, Order, Verdict
 
-CASES_FILE = Path(__file__).parents[1] / "vectors" / "risk" / "gate_controls.json"
-TABLE = json.loads(CASES_FILE.read_text())
-KIND_NUMBERS = {name: number for number, name in enumerate(TABLE["base"], start=1)}
+FOLDER = Path(__file__).parents[1] / "vectors" / "risk"
+TABLE = json.loads((FOLDER / "gate_controls.json").read_text())
+CASES = [*TABLE["cases"], *json.loads((FOLDER / "gate_rules.json").read_text())["cases"]]
+KIND_NAMES = (
+    *TABLE["base"],
+    *("gross_position", "displayed_share", "price_move", "reference_age", "message_rate"),
+    *("message_burst", "duplicate_window", "execution_count", "execution_window"),
+    *("gross_exposure", "net_exposure", "credit", "daily_loss", "total_gross_exposure"),
+    *("total_net_exposure", "total_credit", "total_daily_loss", "total_position_long"),
+    "total_position_short",
+)
+KIND_NUMBERS = {name: number for number, name in enumerate(KIND_NAMES, start=1)}
 SIDES = {"unset": common.SIDE_UNSET, "buy": common.SIDE_BUY, "sell": common.SIDE_SELL}
 ORDER_TYPES = {"limit": common.ORDER_TYPE_LIMIT, "market": common.ORDER_TYPE_MARKET}
 SCOPES = {
@@ -20,7 +29,20 @@ SCOPES = {
     "instrument": control.CONTROL_SCOPE_INSTRUMENT,
     "strategy": control.CONTROL_SCOPE_STRATEGY,
     "account_instrument": control.CONTROL_SCOPE_ACCOUNT_INSTRUMENT,
+    "group": control.CONTROL_SCOPE_GROUP,
 }
+METHODS = {
+    "group": "set_group",
+    "firm": "set_firm",
+    "cash": "set_cash",
+    "margin": "set_margin",
+    "conversion": "set_conversion",
+    "scenarios": "set_scenarios",
+    "start_day": "start_day",
+    "reset": "reset_throttle",
+    "revalue": "revalue",
+}
+"""Steps that are methods of a gate with the step's own arguments."""
 INSTRUMENT_RATIOS = {7: (10_000, 1), 8: (1, 10_000), 9: (10_000, 1)}
 
 
@@ -80,8 +102,19 @@ def apply(gate: Any, step: list[Any]) -> None:
         outcome = gate.apply_quote(*rest)
     elif verb == "position":
         outcome = gate.set_position(*rest)
+    elif verb in ("restrict", "permit"):
+        outcome = gate.restrict(level_of(rest[0]), rest[1], verb == "restrict")
+    elif verb == "override":
+        level, kind, value, end_ns = rest
+        outcome = gate.grant_override(level_of(level), KIND_NUMBERS[kind], value, end_ns)
+    elif verb == "cancel":
+        outcome = gate.note_cancel(order_of(rest[0])) or 0
+    elif verb in METHODS:
+        outcome = getattr(gate, METHODS[verb])(*rest) or 0
     elif verb == "work":
         outcome = gate.check_new(order_of(rest[0])).reason
+    elif verb == "refused":
+        outcome = 0 if gate.check_new(order_of(rest[0])).reason else -1
     elif verb in ("fill", "release"):
         account, instrument, side, *numbers = rest
         method = gate.apply_fill if verb == "fill" else gate.release

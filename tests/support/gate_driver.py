@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from tradecaptain.kernels import risk_gate
+from tradecaptain.kernels.risk_gate.snapshot import gate_tables, restore_gate
 from tradecaptain.wire import control, order_command
 from twins.risk_gate.terms import REFERENCE_BITS, Level, Order, Verdict
 
@@ -23,6 +24,17 @@ class GateDriver:
         self.gate = risk_gate.allocate_gate(risk_gate.GateCapacities(**(defaults | capacities)))
         self._command = np.zeros(1, order_command.DTYPE)
         self._control = np.zeros(1, control.DTYPE)
+
+    def restart(self) -> None:
+        """Go on with a gate that is made from a snapshot; its own snapshot is the same."""
+        tables = gate_tables(self.gate)
+        restored = risk_gate.allocate_gate(self.gate.capacities)
+        restore_gate(restored, tables)
+        again = gate_tables(restored)
+        assert tables.keys() == again.keys()
+        for name, rows in tables.items():
+            assert rows.tobytes() == again[name].tobytes(), name
+        self.gate = restored
 
     def add_instrument(self, instrument: int, numerator: int, denominator: int) -> int:
         return risk_gate.gate_add_instrument(self.gate.address, instrument, numerator, denominator)
@@ -94,11 +106,13 @@ class GateDriver:
         risk_gate.gate_note_cancel(self.gate.address, self._write_command(order))
 
     def revalue(self) -> None:
-        step = 0
-        while True:
-            step = risk_gate.gate_revalue(self.gate.address, step, 7)
-            if step == 0:
-                return
+        step = 1
+        while step != 0:
+            outcome = self._control_record(
+                control.CONTROL_ACTION_REVALUE, value=step, quantity_units=2
+            )
+            assert outcome == 0
+            step = control.get_value(int(self._control.ctypes.data))
 
     def _control_record(self, action: int, **values: Any) -> int:
         address = int(self._control.ctypes.data)
@@ -132,6 +146,61 @@ class GateDriver:
     def set_cash(self, account: int, cash: int) -> int:
         level = (control.CONTROL_SCOPE_ACCOUNT, account, 0)
         return self._level_record(control.CONTROL_ACTION_SET_CASH, level, value=cash)
+
+    def set_firm(self, account: int, firm: int) -> int:
+        level = (control.CONTROL_SCOPE_ACCOUNT, account, 0)
+        return self._level_record(control.CONTROL_ACTION_SET_FIRM, level, value=firm)
+
+    def set_scenarios(self, instrument: int, group: int, changes: list[int]) -> int:
+        """Both halves, as two controls; a group of zero needs one."""
+        outcome = 0
+        for first in (0, 8) if group else (0,):
+            values = {f"scenario{place}": changes[first + place] for place in range(8)}
+            outcome = outcome or self._control_record(
+                control.CONTROL_ACTION_SET_SCENARIOS,
+                scope=control.CONTROL_SCOPE_INSTRUMENT,
+                scope_id=group,
+                instrument_id=instrument,
+                first_scenario=first,
+                **values,
+            )
+        return outcome
+
+    def dry_run(self, order: Order) -> Verdict:
+        """What a control that asks about an order is answered."""
+        self.now_ns = order.time_ns
+        outcome = self._control_record(
+            control.CONTROL_ACTION_CHECK_ORDER,
+            scope=control.CONTROL_SCOPE_ACCOUNT,
+            scope_id=order.account,
+            instrument_id=order.instrument,
+            side=order.side,
+            order_type=order.order_type,
+            price_units=order.price,
+            quantity_units=order.quantity,
+            firm_id=order.firm,
+            strategy_id=order.strategy,
+            self_trade_group=order.self_trade_group,
+            short_sale=order.short_sale,
+            instructions=order.instructions,
+        )
+        record = int(self._control.ctypes.data)
+        names = ("limit_level", "limit_value", "observed_value", "reference_flags")
+        return Verdict(outcome, *(getattr(control, f"get_{name}")(record) for name in names))
+
+    def total_sums(self, scope: int, identifier: int) -> list[int] | None:
+        """Gross, net if bought, net if sold, margin, profit of the day, equity; or None."""
+        outcome = self._control_record(
+            control.CONTROL_ACTION_REPORT_SUMS, scope=scope, scope_id=identifier
+        )
+        if outcome:
+            return None
+        record = int(self._control.ctypes.data)
+        cash, trade_cash, value, day_start, *exposures = (
+            getattr(control, f"get_scenario{place}")(record) for place in range(8)
+        )
+        profit = trade_cash + value
+        return [*exposures, profit - day_start, profit + cash]
 
     def reset_throttle(self, account: int) -> int:
         level = (control.CONTROL_SCOPE_ACCOUNT, account, 0)

@@ -11,9 +11,18 @@ from typing import Any
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import copy_bytes, load_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.control import set_scope, submit_control_sweep
+from tradecaptain.kernels.matching.control import (
+    set_accounts,
+    set_scope,
+    submit_control_sweep,
+)
 from tradecaptain.kernels.matching.venue_control import submit_venue_control
-from tradecaptain.kernels.risk_gate import gate_apply_control, gate_handles
+from tradecaptain.kernels.risk_gate import (
+    FAR_APPLY_CONTROL,
+    FAR_MARK_GROUP,
+    call_far,
+    gate_handles,
+)
 from tradecaptain.mesh.journal import FLAG_RESULT
 from tradecaptain.mesh.publication import publication_claim, publication_commit
 from tradecaptain.mesh.status import NOT_CONNECTED
@@ -71,6 +80,15 @@ def apply_session(header: Any, record: int, action: int) -> bool:
 
 
 @inline
+def name_group(header: Any, group_id: int) -> None:
+    """Confine the sweep that follows to the accounts of a group, which the gate knows."""
+    accounts, count = header[0]["account_map"], header[0]["account_id_limit"]
+    gate = header[0]["gate"]
+    call_far(gate, FAR_MARK_GROUP, gate, group_id, accounts, count, 0, 0)
+    set_accounts(header[0]["engine"], accounts)
+
+
+@inline
 def is_venue_action(action: int) -> bool:
     """Whether the engine carries a control out by itself: phases, bands, fees, the clock."""
     return control.CONTROL_ACTION_SET_PHASE <= action <= control.CONTROL_ACTION_TIMER
@@ -81,8 +99,16 @@ def apply_control(header: Any, record: int) -> bool:
     """Carry out what needs no room; True when a sweep of the book has to follow."""
     action = control.get_action(record)
     header[0]["control_outcome"] = 0
+    if action == control.CONTROL_ACTION_KILL and (
+        control.get_scope(record) == control.CONTROL_SCOPE_ORDER
+    ):
+        # An order that is cancelled can't come back: nothing is left for the gate to stop.
+        header[0]["control_outcome"] = set_scope(header[0]["engine"], record)
+        return header[0]["control_outcome"] == 0
     if gate_handles(action) != 0:
-        header[0]["control_outcome"] = gate_apply_control(header[0]["gate"], record)
+        gate = header[0]["gate"]
+        outcome = call_far(gate, FAR_APPLY_CONTROL, gate, record, 0, 0, 0, 0)
+        header[0]["control_outcome"] = outcome
         if action != control.CONTROL_ACTION_KILL or (
             control.get_flags(record) & FLAG_CANCEL_WORKING == 0
         ):
@@ -102,6 +128,8 @@ def apply_control(header: Any, record: int) -> bool:
         header[0]["control_outcome"] = reason.REASON_INVALID_REQUEST
     if header[0]["control_outcome"] == 0:
         header[0]["control_outcome"] = set_scope(header[0]["engine"], record)
+    if control.get_scope(record) == control.CONTROL_SCOPE_GROUP:
+        name_group(header, control.get_scope_id(record))
     return header[0]["control_outcome"] == 0
 
 

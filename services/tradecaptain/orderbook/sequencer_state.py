@@ -94,6 +94,9 @@ SEQUENCER: Final = np.dtype(
         # events while a log is replayed.
         ("durability", "<i8"),
         ("instrument_id_limit", "<i8"),
+        # One byte for each account id: who belongs to the group that a control names.
+        ("account_map", "<i8"),
+        ("account_id_limit", "<i8"),
         ("is_replaying", "<i8"),
         ("replayed_events", "<i8"),
         ("replayed_checksum", "<i8"),
@@ -131,6 +134,7 @@ def allocate_sequencer(
     book_stride: int,
     session_capacity: int,
     instrument_id_limit: int,
+    account_id_limit: int,
 ) -> SequencerMemory:
     """Allocate a sequencer over an engine, a gate and a history, given by their addresses."""
     slots = 1 << max(1, 2 * session_capacity - 1).bit_length()
@@ -141,6 +145,7 @@ def allocate_sequencer(
     control = aligned_zeros(LARGEST_RECORD_BYTES, np.uint8)
     executions = aligned_zeros((execution_room + shared_events) * execution_stride, np.uint8)
     books = aligned_zeros((book_room + shared_events) * book_stride, np.uint8)
+    account_map = aligned_zeros(account_id_limit, np.uint8)
     durability = aligned_zeros(instrument_id_limit, np.uint8)
     record = header[0]
     record["own_address"] = address_of(header)
@@ -159,4 +164,7 @@ def allocate_sequencer(
     record["epoch"] = epoch
     record["durability"] = address_of(durability)
     record["instrument_id_limit"] = instrument_id_limit
-    return SequencerMemory(header, sessions, durability, (raw, spare, control, executions, books))
+    record["account_map"] = address_of(account_map)
+    record["account_id_limit"] = account_id_limit
+    owned = (raw, spare, control, executions, books, account_map)
+    return SequencerMemory(header, sessions, durability, owned)

@@ -309,6 +309,7 @@ def allocate_core(
         book_stride=publication_stride(book_event.RECORD_BYTES),
         session_capacity=settings.sessions,
         instrument_id_limit=settings.instrument_ids,
+        account_id_limit=settings.account_ids,
     )
     core = VenueCore(epoch, engine, gate, history, memory)
     core.size_claims(settings)

@@ -38,6 +38,7 @@ from twins.risk_gate.terms import (
     POSITION_SHORT,
     REFERENCE_AGE,
     STRATEGY,
+    TOTAL_KINDS,
     UNLIMITED,
     Level,
     Order,
@@ -69,6 +70,14 @@ levels = st.one_of(
     st.sampled_from([*STRATEGIES]).map(lambda strategy: (STRATEGY, strategy, 0)),
     st.sampled_from([*INSTRUMENTS, 9]).map(lambda instrument: (INSTRUMENT, 0, instrument)),
     st.tuples(st.just(ACCOUNT_INSTRUMENT), st.sampled_from(ACCOUNTS), st.sampled_from(INSTRUMENTS)),
+)
+total_levels = st.tuples(
+    st.sampled_from([FIRM, GROUP]),
+    st.sampled_from([*FIRMS, *GROUPS]),
+    st.sampled_from([0, 0, *INSTRUMENTS, 9]),
+)
+risk_changes = st.lists(
+    st.one_of(st.integers(-(10**7), 10**7), st.integers(-(2**45), 2**45)), min_size=16, max_size=16
 )
 # Values at which each control that isn't a plain quantity begins to bind.
 rule_limits = st.one_of(
@@ -184,6 +193,41 @@ class GateMachine(RuleBasedStateMachine):
         self.both("set_conversion", instrument, conversion)
         self.both("set_margin", instrument, margin)
 
+    @rule(account=st.sampled_from([0, *ACCOUNTS]), firm=st.sampled_from([0, *FIRMS, 2**31]))
+    def set_firm(self, account: int, firm: int) -> None:
+        self.both("set_firm", account, firm)
+
+    @rule(
+        level=total_levels,
+        kind=st.sampled_from(TOTAL_KINDS),
+        value=st.one_of(st.integers(0, 3_000_000_000), st.integers(0, 200), edges),
+    )
+    def set_total(self, level: Level, kind: int, value: int) -> None:
+        self.both("set_limit", level, kind, value)
+
+    @rule(
+        instrument=st.sampled_from([*INSTRUMENTS, 9]),
+        group=st.sampled_from([0, 50, 51]),
+        changes=risk_changes,
+    )
+    def set_scenarios(self, instrument: int, group: int, changes: list[int]) -> None:
+        self.both("set_scenarios", instrument, group, changes)
+
+    @rule(order=st.one_of(fair_orders, odd_orders))
+    def ask(self, order: Order) -> None:
+        """A dry run says what the order itself then gets."""
+        order = replace(order, time_ns=self.now_ns)
+        answer = self.both("dry_run", order)
+        verdict = self.both("check_new", order)
+        assert answer == verdict
+        assert isinstance(verdict, Verdict)
+        if verdict.reason == 0:
+            self.book.append(Working(order, order.quantity))
+
+    @rule()
+    def restart_from_a_snapshot(self) -> None:
+        self.kernel.restart()
+
     @rule()
     def revalue(self) -> None:
         self.both("revalue")
@@ -196,7 +240,7 @@ class GateMachine(RuleBasedStateMachine):
     def count_cancel(self, order: Order) -> None:
         self.both("note_cancel", replace(order, time_ns=self.now_ns))
 
-    @rule(level=levels, kind=st.integers(0, 20), value=limit_values)
+    @rule(level=levels, kind=st.integers(0, 26), value=limit_values)
     def set_limit(self, level: Level, kind: int, value: int) -> None:
         self.both("set_limit", level, kind, value)
 
@@ -368,6 +412,12 @@ class GateMachine(RuleBasedStateMachine):
     def sums_are_those_of_all_pairs(self) -> None:
         for account in ACCOUNTS:
             assert self.kernel.sums(account) == self.twin.sums(account)
+
+    @invariant()
+    def totals_are_those_of_all_accounts(self) -> None:
+        for scope, identifier, _ in self.twin.total_levels:
+            ours = self.kernel.total_sums(scope, identifier)
+            assert ours == self.twin.total_sums(scope, identifier)
 
     @invariant()
     def reservations_are_the_working_orders(self) -> None:

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from tradecaptain.wire import common, reason
 from twins.risk_gate.naive_admission import NaiveAdmission
+from twins.risk_gate.naive_controls import NaiveControls
 from twins.risk_gate.naive_values import NaiveValues
 from twins.risk_gate.terms import (
     ACCOUNT,
@@ -16,12 +17,10 @@ from twins.risk_gate.terms import (
     EXECUTION_COUNT,
     EXECUTION_WINDOW,
     FIRM,
-    GROSS_EXPOSURE,
     GROSS_POSITION,
     GROUP,
     INSTRUMENT,
     INT64_MAX,
-    KINDS,
     LARGEST_ID,
     MILLISECOND_NS,
     OPEN_ORDERS,
@@ -38,7 +37,6 @@ from twins.risk_gate.terms import (
     REQUIRED_KINDS,
     STRATEGY,
     UNLIMITED,
-    WHOLE_ACCOUNT_KINDS,
     Level,
     Order,
     Verdict,
@@ -49,7 +47,7 @@ from twins.risk_gate.terms import (
 
 
 @dataclass
-class NaiveGate(NaiveAdmission, NaiveValues):
+class NaiveGate(NaiveAdmission, NaiveControls, NaiveValues):
     """The rules of docs/risk.md, as plainly as they can be said."""
 
     pair_capacity: int = 10**9
@@ -66,6 +64,8 @@ class NaiveGate(NaiveAdmission, NaiveValues):
     working: dict[tuple[int, int, int], int] = field(default_factory=lambda: defaultdict(int))
     open_orders: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     groups: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    firms: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    total_levels: set[Level] = field(default_factory=set)
     restrictions: dict[Level, int] = field(default_factory=lambda: defaultdict(int))
     throttled: set[int] = field(default_factory=set)
     executions: dict[int, tuple[int, int]] = field(
@@ -253,7 +253,8 @@ class NaiveGate(NaiveAdmission, NaiveValues):
 
     def check_holdings(self, order: Order, added: int) -> Verdict:
         """Position, gross position and what the account as a whole is exposed to."""
-        for check in (self.check_position, self.check_gross, self.check_exposure):
+        checks = (self.check_position, self.check_gross, self.check_exposure, self.check_totals)
+        for check in checks:
             verdict = check(order, added)
             if verdict.reason:
                 return verdict
@@ -272,12 +273,12 @@ class NaiveGate(NaiveAdmission, NaiveValues):
             return Verdict(reason.REASON_CAPACITY_EXHAUSTED)
         return PASSED
 
-    def check_new(self, order: Order) -> Verdict:
-        """Check a new order and reserve it if it passes."""
-        self.begin(order.time_ns)
+    def judge(self, order: Order) -> Verdict:
+        """Every control of a new order, one after the other."""
         verdict = self.check_terms(order)
         if verdict.reason:
             return verdict
+        self.join_firm(order)
         of_message = self.take_message(order)
         is_priced = order.order_type in (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_STOP_LIMIT)
         for check in (
@@ -300,12 +301,33 @@ class NaiveGate(NaiveAdmission, NaiveValues):
             verdict = check(order)
             if verdict.reason:
                 return verdict
+        return PASSED
+
+    def check_new(self, order: Order) -> Verdict:
+        """Check a new order and reserve it if it passes."""
+        self.begin(order.time_ns)
+        verdict = self.judge(order)
+        if verdict.reason:
+            return verdict
         if self.tightest(order, DUPLICATE_WINDOW)[0] != UNLIMITED:
             self.remembered[self.terms(order)] = self.now_ns
         self.pairs.add((order.account, order.instrument))
         self.open_orders[order.account] += 1
         self.change_working(order.account, order.instrument, order.side, order.quantity)
         return PASSED
+
+    def join_firm(self, order: Order) -> None:
+        """An account belongs to the firm that its orders name."""
+        if order.account in self.accounts:
+            self.firms[order.account] = order.firm
+
+    def dry_run(self, order: Order) -> Verdict:
+        """What check_new would say now; what it counts is put back."""
+        self.begin(order.time_ns)
+        messages, windows = self.next_message_ns.copy(), self.windows.copy()
+        verdict = self.judge(order)
+        self.next_message_ns, self.windows = messages, windows
+        return verdict
 
     def check_replace(
         self, order: Order, old_leaves: int, old_price: int, cumulative: int
@@ -315,6 +337,7 @@ class NaiveGate(NaiveAdmission, NaiveValues):
         verdict = self.check_terms(order)
         if verdict.reason:
             return verdict
+        self.join_firm(order)
         of_message = self.take_message(order)
         if order.quantity <= cumulative:
             return Verdict(
@@ -421,133 +444,3 @@ class NaiveGate(NaiveAdmission, NaiveValues):
         else:
             self.note_price(instrument, "mid", (bid + ask) // 2)
         return 0
-
-    # Controls
-
-    def resolve(self, level: Level) -> int:
-        """0 if limits and switches can be put on a level (its rows are made), else the reason."""
-        scope, identifier, instrument = level
-        if scope == FIRM:
-            return 0 if 0 <= identifier <= LARGEST_ID else reason.REASON_INVALID_REQUEST
-        if scope in (GROUP, STRATEGY):
-            return 0 if 0 < identifier <= LARGEST_ID else reason.REASON_INVALID_REQUEST
-        if scope == INSTRUMENT:
-            return 0 if instrument in self.ratios else reason.REASON_UNKNOWN_INSTRUMENT
-        if scope not in (ACCOUNT, ACCOUNT_INSTRUMENT):
-            return reason.REASON_INVALID_REQUEST
-        if not 0 < identifier <= LARGEST_ID:
-            return reason.REASON_UNKNOWN_ACCOUNT
-        if scope == ACCOUNT_INSTRUMENT and instrument not in self.ratios:
-            return reason.REASON_UNKNOWN_INSTRUMENT
-        if identifier not in self.accounts and len(self.accounts) >= self.account_capacity:
-            return reason.REASON_CAPACITY_EXHAUSTED
-        self.accounts.add(identifier)
-        if scope == ACCOUNT_INSTRUMENT:
-            pair = (identifier, instrument)
-            if pair not in self.overrides and len(self.overrides) >= self.override_capacity:
-                return reason.REASON_CAPACITY_EXHAUSTED
-            self.overrides.add(pair)
-        return 0
-
-    def set_limit(self, level: Level, kind: int, value: int) -> int:
-        refusal = self.check_limit(level, kind)
-        if not refusal and value < 0:
-            refusal = reason.REASON_NUMBER_OUT_OF_RANGE
-        refusal = refusal or self.resolve(level)
-        if not refusal:
-            self.overridden.pop((level, kind), None)
-            self.limits[level][kind] = value
-            self.watch_values(kind, value)
-        return refusal
-
-    def grant_override(self, level: Level, kind: int, value: int, end_ns: int) -> int:
-        """Let a limit have another value until a time."""
-        self.begin(self.now_ns)
-        if end_ns <= self.now_ns:
-            return reason.REASON_NUMBER_OUT_OF_RANGE
-        refusal = self.check_limit(level, kind)
-        if not refusal and value < 0:
-            refusal = reason.REASON_NUMBER_OUT_OF_RANGE
-        refusal = refusal or self.resolve(level)
-        if not refusal:
-            before = self.limits[level].get(kind)
-            if (level, kind) in self.overridden:
-                before = self.overridden[(level, kind)][1]
-            self.overridden[(level, kind)] = (end_ns, before)
-            self.limits[level][kind] = value
-            self.watch_values(kind, value)
-        return refusal
-
-    def watch_values(self, kind: int, value: int) -> None:
-        if kind >= GROSS_EXPOSURE and value != UNLIMITED:
-            self.keep_values()
-
-    def clear_limit(self, level: Level, kind: int) -> int:
-        refusal = self.check_limit(level, kind) or self.resolve(level)
-        if not refusal:
-            self.overridden.pop((level, kind), None)
-            self.limits[level].pop(kind, None)
-        return refusal
-
-    def check_limit(self, level: Level, kind: int) -> int:
-        if kind not in KINDS:
-            return reason.REASON_INVALID_REQUEST
-        if level[0] == ACCOUNT_INSTRUMENT and kind in WHOLE_ACCOUNT_KINDS:
-            return reason.REASON_INVALID_REQUEST
-        if level[0] == INSTRUMENT and kind in WHOLE_ACCOUNT_KINDS - {OPEN_ORDERS}:
-            return reason.REASON_INVALID_REQUEST
-        return 0
-
-    def switch(self, level: Level, is_on: bool) -> int:
-        refusal = self.resolve(level)
-        if not refusal:
-            (self.kills.add if is_on else self.kills.discard)(level)
-        return refusal
-
-    def restrict(self, level: Level, bits: int, is_on: bool) -> int:
-        if bits <= 0 or bits > 511:
-            return reason.REASON_NUMBER_OUT_OF_RANGE
-        refusal = self.resolve(level)
-        if not refusal:
-            held = self.restrictions[level]
-            self.restrictions[level] = held | bits if is_on else held & ~bits
-        return refusal
-
-    def set_group(self, account: int, group: int) -> int:
-        if not 0 < account <= LARGEST_ID:
-            return reason.REASON_UNKNOWN_ACCOUNT
-        if not 0 <= group <= LARGEST_ID:
-            return reason.REASON_NUMBER_OUT_OF_RANGE
-        refusal = self.resolve((ACCOUNT, account, 0))
-        if not refusal:
-            self.groups[account] = group
-        return refusal
-
-    def reset_throttle(self, account: int) -> int:
-        refusal = self.resolve((ACCOUNT, account, 0))
-        if not refusal:
-            self.throttled.discard(account)
-            self.executions[account] = (0, 0)
-        return refusal
-
-    def set_reference(self, instrument: int, source: str, price: int) -> int:
-        if price == -(2**63):
-            return reason.REASON_NUMBER_OUT_OF_RANGE
-        if instrument not in self.ratios:
-            return reason.REASON_UNKNOWN_INSTRUMENT
-        self.note_price(instrument, source, price)
-        return 0
-
-    def set_position(self, account: int, instrument: int, position: int) -> int:
-        if not 0 < account <= LARGEST_ID:
-            return reason.REASON_UNKNOWN_ACCOUNT
-        if instrument not in self.ratios:
-            return reason.REASON_UNKNOWN_INSTRUMENT
-        refusal = self.resolve((ACCOUNT, account, 0))
-        pair = (account, instrument)
-        if not refusal and pair not in self.pairs and len(self.pairs) >= self.pair_capacity:
-            refusal = reason.REASON_CAPACITY_EXHAUSTED
-        if not refusal:
-            self.pairs.add(pair)
-            self.replace_position(account, instrument, position)
-        return refusal

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from tradecaptain.wire import common, reason
+from twins.risk_gate.naive_totals import NaiveTotals
 from twins.risk_gate.terms import (
     CREDIT,
     DAILY_LOSS,
@@ -29,6 +30,10 @@ def ceiling(value: Fraction) -> int:
     return -((-value.numerator) // value.denominator)
 
 
+def sign(value: int) -> int:
+    return (value > 0) - (value < 0)
+
+
 def value_of(quantity: int, unit: int) -> int:
     """Value of a signed quantity at a unit value in 2^-32 notional units, away from zero."""
     magnitude = min(ceiling(Fraction(abs(saturate(quantity)) * unit, 1 << 32)), VALUE_MAX)
@@ -36,7 +41,7 @@ def value_of(quantity: int, unit: int) -> int:
 
 
 @dataclass
-class NaiveValues:
+class NaiveValues(NaiveTotals):
     """Marks of pairs, cash and profit of accounts."""
 
     ratios: dict[int, Fraction] = field(default_factory=dict)
@@ -52,6 +57,9 @@ class NaiveValues:
     trade_cash: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     day_start: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     values_are_kept: bool = False
+    risk_groups: dict[int, int] = field(default_factory=dict)
+    changes: dict[int, list[int]] = field(default_factory=dict)
+    scans: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def units(self, instrument: int) -> tuple[int, int] | None:
         """Value and margin of one quantity unit at the reference; None if it can't be told."""
@@ -62,12 +70,53 @@ class NaiveValues:
             return None
         price = abs(known[sources[0]]) * self.ratios[instrument] * Fraction(conversion, 10**9)
         unit = min(ceiling(price * (1 << 32)), UNIT_MAX)
+        if instrument in self.risk_groups:
+            return unit, 0
         margin = ceiling(Fraction(unit * self.margins.get(instrument, 10_000), 10_000))
         return unit, min(margin, UNIT_MAX)
 
     def mark(self, pair: Pair) -> None:
         if self.values_are_kept:
             self.marks[pair] = self.units(pair[1]) or (0, 0)
+            self.scan(*pair)
+
+    def scan(self, account: int, instrument: int) -> None:
+        """Take the margin of an account in an instrument's risk group as it is now."""
+        group = self.risk_groups.get(instrument)
+        if group is not None:
+            self.scans[(account, group)] = self.scan_margin(account, group)
+
+    def scan_margin(self, account: int, group: int, with_order: tuple[int, int, int] = ()) -> int:
+        """Largest loss over the scenarios; working orders are filled where that hurts."""
+        losses = [0] * 16
+        for instrument in [key for key, value in self.risk_groups.items() if value == group]:
+            pair = (account, instrument)
+            if pair not in self.pairs and instrument not in with_order[:1]:
+                continue
+            buys = self.working[(*pair, common.SIDE_BUY)]
+            sells = self.working[(*pair, common.SIDE_SELL)]
+            if with_order and with_order[0] == instrument:
+                _, side, added = with_order
+                buys += added if side == common.SIDE_BUY else 0
+                sells += added if side == common.SIDE_SELL else 0
+            for scenario, change in enumerate(self.changes[instrument]):
+                losses[scenario] -= sign(change) * value_of(self.positions[pair], abs(change))
+                losses[scenario] += value_of(saturate(sells if change >= 0 else buys), abs(change))
+        return max(0, *losses)
+
+    def set_scenarios(self, instrument: int, group: int, changes: list[int]) -> int:
+        """Put an instrument into a risk group, or take it out (0)."""
+        if instrument not in self.ratios:
+            return reason.REASON_UNKNOWN_INSTRUMENT
+        left = self.risk_groups.pop(instrument, None)
+        if group:
+            self.risk_groups[instrument] = group
+            self.changes[instrument] = changes
+        if left is not None and left != group:
+            for account, of_group in self.scans:
+                if of_group == left:
+                    self.scans[(account, left)] = self.scan_margin(account, left)
+        return 0
 
     def values(
         self, pair: Pair, marks: tuple[int, int], side: int = 0, added: int = 0
@@ -92,6 +141,7 @@ class NaiveValues:
         """Gross, net if bought, net if sold, margin, position value and trade cash."""
         held = [self.values(pair, self.marks[pair]) for pair in self.pairs if pair[0] == account]
         totals = [sum(column) for column in zip(*held, strict=True)] or [0] * 5
+        totals[3] += sum(margin for key, margin in self.scans.items() if key[0] == account)
         return (*totals, self.trade_cash[account])
 
     def change_working(self, account: int, instrument: int, side: int, added: int) -> None:
@@ -130,6 +180,21 @@ class NaiveValues:
     def profit(self, account: int) -> int:
         return self.trade_cash[account] + self.sums(account)[4]
 
+    def values_with(
+        self, order: Order, units: tuple[int, int], added: int
+    ) -> tuple[list[int], list[int]]:
+        """Values of the order's pair as it stands, and with the order working."""
+        pair = (order.account, order.instrument)
+        old = self.values(pair, self.marks[pair])
+        new = self.values(pair, units, order.side, added)
+        group = self.risk_groups.get(order.instrument)
+        if group is not None:
+            self.scan(*pair)
+            old[3] += self.scans[(order.account, group)]
+            with_order = (order.instrument, order.side, added)
+            new[3] += self.scan_margin(order.account, group, with_order)
+        return old, new
+
     def check_exposure(self, order: Order, added: int) -> Verdict:
         """Gross and net exposure, credit and loss of the day, with the order working."""
         kinds = (GROSS_EXPOSURE, NET_EXPOSURE, CREDIT, DAILY_LOSS)
@@ -142,9 +207,9 @@ class NaiveValues:
             limit, level = limits[first]
             return Verdict(reason.REASON_REFERENCE_PRICE_MISSING, level, limit)
         pair = (order.account, order.instrument)
+        self.scan(*pair)
         sums = self.sums(order.account)
-        old = self.values(pair, self.marks[pair])
-        new = self.values(pair, units, order.side, added)
+        old, new = self.values_with(order, units, added)
         after = [
             INT64_MAX if abs(new[index]) >= VALUE_MAX else sums[index] + new[index] - old[index]
             for index in range(4)

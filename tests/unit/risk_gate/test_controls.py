@@ -1,9 +1,9 @@
-"""Every control at its edges, on the kernel and on its twin, from the table of cases."""
+"""Every control at its edges, on the kernel and on its twin, from the tables of cases."""
 
 from typing import Any
 
 import pytest
-from support.gate_cases import TABLE, apply, order_of, prepare, verdict_of
+from support.gate_cases import CASES, apply, order_of, prepare, verdict_of
 from support.gate_driver import GateDriver
 from twins.risk_gate.naive_gate import NaiveGate
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.twin
 
 
 @pytest.mark.parametrize("make_gate", [GateDriver, NaiveGate])
-@pytest.mark.parametrize("case", TABLE["cases"], ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_control_decides_as_the_table_says(case: dict[str, Any], make_gate: Any) -> None:
     gate = make_gate()
     prepare(gate)

@@ -11,7 +11,8 @@ from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.kernels import risk_gate
 from tradecaptain.kernels.risk_gate import layout, table
 from tradecaptain.wire import common, control, reason
-from twins.risk_gate.naive_gate import KINDS, UNLIMITED, NaiveGate, Order, Verdict
+from twins.risk_gate.naive_gate import NaiveGate
+from twins.risk_gate.terms import KINDS, UNLIMITED, Order, Verdict
 
 pytestmark = pytest.mark.twin
 
@@ -171,7 +172,8 @@ class TestControls:
         ]
         expected = {"setLimit", "kill", "unkill", "referencePrice", "setPosition", "clearLimit"}
         expected |= {"setGroup", "restrict", "permit", "resetThrottle", "setCash"}
-        expected |= {"setConversion", "setMargin", "startDay", "grantOverride"}
+        expected |= {"setConversion", "setMargin", "startDay", "grantOverride", "setFirm"}
+        expected |= {"setScenarios", "revalue", "checkOrder", "reportSums"}
         assert {name.replace("_", "").lower() for name in names} == {
             name.lower() for name in expected
         }

@@ -93,6 +93,7 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("filter_session_id", I8),
         ("filter_book", I8),
         ("filter_side", I8),
+        ("filter_accounts", I8),
         ("filter_reason", I8),
         ("affected_count", I8),
         ("answers_account_id", I8),

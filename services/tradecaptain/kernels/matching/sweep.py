@@ -11,7 +11,7 @@ the engine until it is done.
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, load_u32, store_i64
+from tradecaptain.base.memory import load_i32, load_i64, load_u8, load_u32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.entry import end_resting
 from tradecaptain.kernels.matching.events import (
@@ -41,9 +41,11 @@ def in_scope(engine: int, slot: int) -> bool:
     strategy_id = load_i64(engine + at.HEADER_FILTER_STRATEGY_ID)
     session_id = load_i64(engine + at.HEADER_FILTER_SESSION_ID)
     only_side = load_i64(engine + at.HEADER_FILTER_SIDE)
+    accounts = load_i64(engine + at.HEADER_FILTER_ACCOUNTS)
     return (
         (only_side == 0 or only_side == order_side(order))
         and (account_id == 0 or account_id == load_i32(order + at.ORDER_ACCOUNT_ID))
+        and (accounts == 0 or load_u8(accounts + load_i32(order + at.ORDER_ACCOUNT_ID)) != 0)
         and (firm_id == 0 or firm_id == load_u32(party + at.PARTY_FIRM_ID))
         and (strategy_id == 0 or strategy_id == load_u32(party + at.PARTY_STRATEGY_ID))
         and (session_id == 0 or session_id == load_u32(party + at.PARTY_SESSION_ID))
@@ -150,6 +152,16 @@ def begin_sweep(engine: int, phase: int, why: int) -> int:
 
 
 @inline
+def sweep_one(engine: int, slot: int, why: int) -> int:
+    """Cancel one order as a sweep would, however large the book is; the filters are clear."""
+    store_i64(engine + at.HEADER_PHASE, PHASE_MASS_CANCEL)
+    store_i64(engine + at.HEADER_FILTER_REASON, why)
+    store_i64(engine + at.HEADER_AFFECTED_COUNT, 0)
+    visit_order(engine, slot)
+    return finish_sweep(engine)
+
+
+@inline
 def clear_filters(engine: int) -> None:
     """Let every order pass."""
     store_i64(engine + at.HEADER_FILTER_FIRM_ID, 0)
@@ -158,4 +170,5 @@ def clear_filters(engine: int) -> None:
     store_i64(engine + at.HEADER_FILTER_SESSION_ID, 0)
     store_i64(engine + at.HEADER_FILTER_BOOK, 0)
     store_i64(engine + at.HEADER_FILTER_SIDE, 0)
+    store_i64(engine + at.HEADER_FILTER_ACCOUNTS, 0)
     store_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID, 0)

@@ -2,8 +2,9 @@
 
 A gate is one address. Modules: ``state`` has its memory, ``gate`` the checks on the order path,
 ``accounting`` what the book's events do, ``control`` the sequenced controls, ``levels`` the
-hierarchy; ``controls``, ``permissions``, ``rates`` and ``exposures`` the single rules. Rules,
-reasons and clauses are in docs/risk.md.
+hierarchy; ``controls``, ``permissions``, ``rates``, ``exposures`` and ``totals`` the single rules,
+``scenarios`` margins of portfolios, ``questions`` what can be asked. Rules, reasons and clauses are
+in docs/risk.md.
 """
 
 from tradecaptain.kernels.risk_gate.accounting import (
@@ -16,6 +17,11 @@ from tradecaptain.kernels.risk_gate.control import (
     gate_add_instrument,
     gate_apply_control,
     gate_handles,
+)
+from tradecaptain.kernels.risk_gate.far_calls import (
+    FAR_APPLY_CONTROL,
+    FAR_MARK_GROUP,
+    call_far,
 )
 from tradecaptain.kernels.risk_gate.gate import (
     gate_check_new,
@@ -30,21 +36,24 @@ from tradecaptain.kernels.risk_gate.rejection import (
     gate_reject_limit_value,
     gate_reject_observed_value,
 )
+from tradecaptain.kernels.risk_gate.revaluation import gate_revalue
 from tradecaptain.kernels.risk_gate.state import (
     GateCapacities,
     RiskGate,
     allocate_gate,
     notional_ratio,
 )
-from tradecaptain.kernels.risk_gate.valuation import gate_revalue
 
 __all__ = [
     "ACCOUNTING_ERROR",
+    "FAR_APPLY_CONTROL",
+    "FAR_MARK_GROUP",
     "NO_PRICE",
     "UNLIMITED",
     "GateCapacities",
     "RiskGate",
     "allocate_gate",
+    "call_far",
     "gate_add_instrument",
     "gate_apply_control",
     "gate_apply_fill",

@@ -9,16 +9,17 @@ from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i32, load_i64, store_f64, store_i32, store_i64
 from tradecaptain.kernels.fixed_point import subtract_saturating
+from tradecaptain.kernels.risk_gate.far_calls import FAR_APPLY_CONTROL, far_entry
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_CASH,
     ACCOUNT_DAY_START_VALUE,
     ACCOUNT_EXECUTION_COUNT,
-    ACCOUNT_GROUP_ID,
     ACCOUNT_POSITION_VALUE,
     ACCOUNT_ROW_BYTES,
     ACCOUNT_TRADE_CASH,
     CONVERSION_ONE,
     FIRST_LIMIT_KIND,
+    FIRST_TOTAL_KIND,
     FLAG_KILLED,
     FLAG_THROTTLED,
     HEADER_ACCOUNTS,
@@ -27,6 +28,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     HEADER_NOW_NS,
     HEADER_PAIRS,
     HEADER_RATES_ARE_WATCHED,
+    HEADER_TOTALS,
     INSTRUMENT_CLOSE_PRICE,
     INSTRUMENT_CONVERSION,
     INSTRUMENT_DENOMINATOR,
@@ -42,7 +44,9 @@ from tradecaptain.kernels.risk_gate.layout import (
     INSTRUMENT_REFERENCE_FLAGS,
     INSTRUMENT_ROW_BYTES,
     INSTRUMENT_VALUED_PRICE,
+    INT64_MAX,
     LAST_LIMIT_KIND,
+    LAST_TOTAL_KIND,
     LIMIT_FLAGS,
     NO_PRICE,
     PAIR_POSITION,
@@ -54,6 +58,8 @@ from tradecaptain.kernels.risk_gate.layout import (
     RESTRICTIONS,
     TABLE_BUCKET_COUNT,
     TABLE_ROWS,
+    TOTAL_ROW_BYTES,
+    TOTAL_SUMS_SHIFT,
     UNLIMITED,
 )
 from tradecaptain.kernels.risk_gate.level_rows import (
@@ -64,8 +70,12 @@ from tradecaptain.kernels.risk_gate.level_rows import (
     scope_row,
 )
 from tradecaptain.kernels.risk_gate.pairs import add_pair, pair_of
+from tradecaptain.kernels.risk_gate.questions import answer_dry_run, report_sums
 from tradecaptain.kernels.risk_gate.references import note_reference
+from tradecaptain.kernels.risk_gate.revaluation import gate_revalue, keep_values
 from tradecaptain.kernels.risk_gate.rows import is_valid_id
+from tradecaptain.kernels.risk_gate.scenario_control import set_scenarios
+from tradecaptain.kernels.risk_gate.sums import add_to_account, profit
 from tradecaptain.kernels.risk_gate.table import find_bucket, is_full, pair_key
 from tradecaptain.kernels.risk_gate.temporary import (
     begin_record,
@@ -75,22 +85,34 @@ from tradecaptain.kernels.risk_gate.temporary import (
     note_change,
     write_limit,
 )
-from tradecaptain.kernels.risk_gate.valuation import change_pair, keep_values, profit
+from tradecaptain.kernels.risk_gate.totals import (
+    TOTAL_OF_FIRM,
+    TOTAL_OF_GROUP,
+    join_total,
+    kind_in_row,
+    total_limit_row,
+)
+from tradecaptain.kernels.risk_gate.valuation import change_pair
 from tradecaptain.wire import control, reason
 
+_ACTION_CHECK_ORDER = control.CONTROL_ACTION_CHECK_ORDER
 _ACTION_CLEAR_LIMIT = control.CONTROL_ACTION_CLEAR_LIMIT
 _ACTION_GRANT_OVERRIDE = control.CONTROL_ACTION_GRANT_OVERRIDE
 _ACTION_KILL = control.CONTROL_ACTION_KILL
 _ACTION_PERMIT = control.CONTROL_ACTION_PERMIT
 _ACTION_REFERENCE_PRICE = control.CONTROL_ACTION_REFERENCE_PRICE
+_ACTION_REPORT_SUMS = control.CONTROL_ACTION_REPORT_SUMS
 _ACTION_RESET_THROTTLE = control.CONTROL_ACTION_RESET_THROTTLE
 _ACTION_RESTRICT = control.CONTROL_ACTION_RESTRICT
+_ACTION_REVALUE = control.CONTROL_ACTION_REVALUE
 _ACTION_SET_CASH = control.CONTROL_ACTION_SET_CASH
 _ACTION_SET_CONVERSION = control.CONTROL_ACTION_SET_CONVERSION
+_ACTION_SET_FIRM = control.CONTROL_ACTION_SET_FIRM
 _ACTION_SET_GROUP = control.CONTROL_ACTION_SET_GROUP
 _ACTION_SET_LIMIT = control.CONTROL_ACTION_SET_LIMIT
 _ACTION_SET_MARGIN = control.CONTROL_ACTION_SET_MARGIN
 _ACTION_SET_POSITION = control.CONTROL_ACTION_SET_POSITION
+_ACTION_SET_SCENARIOS = control.CONTROL_ACTION_SET_SCENARIOS
 _ACTION_START_DAY = control.CONTROL_ACTION_START_DAY
 _ACTION_UNKILL = control.CONTROL_ACTION_UNKILL
 _KIND_EXECUTION_COUNT = control.LIMIT_KIND_EXECUTION_COUNT
@@ -110,6 +132,8 @@ CONTROL_FLAG_REFERENCE_MID = 4
 CONTROL_FLAG_REFERENCE_OUTSIDE = 8
 CONTROL_FLAG_REFERENCE_CLOSE = 16
 MARGIN_BPS_MAX = 1_000_000
+REVALUED_MAX = 4_096
+"""Pairs that one control may revalue: a turn of the venue waits for them."""
 # What is counted for an account as a whole has no meaning for an instrument, but for open orders.
 _WHOLE_ACCOUNT_KINDS = (
     (1 << control.LIMIT_KIND_MESSAGE_RATE)
@@ -127,6 +151,8 @@ _WHOLE_ACCOUNT_KINDS = (
 def _limit_row(gate: int, record: int) -> int:
     """Row of limits that a limit's control names, or a negative reason."""
     kind = control.get_limit_kind(record)
+    if kind >= FIRST_TOTAL_KIND and kind <= LAST_TOTAL_KIND:
+        return total_limit_row(gate, record)
     if kind < FIRST_LIMIT_KIND or kind > LAST_LIMIT_KIND:
         return -_REASON_INVALID_REQUEST
     is_whole = (_WHOLE_ACCOUNT_KINDS >> kind) & 1 == 1
@@ -137,6 +163,13 @@ def _limit_row(gate: int, record: int) -> int:
     if control.get_action(record) != _ACTION_CLEAR_LIMIT and control.get_value(record) < 0:
         return -_REASON_NUMBER_OUT_OF_RANGE
     return scope_row(gate, record)
+
+
+@inline
+def _place_of(record: int) -> int:
+    """The kind in whose place a limit lies in its row."""
+    kind = control.get_limit_kind(record)
+    return kind_in_row(kind) if kind >= FIRST_TOTAL_KIND else kind
 
 
 @inline
@@ -157,7 +190,7 @@ def _apply_limit(gate: int, record: int, is_set: bool) -> int:
     row = _limit_row(gate, record)
     if row < 0:
         return -row
-    kind = control.get_limit_kind(record)
+    kind = _place_of(record)
     value = control.get_value(record) if is_set else UNLIMITED
     forget_temporary(gate, row, kind)
     write_limit(gate, row, kind, value, is_set)
@@ -174,7 +207,7 @@ def _grant_override(gate: int, record: int) -> int:
     row = _limit_row(gate, record)
     if row < 0:
         return -row
-    kind = control.get_limit_kind(record)
+    kind = _place_of(record)
     place = find_temporary(gate, row, kind)
     if place == 0:
         return _REASON_CAPACITY_EXHAUSTED
@@ -247,29 +280,33 @@ def _set_position(gate: int, record: int) -> int:
     before = load_i64(account + ACCOUNT_POSITION_VALUE)
     change_pair(gate, account, instrument, pair, PAIR_POSITION, control.get_value(record))
     gained = subtract_saturating(load_i64(account + ACCOUNT_POSITION_VALUE), before)
-    cash = subtract_saturating(load_i64(account + ACCOUNT_TRADE_CASH), gained)
-    store_i64(account + ACCOUNT_TRADE_CASH, cash)
+    add_to_account(gate, account, ACCOUNT_TRADE_CASH, -max(gained, -INT64_MAX))
     return 0
 
 
 @inline
 def _change_account(gate: int, record: int, action: int) -> int:
-    """Group, cash or throttle of an account."""
+    """Group, firm, cash or throttle of an account."""
     account_id = control.get_scope_id(record)
     value = control.get_value(record)
     if control.get_scope(record) != _SCOPE_ACCOUNT:
         return _REASON_INVALID_REQUEST
     if not is_valid_id(account_id):
         return _REASON_UNKNOWN_ACCOUNT
-    if action == _ACTION_SET_GROUP and value != 0 and not is_valid_id(value):
+    names_total = action in (_ACTION_SET_GROUP, _ACTION_SET_FIRM)
+    if names_total and value != 0 and not is_valid_id(value):
         return _REASON_NUMBER_OUT_OF_RANGE
     account = account_row(gate, account_id)
     if account < 0:
         return -account
     note_change(gate)
     if action == _ACTION_SET_GROUP:
-        store_i32(account + ACCOUNT_GROUP_ID, value)
+        join_total(gate, account, TOTAL_OF_GROUP, value)
+    elif action == _ACTION_SET_FIRM:
+        join_total(gate, account, TOTAL_OF_FIRM, value)
     elif action == _ACTION_SET_CASH:
+        more = subtract_saturating(value, load_i64(account + ACCOUNT_CASH))
+        add_to_account(gate, account, ACCOUNT_CASH, more)
         store_i64(account + ACCOUNT_CASH, value)
     else:
         store_i32(account + LIMIT_FLAGS, load_i32(account + LIMIT_FLAGS) & ~FLAG_THROTTLED)
@@ -301,6 +338,11 @@ def _start_day(gate: int) -> int:
         if load_i64(row) != 0:
             store_i64(row + ACCOUNT_DAY_START_VALUE, profit(row))
         row += ACCOUNT_ROW_BYTES
+    table = gate + HEADER_TOTALS
+    row = load_i64(table + TABLE_ROWS) + TOTAL_SUMS_SHIFT
+    for _ in range(load_i64(table + TABLE_BUCKET_COUNT)):
+        store_i64(row + ACCOUNT_DAY_START_VALUE, profit(row))
+        row += TOTAL_ROW_BYTES
     table = gate + HEADER_INSTRUMENTS
     row = load_i64(table + TABLE_ROWS)
     for _ in range(load_i64(table + TABLE_BUCKET_COUNT)):
@@ -316,9 +358,19 @@ def gate_handles(action: int) -> int:
     """1 if a ControlAction is the gate's business, else 0."""
     if action >= _ACTION_SET_LIMIT and action <= _ACTION_SET_POSITION:
         return 1
-    if action >= _ACTION_SET_GROUP and action <= _ACTION_GRANT_OVERRIDE:
+    if action >= _ACTION_SET_GROUP and action <= _ACTION_REPORT_SUMS:
         return 1
     return 1 if action == _ACTION_CLEAR_LIMIT else 0
+
+
+@inline
+def _revalue(gate: int, record: int) -> int:
+    """Bring some pairs to present prices; the control tells then where to go on, or zero."""
+    count = control.get_quantity_units(record)
+    if count <= 0 or count > REVALUED_MAX:
+        return _REASON_NUMBER_OUT_OF_RANGE
+    control.set_value(record, gate_revalue(gate, control.get_value(record), count))
+    return 0
 
 
 @inline
@@ -335,8 +387,8 @@ def _apply_level(gate: int, record: int, action: int) -> int:
     return _change_restrictions(gate, record, action == _ACTION_RESTRICT)
 
 
-@kernel(types.int64(types.int64, types.int64))
-def gate_apply_control(gate: int, record: int) -> int:
+@far_entry(FAR_APPLY_CONTROL)
+def apply_control(gate: int, record: int, a: int, b: int, c: int, d: int) -> int:
     """Apply a normalised Control at address ``record``; 0, or the reason why nothing changed."""
     action = control.get_action(record)
     if gate_handles(action) == 0:
@@ -346,13 +398,31 @@ def gate_apply_control(gate: int, record: int) -> int:
         return _set_reference_price(gate, record)
     if action == _ACTION_SET_POSITION:
         return _set_position(gate, record)
-    if action in (_ACTION_SET_GROUP, _ACTION_SET_CASH, _ACTION_RESET_THROTTLE):
+    if action == _ACTION_SET_FIRM or (
+        action in (_ACTION_SET_GROUP, _ACTION_SET_CASH, _ACTION_RESET_THROTTLE)
+    ):
         return _change_account(gate, record, action)
     if action in (_ACTION_SET_CONVERSION, _ACTION_SET_MARGIN):
         return _change_instrument(gate, record, action)
     if action == _ACTION_START_DAY:
         return _start_day(gate)
+    if action == _ACTION_SET_SCENARIOS:
+        return set_scenarios(gate, record)
+    if action == _ACTION_REVALUE:
+        return _revalue(gate, record)
+    if action == _ACTION_CHECK_ORDER:
+        return answer_dry_run(gate, record)
+    if action == _ACTION_REPORT_SUMS:
+        return report_sums(gate, record)
     return _apply_level(gate, record, action)
+
+
+def gate_apply_control(gate: int, record: int) -> int:
+    """Apply a normalised Control at address ``record``; 0, or the reason why nothing changed.
+
+    This is for Python; compiled code calls by `FAR_APPLY_CONTROL`.
+    """
+    return int(apply_control(gate, record, 0, 0, 0, 0))
 
 
 @kernel(types.int64(types.int64, types.int64, types.int64, types.int64))

@@ -17,12 +17,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_NET_IF_BOUGHT,
     ACCOUNT_NET_IF_SOLD,
     HEADER_VALUES_ARE_KEPT,
-    INSTRUMENT_UNIT_MARGIN,
-    INSTRUMENT_UNIT_VALUE,
     INT64_MAX,
-    PAIR_POSITION,
-    PAIR_WORKING_BUY,
-    PAIR_WORKING_SELL,
     UNLIMITED,
     VALUE_MAX,
 )
@@ -36,14 +31,9 @@ from tradecaptain.kernels.risk_gate.levels import (
 )
 from tradecaptain.kernels.risk_gate.permissions import reduces
 from tradecaptain.kernels.risk_gate.rejection import reject
-from tradecaptain.kernels.risk_gate.valuation import (
-    equity,
-    profit_of_day,
-    refresh_unit_value,
-    values_before,
-    values_of_pair,
-)
-from tradecaptain.wire import common, control, reason
+from tradecaptain.kernels.risk_gate.sums import equity, profit_of_day
+from tradecaptain.kernels.risk_gate.valuation import refresh_unit_value, values_with
+from tradecaptain.wire import control, reason
 
 _KIND_CREDIT = control.LIMIT_KIND_CREDIT
 _KIND_DAILY_LOSS = control.LIMIT_KIND_DAILY_LOSS
@@ -54,7 +44,6 @@ _REASON_DAILY_LOSS_LIMIT = reason.REASON_DAILY_LOSS_LIMIT
 _REASON_GROSS_EXPOSURE_LIMIT = reason.REASON_GROSS_EXPOSURE_LIMIT
 _REASON_NET_EXPOSURE_LIMIT = reason.REASON_NET_EXPOSURE_LIMIT
 _REASON_REFERENCE_PRICE_MISSING = reason.REASON_REFERENCE_PRICE_MISSING
-_SIDE_BUY = common.SIDE_BUY
 
 
 @inline
@@ -64,24 +53,6 @@ def _first_kind_set(gate: int) -> int:
         if tightest(gate, kind) != UNLIMITED:
             return kind
     return 0
-
-
-@inline
-def _values_with(gate: int, pair: int, side: int, added: int) -> Any:
-    """Values of a pair at the present prices with ``added`` working on a side."""
-    instrument = level_row(gate, LEVEL_INSTRUMENT)
-    buys, sells = load_i64(pair + PAIR_WORKING_BUY), load_i64(pair + PAIR_WORKING_SELL)
-    if side == _SIDE_BUY:
-        buys = add_saturating(buys, added)
-    else:
-        sells = add_saturating(sells, added)
-    return values_of_pair(
-        load_i64(pair + PAIR_POSITION),
-        buys,
-        sells,
-        load_i64(instrument + INSTRUMENT_UNIT_VALUE),
-        load_i64(instrument + INSTRUMENT_UNIT_MARGIN),
-    )
 
 
 @inline
@@ -150,8 +121,8 @@ def check_exposure(gate: int, pair: int, side: int, added: int) -> int:
         limit = tightest(gate, first)
         return reject_limit(gate, _REASON_REFERENCE_PRICE_MISSING, first, limit, 0)
     account = level_row(gate, LEVEL_ACCOUNT)
-    old = values_before(pair)
-    new = _values_with(gate, pair, side, added)
+    instrument = level_row(gate, LEVEL_INSTRUMENT)
+    old, new = values_with(gate, account, instrument, pair, side, added)
     before = load_i64(account + ACCOUNT_GROSS_EXPOSURE)
     after = _total(account, ACCOUNT_GROSS_EXPOSURE, old[0], new[0])
     why = _REASON_GROSS_EXPOSURE_LIMIT

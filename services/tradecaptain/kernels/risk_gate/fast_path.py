@@ -19,8 +19,15 @@ from tradecaptain.kernels.risk_gate.duplicates import (
     mark_of,
     remember_order,
 )
+from tradecaptain.kernels.risk_gate.far_calls import (
+    FAR_ADD_QUANTITY,
+    FAR_JOIN_FIRM,
+    FAR_TOTAL_TRIPPED,
+    call_far,
+)
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_DUPLICATE_WINDOW_NS,
+    ACCOUNT_FIRM_ID,
     ACCOUNT_GROSS_EXPOSURE,
     ACCOUNT_MARGIN,
     ACCOUNT_MESSAGE_ALLOWED_NS,
@@ -29,7 +36,6 @@ from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_NET_IF_SOLD,
     ACCOUNT_NEXT_MESSAGE_NS,
     ACCOUNT_OPEN_ORDER_COUNT,
-    ACCOUNT_POSITION_VALUE,
     ACCOUNT_REFERENCE_AGE_NS,
     ACCOUNT_RESOLVED_FIRM,
     ACCOUNT_RESOLVED_FLAGS,
@@ -46,6 +52,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     INSTRUMENT_DISPLAYED_ASK,
     INSTRUMENT_DISPLAYED_BID,
     INSTRUMENT_NOTIONAL_RATIO,
+    INSTRUMENT_RISK_GROUP,
     INSTRUMENT_UNIT_MARGIN,
     INSTRUMENT_UNIT_VALUE,
     INSTRUMENT_WINDOW_PRICE,
@@ -54,8 +61,6 @@ from tradecaptain.kernels.risk_gate.layout import (
     LIMIT_FLAGS,
     LIMIT_SET_MASK,
     PAIR_POSITION,
-    PAIR_UNIT_MARGIN,
-    PAIR_UNIT_VALUE,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
     REQUIRED_MASK,
@@ -83,11 +88,15 @@ from tradecaptain.kernels.risk_gate.references import (
 )
 from tradecaptain.kernels.risk_gate.resolved import resolve_limits, window_ns
 from tradecaptain.kernels.risk_gate.rows import find_account, find_override, find_strategy
-from tradecaptain.kernels.risk_gate.valuation import (
-    add_to_sum,
+from tradecaptain.kernels.risk_gate.sums import (
+    add_values,
     equity,
+    has_totals,
     profit_of_day,
+)
+from tradecaptain.kernels.risk_gate.valuation import (
     refresh_unit_value,
+    stand_at_unit_value,
     values_before,
     values_of_pair,
 )
@@ -273,21 +282,29 @@ def _fits_exposure(account: int, old: Any, new: Any) -> bool:
 
 
 @inline_always
-def _change_sums(account: int, instrument: int, pair: int, old: Any, new: Any) -> None:
+def _change_sums(gate: int, account: int, instrument: int, pair: int, old: Any, new: Any) -> None:
     """Put a pair's new values into its account's sums in the place of the old ones."""
-    add_to_sum(account, ACCOUNT_GROSS_EXPOSURE, new[0] - old[0])
-    add_to_sum(account, ACCOUNT_NET_IF_BOUGHT, new[1] - old[1])
-    add_to_sum(account, ACCOUNT_NET_IF_SOLD, new[2] - old[2])
-    add_to_sum(account, ACCOUNT_MARGIN, new[3] - old[3])
-    add_to_sum(account, ACCOUNT_POSITION_VALUE, new[4] - old[4])
-    store_i64(pair + PAIR_UNIT_VALUE, load_i64(instrument + INSTRUMENT_UNIT_VALUE))
-    store_i64(pair + PAIR_UNIT_MARGIN, load_i64(instrument + INSTRUMENT_UNIT_MARGIN))
+    add_values(
+        gate,
+        account,
+        new[0] - old[0],
+        new[1] - old[1],
+        new[2] - old[2],
+        new[3] - old[3],
+        new[4] - old[4],
+    )
+    stand_at_unit_value(instrument, pair)
 
 
 @inline_always
-def _reserve(gate: int, account: int, pair: int, side: int, quantity: int) -> None:
+def _reserve(gate: int, account: int, instrument: int, pair: int, side: int, quantity: int) -> None:
     offset = PAIR_WORKING_BUY if side == _SIDE_BUY else PAIR_WORKING_SELL
-    store_i64(pair + offset, load_i64(pair + offset) + quantity)
+    working = load_i64(pair + offset)
+    if has_totals(account):
+        after = working + quantity
+        number, instrument_id = FAR_ADD_QUANTITY, load_i64(instrument)
+        call_far(gate, number, gate, account, instrument_id, offset, working, after)
+    store_i64(pair + offset, working + quantity)
     count = load_i32(account + ACCOUNT_OPEN_ORDER_COUNT)
     store_i32(account + ACCOUNT_OPEN_ORDER_COUNT, count + 1)
     store_i64(gate + HEADER_PASSED_COUNT, load_i64(gate + HEADER_PASSED_COUNT) + 1)
@@ -301,13 +318,14 @@ def _take_exposure(
     """Hold the account's sums against their limits and change them; False if they don't fit."""
     if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
         return True
-    if not refresh_unit_value(instrument):
+    has_scenarios = load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0
+    if has_scenarios or not refresh_unit_value(instrument):
         return False
     old = values_before(pair)
     new = _values_after(pair, instrument, side, quantity)
     if not _fits_exposure(account, old, new):
         return False
-    _change_sums(account, instrument, pair, old, new)
+    _change_sums(gate, account, instrument, pair, old, new)
     return True
 
 
@@ -326,6 +344,8 @@ def pass_plainly(
         load_i64(account + ACCOUNT_RESOLVED_VERSION) != version
         or load_i32(account + ACCOUNT_RESOLVED_FIRM) != firm_id
     ):
+        if load_i32(account + ACCOUNT_FIRM_ID) != firm_id:
+            call_far(gate, FAR_JOIN_FIRM, gate, account, firm_id, 0, 0, 0)
         resolve_limits(gate, account, firm_id)
     override = find_override(gate, account, account_id, order_command.get_instrument_id(command))
     sets_limits = load_i32(instrument + LIMIT_SET_MASK) != 0
@@ -340,6 +360,11 @@ def pass_plainly(
         and _is_priced_well(gate, account, instrument, own, override, price)
         and _fits_position(account, own, override, pair, side, quantity)
         and _is_new(gate, account, own, override, key, command)
+        and (
+            not has_totals(account)
+            or call_far(gate, FAR_TOTAL_TRIPPED, gate, account, instrument, pair, side, quantity)
+            == 0
+        )
         and _take_exposure(gate, account, instrument, pair, side, quantity)
     ):
         return False
@@ -347,5 +372,5 @@ def pass_plainly(
     if interval_ns != 0:
         store_i64(account + ACCOUNT_NEXT_MESSAGE_NS, next_ns + interval_ns)
     remember_order(gate, key, command)
-    _reserve(gate, account, pair, side, quantity)
+    _reserve(gate, account, instrument, pair, side, quantity)
     return True

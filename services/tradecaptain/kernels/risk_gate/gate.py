@@ -23,16 +23,25 @@ from tradecaptain.kernels.risk_gate.controls import (
 )
 from tradecaptain.kernels.risk_gate.duplicates import check_duplicate, remember_order
 from tradecaptain.kernels.risk_gate.exposures import check_exposure
+from tradecaptain.kernels.risk_gate.far_calls import (
+    FAR_HAS_SCAN_ROOM,
+    FAR_JOIN_FIRM,
+    FAR_TOTAL_TRIPPED,
+    call_far,
+)
 from tradecaptain.kernels.risk_gate.fast_path import pass_plainly
 from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_FIRM_ID,
     ACCOUNT_OPEN_ORDER_COUNT,
     HEADER_ABSENT,
     HEADER_PAIRS,
     HEADER_PASSED_COUNT,
     HEADER_RATES_ARE_WATCHED,
+    INSTRUMENT_RISK_GROUP,
 )
 from tradecaptain.kernels.risk_gate.levels import (
     LEVEL_ACCOUNT,
+    LEVEL_INSTRUMENT,
     check_limits_are_set,
     flags_of_levels,
     level_row,
@@ -49,12 +58,13 @@ from tradecaptain.kernels.risk_gate.rates import (
     reject_message_rate,
     take_message,
 )
-from tradecaptain.kernels.risk_gate.rejection import reject
+from tradecaptain.kernels.risk_gate.rejection import reject, reject_noted
 from tradecaptain.kernels.risk_gate.rows import (
     find_instrument,
     is_valid_id,
     working_offset,
 )
+from tradecaptain.kernels.risk_gate.sums import has_totals
 from tradecaptain.kernels.risk_gate.table import is_full, pair_key
 from tradecaptain.kernels.risk_gate.temporary import begin_record
 from tradecaptain.kernels.risk_gate.valuation import change_pair
@@ -149,6 +159,13 @@ def _check_holdings(gate: int, pair: int, side: int, added: int) -> int:
         refusal = check_gross_position(gate, pair, added)
     if refusal == 0:
         refusal = check_exposure(gate, pair, side, added)
+    if refusal == 0:
+        account, instrument = level_row(gate, LEVEL_ACCOUNT), level_row(gate, LEVEL_INSTRUMENT)
+        if has_totals(account):
+            number = FAR_TOTAL_TRIPPED
+            why = call_far(gate, number, gate, account, instrument, pair, side, added)
+            if why != 0:
+                refusal = reject_noted(gate, why)
     return refusal
 
 
@@ -156,9 +173,23 @@ def _check_holdings(gate: int, pair: int, side: int, added: int) -> int:
 def _check_room(gate: int, pair: int) -> int:
     """Open orders of the account, and room for the pair if this is its first order."""
     refusal = check_open_orders(gate)
-    if refusal == 0 and load_i64(pair) == 0 and is_full(gate + HEADER_PAIRS):
-        refusal = reject(gate, _REASON_CAPACITY_EXHAUSTED, 0, 0, 0)
+    if refusal == 0 and load_i64(pair) == 0:
+        group = load_i64(level_row(gate, LEVEL_INSTRUMENT) + INSTRUMENT_RISK_GROUP)
+        account = level_row(gate, LEVEL_ACCOUNT)
+        number = FAR_HAS_SCAN_ROOM
+        if is_full(gate + HEADER_PAIRS) or (
+            group != 0 and call_far(gate, number, gate, account, group, 0, 0, 0) == 0
+        ):
+            refusal = reject(gate, _REASON_CAPACITY_EXHAUSTED, 0, 0, 0)
     return refusal
+
+
+@inline
+def _join_firm(gate: int, firm_id: int) -> None:
+    """An account belongs to the firm that its orders name; totals of the firm count it."""
+    account = level_row(gate, LEVEL_ACCOUNT)
+    if account != gate + HEADER_ABSENT and load_i32(account + ACCOUNT_FIRM_ID) != firm_id:
+        call_far(gate, FAR_JOIN_FIRM, gate, account, firm_id, 0, 0, 0)
 
 
 @inline
@@ -168,6 +199,45 @@ def _add_working(gate: int, instrument: int, pair: int, side: int, added: int) -
     offset = working_offset(side)
     change_pair(gate, account, instrument, pair, offset, load_i64(pair + offset) + added)
     store_i64(gate + HEADER_PASSED_COUNT, load_i64(gate + HEADER_PASSED_COUNT) + 1)
+
+
+@inline
+def _check_whole_order(
+    gate: int, command: int, instrument: int, pair: int, key: int, side: int, quantity: int
+) -> int:
+    """The long way: every control of a new order, one after the other; 0 or the reason."""
+    select_levels(gate, instrument, command)
+    _join_firm(gate, order_command.get_firm_id(command))
+    flags = flags_of_levels(gate)
+    excess = _count_message(gate, False)
+    refusal = _check_admission(gate, flags, command, key, excess)
+    if refusal == 0:
+        refusal = _check_growth(gate, flags, command, pair, side, quantity, quantity)
+    if refusal == 0:
+        order_type = order_command.get_order_type(command)
+        is_priced = order_type in (_ORDER_TYPE_LIMIT, _ORDER_TYPE_STOP_LIMIT)
+        price = order_command.get_price_units(command)
+        refusal = _check_price(gate, price, quantity, is_priced)
+    if refusal == 0:
+        refusal = _check_holdings(gate, pair, side, quantity)
+    if refusal == 0:
+        refusal = _check_room(gate, pair)
+    return refusal
+
+
+@inline
+def check_order(gate: int, command: int) -> int:
+    """Why a new order would be refused, or 0; nothing is reserved. ``dry_run`` puts back counts."""
+    begin_record(gate, order_command.get_time_ns(command))
+    instrument_id = order_command.get_instrument_id(command)
+    side = order_command.get_side(command)
+    quantity = order_command.get_quantity_units(command)
+    instrument = find_instrument(gate, instrument_id)
+    refusal = _check_terms(gate, instrument, side, quantity, order_command.get_firm_id(command))
+    if refusal != 0:
+        return refusal
+    key = pair_key(order_command.get_account_id(command), instrument_id)
+    return _check_whole_order(gate, command, instrument, pair_of(gate, key), key, side, quantity)
 
 
 @kernel(types.int64(types.int64, types.int64))
@@ -189,21 +259,7 @@ def gate_check_new(gate: int, command: int) -> int:
     pair = pair_of(gate, key)
     if pass_plainly(gate, command, instrument, pair, key, side, quantity):
         return 0
-    select_levels(gate, instrument, command)
-    flags = flags_of_levels(gate)
-    excess = _count_message(gate, False)
-    refusal = _check_admission(gate, flags, command, key, excess)
-    if refusal == 0:
-        refusal = _check_growth(gate, flags, command, pair, side, quantity, quantity)
-    if refusal == 0:
-        order_type = order_command.get_order_type(command)
-        is_priced = order_type in (_ORDER_TYPE_LIMIT, _ORDER_TYPE_STOP_LIMIT)
-        price = order_command.get_price_units(command)
-        refusal = _check_price(gate, price, quantity, is_priced)
-    if refusal == 0:
-        refusal = _check_holdings(gate, pair, side, quantity)
-    if refusal == 0:
-        refusal = _check_room(gate, pair)
+    refusal = _check_whole_order(gate, command, instrument, pair, key, side, quantity)
     if refusal != 0:
         return refusal
     pair = add_pair(gate, key)
@@ -251,6 +307,7 @@ def gate_check_replace(
     if refusal != 0:
         return refusal
     select_levels(gate, instrument, command)
+    _join_firm(gate, order_command.get_firm_id(command))
     flags = flags_of_levels(gate)
     excess = _count_message(gate, False)
     if quantity <= cumulative:

@@ -45,6 +45,11 @@ LIMIT_NAMES = (
 LIMIT_KIND_COUNT = len(LIMIT_NAMES)
 FIRST_LIMIT_KIND = control.LIMIT_KIND_ORDER_QUANTITY
 LAST_LIMIT_KIND = control.LIMIT_KIND_DAILY_LOSS
+# Limits on totals over a group or firm lie in rows of their own, each in the place of the limit
+# that bounds the same of one account.
+FIRST_TOTAL_KIND = control.LIMIT_KIND_TOTAL_GROSS_EXPOSURE
+LAST_TOTAL_KIND = control.LIMIT_KIND_TOTAL_POSITION_SHORT
+FIRST_POSITION_TOTAL_KIND = control.LIMIT_KIND_TOTAL_POSITION_LONG
 
 TABLE_DTYPE = np.dtype(
     [("rows", "i8"), ("bucket_count", "i8"), ("used_count", "i8"), ("capacity", "i8")]
@@ -102,7 +107,37 @@ ACCOUNT_ROW_DTYPE = np.dtype(
         ("net_if_bought", "i8"),  # net exposure if all working buys were filled
         ("net_if_sold", "i8"),
         ("margin", "i8"),
-        *((f"account_reserved{number}", "i8") for number in range(4)),
+        ("firm_id", "i4"),  # as the risk service names it; zero until then
+        ("account_reserved0", "i4"),
+        # Where the sums of the group's and the firm's totals would begin if these were rows of
+        # accounts; zero if they have none.
+        ("group_sums", "i8"),
+        ("firm_sums", "i8"),
+        ("account_reserved1", "i8"),
+    ]
+)
+SUM_NAMES = (
+    "cash",
+    "trade_cash",
+    "position_value",
+    "day_start_value",
+    "gross_exposure",
+    "net_if_bought",
+    "net_if_sold",
+    "margin",
+)
+"""The sums of an account, one after the other in its row and in one of totals."""
+SUM_COUNT = len(SUM_NAMES)
+
+# Limits on what a group or a firm holds together, and those sums: in all instruments, or positions
+# in one.
+TOTAL_ROW_DTYPE = np.dtype(
+    [
+        ("limits", LIMIT_ROW_DTYPE),
+        *((f"total_{name}", "i8") for name in SUM_NAMES),
+        ("total_position", "i8"),
+        ("total_working_buy", "i8"),
+        ("total_working_sell", "i8"),
     ]
 )
 
@@ -130,7 +165,45 @@ INSTRUMENT_ROW_DTYPE = np.dtype(
         ("valued_price", "i8"),  # the price that unit_value and unit_margin were made from
         ("unit_value", "i8"),  # value of one quantity unit in 2^-32 notional units
         ("unit_margin", "i8"),
-        *((f"reserved{number}", "i8") for number in range(7)),
+        (
+            "risk_group",
+            "i8",
+        ),  # row of the risk group whose scenarios give its margin; or zero
+        ("scenarios", "i8"),  # row of its scenarios
+        ("next_in_group", "i8"),  # row of the next instrument of its risk group
+        *((f"reserved{number}", "i8") for number in range(4)),
+    ]
+)
+
+# Instruments whose margin is taken together, such as an underlying with its options.
+RISK_GROUP_ROW_DTYPE = np.dtype(
+    [
+        ("key", "i8"),
+        ("version", "i8"),  # grows with every change of the scenarios or instruments of the group
+        ("first_instrument", "i8"),
+        ("group_reserved", "i8"),
+    ]
+)
+
+SCENARIO_COUNT = 16
+STAGED_COUNT = 8
+"""Scenarios that one control carries; the second such control puts all of them into effect."""
+# What one quantity unit long of an instrument gains in each scenario, in 2^-32 notional units.
+SCENARIO_ROW_DTYPE = np.dtype(
+    [
+        ("key", "i8"),
+        ("changes", "i8", SCENARIO_COUNT),
+        ("staged", "i8", STAGED_COUNT),
+    ]
+)
+
+# What an account would lose in each scenario with all it holds in a risk group.
+SCAN_ROW_DTYPE = np.dtype(
+    [
+        ("key", "i8"),  # account and risk group, as a pair's
+        ("scan_version", "i8"),  # the group's when the losses were made
+        ("scan_margin", "i8"),  # the largest loss, with which it stands in the account's margin
+        ("losses", "i8", SCENARIO_COUNT),
     ]
 )
 
@@ -156,6 +229,7 @@ DUPLICATE_ROW_DTYPE = np.dtype(
 
 DUPLICATE_MARK_DTYPE = np.dtype([("mark", "i8"), ("time_ns", "i8")])
 
+FAR_COUNT = 10
 HEADER_DTYPE = np.dtype(
     [
         ("accounts", TABLE_DTYPE),
@@ -193,6 +267,13 @@ HEADER_DTYPE = np.dtype(
         ("refused_count", "i8"),
         ("accounting_error_count", "i8"),
         ("forgotten_duplicate_count", "i8"),  # orders forgotten before their window was over
+        ("totals", TABLE_DTYPE),
+        ("position_total_count", "i8"),  # rows of totals of positions in an instrument
+        ("risk_groups", TABLE_DTYPE),
+        ("scenario_rows", TABLE_DTYPE),
+        ("scans", TABLE_DTYPE),
+        ("scratch_command", "i8"),  # an order command, for dry runs
+        ("far_calls", "i8", FAR_COUNT),  # addresses of code that is compiled by itself
     ]
 )
 
@@ -210,6 +291,7 @@ TEMPORARY_ROW_DTYPE = np.dtype(
 FLAG_KILLED = 1
 FLAG_HAS_OVERRIDES = 2
 FLAG_THROTTLED = 4
+FLAG_HAS_TOTALS = 8
 # Restrictions, as the controls `restrict` and `permit` name them, lie above the flags.
 RESTRICTION_SHIFT = 8
 RESTRICT_TRADING = 1
@@ -233,6 +315,8 @@ UNIT_VALUE_SHIFT = 32
 UNIT_VALUE_MAX = 1 << 62
 VALUE_MAX = 1 << 56
 """Largest value of one pair; beyond it any limit on exposure refuses."""
+TOTAL_QUANTITY_MAX = 1 << 48
+"""Largest quantity of one account in totals of positions; beyond it any such limit refuses."""
 CONVERSION_ONE = 1_000_000_000
 DUPLICATE_WAYS = 4
 
@@ -243,6 +327,10 @@ INSTRUMENT_ROW_BYTES = INSTRUMENT_ROW_DTYPE.itemsize
 DUPLICATE_ROW_BYTES = DUPLICATE_ROW_DTYPE.itemsize
 DUPLICATE_MARK_BYTES = DUPLICATE_MARK_DTYPE.itemsize
 TEMPORARY_ROW_BYTES = TEMPORARY_ROW_DTYPE.itemsize
+TOTAL_ROW_BYTES = TOTAL_ROW_DTYPE.itemsize
+RISK_GROUP_ROW_BYTES = RISK_GROUP_ROW_DTYPE.itemsize
+SCENARIO_ROW_BYTES = SCENARIO_ROW_DTYPE.itemsize
+SCAN_ROW_BYTES = SCAN_ROW_DTYPE.itemsize
 
 
 def offset_of(dtype: np.dtype[Any], name: str) -> int:
@@ -283,6 +371,13 @@ HEADER_PASSED_FAST_COUNT = offset_of(HEADER_DTYPE, "passed_fast_count")
 HEADER_REFUSED_COUNT = offset_of(HEADER_DTYPE, "refused_count")
 HEADER_ACCOUNTING_ERROR_COUNT = offset_of(HEADER_DTYPE, "accounting_error_count")
 HEADER_FORGOTTEN_DUPLICATE_COUNT = offset_of(HEADER_DTYPE, "forgotten_duplicate_count")
+HEADER_TOTALS = offset_of(HEADER_DTYPE, "totals")
+HEADER_POSITION_TOTAL_COUNT = offset_of(HEADER_DTYPE, "position_total_count")
+HEADER_RISK_GROUPS = offset_of(HEADER_DTYPE, "risk_groups")
+HEADER_SCENARIO_ROWS = offset_of(HEADER_DTYPE, "scenario_rows")
+HEADER_SCANS = offset_of(HEADER_DTYPE, "scans")
+HEADER_FAR_CALLS = offset_of(HEADER_DTYPE, "far_calls")
+HEADER_SCRATCH_COMMAND = offset_of(HEADER_DTYPE, "scratch_command")
 
 TABLE_ROWS = offset_of(TABLE_DTYPE, "rows")
 TABLE_BUCKET_COUNT = offset_of(TABLE_DTYPE, "bucket_count")
@@ -325,6 +420,13 @@ ACCOUNT_GROSS_EXPOSURE = offset_of(ACCOUNT_ROW_DTYPE, "gross_exposure")
 ACCOUNT_NET_IF_BOUGHT = offset_of(ACCOUNT_ROW_DTYPE, "net_if_bought")
 ACCOUNT_NET_IF_SOLD = offset_of(ACCOUNT_ROW_DTYPE, "net_if_sold")
 ACCOUNT_MARGIN = offset_of(ACCOUNT_ROW_DTYPE, "margin")
+ACCOUNT_FIRM_ID = offset_of(ACCOUNT_ROW_DTYPE, "firm_id")
+ACCOUNT_GROUP_SUMS = offset_of(ACCOUNT_ROW_DTYPE, "group_sums")
+ACCOUNT_FIRM_SUMS = offset_of(ACCOUNT_ROW_DTYPE, "firm_sums")
+
+TOTAL_SUMS_SHIFT = offset_of(TOTAL_ROW_DTYPE, "total_cash") - ACCOUNT_CASH
+"""Added to a row of totals: where its sums would begin as those of an account."""
+TOTAL_POSITION = offset_of(TOTAL_ROW_DTYPE, "total_position")
 
 INSTRUMENT_NUMERATOR = offset_of(INSTRUMENT_ROW_DTYPE, "notional_numerator")
 INSTRUMENT_DENOMINATOR = offset_of(INSTRUMENT_ROW_DTYPE, "notional_denominator")
@@ -346,6 +448,17 @@ INSTRUMENT_VALUED_PRICE = offset_of(INSTRUMENT_ROW_DTYPE, "valued_price")
 INSTRUMENT_UNIT_VALUE = offset_of(INSTRUMENT_ROW_DTYPE, "unit_value")
 INSTRUMENT_NOTIONAL_RATIO = offset_of(INSTRUMENT_ROW_DTYPE, "notional_ratio")
 INSTRUMENT_UNIT_MARGIN = offset_of(INSTRUMENT_ROW_DTYPE, "unit_margin")
+INSTRUMENT_RISK_GROUP = offset_of(INSTRUMENT_ROW_DTYPE, "risk_group")
+INSTRUMENT_SCENARIOS = offset_of(INSTRUMENT_ROW_DTYPE, "scenarios")
+INSTRUMENT_NEXT_IN_GROUP = offset_of(INSTRUMENT_ROW_DTYPE, "next_in_group")
+
+RISK_GROUP_VERSION = offset_of(RISK_GROUP_ROW_DTYPE, "version")
+RISK_GROUP_FIRST_INSTRUMENT = offset_of(RISK_GROUP_ROW_DTYPE, "first_instrument")
+SCENARIO_CHANGES = offset_of(SCENARIO_ROW_DTYPE, "changes")
+SCENARIO_STAGED = offset_of(SCENARIO_ROW_DTYPE, "staged")
+SCAN_VERSION = offset_of(SCAN_ROW_DTYPE, "scan_version")
+SCAN_MARGIN = offset_of(SCAN_ROW_DTYPE, "scan_margin")
+SCAN_LOSSES = offset_of(SCAN_ROW_DTYPE, "losses")
 
 PAIR_POSITION = offset_of(PAIR_ROW_DTYPE, "position")
 PAIR_WORKING_BUY = offset_of(PAIR_ROW_DTYPE, "working_buy")

@@ -26,6 +26,13 @@ def reject(gate: int, reason: int, level: int, limit_value: int, observed_value:
 
 
 @inline
+def reject_noted(gate: int, reason: int) -> int:
+    """Refuse for a reason whose detail is recorded already; returns ``reason``."""
+    store_i64(gate + HEADER_REFUSED_COUNT, load_i64(gate + HEADER_REFUSED_COUNT) + 1)
+    return reason
+
+
+@inline
 def name_reference(gate: int, reference_flags: int) -> None:
     """Add to the last refusal which reference price it used (one of the REFERENCE_* bits)."""
     store_i64(gate + HEADER_REJECT_FLAGS, reference_flags)

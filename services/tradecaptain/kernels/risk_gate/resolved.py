@@ -18,6 +18,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_RESOLVED_FLAGS,
     ACCOUNT_RESOLVED_VERSION,
     FLAG_HAS_OVERRIDES,
+    FLAG_HAS_TOTALS,
     HEADER_LIMITS_VERSION,
     HEADER_VENUE,
     LIMIT_FLAGS,
@@ -45,6 +46,8 @@ from tradecaptain.kernels.risk_gate.rates import (
 from tradecaptain.kernels.risk_gate.rows import find_firm, find_group
 from tradecaptain.wire import control
 
+# Flags that only tell where else to look.
+_OWN_FLAGS = FLAG_HAS_OVERRIDES | FLAG_HAS_TOTALS
 _KIND_DUPLICATE_WINDOW = control.LIMIT_KIND_DUPLICATE_WINDOW
 _KIND_MESSAGE_BURST = control.LIMIT_KIND_MESSAGE_BURST
 _KIND_MESSAGE_RATE = control.LIMIT_KIND_MESSAGE_RATE
@@ -98,6 +101,6 @@ def resolve_limits(gate: int, account: int, firm_id: int) -> None:
     store_i64(account + ACCOUNT_REFERENCE_AGE_NS, window_ns(age_ms))
     flags = load_i32(account + LIMIT_FLAGS) | load_i32(group + LIMIT_FLAGS)
     flags |= load_i32(firm + LIMIT_FLAGS) | load_i32(gate + HEADER_VENUE + LIMIT_FLAGS)
-    store_i32(account + ACCOUNT_RESOLVED_FLAGS, flags & ~FLAG_HAS_OVERRIDES)
+    store_i32(account + ACCOUNT_RESOLVED_FLAGS, flags & ~_OWN_FLAGS)
     store_i32(account + ACCOUNT_RESOLVED_FIRM, firm_id)
     store_i64(account + ACCOUNT_RESOLVED_VERSION, load_i64(gate + HEADER_LIMITS_VERSION))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from numba import types
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
-from tradecaptain.base.memory import address_of, copy_bytes, load_i64
+from tradecaptain.base.memory import address_of, copy_bytes, load_i64, store_i64
 from tradecaptain.kernels.risk_gate.layout import (
     DUPLICATE_MARK_DTYPE,
     DUPLICATE_ROW_DTYPE,
@@ -25,13 +25,16 @@ from tradecaptain.kernels.risk_gate.layout import (
     HEADER_PAIRS,
     HEADER_VENUE,
     PAIR_ROW_BYTES,
+    RISK_GROUP_FIRST_INSTRUMENT,
     TABLE_DTYPE,
     TEMPORARY_ROW_DTYPE,
+    TOTAL_SUMS_SHIFT,
     offset_of,
 )
 from tradecaptain.kernels.risk_gate.pairs import add_pair
 from tradecaptain.kernels.risk_gate.state import RiskGate, clear_limits
 from tradecaptain.kernels.risk_gate.table import bucket_of, find_bucket, is_full, occupy
+from tradecaptain.kernels.risk_gate.totals import TOTAL_OF_FIRM, TOTAL_OF_GROUP
 from tradecaptain.wire import reason
 
 type Table = npt.NDArray[Any]
@@ -54,6 +57,8 @@ NOT_STATE: Final = frozenset(
         "reject_observed_value",
         "reject_level",
         "reject_flags",
+        "scratch_command",
+        "far_calls",
     }
 )
 """Fields of the header that tell where memory lies, or of the order at hand alone."""
@@ -131,12 +136,53 @@ def gate_tables(gate: RiskGate) -> dict[str, Table]:
     for name in KEYED_TABLES:
         rows: Table = getattr(gate, name)
         rows = rows[_keys(rows) != 0]
-        tables[name] = rows[np.argsort(_keys(rows))]
+        tables[name] = _without_addresses(name, rows[np.argsort(_keys(rows))])
     # Row 0 stands for a pair that isn't there.
     tables["pairs"] = gate.pairs[1 : 1 + int(header["pairs"]["used_count"])].copy()
     tables["temporary"] = _temporary_limits(gate)
     tables["duplicates"] = _remembered_orders(gate)
     return tables
+
+
+def _without_addresses(name: str, rows: Table) -> Table:
+    """Rows that don't tell where others lie; a risk group's key stands for its address."""
+    if name == "accounts":
+        rows["group_sums"], rows["firm_sums"] = 0, 0
+    elif name == "risk_groups":
+        rows["first_instrument"] = 0
+    elif name == "instruments":
+        rows["scenarios"], rows["next_in_group"] = 0, 0
+        for index in np.flatnonzero(rows["risk_group"]):
+            rows["risk_group"][index] = load_i64(int(rows["risk_group"][index]))
+    return rows
+
+
+def _address_of_row(rows: Table, key: int) -> int:
+    """Where the row of a key lies, or 0."""
+    found = np.flatnonzero(_keys(rows) == key)
+    return address_of(rows) + int(found[0]) * rows.itemsize if len(found) else 0
+
+
+def _link_rows(gate: RiskGate) -> None:
+    """Let accounts lead to their totals again, and risk groups to their instruments."""
+    for name, id_field, kind in (
+        ("group_sums", "group_id", TOTAL_OF_GROUP),
+        ("firm_sums", "firm_id", TOTAL_OF_FIRM),
+    ):
+        for identifier in np.unique(gate.accounts[id_field]):
+            row = _address_of_row(gate.totals, (kind << 62) | (int(identifier) << 31))
+            if identifier and row:
+                members = gate.accounts[id_field] == identifier
+                gate.accounts[name][members] = row + TOTAL_SUMS_SHIFT
+    for index in np.flatnonzero(gate.instruments["risk_group"]):
+        instrument = gate.instruments[index]
+        group = _address_of_row(gate.risk_groups, int(instrument["risk_group"]))
+        key = int(instrument["limits"]["key"])
+        instrument["scenarios"] = _address_of_row(gate.scenario_rows, key)
+        instrument["risk_group"] = group
+        first = group + RISK_GROUP_FIRST_INSTRUMENT
+        instrument["next_in_group"] = load_i64(first)
+        store_i64(first, address_of(gate.instruments) + int(index) * gate.instruments.itemsize)
 
 
 def _temporary_limits(gate: RiskGate) -> Table:
@@ -180,6 +226,7 @@ def restore_gate(gate: RiskGate, tables: Mapping[str, Table]) -> None:
             _check(name, insert_rows(table, address_of(rows), len(rows), rows.itemsize))
     rows = _rows_of(gate.pairs.dtype, tables["pairs"])
     _check("pairs", insert_pairs(gate.address, address_of(rows), len(rows)))
+    _link_rows(gate)
     _restore_temporary(gate, tables["temporary"])
     _restore_duplicates(gate, tables["duplicates"])
 

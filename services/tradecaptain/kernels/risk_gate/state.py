@@ -14,11 +14,14 @@ import numpy as np
 from tradecaptain.base.accounts import NOTIONAL_UNIT
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.memory import address_of, aligned_zeros
+from tradecaptain.kernels.risk_gate import control, special_pairs
+from tradecaptain.kernels.risk_gate.far_calls import FAR_ENTRIES
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_ROW_DTYPE,
     DUPLICATE_MARK_DTYPE,
     DUPLICATE_ROW_DTYPE,
     DUPLICATE_WAYS,
+    FAR_COUNT,
     HEADER_DTYPE,
     INSTRUMENT_ROW_DTYPE,
     INT64_MAX,
@@ -26,12 +29,19 @@ from tradecaptain.kernels.risk_gate.layout import (
     LIMIT_ROW_DTYPE,
     MAXIMUM_ID,
     PAIR_ROW_DTYPE,
+    RISK_GROUP_ROW_DTYPE,
+    SCAN_ROW_DTYPE,
+    SCENARIO_ROW_DTYPE,
     TEMPORARY_ROW_DTYPE,
+    TOTAL_ROW_DTYPE,
     UNLIMITED,
 )
+from tradecaptain.wire import order_command
 
 PRICE_MOVE_WINDOW_NS = 60_000_000_000
 """Length of the window at whose start the price-move collar takes its price."""
+
+assert control and special_pairs and len(FAR_ENTRIES) == FAR_COUNT
 
 # A table holds at most four fifths of its buckets: probes stay short (3 on average when it is full)
 # and a pair in use costs 53 bytes.
@@ -53,6 +63,11 @@ class GateCapacities:
     """Orders whose terms are remembered; a multiple of four."""
     temporary: int = 256
     """Limits that hold until a time."""
+    totals: int = 1_024
+    """Groups and firms with limits on totals, and instruments in which their positions are."""
+    risk_groups: int = 1_024
+    scans: int = 16_384
+    """Accounts in risk groups: margins by scenarios."""
 
 
 def notional_ratio(
@@ -92,6 +107,13 @@ class RiskGate:
         self.overrides = self._table("overrides", capacities.overrides, LIMIT_ROW_DTYPE)
         self.strategies = self._table("strategies", capacities.strategies, LIMIT_ROW_DTYPE)
         self.temporary = self._table("temporary", capacities.temporary, TEMPORARY_ROW_DTYPE)
+        self.totals = self._table("totals", capacities.totals, TOTAL_ROW_DTYPE)
+        self.risk_groups = self._table("risk_groups", capacities.risk_groups, RISK_GROUP_ROW_DTYPE)
+        self.scenario_rows = self._table(
+            "scenario_rows", capacities.instruments, SCENARIO_ROW_DTYPE
+        )
+        self.scans = self._table("scans", capacities.scans, SCAN_ROW_DTYPE)
+        self.scratch_command = aligned_zeros(1, order_command.DTYPE)
         self.duplicate_marks, self.duplicates = self._duplicates(capacities.duplicates)
         header = self.header[0]
         clear_limits(header["venue"])
@@ -99,6 +121,9 @@ class RiskGate:
         header["next_override_end_ns"] = INT64_MAX
         header["price_move_window_ns"] = PRICE_MOVE_WINDOW_NS
         header["limits_version"] = 1
+        for number, far in FAR_ENTRIES.items():
+            header["far_calls"][number] = far.address
+        header["scratch_command"] = address_of(self.scratch_command)
 
     @property
     def address(self) -> int:

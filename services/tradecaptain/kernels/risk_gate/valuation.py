@@ -12,60 +12,53 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import types
-from tradecaptain.base.jit import inline, inline_always, kernel
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import load_i64, store_i64
 from tradecaptain.kernels.fixed_point import (
     add_saturating,
     product4_exceeds,
-    scaled_up,
     subtract_saturating,
 )
+from tradecaptain.kernels.risk_gate.far_calls import (
+    FAR_CHANGE_PAIR,
+    FAR_SCAN_MARGIN,
+    call_far,
+)
 from tradecaptain.kernels.risk_gate.layout import (
-    ACCOUNT_CASH,
-    ACCOUNT_DAY_START_VALUE,
-    ACCOUNT_GROSS_EXPOSURE,
-    ACCOUNT_MARGIN,
-    ACCOUNT_NET_IF_BOUGHT,
-    ACCOUNT_NET_IF_SOLD,
-    ACCOUNT_POSITION_VALUE,
     ACCOUNT_TRADE_CASH,
     CONVERSION_ONE,
-    HEADER_PAIRS,
     HEADER_VALUES_ARE_KEPT,
     INSTRUMENT_CONVERSION,
     INSTRUMENT_DENOMINATOR,
     INSTRUMENT_MARGIN_BPS,
     INSTRUMENT_NUMERATOR,
+    INSTRUMENT_RISK_GROUP,
     INSTRUMENT_UNIT_MARGIN,
     INSTRUMENT_UNIT_VALUE,
     INSTRUMENT_VALUED_PRICE,
     INT64_MAX,
     NO_PRICE,
     PAIR_POSITION,
-    PAIR_ROW_BYTES,
     PAIR_UNIT_MARGIN,
     PAIR_UNIT_VALUE,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
-    TABLE_ROWS,
-    TABLE_USED_COUNT,
     UNIT_VALUE_MAX,
     UNIT_VALUE_SHIFT,
-    VALUE_MAX,
 )
 from tradecaptain.kernels.risk_gate.references import reference_price, reference_source
-from tradecaptain.kernels.risk_gate.rows import find_account, find_instrument
+from tradecaptain.kernels.risk_gate.sums import (
+    add_to_account,
+    add_values,
+    has_totals,
+    quantities_of,
+    value_of,
+)
+from tradecaptain.wire import common
 
 _BASIS_POINTS = 10_000
 _ESTIMATE_SHIFT = 48  # a product of four rounded factors is right to 51 bits
-
-
-@inline_always
-def value_of(quantity: int, unit_value: int) -> int:
-    """Value of a signed quantity in notional units, its magnitude rounded up."""
-    magnitude = scaled_up(abs(max(quantity, -INT64_MAX)), unit_value, VALUE_MAX)
-    return magnitude if quantity >= 0 else -magnitude
+_SIDE_BUY = common.SIDE_BUY
 
 
 @inline
@@ -116,7 +109,9 @@ def refresh_unit_value(instrument: int) -> bool:
     price = reference_price(instrument, source)
     if price != load_i64(instrument + INSTRUMENT_VALUED_PRICE):
         unit_value = _unit_value(instrument, price)
-        margin_bps = load_i64(instrument + INSTRUMENT_MARGIN_BPS)
+        # Where scenarios give the margin, an instrument has none of its own.
+        has_scenarios = load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0
+        margin_bps = 0 if has_scenarios else load_i64(instrument + INSTRUMENT_MARGIN_BPS)
         store_i64(instrument + INSTRUMENT_VALUED_PRICE, price)
         store_i64(instrument + INSTRUMENT_UNIT_VALUE, unit_value)
         store_i64(instrument + INSTRUMENT_UNIT_MARGIN, _unit_margin(unit_value, margin_bps))
@@ -150,30 +145,62 @@ def values_before(pair: int) -> Any:
     )
 
 
-@inline_always
-def add_to_sum(account: int, offset: int, amount: int) -> None:
-    """Change one of an account's sums, held at the ends of int64."""
-    store_i64(account + offset, add_saturating(load_i64(account + offset), amount))
+@inline
+def values_with(gate: int, account: int, instrument: int, pair: int, side: int, added: int) -> Any:
+    """Values of a pair as it stands in the sums, and at present prices with ``added`` working.
+
+    Where scenarios give the margin, it is that of the account in the whole risk group.
+    """
+    old = values_before(pair)
+    position, buys, sells = quantities_of(pair)
+    if side == _SIDE_BUY:
+        buys = add_saturating(buys, added)
+    else:
+        sells = add_saturating(sells, added)
+    new = values_of_pair(
+        position,
+        buys,
+        sells,
+        load_i64(instrument + INSTRUMENT_UNIT_VALUE),
+        load_i64(instrument + INSTRUMENT_UNIT_MARGIN),
+    )
+    if load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0:
+        number = FAR_SCAN_MARGIN
+        before = call_far(gate, number, gate, account, instrument, pair, side, 0)
+        after = call_far(gate, number, gate, account, instrument, pair, side, added)
+        old = (old[0], old[1], old[2], old[3] + before, old[4])
+        new = (new[0], new[1], new[2], add_saturating(new[3], after), new[4])
+    return old, new
 
 
 @inline
-def _add_pair(account: int, pair: int, sign: int) -> None:
+def add_pair_values(gate: int, account: int, pair: int, sign: int) -> None:
     """Put a pair as it stands into its account's sums, or take it out."""
     gross, if_bought, if_sold, margin, value = values_before(pair)
-    add_to_sum(account, ACCOUNT_GROSS_EXPOSURE, sign * gross)
-    add_to_sum(account, ACCOUNT_NET_IF_BOUGHT, sign * if_bought)
-    add_to_sum(account, ACCOUNT_NET_IF_SOLD, sign * if_sold)
-    add_to_sum(account, ACCOUNT_MARGIN, sign * margin)
-    add_to_sum(account, ACCOUNT_POSITION_VALUE, sign * value)
+    add_values(
+        gate,
+        account,
+        sign * gross,
+        sign * if_bought,
+        sign * if_sold,
+        sign * margin,
+        sign * value,
+    )
+
+
+@inline_always
+def stand_at_unit_value(instrument: int, pair: int) -> None:
+    """Note at which value of a unit a pair stands in its account's sums."""
+    store_i64(pair + PAIR_UNIT_VALUE, load_i64(instrument + INSTRUMENT_UNIT_VALUE))
+    store_i64(pair + PAIR_UNIT_MARGIN, load_i64(instrument + INSTRUMENT_UNIT_MARGIN))
 
 
 @inline
-def _enter_pair(account: int, instrument: int, pair: int) -> None:
+def enter_pair(gate: int, account: int, instrument: int, pair: int) -> None:
     """Put a pair into its account's sums at the present unit value."""
     refresh_unit_value(instrument)
-    store_i64(pair + PAIR_UNIT_VALUE, load_i64(instrument + INSTRUMENT_UNIT_VALUE))
-    store_i64(pair + PAIR_UNIT_MARGIN, load_i64(instrument + INSTRUMENT_UNIT_MARGIN))
-    _add_pair(account, pair, 1)
+    stand_at_unit_value(instrument, pair)
+    add_pair_values(gate, account, pair, 1)
 
 
 @inline
@@ -181,12 +208,15 @@ def change_pair(
     gate: int, account: int, instrument: int, pair: int, offset: int, amount: int
 ) -> None:
     """Set one quantity of a pair, and bring its account's sums with it."""
+    if has_totals(account) or load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0:
+        call_far(gate, FAR_CHANGE_PAIR, gate, account, instrument, pair, offset, amount)
+        return
     if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
         store_i64(pair + offset, amount)
         return
-    _add_pair(account, pair, -1)
+    add_pair_values(gate, account, pair, -1)
     store_i64(pair + offset, amount)
-    _enter_pair(account, instrument, pair)
+    enter_pair(gate, account, instrument, pair)
 
 
 @inline
@@ -196,70 +226,4 @@ def note_trade_cash(gate: int, account: int, instrument: int, quantity: int) -> 
         return
     refresh_unit_value(instrument)
     cost = value_of(quantity, load_i64(instrument + INSTRUMENT_UNIT_VALUE))
-    add_to_sum(account, ACCOUNT_TRADE_CASH, -cost)
-
-
-@inline_always
-def profit(account: int) -> int:
-    """What trades brought and positions are worth."""
-    return add_saturating(
-        load_i64(account + ACCOUNT_TRADE_CASH), load_i64(account + ACCOUNT_POSITION_VALUE)
-    )
-
-
-@inline_always
-def profit_of_day(account: int) -> int:
-    """Profit since the day began; negative is a loss."""
-    return subtract_saturating(profit(account), load_i64(account + ACCOUNT_DAY_START_VALUE))
-
-
-@inline_always
-def equity(account: int) -> int:
-    """Cash and profit."""
-    return add_saturating(load_i64(account + ACCOUNT_CASH), profit(account))
-
-
-@inline
-def revalue_pair(gate: int, pair: int) -> None:
-    """Bring one pair to the present unit value of its instrument."""
-    key = load_i64(pair)
-    account = find_account(gate, key >> 32)
-    instrument = find_instrument(gate, key & 0xFFFFFFFF)
-    if instrument != 0:
-        _add_pair(account, pair, -1)
-        _enter_pair(account, instrument, pair)
-
-
-@kernel(types.int64(types.int64, types.int64, types.int64))
-def gate_revalue(gate: int, first: int, count: int) -> int:
-    """Bring pairs to the present prices, ``count`` of them from number ``first`` on (from 1).
-
-    Returns where to go on, or 0 after the last.
-    """
-    if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
-        return 0
-    end = load_i64(gate + HEADER_PAIRS + TABLE_USED_COUNT) + 1
-    rows = load_i64(gate + HEADER_PAIRS + TABLE_ROWS)
-    last = min(max(first, 1) + count, end)
-    for number in range(max(first, 1), last):
-        revalue_pair(gate, rows + number * PAIR_ROW_BYTES)
-    return last if last < end else 0
-
-
-@inline
-def keep_values(gate: int) -> None:
-    """Begin to keep the sums: every pair enters at the present prices, without profit so far."""
-    if load_i64(gate + HEADER_VALUES_ARE_KEPT) != 0:
-        return
-    store_i64(gate + HEADER_VALUES_ARE_KEPT, 1)
-    rows = load_i64(gate + HEADER_PAIRS + TABLE_ROWS)
-    for number in range(1, load_i64(gate + HEADER_PAIRS + TABLE_USED_COUNT) + 1):
-        pair = rows + number * PAIR_ROW_BYTES
-        key = load_i64(pair)
-        account = find_account(gate, key >> 32)
-        instrument = find_instrument(gate, key & 0xFFFFFFFF)
-        if instrument != 0:
-            before = load_i64(account + ACCOUNT_POSITION_VALUE)
-            _enter_pair(account, instrument, pair)
-            gained = subtract_saturating(load_i64(account + ACCOUNT_POSITION_VALUE), before)
-            add_to_sum(account, ACCOUNT_TRADE_CASH, -gained)
+    add_to_account(gate, account, ACCOUNT_TRADE_CASH, -cost)

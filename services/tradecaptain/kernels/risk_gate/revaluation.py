@@ -1,0 +1,72 @@
+"""Bringing pairs to present prices, all of them over time, and the day on which that begins."""
+
+from __future__ import annotations
+
+from numba import types
+from tradecaptain.base.jit import inline, kernel
+from tradecaptain.base.memory import load_i64, store_i64
+from tradecaptain.kernels.fixed_point import subtract_saturating
+from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_POSITION_VALUE,
+    ACCOUNT_TRADE_CASH,
+    HEADER_PAIRS,
+    HEADER_VALUES_ARE_KEPT,
+    INSTRUMENT_RISK_GROUP,
+    PAIR_ROW_BYTES,
+    TABLE_ROWS,
+    TABLE_USED_COUNT,
+)
+from tradecaptain.kernels.risk_gate.rows import find_account, find_instrument
+from tradecaptain.kernels.risk_gate.scenarios import renew_scan
+from tradecaptain.kernels.risk_gate.sums import add_to_account
+from tradecaptain.kernels.risk_gate.valuation import add_pair_values, enter_pair
+
+
+@inline
+def revalue_pair(gate: int, pair: int) -> None:
+    """Bring one pair to the present unit value of its instrument."""
+    key = load_i64(pair)
+    account = find_account(gate, key >> 32)
+    instrument = find_instrument(gate, key & 0xFFFFFFFF)
+    if instrument != 0:
+        add_pair_values(gate, account, pair, -1)
+        enter_pair(gate, account, instrument, pair)
+        if load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0:
+            renew_scan(gate, account, instrument)
+
+
+@kernel(types.int64(types.int64, types.int64, types.int64))
+def gate_revalue(gate: int, first: int, count: int) -> int:
+    """Bring pairs to the present prices, ``count`` of them from number ``first`` on (from 1).
+
+    Returns where to go on, or 0 after the last.
+    """
+    if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
+        return 0
+    end = load_i64(gate + HEADER_PAIRS + TABLE_USED_COUNT) + 1
+    rows = load_i64(gate + HEADER_PAIRS + TABLE_ROWS)
+    last = min(max(first, 1) + count, end)
+    for number in range(max(first, 1), last):
+        revalue_pair(gate, rows + number * PAIR_ROW_BYTES)
+    return last if last < end else 0
+
+
+@inline
+def keep_values(gate: int) -> None:
+    """Begin to keep the sums: every pair enters at the present prices, without profit so far."""
+    if load_i64(gate + HEADER_VALUES_ARE_KEPT) != 0:
+        return
+    store_i64(gate + HEADER_VALUES_ARE_KEPT, 1)
+    rows = load_i64(gate + HEADER_PAIRS + TABLE_ROWS)
+    for number in range(1, load_i64(gate + HEADER_PAIRS + TABLE_USED_COUNT) + 1):
+        pair = rows + number * PAIR_ROW_BYTES
+        key = load_i64(pair)
+        account = find_account(gate, key >> 32)
+        instrument = find_instrument(gate, key & 0xFFFFFFFF)
+        if instrument != 0:
+            before = load_i64(account + ACCOUNT_POSITION_VALUE)
+            enter_pair(gate, account, instrument, pair)
+            gained = subtract_saturating(load_i64(account + ACCOUNT_POSITION_VALUE), before)
+            add_to_account(gate, account, ACCOUNT_TRADE_CASH, -gained)
+            if load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0:
+                renew_scan(gate, account, instrument)

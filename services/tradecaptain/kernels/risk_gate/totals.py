@@ -1,0 +1,509 @@
+"""Limits on what a group (a desk) or a firm holds together: exposure, margin, loss, positions.
+
+A row of totals is made when the first such limit of a group or firm is set, and then holds the sums
+of all its accounts; a second row for each instrument in which its position is limited. An account
+that joins or leaves takes its sums with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tradecaptain.base.jit import inline, inline_always
+from tradecaptain.base.memory import (
+    load_i32,
+    load_i64,
+    store_i32,
+    store_i64,
+    store_u8,
+    zero_bytes,
+)
+from tradecaptain.kernels.fixed_point import add_saturating
+from tradecaptain.kernels.risk_gate.far_calls import (
+    FAR_ADD_QUANTITY,
+    FAR_ADD_TO_TOTAL,
+    FAR_ADD_VALUES,
+    FAR_JOIN_FIRM,
+    FAR_MARK_GROUP,
+    FAR_TOTAL_TRIPPED,
+    far_entry,
+)
+from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_CASH,
+    ACCOUNT_DAY_START_VALUE,
+    ACCOUNT_FIRM_ID,
+    ACCOUNT_FIRM_SUMS,
+    ACCOUNT_GROSS_EXPOSURE,
+    ACCOUNT_GROUP_ID,
+    ACCOUNT_GROUP_SUMS,
+    ACCOUNT_MARGIN,
+    ACCOUNT_NET_IF_BOUGHT,
+    ACCOUNT_NET_IF_SOLD,
+    ACCOUNT_POSITION_VALUE,
+    ACCOUNT_ROW_BYTES,
+    ACCOUNT_TRADE_CASH,
+    FIRST_POSITION_TOTAL_KIND,
+    FIRST_TOTAL_KIND,
+    FLAG_HAS_TOTALS,
+    HEADER_ACCOUNTS,
+    HEADER_PAIRS,
+    HEADER_POSITION_TOTAL_COUNT,
+    HEADER_REJECT_FLAGS,
+    HEADER_REJECT_LEVEL,
+    HEADER_REJECT_LIMIT_VALUE,
+    HEADER_REJECT_OBSERVED_VALUE,
+    HEADER_TOTALS,
+    HEADER_VALUES_ARE_KEPT,
+    INT64_MAX,
+    LIMIT_FLAGS,
+    PAIR_POSITION,
+    PAIR_ROW_BYTES,
+    PAIR_WORKING_BUY,
+    PAIR_WORKING_SELL,
+    TABLE_BUCKET_COUNT,
+    TABLE_ROWS,
+    TABLE_USED_COUNT,
+    TOTAL_POSITION,
+    TOTAL_QUANTITY_MAX,
+    TOTAL_ROW_BYTES,
+    TOTAL_SUMS_SHIFT,
+    UNLIMITED,
+    VALUE_MAX,
+)
+from tradecaptain.kernels.risk_gate.level_rows import find_or_add_limits
+from tradecaptain.kernels.risk_gate.pairs import pair_of
+from tradecaptain.kernels.risk_gate.permissions import reduces
+from tradecaptain.kernels.risk_gate.rows import find_instrument, is_valid_id, working_offset
+from tradecaptain.kernels.risk_gate.sums import add_to_sum, equity, profit_of_day
+from tradecaptain.kernels.risk_gate.table import find_bucket, pair_key
+from tradecaptain.kernels.risk_gate.valuation import refresh_unit_value, values_with
+from tradecaptain.wire import common, control, reason
+
+_ACTION_CLEAR_LIMIT = control.CONTROL_ACTION_CLEAR_LIMIT
+_KIND_CREDIT = control.LIMIT_KIND_CREDIT
+_KIND_DAILY_LOSS = control.LIMIT_KIND_DAILY_LOSS
+_KIND_GROSS_EXPOSURE = control.LIMIT_KIND_GROSS_EXPOSURE
+_KIND_NET_EXPOSURE = control.LIMIT_KIND_NET_EXPOSURE
+_KIND_POSITION_LONG = control.LIMIT_KIND_POSITION_LONG
+_KIND_POSITION_SHORT = control.LIMIT_KIND_POSITION_SHORT
+_REASON_INVALID_REQUEST = reason.REASON_INVALID_REQUEST
+_REASON_NUMBER_OUT_OF_RANGE = reason.REASON_NUMBER_OUT_OF_RANGE
+_REASON_REFERENCE_PRICE_MISSING = reason.REASON_REFERENCE_PRICE_MISSING
+_REASON_TOTAL_CREDIT_LIMIT = reason.REASON_TOTAL_CREDIT_LIMIT
+_REASON_TOTAL_DAILY_LOSS_LIMIT = reason.REASON_TOTAL_DAILY_LOSS_LIMIT
+_REASON_TOTAL_GROSS_EXPOSURE_LIMIT = reason.REASON_TOTAL_GROSS_EXPOSURE_LIMIT
+_REASON_TOTAL_NET_EXPOSURE_LIMIT = reason.REASON_TOTAL_NET_EXPOSURE_LIMIT
+_REASON_TOTAL_POSITION_LIMIT_LONG = reason.REASON_TOTAL_POSITION_LIMIT_LONG
+_REASON_TOTAL_POSITION_LIMIT_SHORT = reason.REASON_TOTAL_POSITION_LIMIT_SHORT
+_REASON_UNKNOWN_INSTRUMENT = reason.REASON_UNKNOWN_INSTRUMENT
+_SCOPE_FIRM = control.CONTROL_SCOPE_FIRM
+_SCOPE_GROUP = control.CONTROL_SCOPE_GROUP
+_SIDE_BUY = common.SIDE_BUY
+
+TOTAL_OF_FIRM = 0
+TOTAL_OF_GROUP = 1
+
+
+# Sums of totals
+
+
+@far_entry(FAR_ADD_TO_TOTAL)
+def add_to_total(account: int, offset: int, amount: int, a: int, b: int, c: int) -> int:
+    """Change a sum of the account's group and of its firm, where they have totals."""
+    group = load_i64(account + ACCOUNT_GROUP_SUMS)
+    if group != 0:
+        add_to_sum(group, offset, amount)
+    firm = load_i64(account + ACCOUNT_FIRM_SUMS)
+    if firm != 0:
+        add_to_sum(firm, offset, amount)
+    return 0
+
+
+@inline
+def _add_values_to(
+    base: int, gross: int, if_bought: int, if_sold: int, margin: int, value: int
+) -> None:
+    if base == 0:
+        return
+    add_to_sum(base, ACCOUNT_GROSS_EXPOSURE, gross)
+    add_to_sum(base, ACCOUNT_NET_IF_BOUGHT, if_bought)
+    add_to_sum(base, ACCOUNT_NET_IF_SOLD, if_sold)
+    add_to_sum(base, ACCOUNT_MARGIN, margin)
+    add_to_sum(base, ACCOUNT_POSITION_VALUE, value)
+
+
+@far_entry(FAR_ADD_VALUES)
+def add_values_to_totals(
+    account: int, gross: int, if_bought: int, if_sold: int, margin: int, value: int
+) -> int:
+    """Change exposures, margin and value of positions of the account's group and firm."""
+    group, firm = load_i64(account + ACCOUNT_GROUP_SUMS), load_i64(account + ACCOUNT_FIRM_SUMS)
+    _add_values_to(group, gross, if_bought, if_sold, margin, value)
+    _add_values_to(firm, gross, if_bought, if_sold, margin, value)
+    return 0
+
+
+@inline
+def add_account(base: int, account: int, sign: int) -> None:
+    """Put all sums of an account into a total, by where its sums would begin, or take them out."""
+    for offset in (
+        ACCOUNT_CASH,
+        ACCOUNT_TRADE_CASH,
+        ACCOUNT_POSITION_VALUE,
+        ACCOUNT_DAY_START_VALUE,
+        ACCOUNT_GROSS_EXPOSURE,
+        ACCOUNT_NET_IF_BOUGHT,
+        ACCOUNT_NET_IF_SOLD,
+        ACCOUNT_MARGIN,
+    ):
+        add_to_sum(base, offset, sign * load_i64(account + offset))
+
+
+@inline_always
+def total_key(kind: int, identifier: int, instrument_id: int) -> int:
+    """Key of a row of totals: of a firm or group, in all instruments (0) or in one."""
+    return (kind << 62) | (identifier << 31) | instrument_id
+
+
+@inline
+def find_total(gate: int, kind: int, identifier: int, instrument_id: int) -> int:
+    """Row of totals, or 0 if there is none; identifier 0 names no firm and no group."""
+    if identifier <= 0:
+        return 0
+    key = total_key(kind, identifier, instrument_id)
+    row = find_bucket(gate + HEADER_TOTALS, key, TOTAL_ROW_BYTES)
+    return row if load_i64(row) != 0 else 0
+
+
+@inline_always
+def counted_quantity(quantity: int) -> int:
+    """A quantity of one account as it counts in totals, so that no sum of them overflows."""
+    return min(max(quantity, -TOTAL_QUANTITY_MAX), TOTAL_QUANTITY_MAX)
+
+
+@inline
+def add_quantity(
+    gate: int, account: int, instrument_id: int, offset: int, before: int, after: int
+) -> None:
+    """Bring the totals of position or working orders with what changed in a pair."""
+    if load_i64(gate + HEADER_POSITION_TOTAL_COUNT) == 0:
+        return
+    added = counted_quantity(after) - counted_quantity(before)
+    group_id = load_i32(account + ACCOUNT_GROUP_ID) + 0
+    group = find_total(gate, TOTAL_OF_GROUP, group_id, instrument_id)
+    if group != 0:
+        add_to_sum(group + TOTAL_POSITION - PAIR_POSITION, offset, added)
+    firm_id = load_i32(account + ACCOUNT_FIRM_ID) + 0
+    firm = find_total(gate, TOTAL_OF_FIRM, firm_id, instrument_id)
+    if firm != 0:
+        add_to_sum(firm + TOTAL_POSITION - PAIR_POSITION, offset, added)
+
+
+@far_entry(FAR_ADD_QUANTITY)
+def add_quantity_entry(
+    gate: int, account: int, instrument_id: int, offset: int, before: int, after: int
+) -> int:
+    """As :func:`add_quantity`, for the order path."""
+    add_quantity(gate, account, instrument_id, offset, before, after)
+    return 0
+
+
+# Who belongs to a total
+
+
+@inline
+def _sums_of(gate: int, kind: int, identifier: int) -> int:
+    """Where the sums of a group's or firm's totals would begin as an account's, or 0."""
+    row = find_total(gate, kind, identifier, 0)
+    return row + TOTAL_SUMS_SHIFT if row != 0 else 0
+
+
+@inline
+def _link(account: int, offset: int, sums: int) -> None:
+    """Tell an account where one of its totals lies."""
+    store_i64(account + offset, sums)
+    belongs = load_i64(account + ACCOUNT_GROUP_SUMS) | load_i64(account + ACCOUNT_FIRM_SUMS)
+    flags = load_i32(account + LIMIT_FLAGS) & ~FLAG_HAS_TOTALS
+    store_i32(account + LIMIT_FLAGS, flags | (FLAG_HAS_TOTALS if belongs != 0 else 0))
+
+
+@inline
+def _move_quantities(gate: int, account: int, kind: int, identifier: int, sign: int) -> None:
+    """Put an account's positions and working orders into the totals of a group or firm, or out."""
+    if load_i64(gate + HEADER_POSITION_TOTAL_COUNT) == 0:
+        return
+    rows = load_i64(gate + HEADER_PAIRS + TABLE_ROWS)
+    account_id = load_i64(account)
+    for number in range(1, load_i64(gate + HEADER_PAIRS + TABLE_USED_COUNT) + 1):
+        pair = rows + number * PAIR_ROW_BYTES
+        key = load_i64(pair)
+        if key >> 32 == account_id:
+            row = find_total(gate, kind, identifier, key & 0xFFFFFFFF)
+            if row != 0:
+                _add_quantities(row, pair, sign)
+
+
+@inline
+def _add_quantities(row: int, pair: int, sign: int) -> None:
+    base = row + TOTAL_POSITION - PAIR_POSITION
+    for offset in (PAIR_POSITION, PAIR_WORKING_BUY, PAIR_WORKING_SELL):
+        add_to_sum(base, offset, sign * counted_quantity(load_i64(pair + offset)))
+
+
+@inline
+def join_total(gate: int, account: int, kind: int, identifier: int) -> None:
+    """Take an account out of its group's or firm's totals, and into those of another (0: none)."""
+    is_group = kind == TOTAL_OF_GROUP
+    offset = ACCOUNT_GROUP_SUMS if is_group else ACCOUNT_FIRM_SUMS
+    id_offset = ACCOUNT_GROUP_ID if is_group else ACCOUNT_FIRM_ID
+    before = load_i64(account + offset)
+    if before != 0:
+        add_account(before, account, -1)
+        _move_quantities(gate, account, kind, load_i32(account + id_offset) + 0, -1)
+    store_i32(account + id_offset, identifier)
+    after = _sums_of(gate, kind, identifier)
+    _link(account, offset, after)
+    if after != 0:
+        add_account(after, account, 1)
+        _move_quantities(gate, account, kind, identifier, 1)
+
+
+@inline
+def _gather_accounts(gate: int, row: int, kind: int, identifier: int) -> None:
+    """Fill a new row of totals with the sums of its accounts."""
+    is_group = kind == TOTAL_OF_GROUP
+    offset = ACCOUNT_GROUP_SUMS if is_group else ACCOUNT_FIRM_SUMS
+    id_offset = ACCOUNT_GROUP_ID if is_group else ACCOUNT_FIRM_ID
+    account = load_i64(gate + HEADER_ACCOUNTS + TABLE_ROWS)
+    for _ in range(load_i64(gate + HEADER_ACCOUNTS + TABLE_BUCKET_COUNT)):
+        if load_i64(account) != 0 and load_i32(account + id_offset) == identifier:
+            _link(account, offset, row + TOTAL_SUMS_SHIFT)
+            add_account(row + TOTAL_SUMS_SHIFT, account, 1)
+        account += ACCOUNT_ROW_BYTES
+
+
+@inline
+def _gather_quantities(gate: int, row: int, kind: int, identifier: int, instrument_id: int) -> None:
+    """Fill a new row of totals in an instrument with what its accounts hold there."""
+    id_offset = ACCOUNT_GROUP_ID if kind == TOTAL_OF_GROUP else ACCOUNT_FIRM_ID
+    account = load_i64(gate + HEADER_ACCOUNTS + TABLE_ROWS)
+    for _ in range(load_i64(gate + HEADER_ACCOUNTS + TABLE_BUCKET_COUNT)):
+        if load_i64(account) != 0 and load_i32(account + id_offset) == identifier:
+            pair = pair_of(gate, pair_key(load_i64(account), instrument_id))
+            if load_i64(pair) != 0:
+                _add_quantities(row, pair, 1)
+        account += ACCOUNT_ROW_BYTES
+
+
+@inline
+def _total_row(gate: int, kind: int, identifier: int, instrument_id: int) -> int:
+    """Row of totals, made if there is none; a negative reason if there is no room."""
+    row = find_total(gate, kind, identifier, instrument_id)
+    if row != 0:
+        return row
+    key = total_key(kind, identifier, instrument_id)
+    row = find_or_add_limits(gate + HEADER_TOTALS, key, TOTAL_ROW_BYTES)
+    if row < 0:
+        return row
+    if instrument_id == 0:
+        _gather_accounts(gate, row, kind, identifier)
+        return row
+    count = load_i64(gate + HEADER_POSITION_TOTAL_COUNT)
+    store_i64(gate + HEADER_POSITION_TOTAL_COUNT, count + 1)
+    _gather_quantities(gate, row, kind, identifier, instrument_id)
+    return row
+
+
+@inline
+def total_limit_row(gate: int, record: int) -> int:
+    """Row that a control of a limit on totals names, or a negative reason.
+
+    Positions are limited in an instrument, all else over all of them; the venue has no totals.
+    """
+    scope = control.get_scope(record)
+    identifier = control.get_scope_id(record)
+    instrument_id = control.get_instrument_id(record)
+    is_position = control.get_limit_kind(record) >= FIRST_POSITION_TOTAL_KIND
+    if (scope != _SCOPE_GROUP and scope != _SCOPE_FIRM) or not is_valid_id(identifier):
+        return -_REASON_INVALID_REQUEST
+    if is_position != (instrument_id != 0):
+        return -_REASON_INVALID_REQUEST
+    if is_position and find_instrument(gate, instrument_id) == 0:
+        return -_REASON_UNKNOWN_INSTRUMENT
+    if control.get_action(record) != _ACTION_CLEAR_LIMIT and control.get_value(record) < 0:
+        return -_REASON_NUMBER_OUT_OF_RANGE
+    kind = TOTAL_OF_GROUP if scope == _SCOPE_GROUP else TOTAL_OF_FIRM
+    row = _total_row(gate, kind, identifier, 0)
+    if row < 0 or not is_position:
+        return row
+    return _total_row(gate, kind, identifier, instrument_id)
+
+
+@inline
+def kind_in_row(kind: int) -> int:
+    """The kind of limit in whose place a limit on totals lies in its row."""
+    if kind >= FIRST_POSITION_TOTAL_KIND:
+        return _KIND_POSITION_LONG + kind - FIRST_POSITION_TOTAL_KIND
+    return _KIND_GROSS_EXPOSURE + kind - FIRST_TOTAL_KIND
+
+
+@far_entry(FAR_JOIN_FIRM)
+def join_firm(gate: int, account: int, firm_id: int, a: int, b: int, c: int) -> int:
+    """An account belongs to the firm that its orders name; totals of the firm count it."""
+    join_total(gate, account, TOTAL_OF_FIRM, firm_id)
+    return 0
+
+
+@far_entry(FAR_MARK_GROUP)
+def mark_group(gate: int, group_id: int, accounts: int, count: int, a: int, b: int) -> int:
+    """Mark the accounts of a group by bytes of 1 in a map of ``count`` account ids."""
+    zero_bytes(accounts, count)
+    account = load_i64(gate + HEADER_ACCOUNTS + TABLE_ROWS)
+    for _ in range(load_i64(gate + HEADER_ACCOUNTS + TABLE_BUCKET_COUNT)):
+        account_id = load_i64(account)
+        if 0 < account_id < count and load_i32(account + ACCOUNT_GROUP_ID) == group_id:
+            store_u8(accounts + account_id, 1)
+        account += ACCOUNT_ROW_BYTES
+    return 0
+
+
+# Checks
+
+
+@inline
+def _trip(gate: int, why: int, scope: int, limit: int, observed: int) -> int:
+    """Note which total an order would trip; it is the caller who counts a refusal."""
+    store_i64(gate + HEADER_REJECT_LEVEL, scope)
+    store_i64(gate + HEADER_REJECT_LIMIT_VALUE, limit)
+    store_i64(gate + HEADER_REJECT_OBSERVED_VALUE, observed)
+    store_i64(gate + HEADER_REJECT_FLAGS, 0)
+    return why
+
+
+@inline
+def _position_trips(gate: int, row: int, scope: int, pair: int, side: int, added: int) -> int:
+    """Hold the position of a group or firm in an instrument against its limit."""
+    if row == 0:
+        return 0
+    kind = _KIND_POSITION_LONG if side == _SIDE_BUY else _KIND_POSITION_SHORT
+    limit = load_i64(row + 8 * kind)
+    if limit == UNLIMITED:
+        return 0
+    offset = working_offset(side)
+    before = load_i64(pair + offset)
+    after = add_saturating(before, added)
+    base = row + TOTAL_POSITION - PAIR_POSITION
+    working = load_i64(base + offset) + counted_quantity(after) - counted_quantity(before)
+    position = load_i64(base + PAIR_POSITION)
+    held = working + position if side == _SIDE_BUY else working - position
+    if after >= TOTAL_QUANTITY_MAX:
+        held = INT64_MAX
+    if held <= limit:
+        return 0
+    is_buy = side == _SIDE_BUY
+    why = _REASON_TOTAL_POSITION_LIMIT_LONG if is_buy else _REASON_TOTAL_POSITION_LIMIT_SHORT
+    return _trip(gate, why, scope, limit, held)
+
+
+@inline
+def _binds(sums: int) -> bool:
+    """Whether a total limits exposure, margin or loss."""
+    if sums == 0:
+        return False
+    row = sums - TOTAL_SUMS_SHIFT
+    tightest = min(load_i64(row + 8 * _KIND_GROSS_EXPOSURE), load_i64(row + 8 * _KIND_NET_EXPOSURE))
+    tightest = min(tightest, load_i64(row + 8 * _KIND_CREDIT))
+    return min(tightest, load_i64(row + 8 * _KIND_DAILY_LOSS)) != UNLIMITED
+
+
+@inline
+def _sum_with(sums: int, offset: int, before: int, after: int) -> int:
+    """A total with one pair's part replaced; INT64_MAX for a part too large to know."""
+    if abs(after) >= VALUE_MAX:
+        return INT64_MAX
+    return add_saturating(load_i64(sums + offset), after - before)
+
+
+@inline
+def _exposure_trips(gate: int, sums: int, scope: int, old: Any, new: Any) -> int:
+    """Hold gross and net exposure of a group or firm against their limits."""
+    row = sums - TOTAL_SUMS_SHIFT
+    limit = load_i64(row + 8 * _KIND_GROSS_EXPOSURE)
+    before = load_i64(sums + ACCOUNT_GROSS_EXPOSURE)
+    after = _sum_with(sums, ACCOUNT_GROSS_EXPOSURE, old[0], new[0])
+    if limit != UNLIMITED and after > limit and (after > before or after == INT64_MAX):
+        return _trip(gate, _REASON_TOTAL_GROSS_EXPOSURE_LIMIT, scope, limit, after)
+    limit = load_i64(row + 8 * _KIND_NET_EXPOSURE)
+    if_bought = load_i64(sums + ACCOUNT_NET_IF_BOUGHT)
+    if_sold = load_i64(sums + ACCOUNT_NET_IF_SOLD)
+    before = max(abs(if_bought), abs(if_sold))
+    bought = _sum_with(sums, ACCOUNT_NET_IF_BOUGHT, old[1], new[1])
+    sold = _sum_with(sums, ACCOUNT_NET_IF_SOLD, old[2], new[2])
+    after = max(abs(bought), abs(sold))
+    if limit != UNLIMITED and after > limit and (after > before or after == INT64_MAX):
+        return _trip(gate, _REASON_TOTAL_NET_EXPOSURE_LIMIT, scope, limit, after)
+    return 0
+
+
+@inline
+def _money_trips(gate: int, sums: int, scope: int, old: Any, new: Any, is_reduction: bool) -> int:
+    """Hold margin and the day's loss of a group or firm against their limits."""
+    row = sums - TOTAL_SUMS_SHIFT
+    credit = load_i64(row + 8 * _KIND_CREDIT)
+    if credit != UNLIMITED:
+        after = _sum_with(sums, ACCOUNT_MARGIN, old[3], new[3])
+        allowed = add_saturating(credit, equity(sums))
+        if after > allowed and after > load_i64(sums + ACCOUNT_MARGIN):
+            return _trip(gate, _REASON_TOTAL_CREDIT_LIMIT, scope, allowed, after)
+    limit = load_i64(row + 8 * _KIND_DAILY_LOSS)
+    loss = -max(profit_of_day(sums), -INT64_MAX)
+    if limit != UNLIMITED and loss > limit and not is_reduction:
+        return _trip(gate, _REASON_TOTAL_DAILY_LOSS_LIMIT, scope, limit, loss)
+    return 0
+
+
+@inline
+def _values_trip(gate: int, account: int, instrument: int, pair: int, side: int, added: int) -> int:
+    """Hold exposure, margin and loss of an account's group and firm against their limits."""
+    group, firm = load_i64(account + ACCOUNT_GROUP_SUMS), load_i64(account + ACCOUNT_FIRM_SUMS)
+    of_group, of_firm = _binds(group), _binds(firm)
+    if not of_group and not of_firm:
+        return 0
+    if not refresh_unit_value(instrument):
+        scope = _SCOPE_GROUP if of_group else _SCOPE_FIRM
+        return _trip(gate, _REASON_REFERENCE_PRICE_MISSING, scope, 0, 0)
+    old, new = values_with(gate, account, instrument, pair, side, added)
+    is_reduction = reduces(pair, side, added)
+    why = 0
+    if of_group:
+        why = _exposure_trips(gate, group, _SCOPE_GROUP, old, new)
+        if why == 0:
+            why = _money_trips(gate, group, _SCOPE_GROUP, old, new, is_reduction)
+    if why == 0 and of_firm:
+        why = _exposure_trips(gate, firm, _SCOPE_FIRM, old, new)
+        if why == 0:
+            why = _money_trips(gate, firm, _SCOPE_FIRM, old, new, is_reduction)
+    return why
+
+
+@far_entry(FAR_TOTAL_TRIPPED)
+def total_tripped(
+    gate: int, account: int, instrument: int, pair: int, side: int, added: int
+) -> int:
+    """The reason for which the totals of an account's group or firm refuse ``added``, or 0.
+
+    Its detail is noted. The group's are looked at before the firm's, positions before values.
+    """
+    why = 0
+    if load_i64(gate + HEADER_POSITION_TOTAL_COUNT) != 0:
+        instrument_id = load_i64(instrument)
+        group_id = load_i32(account + ACCOUNT_GROUP_ID) + 0
+        row = find_total(gate, TOTAL_OF_GROUP, group_id, instrument_id)
+        why = _position_trips(gate, row, _SCOPE_GROUP, pair, side, added)
+        if why == 0:
+            firm_id = load_i32(account + ACCOUNT_FIRM_ID) + 0
+            row = find_total(gate, TOTAL_OF_FIRM, firm_id, instrument_id)
+            why = _position_trips(gate, row, _SCOPE_FIRM, pair, side, added)
+    if why == 0 and load_i64(gate + HEADER_VALUES_ARE_KEPT) != 0:
+        why = _values_trip(gate, account, instrument, pair, side, added)
+    return why
