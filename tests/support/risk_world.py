@@ -12,15 +12,17 @@ from typing import Any
 import grpc
 from support.venue_driver import SETTINGS, VenueDriver
 from support.wait import wait_until_async
-from tradecaptain.api.risk.v1 import administration_pb2_grpc, risk_pb2_grpc
+from tradecaptain.api.risk.v1 import administration_pb2_grpc, monitor_pb2_grpc, risk_pb2_grpc
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.reference import Reference, default_reference
 from tradecaptain.edge import EdgeServer, EdgeSettings, Principal, Role
+from tradecaptain.orderbook.duty_cycle import venue_agent
 from tradecaptain.orderbook.venue_core import allocate_core, open_streams
-from tradecaptain.risk.__main__ import ACCESS, ADMINISTRATION_ACCESS
+from tradecaptain.risk.__main__ import ACCESS, ADMINISTRATION_ACCESS, MONITOR_ACCESS
 from tradecaptain.risk.administration import RiskAdministrationService
 from tradecaptain.risk.agent import RiskAgent
 from tradecaptain.risk.config import RiskConfig
+from tradecaptain.risk.monitor_service import RiskMonitorService
 from tradecaptain.risk.service import RiskService
 from tradecaptain.risk.store import RiskStore
 
@@ -72,6 +74,7 @@ class RiskWorld:
         self.store: RiskStore
         self.agent: RiskAgent
         self.administration: Any = None
+        self.monitor: Any = None
         self.limits: Any = None
         self._cranking: asyncio.Task[None] | None = None
 
@@ -107,6 +110,7 @@ class RiskWorld:
         self.venue.core = allocate_core(VENUE_SETTINGS, instruments, self.epoch, history)
         self.venue.streams = open_streams(self.venue.mesh, VENUE_SETTINGS)
         self.venue.core.attach(self.venue.streams)
+        self.venue.agent = venue_agent(self.venue.core.header)
         self.venue.resources += self.venue.streams.resources
         self.is_venue_up = True
 
@@ -177,9 +181,15 @@ class RiskWorld:
             administration,
             access=ADMINISTRATION_ACCESS,
         )
+        server.add(
+            monitor_pb2_grpc.add_RiskMonitorServiceServicer_to_server,
+            RiskMonitorService(self.agent.alerts, self.agent.history, self.reference),
+            access=MONITOR_ACCESS,
+        )
         port = await server.start()
         try:
             async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+                self.monitor = monitor_pb2_grpc.RiskMonitorServiceStub(channel)
                 self.administration = administration_pb2_grpc.RiskAdministrationServiceStub(channel)
                 yield risk_pb2_grpc.RiskServiceStub(channel)
         finally:

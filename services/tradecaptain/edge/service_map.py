@@ -17,6 +17,7 @@ PROCESS_OF_SERVICE: Final[Mapping[str, str]] = {
     "tradecaptain.api.pricing.v1.PricingService": "pricing",
     "tradecaptain.api.pricing.v1.SurfaceService": "pricing",
     "tradecaptain.api.risk.v1.RiskAdministrationService": "risk",
+    "tradecaptain.api.risk.v1.RiskMonitorService": "risk",
     "tradecaptain.api.risk.v1.RiskService": "risk",
 }
 """Which process serves each service of the contract."""

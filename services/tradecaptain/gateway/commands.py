@@ -34,6 +34,7 @@ HIDDEN: Final = 4
 ALL_OR_NONE: Final = 8
 SLIDE: Final = 32
 TOP_PRIORITY: Final = 64
+LOCATED: Final = 1 << 15
 BOUNDED: Final = 128
 
 
@@ -301,6 +302,7 @@ def _instructions(order: records_pb2.NewOrder) -> int:
         | ALL_OR_NONE * order.all_or_none
         | SLIDE * order.slide
         | TOP_PRIORITY * order.top_priority
+        | LOCATED * order.located
         | BOUNDED * (order.type == common.ORDER_TYPE_PEGGED and order.HasField("price"))
     )
 

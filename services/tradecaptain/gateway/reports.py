@@ -156,8 +156,10 @@ def _load(address: int, width: int) -> int:
 
 @inline
 def _reference_source(record: int) -> int:
-    """1 last trade, 2 mid, 3 outside market; 0 none: the flags' bits 2, 3 and 4."""
-    bits = (execution_event.get_flags(record) >> _REFERENCE_FLAGS_SHIFT) & 7
+    """1 last trade, 2 mid, 3 outside market, 4 close; 0 none: the flags' bits 2 to 5."""
+    bits = (execution_event.get_flags(record) >> _REFERENCE_FLAGS_SHIFT) & 15
+    if bits == 8:
+        return 4
     return 3 if bits == 4 else bits
 
 

@@ -11,12 +11,11 @@ import numpy as np
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.errors.v1 import errors_pb2
 from tradecaptain.api.orders.v1 import records_pb2
-from tradecaptain.base.accounts import NOTIONAL_UNIT
 from tradecaptain.base.errors import TradeCaptainError, reason_info
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.units import UnitScale
 from tradecaptain.edge.errors import DetailedError
+from tradecaptain.edge.limit_texts import limit_text, reference_source
 from tradecaptain.gateway.frame import AT_PLAN
 from tradecaptain.gateway.layout import OUTCOME_PENDING, REQUEST
 from tradecaptain.gateway.reports import (
@@ -34,12 +33,6 @@ from tradecaptain.wire import reason as reasons
 _AVERAGE_DIGITS: Final = Context(prec=12)
 _PLACE: Final = {name: place for place, name in enumerate(REQUEST.names or ())}
 _OUT_BYTES: Final = 256 * 1024
-_NOTIONAL: Final = UnitScale(NOTIONAL_UNIT, reasons.REASON_ORDER_NOTIONAL_LIMIT, "quantity")
-_QUANTITY_LIMITS: Final = (
-    reasons.REASON_ORDER_QUANTITY_LIMIT,
-    reasons.REASON_POSITION_LIMIT_LONG,
-    reasons.REASON_POSITION_LIMIT_SHORT,
-)
 
 
 class ReportWriter:
@@ -185,26 +178,17 @@ def _fill_from_event(detail: errors_pb2.ErrorDetail, record: Any, instrument: In
     detail.level = level  # type: ignore[assignment]
     detail.limit = limit_text(detail.reason, int(record["limit_value"]), instrument)
     detail.observed = limit_text(detail.reason, int(record["observed_value"]), instrument)
-    bits = int(record["flags"]) >> 2 & 7
-    detail.reference_source = 3 if bits == 4 else bits  # type: ignore[assignment]
+    source = reference_source(int(record["flags"]))
+    detail.reference_source = source  # type: ignore[assignment]
     scope = common_pb2.Scope.Name(level).removeprefix("SCOPE_").lower()  # type: ignore[arg-type]
     detail.message += (
         f" (limit {detail.limit}, observed {detail.observed}, set for the {scope.replace('_', ' ')}"
     )
     if detail.reference_source:
-        source = common_pb2.ReferencePriceSource.Name(detail.reference_source)
-        name = source.removeprefix("REFERENCE_PRICE_SOURCE_").lower().replace("_", " ")
+        name = common_pb2.ReferencePriceSource.Name(detail.reference_source)
+        name = name.removeprefix("REFERENCE_PRICE_SOURCE_").lower().replace("_", " ")
         detail.message += f", reference is the {name}"
     detail.message += ")"
-
-
-def limit_text(reason: int, value: int, instrument: Instrument) -> str:
-    """A limit's value as exact decimal text in the limit's own unit."""
-    if reason in _QUANTITY_LIMITS:
-        return instrument.quantity.format(value)
-    if reason == reasons.REASON_ORDER_NOTIONAL_LIMIT:
-        return _NOTIONAL.format(value)
-    return str(value)
 
 
 def units_of(instrument: Instrument) -> common_pb2.InstrumentUnits:

@@ -8,6 +8,7 @@ from typing import Final
 from tradecaptain.api.risk.v1.administration_pb2_grpc import (
     add_RiskAdministrationServiceServicer_to_server,
 )
+from tradecaptain.api.risk.v1.monitor_pb2_grpc import add_RiskMonitorServiceServicer_to_server
 from tradecaptain.api.risk.v1.risk_pb2_grpc import add_RiskServiceServicer_to_server
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.reference import load_reference
@@ -26,6 +27,7 @@ from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.risk.administration import RiskAdministrationService
 from tradecaptain.risk.agent import COUNTERS, HISTORY_FILE, RiskAgent
 from tradecaptain.risk.config import RiskConfig
+from tradecaptain.risk.monitor_service import RiskMonitorService
 from tradecaptain.risk.service import RiskService
 from tradecaptain.risk.store import RiskStore
 
@@ -39,9 +41,12 @@ ACCESS: Final = {
     "GetLimits": Role.READ,
     "GetPositions": Role.READ,
     "GetExposure": Role.READ,
+    "GetValues": Role.READ,
+    "CheckOrder": Role.READ,
 }
 """Which role each method asks for."""
 ADMINISTRATION_ACCESS: Final = {ANY_METHOD: Role.OPERATE}
+MONITOR_ACCESS: Final = {ANY_METHOD: Role.READ}
 
 
 async def main() -> None:
@@ -76,6 +81,11 @@ async def main() -> None:
             add_RiskAdministrationServiceServicer_to_server,
             RiskAdministrationService(service, agent.controller, reference),
             access=ADMINISTRATION_ACCESS,
+        )
+        server.add(
+            add_RiskMonitorServiceServicer_to_server,
+            RiskMonitorService(agent.alerts, agent.history, reference),
+            access=MONITOR_ACCESS,
         )
         agent.start()
         agent.run_readers()

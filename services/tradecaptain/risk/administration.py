@@ -1,19 +1,34 @@
-"""RiskAdministrationService: restrictions, groups, cash, overrides, and who changed what."""
+"""RiskAdministrationService: what governs the gate beside single limits, and who changed what."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, cast
 
+from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.risk.v1 import administration_pb2, administration_pb2_grpc, risk_pb2
+from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.edge import current_call
-from tradecaptain.risk.channel import ControlRequest
+from tradecaptain.risk.channel import ControlOutcome, ControlRequest
 from tradecaptain.risk.controller import RiskController
-from tradecaptain.risk.levels import SCOPE_ACCOUNT, Level, parse_cash, parse_value
+from tradecaptain.risk.levels import SCOPE_ACCOUNT, SCOPE_FIRM, Level, parse_cash, parse_value
 from tradecaptain.risk.service import RiskService
+from tradecaptain.risk.settings import (
+    FLAG_CLOSE,
+    FLAG_OUTSIDE,
+    SCENARIO_COUNT,
+    delta_changes,
+    instrument_level,
+    parse_decimal,
+    parse_rate,
+    scenario_requests,
+    scenario_settings,
+    unit_change,
+)
 from tradecaptain.risk.store import AuditRecord, LimitRecord, Setting, Stamp
-from tradecaptain.wire import control
+from tradecaptain.wire import control, reason
 
 AUDIT_SIZE_DEFAULT = 100
 SECOND_NS = 1_000_000_000
@@ -33,6 +48,10 @@ def restrictions_of(bits: int) -> list[administration_pb2.Restriction.ValueType]
     return [number for number in numbers if bits >> (number - 1) & 1]
 
 
+def _invalid(message: str, field: str) -> TradeCaptainError:
+    return TradeCaptainError(reason.REASON_INVALID_REQUEST, message, field=field)
+
+
 class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServiceServicer):
     """Implements the contract; each method returns when the gate has applied the change."""
 
@@ -43,38 +62,39 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         self._reference = reference
 
     async def _change(
-        self, name: str, request: ControlRequest, kept: Setting | None, comment: str = ""
-    ) -> None:
+        self, name: str, request: ControlRequest, *kept: Setting, comment: str = ""
+    ) -> ControlOutcome:
         stamp = Stamp(current_call().principal.name, 0, comment=comment)
-        await self._controller.apply(name, request, kept, stamp, self._risk.timeout_s())
+        return await self._controller.apply(name, request, kept, stamp, self._risk.timeout_s())
 
     async def _change_restrictions(
         self, request: Any, action: int, name: str
-    ) -> list[administration_pb2.Restriction.ValueType]:
+    ) -> tuple[list[administration_pb2.Restriction.ValueType], int]:
         level = self._risk.level(request.target)
         bits = bits_of(request.restrictions)
         restrict = control.CONTROL_ACTION_RESTRICT
         held = self._controller.store.setting(restrict, level)
         after = held | bits if action == restrict else held & ~bits
         change = ControlRequest(action, level, value=bits)
-        await self._change(name, change, Setting(restrict, level, 0, after), request.comment)
-        return restrictions_of(after)
+        kept = Setting(restrict, level, 0, after)
+        outcome = await self._change(name, change, kept, comment=request.comment)
+        return restrictions_of(after), outcome.sequence
 
     async def Restrict(  # noqa: N802
         self, request: administration_pb2.RestrictRequest, context: Any
     ) -> administration_pb2.RestrictResponse:
         """Forbid something at a level."""
         action = control.CONTROL_ACTION_RESTRICT
-        held = await self._change_restrictions(request, action, "restrict")
-        return administration_pb2.RestrictResponse(restrictions=held)
+        held, sequence = await self._change_restrictions(request, action, "restrict")
+        return administration_pb2.RestrictResponse(restrictions=held, sequence=sequence)
 
     async def Permit(  # noqa: N802
         self, request: administration_pb2.PermitRequest, context: Any
     ) -> administration_pb2.PermitResponse:
         """Allow it again."""
         action = control.CONTROL_ACTION_PERMIT
-        held = await self._change_restrictions(request, action, "permit")
-        return administration_pb2.PermitResponse(restrictions=held)
+        held, sequence = await self._change_restrictions(request, action, "permit")
+        return administration_pb2.PermitResponse(restrictions=held, sequence=sequence)
 
     async def ListRestrictions(  # noqa: N802
         self, request: administration_pb2.ListRestrictionsRequest, context: Any
@@ -95,17 +115,19 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         self, request: administration_pb2.GrantOverrideRequest, context: Any
     ) -> administration_pb2.GrantOverrideResponse:
         """Give a limit another value until a time."""
-        level, kind = self._risk.level(request.target), int(request.kind)
+        kind = int(request.kind)
+        level = self._risk.limit_level(request.target, kind)
         value = parse_value(request.value, level, kind, self._reference)
         now_ns = self._controller.now_ns()
         end_ns = now_ns + request.duration_seconds * SECOND_NS
         action = control.CONTROL_ACTION_GRANT_OVERRIDE
         change = ControlRequest(action, level, kind, value, expire_time_ns=end_ns)
         kept = Setting(action, level, kind, value, end_ns)
-        await self._change("grant_override", change, kept, request.comment)
-        record = LimitRecord(level, kind, value, current_call().principal.name, now_ns, 0)
+        done = await self._change("grant_override", change, kept, comment=request.comment)
+        author = current_call().principal.name
+        record = LimitRecord(level, kind, value, author, done.time_ns, done.sequence)
         return administration_pb2.GrantOverrideResponse(
-            limit=self._risk.limit_message(record), expire_time_ns=end_ns
+            limit=self._risk.limit_message(record), expire_time_ns=end_ns, sequence=done.sequence
         )
 
     async def SetAccountGroup(  # noqa: N802
@@ -115,8 +137,9 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         level = Level(SCOPE_ACCOUNT, self._risk.account(request.account).account_id)
         action = control.CONTROL_ACTION_SET_GROUP
         change = ControlRequest(action, level, value=request.group_id)
-        await self._change("set_group", change, Setting(action, level, 0, request.group_id))
-        return administration_pb2.SetAccountGroupResponse()
+        kept = Setting(action, level, 0, request.group_id)
+        done = await self._change("set_group", change, kept)
+        return administration_pb2.SetAccountGroupResponse(sequence=done.sequence)
 
     async def SetCash(  # noqa: N802
         self, request: administration_pb2.SetCashRequest, context: Any
@@ -126,8 +149,8 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         cash = parse_cash(request.cash)
         action = control.CONTROL_ACTION_SET_CASH
         change = ControlRequest(action, level, value=cash)
-        await self._change("set_cash", change, Setting(action, level, 0, cash))
-        return administration_pb2.SetCashResponse()
+        done = await self._change("set_cash", change, Setting(action, level, 0, cash))
+        return administration_pb2.SetCashResponse(sequence=done.sequence)
 
     async def ResetThrottle(  # noqa: N802
         self, request: administration_pb2.ResetThrottleRequest, context: Any
@@ -135,8 +158,149 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         """Let an account go on."""
         level = Level(SCOPE_ACCOUNT, self._risk.account(request.account).account_id)
         change = ControlRequest(control.CONTROL_ACTION_RESET_THROTTLE, level)
-        await self._change("reset_throttle", change, None, request.comment)
-        return administration_pb2.ResetThrottleResponse()
+        done = await self._change("reset_throttle", change, comment=request.comment)
+        return administration_pb2.ResetThrottleResponse(sequence=done.sequence)
+
+    # Values: conversion, margin, prices, days
+
+    async def SetConversion(  # noqa: N802
+        self, request: administration_pb2.SetConversionRequest, context: Any
+    ) -> administration_pb2.SetConversionResponse:
+        """Give every instrument of a currency its rate."""
+        rate = parse_rate(request.rate)
+        quoted = [
+            instrument
+            for instrument in self._reference.own_venue()
+            if instrument.currency == request.currency
+        ]
+        if not quoted:
+            raise TradeCaptainError(
+                reason.REASON_INVALID_REQUEST,
+                f"no instrument is quoted in {request.currency}",
+                field="currency",
+            )
+        action = control.CONTROL_ACTION_SET_CONVERSION
+        for instrument in quoted:
+            level = instrument_level(instrument)
+            change = ControlRequest(action, level, value=rate)
+            done = await self._change("set_conversion", change, Setting(action, level, 0, rate))
+        return administration_pb2.SetConversionResponse(
+            instrument_count=len(quoted), sequence=done.sequence
+        )
+
+    async def SetMargin(  # noqa: N802
+        self, request: administration_pb2.SetMarginRequest, context: Any
+    ) -> administration_pb2.SetMarginResponse:
+        """Set the margin of an instrument as a share of its value."""
+        level = instrument_level(self._risk.own_instrument(request.instrument, "instrument"))
+        action, share = control.CONTROL_ACTION_SET_MARGIN, request.margin_basis_points
+        change = ControlRequest(action, level, value=share)
+        done = await self._change("set_margin", change, Setting(action, level, 0, share))
+        return administration_pb2.SetMarginResponse(sequence=done.sequence)
+
+    def _changes(
+        self, request: administration_pb2.SetScenariosRequest, instrument: Instrument
+    ) -> list[int]:
+        """The sixteen changes that a request gives, or that its delta comes to."""
+        if request.HasField("delta") == bool(request.changes):
+            raise _invalid("give sixteen changes, or a delta with a price range", "changes")
+        if request.changes:
+            if len(request.changes) != SCENARIO_COUNT:
+                raise _invalid(f"there are {SCENARIO_COUNT} scenarios", "changes")
+            exact = [parse_decimal(text, "changes") for text in request.changes]
+        else:
+            delta = parse_decimal(request.delta, "delta")
+            exact = delta_changes(delta, parse_decimal(request.price_range, "price_range"))
+        return [unit_change(change, instrument) for change in exact]
+
+    async def SetScenarios(  # noqa: N802
+        self, request: administration_pb2.SetScenariosRequest, context: Any
+    ) -> administration_pb2.SetScenariosResponse:
+        """Put an instrument into a risk group with its scenarios, or take it out."""
+        instrument = self._risk.own_instrument(request.instrument, "instrument")
+        group, level = request.risk_group_id, instrument_level(instrument)
+        changes = self._changes(request, instrument) if group else [0] * SCENARIO_COUNT
+        *first, last = scenario_requests(level, group, changes)
+        for change in first:
+            outcome = await self._controller.ask(change, self._risk.timeout_s())
+            if outcome.outcome != 0:
+                raise TradeCaptainError(outcome.outcome, "the risk gate refused the scenarios")
+        kept = scenario_settings(level, group, changes)
+        done = await self._change("set_scenarios", last, *kept)
+        return administration_pb2.SetScenariosResponse(sequence=done.sequence)
+
+    async def SetReferencePrice(  # noqa: N802
+        self, request: administration_pb2.SetReferencePriceRequest, context: Any
+    ) -> administration_pb2.SetReferencePriceResponse:
+        """Tell the gate a price; a closing price is kept and told again to a new gate."""
+        instrument = self._risk.own_instrument(request.instrument, "instrument")
+        level, price = instrument_level(instrument), instrument.price.parse(request.price)
+        is_close = request.source == common_pb2.REFERENCE_PRICE_SOURCE_CLOSE
+        action = control.CONTROL_ACTION_REFERENCE_PRICE
+        flags = FLAG_CLOSE if is_close else FLAG_OUTSIDE
+        change = ControlRequest(action, level, value=price, flags=flags)
+        kept = (Setting(action, level, 0, price),) if is_close else ()
+        done = await self._change("set_reference_price", change, *kept)
+        return administration_pb2.SetReferencePriceResponse(sequence=done.sequence)
+
+    async def StartDay(  # noqa: N802
+        self, request: administration_pb2.StartDayRequest, context: Any
+    ) -> administration_pb2.StartDayResponse:
+        """Begin a trading day, after positions were brought to present prices."""
+        await self._controller.revalue(self._risk.timeout_s())
+        change = ControlRequest(control.CONTROL_ACTION_START_DAY, Level(SCOPE_FIRM))
+        done = await self._change("start_day", change, comment=request.comment)
+        # The last prices are closing prices now; what was told of the day before is history.
+        self._controller.store.forget_settings(control.CONTROL_ACTION_REFERENCE_PRICE)
+        return administration_pb2.StartDayResponse(sequence=done.sequence)
+
+    async def Revalue(  # noqa: N802
+        self, request: administration_pb2.RevalueRequest, context: Any
+    ) -> administration_pb2.RevalueResponse:
+        """Bring all positions to present prices."""
+        done = await self._controller.revalue(self._risk.timeout_s())
+        return administration_pb2.RevalueResponse(sequence=done.sequence)
+
+    # Many limits
+
+    def _read_limit(self, request: risk_pb2.SetLimitRequest) -> tuple[Level, int, int]:
+        """Level, kind and value of a limit; raises for what can't be set."""
+        kind = int(request.kind)
+        level = self._risk.limit_level(request.target, kind)
+        return level, kind, parse_value(request.value, level, kind, self._reference)
+
+    async def ImportLimits(  # noqa: N802
+        self, request: administration_pb2.ImportLimitsRequest, context: Any
+    ) -> administration_pb2.ImportLimitsResponse:
+        """Look at all limits, then set those that differ."""
+        response = administration_pb2.ImportLimitsResponse()
+        limits: list[tuple[Level, int, int]] = []
+        seen: dict[tuple[Level, int], int] = {}
+        for index, item in enumerate(request.limits):
+            try:
+                limit = self._read_limit(item)
+            except TradeCaptainError as error:
+                response.problems.add(index=index, field=error.field, message=error.message)
+                continue
+            first = seen.setdefault(limit[:2], index)
+            if first != index:
+                message = f"the same limit as number {first}"
+                response.problems.add(index=index, field="kind", message=message)
+            limits.append(limit)
+        if response.problems:
+            return response
+        store, author = self._controller.store, current_call().principal.name
+        differing = [item for item in limits if store.limit(*item[:2]) != item[2]]
+        response.equal_count = len(limits) - len(differing)
+        if request.validate_only:
+            return response
+        for level, kind, value in differing:
+            record = await self._controller.set_limit(
+                level, kind, value, author, self._risk.timeout_s()
+            )
+            response.sequence = record.sequence
+            response.set_count += 1
+        return response
 
     async def ListAudit(  # noqa: N802
         self, request: administration_pb2.ListAuditRequest, context: Any

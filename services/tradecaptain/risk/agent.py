@@ -29,6 +29,7 @@ from tradecaptain.mesh.stream_reader import (
 )
 from tradecaptain.mesh.timeouts import MILLISECOND_NS
 from tradecaptain.mesh.transport import Mesh
+from tradecaptain.risk.alerts import AlertDesk
 from tradecaptain.risk.channel import ControlChannel, ControlRecords
 from tradecaptain.risk.config import RiskConfig
 from tradecaptain.risk.controller import RiskController
@@ -85,8 +86,8 @@ class RiskAgent:
         self.ledger = Ledger(
             LedgerCapacities(pairs=config.pairs_capacity, orders=config.orders_capacity)
         )
-        self._history = ExecutionHistory(history_path)
-        self.follower = Follower(self.ledger, store, self._history, drain_s=config.drain_seconds)
+        self.history = ExecutionHistory(history_path)
+        self.follower = Follower(self.ledger, store, self.history, drain_s=config.drain_seconds)
         self._publisher = RecordPublisher(
             mesh.add_publication(
                 streams.CONTROL_COMMANDS,
@@ -100,8 +101,17 @@ class RiskAgent:
             self.controller,
             self.channel,
             self.ledger,
+            reference,
+            accounts_currency=config.accounts_currency,
             timeout_s=config.control_timeout_seconds,
             retry_s=config.retry_seconds,
+        )
+        self.alerts = AlertDesk(
+            self.controller,
+            self.ledger,
+            reference,
+            share_bps=100 * config.alert_share_percent,
+            timeout_s=config.control_timeout_seconds,
         )
         self.executions = StreamReader(
             mesh,
@@ -136,6 +146,8 @@ class RiskAgent:
         self._tasks = [
             loop.create_task(self.synchroniser.run()),
             loop.create_task(self._save_now_and_then()),
+            loop.create_task(self.alerts.run(self._config.alert_interval_seconds)),
+            loop.create_task(self._revalue_now_and_then()),
         ]
 
     def run_readers(self) -> None:
@@ -169,7 +181,7 @@ class RiskAgent:
         self.controls.close()
         self._publisher.close()
         self.follower.save()
-        self._history.close()
+        self.history.close()
 
     async def _publish(self, records: ControlRecords, timeout_s: float) -> None:
         deadline_ns = self._clock.monotonic_ns() + int(timeout_s * 1e9)
@@ -191,6 +203,17 @@ class RiskAgent:
                 # An event that got lost is otherwise only noticed by the next one.
                 self.follower.catch_up()
                 self._publish_counters()
+
+    async def _revalue_now_and_then(self) -> None:
+        """Bring positions to present prices while any limit depends on their values."""
+        while True:
+            await asyncio.sleep(self._config.revalue_interval_seconds)
+            if not self.store.has_limits_on_values():
+                continue
+            try:
+                await self.controller.revalue(self._config.control_timeout_seconds)
+            except TradeCaptainError as error:
+                _LOG.warning("positions not revalued", reason=error.name, message=error.message)
 
     def _publish_counters(self) -> None:
         if self._counters is None:
@@ -214,7 +237,9 @@ class RiskAgent:
         for piece in _pieces(batch):
             event, session_id = int(piece["event"][0]), int(piece["session_id"][0])
             if event == EVENT_RECORD:
-                self.follower.apply(np.ascontiguousarray(piece["record"]), session_id)
+                records = np.ascontiguousarray(piece["record"])
+                self.follower.apply(records, session_id)
+                self.alerts.on_events(records)
             elif event == EVENT_WRITER_LEFT:
                 self.follower.writer_left(session_id)
             elif event in (EVENT_LAPPED, EVENT_WRITER_JOINED):
@@ -233,6 +258,7 @@ class RiskAgent:
 
     def _on_control(self, records: ControlRecords) -> None:
         record = address_of(records)
+        self.alerts.on_control(records[0])
         is_answer = self.channel.on_control(record)
         self.follower.expect_epoch(control.get_epoch(record))
         if not is_answer:

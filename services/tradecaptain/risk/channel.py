@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
+from tradecaptain.base.records import records_at
 from tradecaptain.risk.levels import Level
 from tradecaptain.wire import control, reason
 
@@ -33,6 +34,8 @@ class ControlRequest:
     value: int = 0
     flags: int = 0
     expire_time_ns: int = 0
+    fields: Mapping[str, int] = field(default_factory=dict)
+    """Further fields of the record, by name: terms of an order, scenarios."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,12 @@ class ControlOutcome:
     sequence: int
     time_ns: int
     affected_count: int
+    answer: ControlRecords
+    """The record as it came back, one of `control.DTYPE`."""
+
+    def value(self, name: str) -> int:
+        """A field of the answer."""
+        return int(self.answer[name][0])
 
 
 type OnOutcome = Callable[[ControlOutcome], None]
@@ -73,6 +82,8 @@ def write_request(
     control.set_author_id(record, AUTHOR_ID)
     control.set_request_id(record, request_id)
     control.set_send_time_ns(record, now_ns)
+    for name, value in request.fields.items():
+        records[index][name] = value
 
 
 class ControlChannel:
@@ -169,6 +180,7 @@ class ControlChannel:
             sequence=control.get_sequence(record),
             time_ns=control.get_time_ns(record),
             affected_count=control.get_affected_count(record),
+            answer=records_at(record, 1, control.DTYPE).copy(),
         )
         if pending.on_outcome is not None:
             pending.on_outcome(outcome)

@@ -21,6 +21,14 @@ class RiskConfig(ServiceConfig):
     """How often changed positions are written to the store."""
     drain_seconds: float = Field(default=2.0, ge=0.0, le=30.0)
     """Longest wait for the last events of a venue that was restarted."""
+    accounts_currency: str = Field(default="USD", min_length=1, max_length=16)
+    """Currency of cash, exposure, margin and loss; others need a conversion rate."""
+    alert_share_percent: int = Field(default=80, ge=1, le=100)
+    """How much of a limit is used when an alert tells that it is nearly reached."""
+    alert_interval_seconds: float = Field(default=0.25, ge=0.01, le=1.0)
+    """How often limits are looked at for alerts."""
+    revalue_interval_seconds: float = Field(default=1.0, ge=0.05, le=3600.0)
+    """How often positions are brought to present prices while limits depend on them."""
     retry_seconds: float = Field(default=0.5, ge=0.01, le=30.0)
     """Pause before limits are sent again after the venue didn't answer."""
     reader_capacity: int = Field(default=65_536, ge=1_024, le=1 << 22)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from tradecaptain.base.clock import Clock
@@ -14,6 +14,8 @@ from tradecaptain.risk.store import KillRecord, LimitRecord, RiskStore, Setting,
 from tradecaptain.wire import control, reason
 
 FLAG_CANCEL_WORKING = 1
+REVALUED_PAIRS = 512
+"""Pairs that one control revalues; the venue's turn waits for them, some tens of microseconds."""
 
 
 class RiskController:
@@ -73,8 +75,10 @@ class RiskController:
             await self._channel.request(request, remaining(), record)
         return made[0]
 
-    async def clear_limit(self, level: Level, kind: int, author: str, timeout_s: float) -> bool:
-        """Clear one limit; whether it was set."""
+    async def clear_limit(
+        self, level: Level, kind: int, author: str, timeout_s: float
+    ) -> tuple[bool, int]:
+        """Clear one limit; whether it was set, and the place in the venue's log."""
         made: list[bool] = []
 
         def record(outcome: ControlOutcome) -> None:
@@ -83,17 +87,17 @@ class RiskController:
 
         request = ControlRequest(control.CONTROL_ACTION_CLEAR_LIMIT, level, kind)
         async with self.exclusively(timeout_s) as remaining:
-            await self._channel.request(request, remaining(), record)
-        return made[0]
+            outcome = await self._channel.request(request, remaining(), record)
+        return made[0], outcome.sequence
 
     async def apply(
         self,
         name: str,
         request: ControlRequest,
-        kept: Setting | None,
+        kept: Sequence[Setting],
         stamp: Stamp,
         timeout_s: float,
-    ) -> None:
+    ) -> ControlOutcome:
         """Have the gate apply a request; what is ``kept`` of it is recorded under a name.
 
         ``stamp`` has the author and the comment; time and place come from the venue.
@@ -103,13 +107,32 @@ class RiskController:
             if outcome.outcome != 0:
                 return
             applied = _stamp(stamp.author, outcome, stamp.comment)
-            if kept is None:
-                self._store.note(name, request.level, applied)
+            if kept:
+                self._store.put_settings(name, kept, applied)
             else:
-                self._store.put_setting(name, kept, applied)
+                self._store.note(name, request.level, applied)
 
         async with self.exclusively(timeout_s) as remaining:
-            await self._channel.request(request, remaining(), record)
+            return await self._channel.request(request, remaining(), record)
+
+    async def ask(self, request: ControlRequest, timeout_s: float) -> ControlOutcome:
+        """Ask the gate something that changes nothing; its answer, whatever the outcome."""
+        return (await self._channel.request_all([request], timeout_s))[0]
+
+    async def revalue(self, timeout_s: float) -> ControlOutcome:
+        """Bring all positions to present prices, a bounded number with each control."""
+        place = 1
+        while True:
+            fields = {"quantity_units": REVALUED_PAIRS}
+            request = ControlRequest(
+                control.CONTROL_ACTION_REVALUE, Level(0), value=place, fields=fields
+            )
+            outcome = await self.ask(request, timeout_s)
+            if outcome.outcome != 0:
+                raise TradeCaptainError(outcome.outcome, "the risk gate refused to revalue")
+            place = outcome.value("value")
+            if place == 0:
+                return outcome
 
     async def kill(
         self, level: Level, cancels_working: bool, author: str, comment: str, timeout_s: float
@@ -141,8 +164,10 @@ class RiskController:
             raise TradeCaptainError(error.reason, message) from error
         return made[0], outcome.affected_count
 
-    async def unkill(self, level: Level, author: str, comment: str, timeout_s: float) -> bool:
-        """Turn a kill switch off; whether it was on."""
+    async def unkill(
+        self, level: Level, author: str, comment: str, timeout_s: float
+    ) -> tuple[bool, int]:
+        """Turn a kill switch off; whether it was on, and the place in the venue's log."""
         made: list[bool] = []
 
         def record(outcome: ControlOutcome) -> None:
@@ -151,8 +176,8 @@ class RiskController:
 
         request = ControlRequest(control.CONTROL_ACTION_UNKILL, level)
         async with self.exclusively(timeout_s) as remaining:
-            await self._channel.request(request, remaining(), record)
-        return made[0]
+            outcome = await self._channel.request(request, remaining(), record)
+        return made[0], outcome.sequence
 
 
 def _stamp(author: str, outcome: ControlOutcome, comment: str = "") -> Stamp:

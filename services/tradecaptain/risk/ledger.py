@@ -193,6 +193,16 @@ class Ledger:
         """Every pair, by account and instrument."""
         return self._pair_states(self._pairs[self._pairs["key"] != 0])
 
+    def pairs_in(self, instrument_id: int) -> list[PairState]:
+        """Every account that has touched an instrument, by ascending account id."""
+        keys = self._pairs["key"]
+        return self._pair_states(self._pairs[((keys & 0xFFFFFFFF) == instrument_id) & (keys != 0)])
+
+    def account_ids(self) -> list[int]:
+        """Every account that has touched an instrument."""
+        keys = self._pairs["key"]
+        return [int(account_id) for account_id in np.unique(keys[keys != 0] >> 32)]
+
     def is_complete(self, account_id: int) -> bool:
         """Whether every event of the account was seen."""
         rows = self._accounts[self._accounts["key"] == account_id]

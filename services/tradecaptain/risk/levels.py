@@ -19,8 +19,18 @@ SCOPE_STRATEGY: Final = control.CONTROL_SCOPE_STRATEGY
 SCOPE_ACCOUNT_INSTRUMENT: Final = control.CONTROL_SCOPE_ACCOUNT_INSTRUMENT
 
 SCOPE_GROUP: Final = control.CONTROL_SCOPE_GROUP
+SCOPE_ORDER: Final = control.CONTROL_SCOPE_ORDER
 
-LIMIT_KINDS: Final = range(control.LIMIT_KIND_ORDER_QUANTITY, control.LIMIT_KIND_DAILY_LOSS + 1)
+LIMIT_KINDS: Final = range(
+    control.LIMIT_KIND_ORDER_QUANTITY, control.LIMIT_KIND_TOTAL_POSITION_SHORT + 1
+)
+TOTAL_KINDS: Final = range(
+    control.LIMIT_KIND_TOTAL_GROSS_EXPOSURE, control.LIMIT_KIND_TOTAL_POSITION_SHORT + 1
+)
+"""Limits on what a group or firm holds together."""
+POSITION_TOTAL_KINDS: Final = frozenset(
+    {control.LIMIT_KIND_TOTAL_POSITION_LONG, control.LIMIT_KIND_TOTAL_POSITION_SHORT}
+)
 REQUIRED_KINDS: Final = range(control.LIMIT_KIND_ORDER_QUANTITY, control.LIMIT_KIND_OPEN_ORDERS + 1)
 """Limits that every account must have, itself or in each instrument."""
 QUANTITY_KINDS: Final = frozenset(
@@ -29,6 +39,7 @@ QUANTITY_KINDS: Final = frozenset(
         control.LIMIT_KIND_POSITION_LONG,
         control.LIMIT_KIND_POSITION_SHORT,
         control.LIMIT_KIND_GROSS_POSITION,
+        *POSITION_TOTAL_KINDS,
     }
 )
 MONEY_KINDS: Final = frozenset(
@@ -38,6 +49,10 @@ MONEY_KINDS: Final = frozenset(
         control.LIMIT_KIND_NET_EXPOSURE,
         control.LIMIT_KIND_CREDIT,
         control.LIMIT_KIND_DAILY_LOSS,
+        control.LIMIT_KIND_TOTAL_GROSS_EXPOSURE,
+        control.LIMIT_KIND_TOTAL_NET_EXPOSURE,
+        control.LIMIT_KIND_TOTAL_CREDIT,
+        control.LIMIT_KIND_TOTAL_DAILY_LOSS,
     }
 )
 WHOLE_ACCOUNT_KINDS: Final = frozenset(
@@ -54,7 +69,8 @@ WHOLE_ACCOUNT_KINDS: Final = frozenset(
 )
 """What is counted over all instruments of an account."""
 
-_MONEY = UnitScale(NOTIONAL_UNIT, reason.REASON_INVALID_REQUEST, "value")
+MONEY: Final = UnitScale(NOTIONAL_UNIT, reason.REASON_INVALID_REQUEST, "value")
+"""Money of limits and sums."""
 _WHOLE = UnitScale(Fraction(1), reason.REASON_INVALID_REQUEST, "value")
 
 
@@ -69,10 +85,14 @@ class Level:
     scope_id: int = 0
     instrument_id: int = 0
 
-    def governs(self, firm_id: int, account_id: int, instrument_id: int) -> bool:
+    def governs(self, firm_id: int, account_id: int, instrument_id: int, group_id: int = 0) -> bool:
         """Whether a limit here is held against an order; no instrument asks for all instruments."""
+        if self.scope in (SCOPE_FIRM, SCOPE_GROUP) and self.instrument_id not in (0, instrument_id):
+            return False
         if self.scope == SCOPE_FIRM:
             return self.scope_id in (0, firm_id)
+        if self.scope == SCOPE_GROUP:
+            return self.scope_id == group_id
         if self.scope == SCOPE_ACCOUNT:
             return self.scope_id == account_id
         if self.instrument_id != instrument_id:
@@ -92,12 +112,26 @@ def _refuse(message: str, field: str) -> TradeCaptainError:
     return TradeCaptainError(reason.REASON_INVALID_REQUEST, message, field=field)
 
 
+def _check_total_level(level: Level, kind: int) -> None:
+    """A limit on totals is that of a group or firm, on positions in an instrument."""
+    if level.scope not in (SCOPE_FIRM, SCOPE_GROUP) or level.scope_id == 0:
+        raise _refuse("a total is that of a group or of a firm", "target.scope")
+    if kind in POSITION_TOTAL_KINDS and level.instrument_id == 0:
+        raise _refuse("a position is one in an instrument", "target.instrument")
+    if kind not in POSITION_TOTAL_KINDS and level.instrument_id:
+        raise _refuse("this is counted over all instruments", "target.instrument")
+
+
 def scale_of(level: Level, kind: int, reference: Reference) -> UnitScale:
     """Unit of a limit.
 
     A quantity is counted in an instrument's units, so such a limit needs a level that names one;
     raises REASON_INVALID_REQUEST otherwise, and for combinations that the gate doesn't have.
     """
+    if kind in TOTAL_KINDS:
+        _check_total_level(level, kind)
+    elif level.scope in (SCOPE_FIRM, SCOPE_GROUP) and level.instrument_id:
+        raise _refuse("only positions of a group or firm are limited so", "target.instrument")
     if kind not in QUANTITY_KINDS:
         if kind == control.LIMIT_KIND_OPEN_ORDERS and level.scope == SCOPE_ACCOUNT_INSTRUMENT:
             raise _refuse("open orders are counted by account: use scope account", "target.scope")
@@ -105,7 +139,7 @@ def scale_of(level: Level, kind: int, reference: Reference) -> UnitScale:
             raise _refuse(
                 "this is counted over all instruments: use a scope without one", "target.scope"
             )
-        return _MONEY if kind in MONEY_KINDS else _WHOLE
+        return MONEY if kind in MONEY_KINDS else _WHOLE
     if level.instrument_id == 0:
         raise _refuse(
             "a quantity is counted in an instrument's own units: use scope instrument or"

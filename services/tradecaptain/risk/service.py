@@ -12,23 +12,29 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.edge import current_call
+from tradecaptain.risk.channel import ControlRequest
 from tradecaptain.risk.controller import RiskController
+from tradecaptain.risk.dry_run import AccountSums, dry_run_request, refusal_detail
 from tradecaptain.risk.ledger import Ledger, PairState
 from tradecaptain.risk.levels import (
     LIMIT_KINDS,
+    MONEY,
+    POSITION_TOTAL_KINDS,
     REQUIRED_KINDS,
     SCOPE_ACCOUNT,
     SCOPE_ACCOUNT_INSTRUMENT,
     SCOPE_FIRM,
     SCOPE_GROUP,
     SCOPE_INSTRUMENT,
+    SCOPE_ORDER,
     SCOPE_STRATEGY,
     Level,
     format_value,
     parse_value,
     scale_of,
 )
-from tradecaptain.risk.store import KillRecord, LimitRecord
+from tradecaptain.risk.names import Names
+from tradecaptain.risk.store import KillRecord, LimitRecord, Stamp
 from tradecaptain.risk.values import average_price, money_scale, worst_case_units
 from tradecaptain.wire import control, reason
 
@@ -55,18 +61,19 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         self._reference = reference
         self._control_timeout_s = control_timeout_s
         self._catch_up = catch_up
+        self._names = Names(reference)
         self._firm_ids = {account.firm_id for account in reference.accounts}
 
     # Names
 
-    def _own_instrument(self, text: str) -> Instrument:
+    def own_instrument(self, text: str, field: str = "target.instrument") -> Instrument:
         """An instrument of our own venue: no other has a gate in front of it."""
         instrument = self._reference.named(text)
         if instrument not in self._reference.own_venue():
             raise TradeCaptainError(
                 reason.REASON_UNKNOWN_INSTRUMENT,
                 f"{instrument.key} isn't traded on this venue",
-                field="target.instrument",
+                field=field,
             )
         return instrument
 
@@ -81,6 +88,8 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
             raise _refuse("the scope needs an account", "target.account")
         if scope in (SCOPE_INSTRUMENT, SCOPE_ACCOUNT_INSTRUMENT) and not target.instrument:
             raise _refuse("the scope needs an instrument", "target.instrument")
+        if scope == SCOPE_ORDER:
+            raise _refuse("only kill switches know a single order", "target.scope")
         if scope == SCOPE_FIRM:
             if target.HasField("firm_id") and target.firm_id not in self._firm_ids:
                 raise _refuse(f"no account belongs to firm {target.firm_id}", "target.firm_id")
@@ -96,23 +105,24 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         account_id = self.account(target.account).account_id if target.account else 0
         if scope == SCOPE_ACCOUNT:
             return Level(scope, account_id)
-        instrument_id = self._own_instrument(target.instrument).instrument_id
+        instrument_id = self.own_instrument(target.instrument).instrument_id
         return Level(scope, account_id if scope == SCOPE_ACCOUNT_INSTRUMENT else 0, instrument_id)
+
+    def limit_level(self, target: risk_pb2.RiskTarget, kind: int) -> Level:
+        """The level of a limit; positions of a group or firm are limited in an instrument."""
+        level = self.level(target)
+        if kind in POSITION_TOTAL_KINDS and level.scope in (SCOPE_FIRM, SCOPE_GROUP):
+            if not target.instrument:
+                raise _refuse("a position is one in an instrument", "target.instrument")
+            instrument_id = self.own_instrument(target.instrument).instrument_id
+            return Level(level.scope, level.scope_id, instrument_id)
+        if target.instrument and level.instrument_id == 0:
+            raise _refuse("this isn't counted by instrument at such a level", "target.instrument")
+        return level
 
     def target(self, level: Level) -> risk_pb2.RiskTarget:
         """A level as requests and answers name it."""
-        target = risk_pb2.RiskTarget(scope=cast("common_pb2.Scope.ValueType", level.scope))
-        if level.scope == SCOPE_FIRM and level.scope_id:
-            target.firm_id = level.scope_id
-        elif level.scope == SCOPE_STRATEGY:
-            target.strategy_id = level.scope_id
-        elif level.scope == SCOPE_GROUP:
-            target.group_id = level.scope_id
-        elif level.scope in (SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT):
-            target.account = _account_name(self._reference, level.scope_id)
-        if level.instrument_id:
-            target.instrument = _instrument_name(self._reference, level.instrument_id)
-        return target
+        return self._names.target(level)
 
     def limit_message(self, record: LimitRecord) -> risk_pb2.Limit:
         """A limit as it is answered."""
@@ -147,7 +157,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         self, request: risk_pb2.SetLimitRequest, context: Any
     ) -> risk_pb2.SetLimitResponse:
         """Set one limit in the gate and record it."""
-        level = self.level(request.target)
+        level = self.limit_level(request.target, request.kind)
         value = parse_value(request.value, level, request.kind, self._reference)
         record = await self._controller.set_limit(
             level, int(request.kind), value, current_call().principal.name, self.timeout_s()
@@ -158,12 +168,12 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         self, request: risk_pb2.ClearLimitRequest, context: Any
     ) -> risk_pb2.ClearLimitResponse:
         """Clear one limit in the gate and record it."""
-        level = self.level(request.target)
+        level = self.limit_level(request.target, request.kind)
         scale_of(level, int(request.kind), self._reference)
-        was_set = await self._controller.clear_limit(
+        was_set, sequence = await self._controller.clear_limit(
             level, int(request.kind), current_call().principal.name, self.timeout_s()
         )
-        return risk_pb2.ClearLimitResponse(was_set=was_set)
+        return risk_pb2.ClearLimitResponse(was_set=was_set, sequence=sequence)
 
     async def GetLimits(  # noqa: N802
         self, request: risk_pb2.GetLimitsRequest, context: Any
@@ -172,18 +182,12 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         account = self.account(request.account)
         instrument_id = 0
         if request.instrument:
-            instrument_id = self._own_instrument(request.instrument).instrument_id
-        ids = account.firm_id, account.account_id, instrument_id
-        group = self._store.setting(
+            instrument_id = self.own_instrument(request.instrument).instrument_id
+        group_id = self._store.setting(
             control.CONTROL_ACTION_SET_GROUP, Level(SCOPE_ACCOUNT, account.account_id)
         )
-        groups = (SCOPE_GROUP, group)
-        governing = [
-            record
-            for record in self._store.limits()
-            if record.level.governs(*ids)
-            or (group and (record.level.scope, record.level.scope_id) == groups)
-        ]
+        ids = account.firm_id, account.account_id, instrument_id, group_id
+        governing = [record for record in self._store.limits() if record.level.governs(*ids)]
         own = {record.kind for record in governing if record.level.is_own_of(account.account_id)}
         tightest = [
             min(of_kind, key=lambda record: record.value)
@@ -206,7 +210,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
             account_id = self.account(request.account).account_id
             records = [r for r in records if r.level.is_own_of(account_id)]
         if request.instrument:
-            instrument_id = self._own_instrument(request.instrument).instrument_id
+            instrument_id = self.own_instrument(request.instrument).instrument_id
             records = [r for r in records if r.level.instrument_id == instrument_id]
         after = _read_page_token(request.page_token)
         if after is not None:
@@ -223,7 +227,9 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
     async def Kill(  # noqa: N802
         self, request: risk_pb2.KillRequest, context: Any
     ) -> risk_pb2.KillResponse:
-        """Turn a kill switch on."""
+        """Turn a kill switch on; of a single order only what works is ended."""
+        if int(request.target.scope) == SCOPE_ORDER:
+            return await self._kill_order(request)
         record, cancelled_count = await self._controller.kill(
             self.level(request.target),
             request.cancel_working_orders,
@@ -235,17 +241,36 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
             kill_switch=self._kill_message(record), cancelled_count=cancelled_count
         )
 
+    async def _kill_order(self, request: risk_pb2.KillRequest) -> risk_pb2.KillResponse:
+        order_id = request.target.order_id
+        if not 0 < order_id < 1 << 63:
+            raise _refuse("the scope needs a venue order id", "target.order_id")
+        author = current_call().principal.name
+        change = ControlRequest(control.CONTROL_ACTION_KILL, Level(SCOPE_ORDER), value=order_id)
+        stamp = Stamp(author, 0, comment=f"order {order_id}: {request.comment}")
+        outcome = await self._controller.apply("kill", change, (), stamp, self.timeout_s())
+        return risk_pb2.KillResponse(
+            kill_switch=risk_pb2.KillSwitch(
+                target=request.target,
+                comment=request.comment,
+                author=author,
+                update_time_ns=outcome.time_ns,
+                sequence=outcome.sequence,
+            ),
+            cancelled_count=outcome.affected_count,
+        )
+
     async def Unkill(  # noqa: N802
         self, request: risk_pb2.UnkillRequest, context: Any
     ) -> risk_pb2.UnkillResponse:
         """Turn a kill switch off."""
-        was_on = await self._controller.unkill(
+        was_on, sequence = await self._controller.unkill(
             self.level(request.target),
             current_call().principal.name,
             request.comment,
             self.timeout_s(),
         )
-        return risk_pb2.UnkillResponse(was_on=was_on)
+        return risk_pb2.UnkillResponse(was_on=was_on, sequence=sequence)
 
     async def ListKillSwitches(  # noqa: N802
         self, request: risk_pb2.ListKillSwitchesRequest, context: Any
@@ -253,6 +278,53 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         """All kill switches that are on."""
         return risk_pb2.ListKillSwitchesResponse(
             kill_switches=[self._kill_message(record) for record in self._store.kill_switches()]
+        )
+
+    # Questions to the gate
+
+    async def CheckOrder(  # noqa: N802
+        self, request: risk_pb2.CheckOrderRequest, context: Any
+    ) -> risk_pb2.CheckOrderResponse:
+        """A dry run of an order."""
+        order = request.order
+        account = self.account(order.account)
+        instrument = self.own_instrument(order.instrument, "order.instrument")
+        question = dry_run_request(order, account, instrument)
+        outcome = await self._controller.ask(question, self.timeout_s())
+        response = risk_pb2.CheckOrderResponse(
+            passes=outcome.outcome == 0, sequence=outcome.sequence, time_ns=outcome.time_ns
+        )
+        if outcome.outcome != 0:
+            response.refusal.CopyFrom(refusal_detail(outcome, order, instrument))
+        return response
+
+    async def GetValues(  # noqa: N802
+        self, request: risk_pb2.GetValuesRequest, context: Any
+    ) -> risk_pb2.GetValuesResponse:
+        """The sums that the gate holds limits against."""
+        level = self.level(request.target)
+        if level.scope not in (SCOPE_ACCOUNT, SCOPE_GROUP, SCOPE_FIRM):
+            raise _refuse("values are those of an account, group or firm", "target.scope")
+        if level.scope != SCOPE_ACCOUNT and not current_call().principal.all_accounts:
+            raise TradeCaptainError(
+                reason.REASON_PERMISSION_DENIED, "only operators see a group or firm"
+            )
+        question = ControlRequest(control.CONTROL_ACTION_REPORT_SUMS, level)
+        outcome = await self._controller.ask(question, self.timeout_s())
+        if outcome.outcome != 0:
+            raise TradeCaptainError(
+                outcome.outcome, "the gate has no values of it: no limit needs them yet"
+            )
+        sums = AccountSums.of(outcome)
+        return risk_pb2.GetValuesResponse(
+            cash=MONEY.format(sums.cash),
+            profit=MONEY.format(sums.profit),
+            profit_of_day=MONEY.format(sums.profit_of_day),
+            gross_exposure=MONEY.format(sums.gross_exposure),
+            net_exposure_if_bought=MONEY.format(sums.net_if_bought),
+            net_exposure_if_sold=MONEY.format(sums.net_if_sold),
+            margin=MONEY.format(sums.margin),
+            sequence=outcome.sequence,
         )
 
     # Positions
@@ -309,7 +381,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         pairs = self._pairs(account.account_id)
         open_order_count = sum(pair.open_order_count for pair in pairs)
         if request.instrument:
-            instrument_id = self._own_instrument(request.instrument).instrument_id
+            instrument_id = self.own_instrument(request.instrument).instrument_id
             pairs = [pair for pair in pairs if pair.instrument_id == instrument_id]
         return risk_pb2.GetExposureResponse(
             exposures=[
@@ -348,17 +420,6 @@ def _refuse(message: str, field: str) -> TradeCaptainError:
 def _kind(kind: int) -> risk_pb2.LimitKind.ValueType:
     """The contract's limit kinds have the numbers of the mesh's."""
     return cast("risk_pb2.LimitKind.ValueType", kind)
-
-
-def _account_name(reference: Reference, account_id: int) -> str:
-    """Name of an account, or its number if the reference no longer has it."""
-    names = {account.account_id: account.name for account in reference.accounts}
-    return names.get(account_id, str(account_id))
-
-
-def _instrument_name(reference: Reference, instrument_id: int) -> str:
-    names = {item.instrument_id: item.key for item in reference.instruments}
-    return names.get(instrument_id, str(instrument_id))
 
 
 type _PageKey = tuple[int, int, int, int]

@@ -7,17 +7,21 @@ its line in the audit trail.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tradecaptain.base.accounts import UNLIMITED_UNITS
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.risk.ledger import AccountState, PairState
 from tradecaptain.risk.levels import Level
+from tradecaptain.wire import control
 
 SCHEMA_VERSION = 2
+VALUE_KINDS = (control.LIMIT_KIND_GROSS_EXPOSURE, control.LIMIT_KIND_TOTAL_DAILY_LOSS)
+"""First and last kind of limits on exposure, credit and loss."""
 _SETTINGS = """
 CREATE TABLE settings (
     action INTEGER, scope INTEGER, scope_id INTEGER, instrument_id INTEGER, kind INTEGER,
@@ -231,6 +235,14 @@ class RiskStore:
         )
         return [LimitRecord(Level(*row[:3]), *row[3:]) for row in rows]
 
+    def has_limits_on_values(self) -> bool:
+        """Whether a limit holds that depends on what positions are worth."""
+        row = self._connection.execute(
+            "SELECT 1 FROM limits WHERE kind BETWEEN ? AND ? AND value < ? LIMIT 1",
+            (*VALUE_KINDS, UNLIMITED_UNITS),
+        ).fetchone()
+        return row is not None
+
     def seed_limits(
         self,
         account_id: int,
@@ -294,7 +306,7 @@ class RiskStore:
         )
         return [KillRecord(Level(*row[:3]), *row[3:]) for row in rows]
 
-    # Groups, restrictions, cash, overrides
+    # Groups, restrictions, cash, overrides, conversions, margins, scenarios
 
     def setting(self, action: int, level: Level, kind: int = 0) -> int:
         """Value of a setting; zero if there is none."""
@@ -305,18 +317,25 @@ class RiskStore:
         ).fetchone()
         return 0 if row is None else int(row[0])
 
-    def put_setting(self, name: str, setting: Setting, stamp: Stamp) -> None:
-        """Record a setting that the gate applied, under the name that the audit shows."""
+    def put_settings(self, name: str, settings: Sequence[Setting], stamp: Stamp) -> None:
+        """Record settings that the gate applied; the audit shows the first, under a name."""
         with self._transaction():
-            before = self.setting(setting.action, setting.level, setting.kind)
-            self._connection.execute(
-                "INSERT OR REPLACE INTO settings VALUES (?,?,?,?,?,?,?,?,?,?)",
-                (
-                    *(setting.action, *_key(setting.level), setting.kind, setting.value),
-                    *(setting.expire_time_ns, stamp.author, stamp.time_ns, stamp.sequence),
-                ),
-            )
-            self._audit(stamp, name, setting.level, setting.kind, before, setting.value)
+            first = settings[0]
+            before = self.setting(first.action, first.level, first.kind)
+            for setting in settings:
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO settings VALUES (?,?,?,?,?,?,?,?,?,?)",
+                    (
+                        *(setting.action, *_key(setting.level), setting.kind, setting.value),
+                        *(setting.expire_time_ns, stamp.author, stamp.time_ns, stamp.sequence),
+                    ),
+                )
+            self._audit(stamp, name, first.level, first.kind, before, first.value)
+
+    def forget_settings(self, action: int) -> None:
+        """Keep no setting of an action any more; the gate isn't told of it again."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM settings WHERE action = ?", (action,))
 
     def note(self, name: str, level: Level, stamp: Stamp) -> None:
         """Put on record what leaves nothing behind."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.reference import Reference
 from tradecaptain.risk.channel import ControlChannel, ControlOutcome, ControlRequest
 from tradecaptain.risk.controller import RiskController
 from tradecaptain.risk.ledger import Ledger
@@ -19,6 +20,13 @@ from tradecaptain.risk.levels import (
     SCOPE_ACCOUNT_INSTRUMENT,
     SCOPE_FIRM,
     Level,
+)
+from tradecaptain.risk.settings import (
+    closing_price_requests,
+    conversion_requests,
+    firm_requests,
+    kept_scenario_requests,
+    margin_requests,
 )
 from tradecaptain.risk.store import RiskStore
 from tradecaptain.wire import control, reason
@@ -30,7 +38,7 @@ _SETTINGS = (
     ("restrictions", control.CONTROL_ACTION_RESTRICT),
     ("cash", control.CONTROL_ACTION_SET_CASH),
 )
-"""What else a gate is told before it opens, in this order."""
+"""What a gate is told before it opens, in this order, where it isn't what a gate begins with."""
 
 
 def limit_requests(controller: RiskController) -> list[ControlRequest]:
@@ -82,11 +90,15 @@ class Synchroniser:
         controller: RiskController,
         channel: ControlChannel,
         ledger: Ledger,
+        reference: Reference,
         *,
+        accounts_currency: str,
         timeout_s: float,
         retry_s: float,
     ) -> None:
         self._controller = controller
+        self._reference = reference
+        self._accounts_currency = accounts_currency
         self._channel = channel
         self._ledger = ledger
         self._timeout_s = timeout_s
@@ -131,6 +143,8 @@ class Synchroniser:
             if store.progress().positions_sent_epoch != epoch:
                 await self._send("positions", position_requests(self._ledger), epoch)
                 store.set_positions_sent(epoch)
+            for what, requests in self._terms():
+                await self._send(what, requests, epoch)
             now_ns = self._controller.now_ns()
             for what, action in _SETTINGS:
                 await self._send(what, setting_requests(store, action, now_ns), epoch)
@@ -140,6 +154,18 @@ class Synchroniser:
             if not self._wake.is_set():
                 self.synchronised_epoch = epoch
             _LOG.info("gate has limits, kill switches and positions", epoch=epoch)
+
+    def _terms(self) -> list[tuple[str, list[ControlRequest]]]:
+        """What instruments and accounts are to the gate, before any limit."""
+        store, reference = self._controller.store, self._reference
+        conversions = conversion_requests(store, reference, self._accounts_currency)
+        return [
+            ("firms", firm_requests(reference)),
+            ("conversions", conversions),
+            ("margins", margin_requests(store)),
+            ("scenarios", kept_scenario_requests(store)),
+            ("closing prices", closing_price_requests(store)),
+        ]
 
     async def _send(self, what: str, requests: Sequence[ControlRequest], epoch: int) -> None:
         outcomes = await self._channel.request_all(requests, self._timeout_s)
