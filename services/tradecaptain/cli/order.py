@@ -111,6 +111,16 @@ _GROUP_ROLES = {
 }
 
 
+def side_of(side: Side) -> common_pb2.Side.ValueType:
+    """The contract's value of a side."""
+    return _SIDES[side]
+
+
+def order_type_of(order_type: Type) -> records_pb2.OrderType.ValueType:
+    """The contract's value of an order type."""
+    return _TYPES[order_type]
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb and the verbs below it."""
     group = typer.Typer(help="Send, cancel, replace and list orders by hand.", no_args_is_help=True)

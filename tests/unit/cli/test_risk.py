@@ -4,7 +4,7 @@ import pytest
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.cli.failure import CommandError
-from tradecaptain.cli.risk import kind_of, target_of, target_text
+from tradecaptain.cli.risk_targets import kind_of, target_of, target_text
 
 LEVELS = {
     "venue": common_pb2.SCOPE_FIRM,

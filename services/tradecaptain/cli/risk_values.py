@@ -1,0 +1,311 @@
+"""``tradecaptain risk …``: values, margins, days, files of limits, and what can be watched."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+from tradecaptain.api.common.v1 import common_pb2
+from tradecaptain.api.risk.v1 import administration_pb2, monitor_pb2, risk_pb2
+from tradecaptain.cli.connection import connect
+from tradecaptain.cli.failure import CommandError
+from tradecaptain.cli.order import Side, Type, order_type_of, side_of
+from tradecaptain.cli.output import emit_json, say, show
+from tradecaptain.cli.risk_calls import all_limits, answer_with, call, plain, stream
+from tradecaptain.cli.risk_limits_file import FileProblem, limits_toml, read_limits
+from tradecaptain.cli.risk_targets import instrument_text, kind_name, target_of, target_text
+
+_PRINCIPAL = typer.Option("operator", "--as", help="Principal whose token is used.")
+_JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
+_COMMENT = typer.Option("", "--comment", help="Why, for the record.")
+_INSTRUMENT = typer.Argument(help="AMZN, or AMZN@TCAP.")
+
+
+def register(group: typer.Typer) -> None:
+    """Add the verbs to ``tradecaptain risk``."""
+    group.command("check")(check)
+    group.command("values")(values)
+    group.command("export")(export_limits)
+    group.command("import")(import_limits)
+    group.command("cash")(cash)
+    group.command("group")(set_group)
+    group.command("conversion")(conversion)
+    group.command("margin")(margin)
+    group.command("scenarios")(scenarios)
+    group.command("reference-price")(reference_price)
+    group.command("start-day")(start_day)
+    group.command("revalue")(revalue)
+    group.command("alerts")(alerts)
+    group.command("drop-copy")(drop_copy)
+
+
+def check(
+    account: str = typer.Argument(help="Name or number of the account."),
+    instrument: str = _INSTRUMENT,
+    side: Side = typer.Argument(help="buy or sell."),
+    quantity: str = typer.Argument(help="Exact decimal quantity."),
+    price: str = typer.Option("", "--price", help="Exact decimal limit price; else market."),
+    located: bool = typer.Option(False, "--located", help="Shares of a short sale are located."),
+    reduce_only: bool = typer.Option(False, "--reduce-only", help="It may only close a position."),
+    principal: str = _PRINCIPAL,
+    json: bool = _JSON,
+) -> None:
+    """Ask whether an order would pass the risk gate now; nothing is sent."""
+    request = risk_pb2.CheckOrderRequest()
+    order = request.order
+    order.account, order.instrument = account, instrument_text(instrument)
+    order.client_order_id, order.side, order.quantity = "check", side_of(side), quantity
+    order.type = order_type_of(Type.LIMIT if price else Type.MARKET)
+    order.located, order.reduce_only = located, reduce_only
+    if price:
+        order.price = price
+    with connect(principal) as connection:
+        answer = call(connection, "CheckOrder", request)
+    refusal = answer.refusal
+    text = "it would pass"
+    if not answer.passes:
+        text = (
+            f"{refusal.message}: limit {refusal.limit or '-'}, observed {refusal.observed or '-'}"
+        )
+        text += f" ({refusal.clause})" if refusal.clause else ""
+    answer_with(answer, text, json=json)
+    if not answer.passes:
+        raise typer.Exit(1)
+
+
+def values(
+    target: str = typer.Argument(help="account:alpha, group:30 or firm:10."),
+    principal: str = _PRINCIPAL,
+    json: bool = _JSON,
+) -> None:
+    """Show what limits on exposure, credit and loss are held against."""
+    with connect(principal) as connection:
+        request = risk_pb2.GetValuesRequest(target=target_of(target))
+        answer = call(connection, "GetValues", request)
+    lines = [
+        f"{name.replace('_', ' '):24} {getattr(answer, name):>24}"
+        for name in (
+            *("cash", "profit", "profit_of_day", "gross_exposure"),
+            *("net_exposure_if_bought", "net_exposure_if_sold", "margin"),
+        )
+    ]
+    answer_with(answer, "\n".join(lines), json=json)
+
+
+def export_limits(
+    path: Path = typer.Argument(None, help="File to write; standard output without."),
+    principal: str = _PRINCIPAL,
+) -> None:
+    """Write all limits as TOML."""
+    with connect(principal) as connection:
+        limits = all_limits(connection, "")
+    text = limits_toml(limits)
+    if path is None:
+        sys.stdout.write(text)
+    else:
+        path.write_text(text, encoding="utf-8")
+        say(f"{len(limits)} limits in {path}")
+
+
+def import_limits(
+    path: Path = typer.Argument(help="TOML file, as export writes it."),
+    validate_only: bool = typer.Option(False, "--check", help="Only look at it."),
+    principal: str = _PRINCIPAL,
+    json: bool = _JSON,
+) -> None:
+    """Set the limits of a TOML file: all of them, or none if anything is wrong."""
+    limits, problems = read_limits(path)
+    request = administration_pb2.ImportLimitsRequest(
+        limits=[item.request for item in limits], validate_only=validate_only or bool(problems)
+    )
+    answer = administration_pb2.ImportLimitsResponse()
+    if limits:
+        with connect(principal) as connection:
+            answer = call(connection, "ImportLimits", request)
+    for found in answer.problems:
+        item = limits[found.index]
+        message = f"{found.message} ({found.field})" if found.field else found.message
+        problems.append(FileProblem(f"{item.table}.{item.key}", item.line, message))
+    if problems:
+        lines = [problem.text(path) for problem in sorted(problems, key=lambda item: item.line)]
+        raise CommandError("\n".join(lines), next_step="nothing was set")
+    if not limits:
+        raise CommandError(f"{path} has no limits")
+    same = f"{answer.equal_count} had their value already"
+    done = "would be set" if validate_only else "set"
+    count = len(limits) - answer.equal_count
+    answer_with(answer, f"{count} limits {done}; {same}", json=json)
+
+
+def cash(
+    account: str = typer.Argument(help="Name or number of the account."),
+    amount: str = typer.Argument(help="Exact decimal, accounts' currency; negative is a debt."),
+    principal: str = _PRINCIPAL,
+    json: bool = _JSON,
+) -> None:
+    """Tell the gate an account's cash."""
+    request = administration_pb2.SetCashRequest(account=account, cash=amount)
+    with connect(principal) as connection:
+        answer = call(connection, "SetCash", request)
+    answer_with(answer, f"{account} has {amount}", json=json)
+
+
+def set_group(
+    account: str = typer.Argument(help="Name or number of the account."),
+    group_id: int = typer.Argument(help="Number of the group; 0 takes it out."),
+    principal: str = _PRINCIPAL,
+    json: bool = _JSON,
+) -> None:
+    """Put an account into a group, a desk, whose limits then hold for it."""
+    request = administration_pb2.SetAccountGroupRequest(account=account, group_id=group_id)
+    with connect(principal) as connection:
+        answer = call(connection, "SetAccountGroup", request)
+    answer_with(answer, f"{account} is in group {group_id}", json=json)
+
+
+def conversion(
+    currency: str = typer.Argument(help="EUR …"),
+    rate: str = typer.Argument(help="Accounts' currency for one unit of it, exact decimal."),
+    principal: str = _PRINCIPAL,
+    json: bool = _JSON,
+) -> None:
+    """Tell the gate what a currency is worth."""
+    request = administration_pb2.SetConversionRequest(currency=currency, rate=rate)
+    with connect(principal) as connection:
+        answer = call(connection, "SetConversion", request)
+    answer_with(answer, f"{answer.instrument_count} instruments at {rate}", json=json)
+
+
+def margin(
+    instrument: str = _INSTRUMENT,
+    basis_points: int = typer.Argument(help="Share of the value; 10000 pays in full."),
+    principal: str = _PRINCIPAL,
+    json: bool = _JSON,
+) -> None:
+    """Set the initial margin of an instrument."""
+    request = administration_pb2.SetMarginRequest(
+        instrument=instrument_text(instrument), margin_basis_points=basis_points
+    )
+    with connect(principal) as connection:
+        answer = call(connection, "SetMargin", request)
+    answer_with(answer, f"margin of {instrument} is {basis_points} bps", json=json)
+
+
+def scenarios(
+    instrument: str = _INSTRUMENT,
+    risk_group_id: int = typer.Argument(help="Number of the risk group; 0 takes it out."),
+    changes: str = typer.Option("", "--changes", help="Sixteen decimals, separated by commas."),
+    delta: str = typer.Option("", "--delta", help="Instead of them: the delta."),
+    price_range: str = typer.Option("", "--range", help="With a delta: the underlying's move."),
+    principal: str = _PRINCIPAL,
+    json: bool = _JSON,
+) -> None:
+    """Give an instrument the scenarios from which its margin is made."""
+    request = administration_pb2.SetScenariosRequest(
+        instrument=instrument_text(instrument), risk_group_id=risk_group_id
+    )
+    if changes:
+        request.changes.extend(item.strip() for item in changes.split(","))
+    if delta:
+        request.delta, request.price_range = delta, price_range
+    with connect(principal) as connection:
+        answer = call(connection, "SetScenarios", request)
+    text = f"{instrument} is in risk group {risk_group_id}"
+    answer_with(answer, text if risk_group_id else f"{instrument} is in none", json=json)
+
+
+def reference_price(
+    instrument: str = _INSTRUMENT,
+    price: str = typer.Argument(help="Exact decimal."),
+    is_close: bool = typer.Option(False, "--close", help="A closing price; else an outside one."),
+    principal: str = _PRINCIPAL,
+    json: bool = _JSON,
+) -> None:
+    """Tell the gate a price from elsewhere."""
+    outside = common_pb2.REFERENCE_PRICE_SOURCE_OUTSIDE_MARKET
+    request = administration_pb2.SetReferencePriceRequest(
+        instrument=instrument_text(instrument),
+        price=price,
+        source=common_pb2.REFERENCE_PRICE_SOURCE_CLOSE if is_close else outside,
+    )
+    with connect(principal) as connection:
+        answer = call(connection, "SetReferencePrice", request)
+    answer_with(answer, f"reference of {instrument} is {price}", json=json)
+
+
+def start_day(comment: str = _COMMENT, principal: str = _PRINCIPAL, json: bool = _JSON) -> None:
+    """Begin a trading day: profits of the day are zero, last prices are closing prices."""
+    with connect(principal) as connection:
+        request = administration_pb2.StartDayRequest(comment=comment)
+        answer = call(connection, "StartDay", request)
+    answer_with(answer, "the day has begun", json=json)
+
+
+def revalue(principal: str = _PRINCIPAL, json: bool = _JSON) -> None:
+    """Bring all positions to present prices now."""
+    with connect(principal) as connection:
+        answer = call(connection, "Revalue", administration_pb2.RevalueRequest())
+    answer_with(answer, "positions stand at present prices", json=json)
+
+
+def _follow(name: str, request: Any, principal: str, show_message: Any, count: int) -> None:
+    """Show the messages of a stream until enough, or until interrupted."""
+    shown = 0
+    with connect(principal) as connection:
+        messages = stream(connection, name, request)
+        try:
+            for message in messages:
+                shown += show_message(message)
+                if count and shown >= count:
+                    break
+        except KeyboardInterrupt:
+            say("stopped")
+        finally:
+            messages.cancel()
+
+
+def alerts(
+    account: str = typer.Option("", "--account", help="Only of this account."),
+    count: int = typer.Option(0, "--count", help="End after so many; never if 0."),
+    principal: str = _PRINCIPAL,
+    json: bool = typer.Option(False, "--json", help="One JSON object an alert."),
+) -> None:
+    """Show alerts as they come: refusals, limits nearly or fully used, kill switches."""
+
+    def show_alerts(message: Any) -> int:
+        for alert in message.alerts:
+            if json:
+                emit_json(plain(alert))
+                continue
+            kind = monitor_pb2.AlertKind.Name(alert.kind).removeprefix("ALERT_KIND_").lower()
+            limit = f"{kind_name(alert.limit_kind)} " if alert.limit_kind else ""
+            where = target_text(alert.target) if alert.target.scope else ""
+            show(
+                f"{kind:12} {alert.account:10} {alert.instrument:12} {limit}{where}"
+                f" {alert.observed or '-'} of {alert.limit or '-'}: {alert.message}"
+            )
+        return len(message.alerts)
+
+    request = monitor_pb2.StreamAlertsRequest(account=account)
+    _follow("StreamAlerts", request, principal, show_alerts, count)
+
+
+def drop_copy(
+    account: str = typer.Option("", "--account", help="Only of this account."),
+    firm_id: int = typer.Option(0, "--firm", help="Only of this firm."),
+    count: int = typer.Option(0, "--count", help="End after so many; never if 0."),
+    principal: str = _PRINCIPAL,
+) -> None:
+    """Show every order and execution as it happens, one JSON object each."""
+
+    def show_reports(message: Any) -> int:
+        if message.lost_count:
+            say(f"{message.lost_count} events can't be had any more")
+        for report in message.reports:
+            emit_json(plain(report))
+        return len(message.reports)
+
+    request = monitor_pb2.StreamDropCopyRequest(account=account, firm_id=firm_id)
+    _follow("StreamDropCopy", request, principal, show_reports, count)
