@@ -28,8 +28,12 @@ from tradecaptain.wire import common, control, order_command
 
 from perf.support.machine import core_pair, pinned_to
 from perf.support.result import Result
+from perf.topology.risk_gate_path import measure_kill, measure_path
 
-PLACEMENT = "one thread on the first core"
+PLACEMENT = (
+    "checks: one thread on the first core; path and kill: client on core 0, orderbook agent on"
+    " core 1, media drivers in processes of their own"
+)
 
 ACCOUNTS = 10_000
 INSTRUMENTS = 1_000
@@ -328,4 +332,6 @@ def run(smoke: bool) -> list[Result]:
             higher_is_better=True,
         ),
         Result("risk_gate.bytes_per_pair", bytes_per_pair(), "B", 64),
+        *measure_path(smoke=smoke),
+        *measure_kill(smoke=smoke),
     ]

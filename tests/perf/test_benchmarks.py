@@ -42,6 +42,14 @@ METRICS = {
         "journal.serve_again_seconds",
         "order_path.journal_ratio",
     },
+    "risk_gate": {
+        "risk_gate.p50_ns",
+        "risk_gate.p99_ns",
+        "risk_gate.checks_per_second",
+        "risk_gate.bytes_per_pair",
+        "risk_gate.path_ratio",
+        "risk_gate.kill_ms",
+    },
     "start": {"start.warm_seconds", "start.cold_seconds", "start.idle_pss_mb"},
 }
 KEYS = [
