@@ -80,10 +80,12 @@ async def test_limit_set_at_run_time_refuses_the_next_order(world: RiskWorld) ->
 async def test_cleared_limit_closes_the_gate(world: RiskWorld) -> None:
     kind = control.LIMIT_KIND_OPEN_ORDERS
     level = Level(SCOPE_ACCOUNT, ALPHA)
-    assert await world.agent.controller.clear_limit(level, kind, "operator", 2.0)
+    was_set, _ = await world.agent.controller.clear_limit(level, kind, "operator", 2.0)
+    assert was_set
     event = await send(world)
     assert event["reason"] == reason.REASON_LIMIT_UNSET
-    assert not await world.agent.controller.clear_limit(level, kind, "operator", 2.0)
+    was_set, _ = await world.agent.controller.clear_limit(level, kind, "operator", 2.0)
+    assert not was_set
 
 
 async def test_kill_cancels_what_is_working_and_unkill_lets_orders_pass(world: RiskWorld) -> None:
@@ -97,9 +99,11 @@ async def test_kill_cancels_what_is_working_and_unkill_lets_orders_pass(world: R
     assert (await send(world))["reason"] == reason.REASON_KILL_SWITCH
     again, _ = await world.agent.controller.kill(firm, False, "somebody", "again", 2.0)
     assert again.author == "operator"
-    assert await world.agent.controller.unkill(firm, "operator", "", 2.0)
+    was_on, _ = await world.agent.controller.unkill(firm, "operator", "", 2.0)
+    assert was_on
     assert (await send(world)).get("reason", 0) == 0
-    assert not await world.agent.controller.unkill(firm, "operator", "", 2.0)
+    was_on, _ = await world.agent.controller.unkill(firm, "operator", "", 2.0)
+    assert not was_on
 
 
 async def test_trades_move_positions_of_both_sides(world: RiskWorld) -> None:
@@ -165,7 +169,8 @@ async def test_kill_without_a_venue_holds_from_its_first_moment(world: RiskWorld
     await world.synchronised()
     set_reference(world)
     assert (await send(world))["reason"] == reason.REASON_KILL_SWITCH
-    assert await world.agent.controller.unkill(Level(SCOPE_FIRM), "operator", "", 2.0)
+    was_on, _ = await world.agent.controller.unkill(Level(SCOPE_FIRM), "operator", "", 2.0)
+    assert was_on
     assert (await send(world)).get("reason", 0) == 0
 
 
