@@ -87,6 +87,7 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         self._book = book
         self._clock = clock
         self._inline_options = config.inline_options
+        self._has_kernels = False
         self._stale_after_ns = config.stale_after_ms * _MILLISECOND_NS
         self.pool = WorkerPool(config.batch_workers, config.batch_queue)
         """Where large batches run."""
@@ -121,9 +122,7 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         self, request: pricing_pb2.PriceOptionRequest, context: Any
     ) -> pricing_pb2.PriceOptionResponse:
         """Value and greeks of one option."""
-        if is_quick([request.option]):
-            return at_once(_price_one(request))
-        return await self.pool.run(_price_one, request)
+        return await self._answer(_price_one, request, is_light=is_quick([request.option]))
 
     @override
     async def PriceOptions(
@@ -131,12 +130,20 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
     ) -> pricing_pb2.PriceOptionsResponse:
         """Values and greeks of many options, in the form of the request."""
         if request.HasField("columns"):
-            if len(request.columns.right) <= self._inline_options:
-                return _price_columns(request)
-            return await self.pool.run(_price_columns, request)
-        if len(request.options) <= self._inline_options and is_quick(request.options):
-            return at_once(_price_rows(request))
-        return await self.pool.run(_price_rows, request)
+            is_light = len(request.columns.right) <= self._inline_options
+            return await self._answer(_price_columns, request, is_light=is_light)
+        is_light = len(request.options) <= self._inline_options and is_quick(request.options)
+        return await self._answer(_price_rows, request, is_light=is_light)
+
+    async def _answer(
+        self, answer: Callable[[Any], Steps[Any]], request: Any, *, is_light: bool
+    ) -> Any:
+        """Answer here what is light, once its kernels are loaded; else beside the loop."""
+        if is_light and self._has_kernels:
+            return at_once(answer(request))
+        found: Any = await self.pool.run(answer, request)
+        self._has_kernels = self._has_kernels or is_light
+        return found
 
     @override
     async def StreamOptionChain(
@@ -208,7 +215,7 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
                 return self.chains[underlying_id]
         raise TradeCaptainError(
             reasons.REASON_UNKNOWN_INSTRUMENT,
-            f"there are no options on {instrument.key}",
+            f"there are no European options on {instrument.key}",
             field="underlying",
             observed=name,
         )
@@ -259,6 +266,7 @@ def _price_rows(
 
 def _price_columns(
     request: pricing_pb2.PriceOptionsRequest,
-) -> pricing_pb2.PriceOptionsResponse:
+) -> Steps[pricing_pb2.PriceOptionsResponse]:
     outputs = price_columns(request.columns)
+    yield
     return pricing_pb2.PriceOptionsResponse(columns=value_columns(outputs))

@@ -199,7 +199,7 @@ def test_light_calls_are_answered_while_a_heavy_one_goes_on(
     heavy = options.RevaluePortfolio.future(
         heavy_request(), metadata=metadata, timeout=TIMEOUT_SECONDS
     )
-    for _ in range(20):
+    for _ in range(10):
         request = pricing_pb2.PriceOptionRequest(option=PUT)
         pricing.PriceOption(request, metadata=metadata, timeout=TIMEOUT_SECONDS)
         # One that takes the threads of the heavy one too.
