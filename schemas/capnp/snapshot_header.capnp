@@ -26,7 +26,7 @@ struct SnapshotHeader {
   stateHash @11 :Int64;
   # Hash of the logical state of the books.
   hash0 @12 :UInt64;
-  # BLAKE2b-256 of this message with these four words zero, and of everything behind it.
+  # SHA-256 of this message with these four words zero, and of everything behind it.
   hash1 @13 :UInt64;
   hash2 @14 :UInt64;
   hash3 @15 :UInt64;

@@ -58,6 +58,7 @@ from tradecaptain.wire import journal_block, reason
 _LOG = structlog.get_logger("journal")
 SMALLEST_SEGMENT_BYTES: Final = 1 << 16
 _RETRY_SECONDS: Final = 0.1
+_LOWEST_PRIORITY: Final = 19
 _IDLE_SECONDS: Final = 0.005
 _HASHED_ASIDE_BYTES: Final = 1 << 17
 """From so many bytes on, handing a hash to another thread costs less than it saves."""
@@ -279,6 +280,8 @@ class DurabilityAgent:
             self._helper.start()
 
     def _prepare_and_tidy(self) -> None:
+        # In time that nobody else wants: packing a segment takes a second of a core.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
         if self._wants_file.is_set():
             self._wants_file.clear()
             self.prepare()

@@ -33,7 +33,6 @@ INSTRUMENTS_PART: Final = "instruments"
 SESSIONS_PART: Final = "sessions"
 GATE_PREFIX: Final = "gate."
 _CONTENTS: Final = np.dtype([("name", "S32"), ("bytes", "<i8")])
-_HASH_BYTES: Final = 32
 _SEGMENT_TABLE_BYTES: Final = 8
 _HASH_WORDS: Final = ("hash0", "hash1", "hash2", "hash3")
 
@@ -123,7 +122,7 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
 
 
 def _hash_of(head: bytes, body: bytes) -> list[int]:
-    digest = hashlib.blake2b(head, digest_size=_HASH_BYTES)
+    digest = hashlib.sha256(head)
     digest.update(body)
     return np.frombuffer(digest.digest(), np.int64).tolist()
 
