@@ -173,13 +173,13 @@ class Bench:
         self.floor.empty_floor(ctypes.c_uint64(count), ctypes.c_void_p(address_of(samples)))
         return float(np.median(samples)) / self.cycles_a_ns
 
-    def agent(self) -> DurabilityAgent:
+    def agent(self, segment_bytes: int = 1 << 28) -> DurabilityAgent:
         """A durability agent that goes on where the ring stands."""
         self.forget()
         row: Any = self.state[0]
         place = Place(int(row["position"]), int(row["sequence"]), int(row["checksum"]))
         folder = self.disk / f"segments-{place.position}"
-        settings = JournalSettings(segment_bytes=320 << 20, compress=False)
+        settings = JournalSettings(segment_bytes=segment_bytes, compress=False)
         return DurabilityAgent(self.ring, folder, settings, place, epoch=1, is_group=True)
 
 
@@ -328,7 +328,8 @@ def measure_appends(bench: Bench, count: int, rounds: int) -> list[Result]:
 
 def measure_groups(bench: Bench, orders: int) -> list[Result]:
     """Orders a second and time to acknowledge when each waits for its group's sync."""
-    agent = bench.agent()
+    # One segment for all of it, frames included, prepared as the agent's thread would.
+    agent = bench.agent(max(1 << 20, 5 * orders * ORDER_BYTES // 4))
     agent.prepare()
     samples = bench.samples[: 2 * orders]
     durable = bench.ring.address + OFFSET_DURABLE_POSITION
