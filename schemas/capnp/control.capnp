@@ -129,7 +129,7 @@ enum LimitKind {
 }
 
 struct Control {
-  const currentVersion :UInt16 = 4;
+  const currentVersion :UInt16 = 5;
   # Grows with every field that is added.
 
   kind @0 :UInt16;
@@ -207,4 +207,10 @@ struct Control {
   scenario5 @47 :Int64;
   scenario6 @48 :Int64;
   scenario7 @49 :Int64;
+
+  notionalNumerator @50 :Int64;
+  # createInstrument: notional units of one price unit times one quantity unit, as a ratio.
+  notionalDenominator @51 :Int64;
+  durability @52 :UInt16;
+  # createInstrument: ExecutionEvent's Durability that the instrument's events are given.
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from tradecaptain.base.memory import address_of
 from tradecaptain.kernels.matching import (
     MORE,
     Engine,
@@ -15,6 +16,8 @@ from tradecaptain.kernels.matching import (
     engine_depth,
     engine_state_hash,
 )
+from tradecaptain.kernels.matching.restore import engine_restore_snapshot
+from tradecaptain.kernels.matching.snapshot import engine_snapshot_bytes, engine_write_snapshot
 from tradecaptain.kernels.matching.standalone import (
     engine_claim,
     engine_control,
@@ -124,3 +127,20 @@ class EngineDriver:
 
     def state_hash(self) -> int:
         return int(engine_state_hash(self.engine.address))
+
+    def snapshot(self) -> np.ndarray[Any, Any]:
+        """What the engine says it knows, in words of 64 bits."""
+        size = int(engine_snapshot_bytes(self.engine.address))
+        assert size > 0
+        target = np.zeros(size // 8, np.int64)
+        assert engine_write_snapshot(self.engine.address, address_of(target)) == size
+        return target
+
+    def restore(self, snapshot: np.ndarray[Any, Any]) -> int:
+        """Make a new engine the one that a snapshot was taken of: 0 or minus a reason."""
+        scratch = np.zeros(128, np.int64)
+        return int(
+            engine_restore_snapshot(
+                self.engine.address, address_of(snapshot), snapshot.nbytes, address_of(scratch)
+            )
+        )

@@ -29,6 +29,15 @@ class InstrumentType(StrEnum):
     FX = "fx"
 
 
+class Allocation(StrEnum):
+    """How an incoming order is shared out over resting ones at our own venue."""
+
+    PRICE_TIME = "price-time"
+    PRO_RATA = "pro-rata"
+    PRO_RATA_TOP = "pro-rata-top"
+    BATCH_AUCTION = "batch-auction"
+
+
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """When a session is open: local times, ISO weekdays (Monday is 1) and holidays."""
@@ -122,6 +131,9 @@ class Instrument:
     volatility: float = 0.0
     rate: float = 0.0
     dividend_yield: float = 0.0
+    allocation: Allocation = Allocation.PRICE_TIME
+    minimum_share_units: int = 0
+    batch_interval_ms: int = 0
 
     @property
     def key(self) -> str:
@@ -150,6 +162,11 @@ class Instrument:
     def tick_table_at(self, now_ns: int) -> TickTable:
         """The order increments in force at an instant; before the first table, the first."""
         return self.tick_tables[max(0, bisect_right(self._effective_ns, now_ns) - 1)]
+
+    @property
+    def slide_units(self) -> int:
+        """The step by which a price may be moved anywhere in the newest tick table."""
+        return max(band.increment_units for band in self.tick_tables[-1].bands)
 
     def increment_at(self, price_units: int, now_ns: int) -> int:
         """The step of orders at a price and an instant, in price units."""

@@ -6,8 +6,9 @@ mesh reads it from there. The file's format is that of ``base/data/reference.tom
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -16,6 +17,7 @@ from tradecaptain.base.accounts import UNLIMITED_UNITS, Account, AccountLimits, 
 from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
 from tradecaptain.base.instruments import (
     OWN_VENUE_MIC,
+    Allocation,
     Calendar,
     Instrument,
     InstrumentType,
@@ -29,11 +31,13 @@ __all__ = [
     "UNLIMITED_UNITS",
     "Account",
     "AccountLimits",
+    "Allocation",
     "Calendar",
     "Instrument",
     "InstrumentType",
     "LimitUnits",
     "Reference",
+    "ReferenceFile",
     "TickBand",
     "TickTable",
     "default_reference",
@@ -42,15 +46,23 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reference:
-    """All instruments and accounts, each in ascending order of its id."""
+    """All instruments and accounts, each in ascending order of its id.
+
+    Instruments are added while a mesh runs (:meth:`admit`); nothing that is there changes. Before
+    an instrument is said to be unknown, ``look_again`` may admit what was added meanwhile.
+    """
 
     instruments: tuple[Instrument, ...]
     accounts: tuple[Account, ...]
+    look_again: Callable[[], object] = field(default=lambda: None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse ids, keys and names that occur twice, and references to nothing."""
+        self._check()
+
+    def _check(self) -> None:
         _refuse_duplicates("instrument id", [item.instrument_id for item in self.instruments])
         _refuse_duplicates("instrument", [item.key for item in self.instruments])
         _refuse_duplicates("account id", [item.account_id for item in self.accounts])
@@ -80,6 +92,8 @@ class Reference:
 
     def instrument(self, instrument_id: int) -> Instrument:
         """The instrument of an id; ``REASON_UNKNOWN_INSTRUMENT`` if there is none."""
+        if instrument_id not in self._instrument_by_id:
+            self.look_again()
         try:
             return self._instrument_by_id[instrument_id]
         except KeyError:
@@ -92,6 +106,8 @@ class Reference:
     def by_symbol(self, symbol: str) -> Instrument:
         """The instrument called ``AMZN@XNAS``; ``AMZN`` alone means our own venue's."""
         key = symbol if "@" in symbol else f"{symbol}@{OWN_VENUE_MIC}"
+        if key not in self._instrument_by_key:
+            self.look_again()
         try:
             return self._instrument_by_key[key]
         except KeyError:
@@ -146,6 +162,30 @@ class Reference:
         """The option chain of an underlying instrument."""
         return tuple(item for item in self.instruments if item.underlying_id == underlying_id)
 
+    def admit(self, added: Iterable[Instrument]) -> None:
+        """Take instruments in, for everyone who holds this reference data."""
+        before = self.instruments
+        together = (*before, *added)
+        self.instruments = tuple(sorted(together, key=lambda item: item.instrument_id))
+        self._forget_indexes()
+        try:
+            self._check()
+        except ConfigurationError:
+            self.instruments = before
+            self._forget_indexes()
+            raise
+
+    def withdraw(self, instrument_id: int) -> None:
+        """Take back an instrument that was admitted and never traded."""
+        self.instruments = tuple(
+            item for item in self.instruments if item.instrument_id != instrument_id
+        )
+        self._forget_indexes()
+
+    def _forget_indexes(self) -> None:
+        for name in ("_instrument_by_id", "_instrument_by_key"):
+            self.__dict__.pop(name, None)
+
     def with_instruments(self, added: Iterable[Instrument]) -> Reference:
         """Return this reference data with instruments added."""
         together = (*self.instruments, *added)
@@ -170,10 +210,60 @@ def load_reference(path: Path) -> Reference:
 
 
 def dump_reference(reference: Reference, path: Path) -> None:
-    """Write reference data as a TOML file that :func:`load_reference` reads back equal."""
+    """Write reference data as a TOML file that :func:`load_reference` reads back equal.
+
+    Whoever reads meanwhile gets the old file or the new one, whole; so does a start after a crash.
+    """
     from tradecaptain.base.reference_file import reference_text
 
-    path.write_text(reference_text(reference), encoding="utf-8")
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(reference_text(reference))
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class ReferenceFile:
+    """Reference data that follows its file: what is added to the one appears in the other.
+
+    ``on_added`` are told what came. While the file can't be read, or contradicts what is known, the
+    reference data stays as it was; the next look reads it again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._stamp = self._look()
+        self.reference = load_reference(path)
+        self.reference.look_again = self.refresh
+        self.on_added: list[Callable[[tuple[Instrument, ...]], None]] = []
+
+    def refresh(self) -> tuple[Instrument, ...]:
+        """Read the file again if it has changed; returns the instruments that are new."""
+        known = {item.instrument_id for item in self.reference.instruments}
+        try:
+            stamp = self._look()
+            if stamp == self._stamp:
+                return ()
+            read = load_reference(self.path).instruments
+            added = tuple(item for item in read if item.instrument_id not in known)
+            self.reference.admit(added)
+        except (OSError, ConfigurationError):
+            return ()
+        self._stamp = stamp
+        if added:
+            for callback in self.on_added:
+                callback(added)
+        return added
+
+    def _look(self) -> tuple[int, int, int]:
+        found = self.path.stat()
+        return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def default_reference() -> Reference:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tradecaptain.base.accounts import UNLIMITED, Account, AccountLimits
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import (
+    Allocation,
     Calendar,
     Instrument,
     InstrumentType,
@@ -27,6 +28,7 @@ _MIC = r"[A-Z0-9]{3,8}"
 _CURRENCY = r"[A-Z]{3,5}"
 _UINT32_MAX = 2**32 - 1
 _WHOLE_LIMITS = ("price_collar_bps", "open_orders")
+_BATCH_INTERVAL_MS_MAX = 86_400_000
 _SOURCES = ("", "simulator", "lobster", "binance")
 
 
@@ -78,10 +80,10 @@ def _read_calendar(table: TableReader) -> Calendar:
 class _InstrumentParser:
     """Reads instruments in file order; later ones may take over values of earlier ones."""
 
-    def __init__(self, calendars: Mapping[str, Calendar]) -> None:
+    def __init__(self, calendars: Mapping[str, Calendar], known: Iterable[Instrument] = ()) -> None:
         self._calendars = calendars
         self._tables: dict[str, dict[str, Any]] = {}
-        self._by_key: dict[str, Instrument] = {}
+        self._by_key = {instrument.key: instrument for instrument in known}
 
     @property
     def instruments(self) -> list[Instrument]:
@@ -168,6 +170,15 @@ class _InstrumentParser:
             source=table.choice("source", _SOURCES, ""),
             initial_price_units=price.any("initial_price", "0"),
             mirror_of=mirrored.instrument_id if mirrored else 0,
+            allocation=Allocation(
+                table.choice(
+                    "allocation", [item.value for item in Allocation], Allocation.PRICE_TIME.value
+                )
+            ),
+            minimum_share_units=quantity.any("minimum_share", "0"),
+            batch_interval_ms=table.integer(
+                "batch_interval_ms", 0, minimum=0, maximum=_BATCH_INTERVAL_MS_MAX
+            ),
             **self._read_option(table, kind, price, calendar),
         )
         _check_order_rules(table, instrument)
@@ -208,6 +219,25 @@ class _InstrumentParser:
             "rate": table.number("rate", minimum=-1.0, maximum=1.0),
             "dividend_yield": table.number("dividend_yield", minimum=-1.0, maximum=1.0),
         }
+
+
+def instrument_table(reference: Reference, instrument: Instrument) -> dict[str, Any]:
+    """An instrument as the table that a reference file has of it."""
+    return _instrument_values(instrument, {i.instrument_id: i.key for i in reference.instruments})
+
+
+def parse_instrument(reference: Reference, values: Mapping[str, Any], where: str) -> Instrument:
+    """Read one more instrument from its table, by the rules of a reference file.
+
+    One of the same name, if there is one, is left out of account. A refusal names the key and the
+    rule.
+    """
+    calendars = {item.calendar.name: item.calendar for item in reference.instruments}
+    key = f"{values.get('symbol')}@{values.get('mic')}"
+    others = [item for item in reference.instruments if item.key != key]
+    parser = _InstrumentParser(calendars, others)
+    parser.add(TableReader(values, where))
+    return parser.instruments[-1]
 
 
 class _Counter:
@@ -266,6 +296,11 @@ def _check_order_rules(table: TableReader, instrument: Instrument) -> None:
     ):
         if units % instrument.lot_units:
             raise table.fail(key, "must be a multiple of lot")
+    if instrument.minimum_share_units < 0:
+        raise table.fail("minimum_share", "must not be negative")
+    is_batched = instrument.allocation is Allocation.BATCH_AUCTION
+    if is_batched != (instrument.batch_interval_ms > 0):
+        raise table.fail("batch_interval_ms", "must be set for batch auctions, and for them alone")
     worst = (
         max(abs(instrument.minimum_price_units), abs(instrument.maximum_price_units))
         * instrument.maximum_order_units
@@ -391,6 +426,12 @@ def _instrument_values(instrument: Instrument, keys: Mapping[int, str]) -> dict[
         "source": instrument.source,
         "initial_price": price.format(instrument.initial_price_units),
     }
+    if instrument.allocation is not Allocation.PRICE_TIME:
+        values["allocation"] = instrument.allocation.value
+    if instrument.minimum_share_units:
+        values["minimum_share"] = quantity.format(instrument.minimum_share_units)
+    if instrument.batch_interval_ms:
+        values["batch_interval_ms"] = instrument.batch_interval_ms
     if instrument.mirror_of:
         values["mirror_of"] = keys[instrument.mirror_of]
     if instrument.type is InstrumentType.OPTION:

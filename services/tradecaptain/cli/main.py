@@ -28,6 +28,7 @@ VERBS = {
     "replay": "replay",
     "verify": "verify.command",
     "order": "order",
+    "venue": "venue",
     "watch": "watch",
     "price": "price",
     "risk": "risk",

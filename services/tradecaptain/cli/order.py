@@ -127,6 +127,7 @@ def register(app: typer.Typer) -> None:
     group.command("submit")(submit)
     group.command("cancel")(cancel)
     group.command("replace")(replace)
+    group.command("mass-cancel")(mass_cancel)
     group.command("list")(list_orders)
     app.add_typer(group, name="order")
 
@@ -157,6 +158,9 @@ def submit(
     self_trade: SelfTrade = typer.Option(None, "--self-trade", help="Self-trade prevention."),
     group: int = typer.Option(0, "--group", help="Your number of its group of orders."),
     role: GroupRole = typer.Option(None, "--role", help="Its part in the group."),
+    least: str = typer.Option("", "--minimum-visible", help="Iceberg: refill below this."),
+    reduce_only: bool = typer.Option(False, "--reduce-only", help="Only close a position."),
+    strategy: int = typer.Option(0, "--strategy", help="Your number of its strategy."),
     account: str = _ACCOUNT,
     json: bool = _JSON,
 ) -> None:
@@ -175,6 +179,8 @@ def submit(
         slide=slide,
         hidden=hidden,
         all_or_none=all_or_none,
+        reduce_only=reduce_only,
+        strategy_id=strategy,
         group_id=group,
     )
     texts = {
@@ -183,13 +189,12 @@ def submit(
         "peg_offset": peg_offset,
         "display_quantity": display,
         "minimum_quantity": minimum,
+        "minimum_visible": least,
     }
     for name, text in texts.items():
         if text:
             setattr(order, name, text)
-    _add_rules(order, trail=trail, peg=peg, self_trade=self_trade, role=role)
-    if expires:
-        order.expire_time_ns = int(expires.replace(tzinfo=datetime.UTC).timestamp()) * 10**9
+    _add_rules(order, trail=trail, peg=peg, self_trade=self_trade, role=role, expires=expires)
     with connect(account) as connection:
         response = _orders(connection).SubmitOrder(
             orders_pb2.SubmitOrderRequest(order=order),
@@ -221,19 +226,22 @@ def replace(
     order: str = typer.Argument(help="Venue order id, or your own id with --by-client-id."),
     quantity: str = typer.Option("", "--quantity", help="New total quantity."),
     price: str = typer.Option("", "--price", help="New limit price."),
+    stop: str = typer.Option("", "--stop", help="New stop price of a stop that still waits."),
     by_client_id: bool = typer.Option(False, "--by-client-id", help="ORDER is your own id."),
     account: str = _ACCOUNT,
     json: bool = _JSON,
 ) -> None:
-    """Change price or quantity of a working order."""
-    if not (quantity or price):
-        raise typer.BadParameter("give --quantity, --price or both")
+    """Change price, quantity or stop price of a working order."""
+    if not (quantity or price or stop):
+        raise typer.BadParameter("give --quantity, --price or --stop")
     change = records_pb2.OrderReplace(account=account, client_order_id=_new_id())
     _name_target(change, order, by_client_id=by_client_id)
     if quantity:
         change.quantity = quantity
     if price:
         change.price = price
+    if stop:
+        change.stop_price = stop
     with connect(account) as connection:
         response = _orders(connection).ReplaceOrder(
             orders_pb2.ReplaceOrderRequest(replace=change),
@@ -241,6 +249,31 @@ def replace(
             timeout=CALL_SECONDS,
         )
     _answer(response, json=json)
+
+
+def mass_cancel(
+    instrument: str = typer.Option("", "--instrument", help="Only this instrument's."),
+    side: Side = typer.Option(None, "--side", help="Only this side."),
+    strategy: int = typer.Option(0, "--strategy", help="Only orders with this strategy number."),
+    account: str = _ACCOUNT,
+    json: bool = _JSON,
+) -> None:
+    """Cancel all working orders of the account that match."""
+    wanted = records_pb2.MassCancel(account=account, strategy_id=strategy)
+    if instrument:
+        wanted.instrument = instrument if "@" in instrument else f"{instrument}@TCAP"
+    if side:
+        wanted.side = _SIDES[side]
+    with connect(account) as connection:
+        response = _orders(connection).MassCancel(
+            orders_pb2.MassCancelRequest(mass_cancel=wanted),
+            metadata=connection.metadata,
+            timeout=CALL_SECONDS,
+        )
+    if json:
+        emit_json(_as_dict(response) | {"affected_count": response.affected_count})
+    else:
+        show(f"{response.affected_count} orders cancelled")
 
 
 def list_orders(
@@ -282,8 +315,11 @@ def _add_rules(
     peg: Peg | None,
     self_trade: SelfTrade | None,
     role: GroupRole | None,
+    expires: datetime.datetime | None,
 ) -> None:
     """Write into an order what isn't a plain text of it."""
+    if expires:
+        order.expire_time_ns = int(expires.replace(tzinfo=datetime.UTC).timestamp()) * 10**9
     if trail.endswith("%"):
         try:
             order.trailing_basis_points = int(Decimal(trail[:-1]) * 100)

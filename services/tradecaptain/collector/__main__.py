@@ -16,7 +16,7 @@ from tradecaptain.api.marketdata.v1.marketdata_pb2_grpc import (
     add_MarketDataServiceServicer_to_server,
 )
 from tradecaptain.base.clock import SYSTEM_CLOCK
-from tradecaptain.base.reference import Reference, load_reference
+from tradecaptain.base.reference import Reference, ReferenceFile
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.collector.broadcast import Broadcaster
 from tradecaptain.collector.config import CollectorConfig
@@ -147,7 +147,7 @@ async def main() -> None:
     configure_logging("collector")
     paths = RunPaths.from_environment()
     config = CollectorConfig.load(paths)
-    reference = load_reference(paths.reference)
+    reference = ReferenceFile(paths.reference).reference
     with AeronMesh(aeron_directory=paths.aeron, client_name="collector") as mesh:
         process = CollectorProcess(mesh, paths, reference, config)
         server = EdgeServer(

@@ -16,7 +16,8 @@ from tradecaptain.api.orderbook.v1.administration_pb2_grpc import (
 from tradecaptain.api.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_to_server
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.reference import load_reference
+from tradecaptain.base.instruments import Instrument
+from tradecaptain.base.reference import ReferenceFile
 from tradecaptain.base.run_paths import Ports, RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.edge.service_map import PROCESS_OF_SERVICE, services_of
@@ -27,6 +28,7 @@ from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.gateway.control_desk import ControlDesk
 from tradecaptain.gateway.durable import DurablePlace
 from tradecaptain.gateway.event_reader import EventReader
+from tradecaptain.gateway.listing import Listing
 from tradecaptain.gateway.log_recovery import LogRecovery
 from tradecaptain.gateway.prefault import prefault_agent
 from tradecaptain.gateway.service import OrderService
@@ -69,7 +71,9 @@ class Gateway:
 
     def __init__(self, mesh: AeronMesh, paths: RunPaths, config: GatewayConfig) -> None:
         self._config = config
-        self._reference = load_reference(paths.reference)
+        self._instruments = ReferenceFile(paths.reference)
+        self._reference = self._instruments.reference
+        self._directory = Directory(self._reference)
         self._clients = [
             account
             for account in self._reference.accounts
@@ -170,15 +174,21 @@ class Gateway:
         self._run(self._tend())
         self._run(self._settle_past())
 
-    def administration(self) -> VenueAdministrationService:
-        """What the venue's administrators call."""
-        return VenueAdministrationService(self.controls, Directory(self._reference), self.accounts)
+    def administration(self, orders: OrderService) -> VenueAdministrationService:
+        """What the venue's administrators call; ``orders`` serves what they open."""
+
+        def serve(instrument: Instrument) -> None:
+            orders.add_instrument(instrument, SYSTEM_CLOCK.now_ns())
+            _LOG.info(
+                "instrument opened", instrument=instrument.key, number=instrument.instrument_id
+            )
+
+        listing = Listing(self._instruments, self.controls, serve)
+        return VenueAdministrationService(self.controls, self._directory, self.accounts, listing)
 
     def service(self) -> OrderService:
         """The gRPC service over this gateway."""
-        return OrderService(
-            self.desk, self.controls, self.sessions, Directory(self._reference), self._config
-        )
+        return OrderService(self.desk, self.controls, self.sessions, self._directory, self._config)
 
     async def watch(self) -> str:
         """Return when the thread that reads the mesh has died, with what it died of."""
@@ -275,10 +285,11 @@ async def main() -> None:
                 peers=_peers(paths.ports),
             )
         )
-        server.add(add_OrderServiceServicer_to_server, gateway.service(), access=ACCESS)
+        orders = gateway.service()
+        server.add(add_OrderServiceServicer_to_server, orders, access=ACCESS)
         server.add(
             add_VenueAdministrationServiceServicer_to_server,
-            gateway.administration(),
+            gateway.administration(orders),
             access={"*": Role.ADMINISTER},
         )
         server.on_drain(gateway.close)

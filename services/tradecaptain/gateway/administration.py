@@ -1,4 +1,4 @@
-"""VenueAdministrationService: phases, halts, bands and fees, as controls of the venue.
+"""VenueAdministrationService: instruments, phases, halts, bands and fees, as controls of the venue.
 
 Whoever calls must hold the role ``administer``; traders and risk operators don't.
 """
@@ -15,6 +15,7 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.gateway.commands import Directory
 from tradecaptain.gateway.control_desk import ControlDesk
+from tradecaptain.gateway.listing import Listing, tell_reference
 from tradecaptain.wire import common, control
 from tradecaptain.wire import reason as reasons
 
@@ -27,11 +28,25 @@ class VenueAdministrationService(VenueAdministrationServiceServicer):
     """Serves the venue's administrators."""
 
     def __init__(
-        self, controls: ControlDesk, directory: Directory, accounts: dict[str, int]
+        self,
+        controls: ControlDesk,
+        directory: Directory,
+        accounts: dict[str, int],
+        listing: Listing,
     ) -> None:
         self._controls = controls
         self._directory = directory
         self._accounts = accounts
+        self._listing = listing
+
+    async def CreateInstrument(  # noqa: N802
+        self, request: pb.CreateInstrumentRequest, context: Any
+    ) -> pb.CreateInstrumentResponse:
+        """Open a new instrument."""
+        instrument, is_duplicate = await self._listing.create(request)
+        return pb.CreateInstrumentResponse(
+            instrument=self._listing.message(instrument), duplicate=is_duplicate
+        )
 
     async def SetPhase(  # noqa: N802
         self, request: pb.SetPhaseRequest, context: Any
@@ -43,6 +58,8 @@ class VenueAdministrationService(VenueAdministrationServiceServicer):
             value = instrument.price.parse(request.reference_price)
             reference = {"flags": _VALUE_IS_REFERENCE, "value": value}
         await self._set_phase(instrument, request.phase, request.duration_ns, **reference)
+        if reference:
+            await tell_reference(self._controls, instrument, reference["value"])
         return pb.SetPhaseResponse()
 
     async def HaltInstrument(  # noqa: N802

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 from tradecaptain.api.orders.v1 import records_pb2
 from tradecaptain.base.accounts import Account
 from tradecaptain.base.errors import TradeCaptainError
@@ -36,6 +37,25 @@ SLIDE: Final = 32
 TOP_PRIORITY: Final = 64
 LOCATED: Final = 1 << 15
 BOUNDED: Final = 128
+
+
+_U16_MAX: Final = (1 << 16) - 1
+_I64_MAX: Final = (1 << 63) - 1
+_OPTIONAL_COLUMNS: Final = (
+    ("stop_prices_units", "stop_price_units", 0),
+    ("display_quantities_units", "display_quantity_units", 0),
+    ("minimum_visibles_units", "minimum_visible_units", 0),
+    ("minimum_quantities_units", "minimum_quantity_units", 0),
+    ("expire_times_ns", "expire_time_ns", 0),
+    ("instructions", "instructions", _U16_MAX),
+    ("self_trade_preventions", "self_trade_prevention", _U16_MAX),
+    ("peg_references", "peg_reference", _U16_MAX),
+    ("offsets_units", "offset_units", 0),
+    ("trailing_basis_points", "offset_basis_points", _U16_MAX),
+    ("group_ids", "group_id", _I64_MAX),
+    ("group_roles", "group_role", _U16_MAX),
+)
+"""Optional columns, the fields that they fill, and the largest number; zero for any int64."""
 
 
 def _packer() -> tuple[struct.Struct, tuple[str, ...]]:
@@ -68,12 +88,16 @@ class Directory:
         self._instruments: dict[str, Instrument] = {}
         self.instruments: dict[int, Instrument] = {}
         for instrument in reference.instruments:
-            self.instruments[instrument.instrument_id] = instrument
-            self._instruments[instrument.key] = instrument
-            self._instruments[str(instrument.instrument_id)] = instrument
+            self.add(instrument)
         self.accounts: dict[int, Account] = {
             account.account_id: account for account in reference.accounts
         }
+
+    def add(self, instrument: Instrument) -> None:
+        """Let an instrument be found from now on."""
+        self.instruments[instrument.instrument_id] = instrument
+        self._instruments[instrument.key] = instrument
+        self._instruments[str(instrument.instrument_id)] = instrument
 
     def instrument(self, text: str) -> Instrument:
         """The instrument that a request means; REASON_UNKNOWN_INSTRUMENT if there is none."""
@@ -186,6 +210,14 @@ class Stager:
         rows["self_trade_group"] = account.self_trade_group
         rows["trader_id"] = columns.trader_id
         rows["strategy_id"] = columns.strategy_id
+        for name, field, largest in _OPTIONAL_COLUMNS:
+            values = getattr(columns, name)
+            if values:
+                rows[field] = _numbers(values, count, name, largest)
+        # A price of an order that has none means nothing; a peg's is its bound.
+        is_bound = rows["instructions"] & BOUNDED != 0
+        has_price = np.isin(rows["order_type"], _NEEDS_PRICE) | is_bound
+        rows["price_units"][~has_price] = 0
         self._stage_keys(rows, list(ids))
         self._store.slots[:count] = -1
         return count
@@ -199,6 +231,7 @@ class Stager:
         key: str,
         quantity_units: int,
         price_units: int,
+        stop_price_units: int = 0,
     ) -> None:
         """Stage a cancel or replace of the order in ``slot`` of the store."""
         store = self._store
@@ -215,6 +248,7 @@ class Stager:
             instrument_id=int(order["instrument_id"]),
             price_units=price_units,
             quantity_units=quantity_units,
+            stop_price_units=stop_price_units,
             order_id=int(order["order_id"]),
             client_order_id0=key.encode(),
             firm_id=account.firm_id,
@@ -261,6 +295,15 @@ def _column(values: Any, count: int, default: int, name: str) -> Any:
         raise _invalid(f"columns.{name}", "must hold defined values only")
     column[column == 0] = default
     return column
+
+
+def _numbers(values: Any, count: int, name: str, largest: int) -> npt.NDArray[Any]:
+    """A whole column of numbers, each within its field of the mesh record."""
+    if len(values) != count:
+        raise _invalid(f"columns.{name}", "an optional column is empty or of full length")
+    if largest and (min(values) < 0 or max(values) > largest):
+        raise _invalid(f"columns.{name}", f"must hold numbers up to {largest}")
+    return np.array(values, dtype=np.int64)
 
 
 def _default_time_in_force(order_type: int) -> int:

@@ -108,9 +108,17 @@ def find_instrument(table: Any, address: int, length: int) -> int:
 
 
 class InstrumentTexts:
-    """The tables, made once from the reference data; ``units`` has serialised InstrumentUnits."""
+    """The tables, made from the reference data; ``units`` has serialised InstrumentUnits.
+
+    ``table`` stays where it is when the instruments become more.
+    """
 
     def __init__(self, instruments: Iterable[Instrument], units: Mapping[int, bytes]) -> None:
+        self.table: npt.NDArray[Any] = np.zeros(1, dtype=TEXT_TABLE)
+        self.fill(instruments, units)
+
+    def fill(self, instruments: Iterable[Instrument], units: Mapping[int, bytes]) -> None:
+        """Make the tables anew; no kernel may be reading them."""
         known = list(instruments)
         highest = max((instrument.instrument_id for instrument in known), default=0)
         self._rows: npt.NDArray[Any] = np.zeros(highest + 1, dtype=INSTRUMENT_TEXT)
@@ -124,16 +132,15 @@ class InstrumentTexts:
             or b"\0",
             dtype=np.uint8,
         )
-        self.table: npt.NDArray[Any] = np.zeros(1, dtype=TEXT_TABLE)
+        place = address_of(self._blob)
+        for instrument in known:
+            place = self._add(instrument, units.get(instrument.instrument_id, b""), place)
         self.table[0] = (
             address_of(self._rows),
             len(self._rows),
             address_of(self._names),
             places - 1,
         )
-        place = address_of(self._blob)
-        for instrument in known:
-            place = self._add(instrument, units.get(instrument.instrument_id, b""), place)
 
     def _add(self, instrument: Instrument, units: bytes, place: int) -> int:
         name = instrument.key.encode()

@@ -79,6 +79,10 @@ class OrderLane:
         self._average = aligned_zeros(1, AVERAGE)
         self._average_address = address_of(self._average)
 
+    def show_units(self, units: Mapping[int, bytes]) -> None:
+        """Take in instruments that were opened meanwhile, and their serialised units."""
+        self._texts.fill(self._instruments.values(), units)
+
     def parse_order(self, data: bytes) -> bool:
         """Stage the order of a ``SubmitOrderRequest``; False if it isn't plain."""
         length = len(data)

@@ -126,6 +126,9 @@ class Requests:
             quantity_units = instrument.quantity.parse(replace.quantity)
         if replace.HasField("price"):
             price_units = instrument.price.parse(replace.price)
+        stop_price_units = 0
+        if replace.HasField("stop_price"):
+            stop_price_units = instrument.price.parse(replace.stop_price)
         self._stager.stage_change(
             0,
             action=order_command.COMMAND_ACTION_REPLACE_ORDER,
@@ -133,6 +136,7 @@ class Requests:
             key=replace.client_order_id,
             quantity_units=quantity_units,
             price_units=price_units,
+            stop_price_units=stop_price_units,
         )
         return Change(slot, *self._enter_one(session_id, instrument), instrument)
 

@@ -73,8 +73,19 @@ class OrderService(orders_pb2_grpc.OrderServiceServicer):
             self._writer,
             stager.batch_template,
             directory.instruments,
-            {number: units.SerializeToString() for number, units in self._units.items()},
+            self._serialised_units(),
         )
+        self._header = common_pb2.StreamHeader(units=self._units.values())
+
+    def _serialised_units(self) -> dict[int, bytes]:
+        return {number: units.SerializeToString() for number, units in self._units.items()}
+
+    def add_instrument(self, instrument: Instrument, now_ns: int) -> None:
+        """Serve an instrument that the venue has opened meanwhile."""
+        self._directory.add(instrument)
+        self._units[instrument.instrument_id] = units_of(instrument)
+        self._store.add_instrument(instrument, now_ns)
+        self._lane.show_units(self._serialised_units())
         self._header = common_pb2.StreamHeader(units=self._units.values())
 
     @raw_request

@@ -216,9 +216,17 @@ class Store:
         number = _day_of(now_ns)
         if number != int(self.work["day"][0]):
             self.work["day"] = number
-            self.instruments, self._bands = _instrument_table(self._all_instruments, now_ns)
-            self.work["bands_address"] = address_of(self._bands)
-            self.frame.set(AT_INSTRUMENTS, self.instruments)
+            self._show_instruments(now_ns)
+
+    def add_instrument(self, instrument: Instrument, now_ns: int) -> None:
+        """Let orders be entered for one more instrument."""
+        self._all_instruments = (*self._all_instruments, instrument)
+        self._show_instruments(now_ns)
+
+    def _show_instruments(self, now_ns: int) -> None:
+        self.instruments, self._bands = _instrument_table(self._all_instruments, now_ns)
+        self.work["bands_address"] = address_of(self._bands)
+        self.frame.set(AT_INSTRUMENTS, self.instruments)
 
     def _reserve_start(self, requests: int, events: int) -> None:
         """Check the header, and reserve what must be there from the start."""

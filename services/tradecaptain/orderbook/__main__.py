@@ -11,7 +11,8 @@ import structlog
 from tradecaptain.api.orderbook.v1.orderbook_pb2_grpc import (
     add_OrderBookServiceServicer_to_server,
 )
-from tradecaptain.base.reference import Reference, load_reference
+from tradecaptain.base.instruments import Instrument
+from tradecaptain.base.reference import ReferenceFile
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.mesh.client import AeronMesh
@@ -47,12 +48,11 @@ class BookProcess:
         self,
         mesh: Mesh,
         paths: RunPaths,
-        reference: Reference,
+        instruments: ReferenceFile,
         config: OrderBookConfig,
         journal: JournalConfig,
     ) -> None:
-        own = reference.own_venue()
-        instrument_ids = [instrument.instrument_id for instrument in own]
+        reference = instruments.reference
         # Before the venue opens its streams, so that the first event finds a reader.
         self._reader = StreamReader(
             mesh,
@@ -69,13 +69,19 @@ class BookProcess:
             ),
         )
         self.venue = Venue(
-            mesh, paths, own, venue_settings(config), journal.settings(), journal.levels
+            mesh,
+            paths,
+            reference.own_venue(),
+            venue_settings(config),
+            journal.settings(),
+            journal.levels,
         )
         hub = StepHub(config.stream_queue)
         self.views = BookViews(
-            instrument_ids, self.venue.epoch, config.view_capacity(instrument_ids), hub
+            self.venue.core.instrument_ids(), self.venue.epoch, config.view_capacity, hub
         )
         self._follower = BookFollower(self.views, self.venue.book_snapshot)
+        instruments.on_added.append(self._follow)
         self.service = OrderBook(reference, self.views, hub, catch_up=self._reader.catch_up)
         self._is_closing = False
 
@@ -93,6 +99,13 @@ class BookProcess:
         recovery = self.venue.recovery
         found = asdict(recovery) if recovery else {"epoch": self.venue.epoch}
         _LOG.info("venue open", **standing, **found)
+
+    def _follow(self, added: tuple[Instrument, ...]) -> None:
+        """Show the books of instruments that were opened meanwhile."""
+        for instrument in added:
+            if instrument.is_tradable:
+                self.views.add(instrument.instrument_id)
+        self._follower.mend()
 
     async def watch(self) -> str:
         """Return only if a thread has died: the process must then end and be started anew."""
@@ -116,16 +129,17 @@ async def main() -> None:
     configure_logging("orderbook")
     paths = RunPaths.from_environment()
     config = OrderBookConfig.load(paths)
-    reference = load_reference(paths.reference)
+    instruments = ReferenceFile(paths.reference)
+    accounts = instruments.reference.accounts
     with AeronMesh(aeron_directory=paths.aeron, client_name="orderbook") as mesh:
-        process = BookProcess(mesh, paths, reference, config, JournalConfig.load(paths))
+        process = BookProcess(mesh, paths, instruments, config, JournalConfig.load(paths))
         process.start()
         server = EdgeServer(
             EdgeSettings(
                 service="orderbook",
                 port=paths.ports.orderbook,
                 token_path=paths.tokens,
-                accounts={account.name: account.account_id for account in reference.accounts},
+                accounts={account.name: account.account_id for account in accounts},
                 unary_calls_max=config.unary_calls_max,
                 streams_max=config.streams_max,
             )

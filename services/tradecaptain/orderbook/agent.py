@@ -80,9 +80,13 @@ class Venue:
         self.epoch = self.core.epoch
         self.streams = open_streams(mesh, settings)
         self.core.attach(self.streams)
+        keys = {item.instrument_id: item.key for item in instruments}
         self._counters = CounterTable.create(
             paths.counters / "orderbook.counters",
-            [*COUNTER_NAMES, *(f"divergence {item.key}" for item in instruments)],
+            [
+                *COUNTER_NAMES,
+                *(f"divergence {keys.get(book, book)}" for book in self.core.instrument_ids()),
+            ],
         )
         self._histograms = HistogramTable.create(
             paths.counters / "orderbook.histograms", HISTOGRAM_NAMES

@@ -63,13 +63,14 @@ class OrderBookConfig(ServiceConfig):
     unary_calls_max: int = Field(default=1024, ge=1)
     streams_max: int = Field(default=512, ge=1)
 
-    def view_capacity(self, instrument_ids: list[int]) -> ViewCapacity:
+    @property
+    def view_capacity(self) -> ViewCapacity:
         """Room for every book that the venue can hold."""
         return ViewCapacity(
             orders=self.orders,
             levels=self.levels,
             rows=power_of_two(self.view_changes),
-            instrument_limit=max(instrument_ids, default=0) + 1,
+            instrument_limit=VenueSettings().instrument_ids,
         )
 
 

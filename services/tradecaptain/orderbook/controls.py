@@ -9,18 +9,20 @@ from __future__ import annotations
 from typing import Any
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import copy_bytes, load_i64
+from tradecaptain.base.memory import copy_bytes, load_i64, store_u8
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.control import (
     set_accounts,
     set_scope,
     submit_control_sweep,
 )
+from tradecaptain.kernels.matching.tables import book_index
 from tradecaptain.kernels.matching.venue_control import submit_venue_control
 from tradecaptain.kernels.risk_gate import (
     FAR_APPLY_CONTROL,
     FAR_MARK_GROUP,
     call_far,
+    gate_add_instrument,
     gate_handles,
 )
 from tradecaptain.mesh.journal import FLAG_RESULT
@@ -90,8 +92,47 @@ def name_group(header: Any, group_id: int) -> None:
 
 @inline
 def is_venue_action(action: int) -> bool:
-    """Whether the engine carries a control out by itself: phases, bands, fees, the clock."""
-    return control.CONTROL_ACTION_SET_PHASE <= action <= control.CONTROL_ACTION_TIMER
+    """Whether the engine carries a control out: instruments, phases, bands, fees, the clock."""
+    return control.CONTROL_ACTION_CREATE_INSTRUMENT <= action <= control.CONTROL_ACTION_TIMER
+
+
+@inline
+def create_instrument(header: Any, record: int) -> int:
+    """Open an instrument in gate and engine: not negative, or minus the reason why not.
+
+    The gate comes first: a row there without a book does no harm, and a second try takes it.
+    """
+    instrument_id = control.get_instrument_id(record)
+    if book_index(header[0]["engine"], instrument_id) != 0:
+        return -reason.REASON_DUPLICATE_INSTRUMENT
+    answer = gate_add_instrument(
+        header[0]["gate"],
+        instrument_id,
+        control.get_notional_numerator(record),
+        control.get_notional_denominator(record),
+    )
+    if answer < 0:
+        return answer
+    answer = submit_venue_control(header[0]["engine"], record)
+    if answer >= 0:
+        store_u8(header[0]["durability"] + instrument_id, control.get_durability(record))
+    return answer
+
+
+@inline
+def carry_out(header: Any, record: int) -> None:
+    """Begin the step of a control that the engine carries out."""
+    action = control.get_action(record)
+    engine = header[0]["engine"]
+    if action == control.CONTROL_ACTION_CREATE_INSTRUMENT:
+        answer = create_instrument(header, record)
+    elif is_venue_action(action):
+        answer = submit_venue_control(engine, record)
+    else:
+        is_status = action == control.CONTROL_ACTION_REQUEST_STATUS
+        answer = submit_control_sweep(engine, record, is_status, sweep_reason(action))
+    if answer < 0:
+        header[0]["control_outcome"] = -answer
 
 
 @inline
@@ -140,6 +181,9 @@ def begin_control(header: Any) -> None:
     control.set_epoch(record, header[0]["epoch"])
     control.set_sequence(record, header[0]["sequence"])
     control.set_time_ns(record, header[0]["time_ns"])
+    if header[0]["is_replaying"] == 0:
+        # What a new instrument's events are given is the venue's to say; the log keeps it.
+        control.set_durability(record, header[0]["default_durability"])
     journal_record(header, record, control.RECORD_BYTES, 0)
     header[0]["control_affected"] = 0
     header[0]["control_stage"] = (
@@ -173,14 +217,7 @@ def advance_control(header: Any, executions: Any, books: Any, controls: Any) -> 
     if header[0]["control_stage"] == STAGE_BEGIN_SWEEP:
         if not claim_step(header, executions, books):
             return False
-        action = control.get_action(record)
-        if is_venue_action(action):
-            answer = submit_venue_control(engine, record)
-            if answer < 0:
-                header[0]["control_outcome"] = -answer
-        else:
-            is_status = action == control.CONTROL_ACTION_REQUEST_STATUS
-            submit_control_sweep(engine, record, is_status, sweep_reason(action))
+        carry_out(header, record)
         settle_step(header)
         header[0]["control_stage"] = STAGE_SWEEP
     if header[0]["control_stage"] == STAGE_SWEEP:

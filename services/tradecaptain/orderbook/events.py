@@ -10,8 +10,9 @@ from tradecaptain.base.records import records_at
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.engine import claim_events, resume_step
 from tradecaptain.kernels.matching.layout import PHASE_IDLE
-from tradecaptain.kernels.matching.levels import best_level
+from tradecaptain.kernels.matching.levels import best_level, worse_level
 from tradecaptain.kernels.matching.tables import book_at, book_index, level_at
+from tradecaptain.kernels.matching.views import visible_order_count, visible_quantity
 from tradecaptain.kernels.risk_gate import (
     NO_PRICE,
     gate_apply_fill,
@@ -142,35 +143,41 @@ def claim_step(header: Any, executions: Any, books: Any) -> bool:
 
 
 @inline
-def best_price(engine: int, side_book: int) -> int:
-    """Best price of a side (by its address), or ``NO_PRICE``."""
+def best_displayed(engine: int, side_book: int) -> int:
+    """The best level of a side (by its address) that shows something, or 0."""
     level = best_level(side_book)
+    while level != 0 and visible_order_count(level_at(engine, level)) == 0:
+        level = worse_level(engine, level)
+    return level
+
+
+@inline
+def best_price(engine: int, level: int) -> int:
+    """Price of the best displayed level, or ``NO_PRICE`` without one."""
     if level == 0:
         return NO_PRICE
     return load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
 
 
 @inline
-def displayed_units(engine: int, side_book: int) -> int:
-    """What the best price of a side (by its address) shows, or 0."""
-    level = best_level(side_book)
-    if level == 0:
-        return 0
-    row = level_at(engine, level)
-    return load_i64(row + at.LEVEL_QUANTITY_UNITS) - load_i64(row + at.LEVEL_HIDDEN_UNITS)
+def displayed_units(engine: int, level: int) -> int:
+    """What the best displayed level shows, or 0 without one."""
+    return visible_quantity(level_at(engine, level)) if level != 0 else 0
 
 
 @inline
 def quote_gate(header: Any, engine: int, instrument_id: int) -> None:
-    """Show the gate an instrument's best prices, and what stands there for all to see."""
+    """Show the gate an instrument's best prices that stand there for all to see, and how much."""
     book = book_at(engine, book_index(engine, instrument_id))
+    bid = best_displayed(engine, book + at.BOOK_BIDS)
+    ask = best_displayed(engine, book + at.BOOK_ASKS)
     gate_apply_quote(
         header[0]["gate"],
         instrument_id,
-        best_price(engine, book + at.BOOK_BIDS),
-        best_price(engine, book + at.BOOK_ASKS),
-        displayed_units(engine, book + at.BOOK_BIDS),
-        displayed_units(engine, book + at.BOOK_ASKS),
+        best_price(engine, bid),
+        best_price(engine, ask),
+        displayed_units(engine, bid),
+        displayed_units(engine, ask),
     )
 
 

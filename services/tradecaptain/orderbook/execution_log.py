@@ -49,6 +49,7 @@ LEVELS: Final = {
     "async": execution_event.DURABILITY_ASYNC,
 }
 """Levels of durability by their names in the configuration."""
+DEFAULT_LEVEL: Final = "process"
 
 
 @kernel("int64(int64, int64, int64, int64)")
@@ -105,6 +106,8 @@ class ExecutionLog(Closing):
         """Have the sequencer write the log."""
         core.header[0]["journal"] = address_of(self._writer)
         self._core = core
+        level = LEVELS[self._levels.get("default", DEFAULT_LEVEL)]
+        core.header[0]["default_durability"] = level
 
     def start(self) -> None:
         """Sync, and take snapshots, on threads of their own."""
@@ -126,6 +129,7 @@ class ExecutionLog(Closing):
 
     def define(self, core: VenueCore, instruments: Sequence[Instrument], now_ns: int) -> int:
         """Log and apply what reference data says otherwise than the log; how many instruments."""
+        core.remember_created()
         changed = 0
         for instrument in instruments:
             wanted = VenueInstrument.from_reference(instrument, level_of(instrument, self._levels))
@@ -188,7 +192,7 @@ class ExecutionLog(Closing):
 
 def level_of(instrument: Instrument, levels: Mapping[str, str]) -> int:
     """Level of durability of an instrument: that of its key or symbol, else ``default``."""
-    default = levels.get("default", "process")
+    default = levels.get("default", DEFAULT_LEVEL)
     return LEVELS[levels.get(str(instrument.key), levels.get(instrument.symbol, default))]
 
 
@@ -228,7 +232,8 @@ def open_log(
         found.unusable,
     )
     levels = levels or {}
-    is_group = LEVELS["group"] in {level_of(instrument, levels) for instrument in instruments}
+    used = {level_of(instrument, levels) for instrument in instruments}
+    is_group = LEVELS["group"] in used | {LEVELS[levels.get("default", DEFAULT_LEVEL)]}
     ring, agent = _writing(found, paths, journal, core, clock, files, is_group=is_group)
     keeper = SnapshotKeeper(
         settings,

@@ -10,11 +10,15 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 import structlog
+from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.mesh.stream_reader import EVENT_LAPPED, EVENT_RECORD, EVENT_WRITER_JOINED
 from tradecaptain.orderbook.views import BookViews
+from tradecaptain.wire.reason import REASON_UNKNOWN_INSTRUMENT
 
-# A book that a snapshot didn't mend is asked for again after so long.
+# A book that a snapshot didn't mend is asked for again after so long, and one that the venue is
+# about to open.
 RETRY_SECONDS: Final = 0.02
+ABSENT_SECONDS: Final = 0.2
 
 _LOG = structlog.get_logger("orderbook.views")
 
@@ -104,6 +108,7 @@ class BookFollower:
         if answer.cancelled():
             return
         error = answer.exception()
+        pause_seconds = RETRY_SECONDS
         if error is None:
             self.snapshot_count += 1
             state: BookState = answer.result()
@@ -115,6 +120,8 @@ class BookFollower:
                 state.orders,
             ):
                 return
+        elif isinstance(error, TradeCaptainError) and error.reason == REASON_UNKNOWN_INSTRUMENT:
+            pause_seconds = ABSENT_SECONDS
         else:
             _LOG.error("no snapshot of a book", instrument_id=instrument_id, error=str(error))
-        asyncio.get_running_loop().call_later(RETRY_SECONDS, self.mend)
+        asyncio.get_running_loop().call_later(pause_seconds, self.mend)

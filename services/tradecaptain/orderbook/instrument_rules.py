@@ -8,12 +8,18 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from tradecaptain.base.instruments import Instrument
+from tradecaptain.base.instruments import Allocation, Instrument
 from tradecaptain.base.memory import address_of
 from tradecaptain.kernels.matching import InstrumentRules
 from tradecaptain.kernels.risk_gate import notional_ratio
-from tradecaptain.wire import execution_event, instrument_definition
+from tradecaptain.wire import common, execution_event, instrument_definition
 
+_ALLOCATIONS = {
+    Allocation.PRICE_TIME: common.ALLOCATION_PRICE_TIME,
+    Allocation.PRO_RATA: common.ALLOCATION_PRO_RATA,
+    Allocation.PRO_RATA_TOP: common.ALLOCATION_PRO_RATA_TOP,
+    Allocation.BATCH_AUCTION: common.ALLOCATION_BATCH_AUCTION,
+}
 _RULES = fields(InstrumentRules)
 """Fields of the definition have the names of the engine's rules."""
 
@@ -38,6 +44,10 @@ class VenueInstrument:
             maximum_price_units=instrument.maximum_price_units,
             maximum_quantity_units=instrument.maximum_order_units,
             lot_units=instrument.lot_units,
+            tick_units=instrument.slide_units,
+            allocation=_ALLOCATIONS[instrument.allocation],
+            minimum_share_units=instrument.minimum_share_units,
+            batch_interval_ns=instrument.batch_interval_ms * 1_000_000,
         )
         ratio = notional_ratio(
             instrument.price_unit, instrument.quantity_unit, instrument.multiplier
@@ -58,6 +68,13 @@ class VenueInstrument:
             int(message["notional_denominator"]),
             int(message["durability"]),
         )
+
+    @classmethod
+    def from_tables(cls, book: Any, gate_row: Any, durability: int) -> Self:
+        """From an engine's book and a gate's row of the instrument."""
+        rules = InstrumentRules(**{item.name: int(book[item.name]) for item in _RULES})
+        ratio = int(gate_row["notional_numerator"]), int(gate_row["notional_denominator"])
+        return cls(rules, *ratio, durability)
 
     def record(self, epoch: int, sequence: int, time_ns: int) -> npt.NDArray[Any]:
         """As an `InstrumentDefinition` with the sequencer's stamp."""

@@ -70,16 +70,20 @@ def report_counts(header: Any) -> None:
     counter_set(counters, 17, header[0]["unheard_controls"])
     counter_set(counters, 18, header[0]["accounting_errors"])
     counter_set(counters, 19, header[0]["epoch"])
-    report_divergence(counters, engine, header[0]["counter_count"])
+    report_divergence(counters, engine, header[0]["counter_count"], header[0]["counted_books"])
 
 
 @inline
-def report_divergence(counters: Any, engine: int, first_index: int) -> None:
-    """Divergence of the replayed flow: all of it, and each instrument's."""
+def report_divergence(counters: Any, engine: int, first_index: int, counted_books: int) -> None:
+    """Divergence of the replayed flow: all of it, and that of each instrument with a counter.
+
+    An instrument that was created while the venue runs gets its counter at the next start.
+    """
     total = 0
     for book in range(1, load_i64(engine + at.HEADER_INSTRUMENT_COUNT) + 1):
         count = load_i64(book_at(engine, book) + at.BOOK_DIVERGENCE_COUNT)
-        counter_set(counters, first_index + book - 1, count)
+        if book <= counted_books:
+            counter_set(counters, first_index + book - 1, count)
         total += count
     counter_set(counters, first_index - 1, total)
 

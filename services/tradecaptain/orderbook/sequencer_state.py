@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.memory import address_of, aligned_zeros
+from tradecaptain.wire import execution_event
 
 SEQUENCER: Final = np.dtype(
     [
@@ -84,19 +85,22 @@ SEQUENCER: Final = np.dtype(
         ("next_report_ns", "<i8"),
         ("counters", "<i8"),
         ("counter_count", "<i8"),
+        # Books that have a counter of their own.
+        ("counted_books", "<i8"),
         ("histograms", "<i8"),
         # The execution log: its writer's state, or 0 if there is none; why new risk must be refused
         # in this turn, and whether replay carries on a command that was refused so.
         ("journal", "<i8"),
         ("journal_refusal", "<i8"),
         ("refused_by_journal", "<i8"),
-        # Levels of durability by instrument id (one byte each), and the checksum and number of
-        # events while a log is replayed.
+        # Levels of durability by instrument id (one byte each), that of instruments created while
+        # the venue runs, and the checksum and number of events while a log is replayed.
         ("durability", "<i8"),
         ("instrument_id_limit", "<i8"),
         # One byte for each account id: who belongs to the group that a control names.
         ("account_map", "<i8"),
         ("account_id_limit", "<i8"),
+        ("default_durability", "<i8"),
         ("is_replaying", "<i8"),
         ("replayed_events", "<i8"),
         ("replayed_checksum", "<i8"),
@@ -163,6 +167,7 @@ def allocate_sequencer(
     record["book_room"] = book_room
     record["epoch"] = epoch
     record["durability"] = address_of(durability)
+    record["default_durability"] = execution_event.DURABILITY_NONE
     record["instrument_id_limit"] = instrument_id_limit
     record["account_map"] = address_of(account_map)
     record["account_id_limit"] = account_id_limit

@@ -87,7 +87,6 @@ class OrderBook(orderbook_pb2_grpc.OrderBookServiceServicer):
         self._views = views
         self._hub = hub
         self._catch_up = catch_up
-        self._own_ids = {item.instrument_id for item in reference.own_venue()}
 
     @override
     async def GetBook(
@@ -182,7 +181,7 @@ class OrderBook(orderbook_pb2_grpc.OrderBookServiceServicer):
 
     def _instrument(self, name: str) -> Instrument:
         instrument = self._reference.named(name)
-        if instrument.instrument_id not in self._own_ids:
+        if not instrument.is_tradable:
             raise TradeCaptainError(
                 REASON_UNKNOWN_INSTRUMENT,
                 f"{instrument.key} isn't traded here; depth of other venues is market data",

@@ -68,6 +68,7 @@ def take_snapshot(core: VenueCore, place: Place) -> Snapshot:
     records = np.zeros(size, np.uint8)
     engine_write_snapshot(engine, address_of(records))
     header = core.header[0]
+    core.remember_created()
     parts = {ENGINE_PART: records.tobytes()}
     parts[INSTRUMENTS_PART] = b"".join(
         core.instruments[key].record(core.epoch, 0, 0).tobytes() for key in sorted(core.instruments)

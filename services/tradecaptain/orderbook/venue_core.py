@@ -158,6 +158,18 @@ class VenueCore:
         self.instruments[instrument.rules.instrument_id] = instrument
         self.memory.durability[instrument.rules.instrument_id] = instrument.durability
 
+    def remember_created(self) -> None:
+        """Note how instruments were defined that controls have created while the venue ran."""
+        rows = self.gate.instruments
+        for book in self.engine.books[1 : len(self.instrument_ids()) + 1]:
+            instrument_id = int(book["instrument_id"])
+            if instrument_id in self.instruments:
+                continue
+            (row,) = rows[rows["limits"]["key"] == instrument_id]
+            self.instruments[instrument_id] = VenueInstrument.from_tables(
+                book, row, int(self.memory.durability[instrument_id])
+            )
+
     def sessions(self) -> npt.NDArray[np.int64]:
         """Ids of the open sessions, in order."""
         table = self.memory.sessions
@@ -171,6 +183,12 @@ class VenueCore:
                     f"{len(session_ids)} sessions are open, more than the configuration allows",
                     field="sessions",
                 )
+
+    def instrument_ids(self) -> list[int]:
+        """Every instrument that has a book, in the order of the books."""
+        count = int(self.engine.header[0]["instrument_count"])
+        ids: list[int] = self.engine.books["instrument_id"][1 : count + 1].tolist()
+        return ids
 
     @property
     def header(self) -> npt.NDArray[Any]:
@@ -202,6 +220,7 @@ class VenueCore:
         header = self.header[0]
         header["counters"] = address_of(counters)
         header["counter_count"] = len(COUNTER_NAMES)
+        header["counted_books"] = self.engine.header[0]["instrument_count"]
         header["histograms"] = address_of(histograms)
 
     def size_claims(self, settings: VenueSettings) -> None:
@@ -289,6 +308,7 @@ def allocate_core(
     engine = allocate_engine(
         capacity, [], epoch=epoch, replay_account_id=settings.replay_account_id
     )
+    engine.header[0]["knows_positions"] = 1
     gate = allocate_gate(settings.gate)
     history = HistoryWriter(
         history_path,

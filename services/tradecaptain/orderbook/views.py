@@ -31,7 +31,11 @@ from tradecaptain.orderbook.view_layout import (
     ViewState,
 )
 from tradecaptain.orderbook.view_updates import L1, L3, DepthLevel, Row, UpdateBuilder
-from tradecaptain.wire.reason import REASON_RESUME_POSITION_UNKNOWN, REASON_UNAVAILABLE
+from tradecaptain.wire.reason import (
+    REASON_CAPACITY_EXHAUSTED,
+    REASON_RESUME_POSITION_UNKNOWN,
+    REASON_UNAVAILABLE,
+)
 
 # So many changes are told from one batch, which takes the loop some 20 ms; watchers of the other
 # books are advised to look anew.
@@ -90,6 +94,21 @@ class BookViews:
         self._owed: set[int] = set()
         self._loaded = asyncio.Event()
         self._batch_rows_max = max(1, capacity.rows // 2)
+
+    def add(self, instrument_id: int) -> None:
+        """Begin to follow the book of an instrument that the venue has opened meanwhile.
+
+        What happened to it so far is told by a snapshot of the venue.
+        """
+        limit = len(self._state.books)
+        if not 0 < instrument_id < limit:
+            raise TradeCaptainError(
+                REASON_CAPACITY_EXHAUSTED, f"ids of instruments end at {limit - 1}"
+            )
+        if instrument_id in self._instrument_ids:
+            return
+        self._state.books[instrument_id]["is_known"] = 1
+        self._instrument_ids = np.append(self._instrument_ids, np.int64(instrument_id))
 
     def apply(self, address: int, stride: int, count: int) -> None:
         """Apply ``count`` book events that lie ``stride`` bytes apart, and tell the changes."""

@@ -11,7 +11,7 @@ from tradecaptain.api.risk.v1.administration_pb2_grpc import (
 from tradecaptain.api.risk.v1.monitor_pb2_grpc import add_RiskMonitorServiceServicer_to_server
 from tradecaptain.api.risk.v1.risk_pb2_grpc import add_RiskServiceServicer_to_server
 from tradecaptain.base.clock import SYSTEM_CLOCK
-from tradecaptain.base.reference import load_reference
+from tradecaptain.base.reference import ReferenceFile
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import (
     EdgeServer,
@@ -54,7 +54,8 @@ async def main() -> None:
     configure_logging("risk")
     paths = RunPaths.from_environment()
     config = RiskConfig.load(paths)
-    reference = load_reference(paths.reference)
+    instruments = ReferenceFile(paths.reference)
+    reference = instruments.reference
     accounts = {account.name: account.account_id for account in reference.accounts}
     with (
         RiskStore(paths.folder / config.store_file) as store,
@@ -65,6 +66,7 @@ async def main() -> None:
         agent = RiskAgent(
             mesh, reference, store, history_path, config, SYSTEM_CLOCK, counters=counters
         )
+        instruments.on_added.append(agent.on_instruments)
         settings = EdgeSettings(
             service="risk", port=paths.ports.risk, token_path=paths.tokens, accounts=accounts
         )

@@ -15,6 +15,7 @@ import numpy as np
 import structlog
 from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
 from tradecaptain.base.reference import Reference
 from tradecaptain.mesh.counters import CounterTable
@@ -127,9 +128,7 @@ class RiskAgent:
     def start(self) -> None:
         """Take up where the store left off and begin to follow the mesh, on a running loop."""
         loop = asyncio.get_running_loop()
-        seeded = seed_store(self.store, self.reference, self._clock)
-        if seeded:
-            _LOG.info("limits of new accounts and instruments are set", pairs=seeded)
+        self._seed()
         self.follower.on_new_epoch = self._on_new_epoch
         self.follower.on_loss = self.synchroniser.wake
         self.synchroniser.on_epoch = self.follower.expect_epoch
@@ -149,6 +148,17 @@ class RiskAgent:
             loop.create_task(self.alerts.run(self._config.alert_interval_seconds)),
             loop.create_task(self._revalue_now_and_then()),
         ]
+
+    def _seed(self) -> None:
+        seeded = seed_store(self.store, self.reference, self._clock)
+        if seeded:
+            _LOG.info("limits of new accounts and instruments are set", pairs=seeded)
+
+    def on_instruments(self, added: tuple[Instrument, ...]) -> None:
+        """Give every account its limits in instruments that the venue has opened meanwhile."""
+        if any(instrument.is_tradable for instrument in added):
+            self._seed()
+            self.synchroniser.wake()
 
     def run_readers(self) -> None:
         """Read on a thread of its own; tests crank the readers' agents instead."""
@@ -202,6 +212,7 @@ class RiskAgent:
             if turn % max(1, round(_CATCH_UP_SECONDS / interval)) == 0:
                 # An event that got lost is otherwise only noticed by the next one.
                 self.follower.catch_up()
+                self.reference.look_again()
                 self._publish_counters()
 
     async def _revalue_now_and_then(self) -> None:
@@ -261,7 +272,9 @@ class RiskAgent:
         self.alerts.on_control(records[0])
         is_answer = self.channel.on_control(record)
         self.follower.expect_epoch(control.get_epoch(record))
-        if not is_answer:
+        if control.get_action(record) == control.CONTROL_ACTION_CREATE_INSTRUMENT:
+            self.reference.look_again()
+        elif not is_answer:
             author = f"control author {control.get_author_id(record)}"
             stamp = Stamp(
                 author,

@@ -435,6 +435,13 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
         ours = self.control(action=TIMER, instrument_id=0, **stamps)
         self.same(ours, self.naive.advance_time(stamps))
 
+    @rule()
+    def restart(self) -> None:
+        """An engine made from a snapshot goes on in place of the first."""
+        before = self.engine
+        self.engine = EngineDriver([], before.capacity, epoch=3)
+        assert self.engine.restore(before.snapshot()) == 0
+
     @invariant()
     def same_state(self) -> None:
         assert self.engine.state_hash() == self.naive.state_hash()
@@ -458,7 +465,10 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
         assert header["level_count"] == sum(b.levels() for b in self.naive.books.values())
         assert header["phase"] == 0
         ladder = sum(
-            bool(o.is_hidden or o.display or o.is_conditional or o.role) for o in self.book.orders
+            bool(
+                o.is_hidden or o.display or o.is_conditional or o.role or o.kind == 6 or o.force > 5
+            )
+            for o in self.book.orders
         )
         assert self.engine.engine.books[1]["special"] & ((1 << 40) - 1) == ladder
 

@@ -216,6 +216,9 @@ class Checks:
         if not plain or self.get("group_role") == EXIT:
             return 0
         side, price = self.get("side"), self.get("price_units")
+        conditional = self.get("instructions") & ALL_OR_NONE or self.get("minimum_quantity_units")
+        if conditional and book.is_full_of_conditions:
+            return 300
         if self.get("instructions") & POST_ONLY and not book.is_auction:
             best = book.side(3 - side)
             if best and crosses(side, price, best[0].price):

@@ -57,7 +57,6 @@ class Dormant:
         book = self.books[order.instrument_id]
         if order.asleep or self.waits(book, order):
             book.parked.append(order)
-            book.parked.sort(key=lambda o: o.order_id)
         elif book.is_auction:
             self.leftover(book, order, 0)
         else:
@@ -155,7 +154,6 @@ class Dormant:
         self.order_event(order, RESTATED, order.working_status, False)
         if price is None:
             book.parked.append(order)
-            book.parked.sort(key=lambda o: o.order_id)
         else:
             self.match(order)
 
@@ -172,7 +170,7 @@ class Dormant:
     def settle_one(self, book: Book) -> bool:
         ready = [o for o in book.parked if o.is_ready]
         if ready:
-            order = ready[0]
+            order = min(ready, key=lambda o: o.order_id)
             order.is_ready = False
             if order.is_doomed:
                 self.end(order, 311, False)

@@ -55,17 +55,13 @@ class Matching:
     def reachable(self, book: Book, order: Order) -> list[Order]:
         """Orders of the other side whose price an order may trade at, in priority."""
         limit = None if order.is_market else order.price
-        band = self.dynamic_band(book)
-        return [
-            o
-            for o in book.side(3 - order.side)
-            if crosses(order.side, limit, o.price) and band[0] <= o.price <= band[1]
-        ]
+        return [o for o in book.side(3 - order.side) if crosses(order.side, limit, o.price)]
 
-    def dynamic_band(self, book: Book) -> tuple[int, int]:
+    def is_in_band(self, book: Book, price: int) -> bool:
+        """Whether a trade keeps within the dynamic band."""
         if not book.dynamic_band or self.band_reference is None:
-            return -LARGEST - 1, LARGEST
-        return self.band_reference - book.dynamic_band, self.band_reference + book.dynamic_band
+            return True
+        return abs(price - self.band_reference) <= book.dynamic_band
 
     def same_party(self, taker: Order, maker: Order) -> bool:
         group = taker.party["self_trade_group"]
@@ -77,17 +73,36 @@ class Matching:
         """Whether what the order needs at once is there."""
         need = taker.leaves if taker.force == FOK else taker.required
         got = 0
+        counted: list[Order] = []
         for maker in self.reachable(book, taker):
             if got >= need:
                 break
             if maker.required > taker.leaves - got:
                 continue
+            if self.would_be_gone(taker, maker, counted):
+                continue
+            if not self.is_in_band(book, maker.price):
+                break
             if self.same_party(taker, maker):
                 if taker.self_trade == OLDEST and taker not in book.orders:
                     continue
                 break
             got += min(taker.leaves - got, maker.leaves)
+            counted.append(maker)
         return got >= need
+
+    @staticmethod
+    def would_be_gone(taker: Order, maker: Order, counted: list[Order]) -> bool:
+        """Whether a trade before would have cancelled a maker with its group."""
+
+        def of_one_group(one: Order, other: Order) -> bool:
+            return bool(one.role and other.role) and (
+                (one.account_id, one.group) == (other.account_id, other.group)
+            )
+
+        if counted and taker.role in (OCO, EXIT) and of_one_group(taker, maker):
+            return True
+        return maker.role in (OCO, EXIT) and any(of_one_group(o, maker) for o in counted)
 
     def match(self, taker: Order) -> None:
         """Trade a taker as far as it goes; then it rests or ends."""
@@ -106,8 +121,10 @@ class Matching:
         while taker.leaves:
             makers = [o for o in self.reachable(book, taker) if o.required <= taker.leaves]
             if not makers:
-                return self.leave_band(book, taker)
+                return 0
             maker = makers[0]
+            if not self.is_in_band(book, maker.price):
+                return self.leave_band(book)
             if self.same_party(taker, maker):
                 if taker in book.orders:
                     return 307
@@ -119,17 +136,8 @@ class Matching:
                 self.trade(book, taker, maker, min(taker.leaves, maker.slice), maker.price)
         return 0
 
-    def leave_band(self, book: Book, taker: Order) -> int:
-        """Stop the market if the taker would go on outside of the dynamic band."""
-        limit = None if taker.is_market else taker.price
-        low, high = self.dynamic_band(book)
-        beyond = [
-            o
-            for o in book.side(3 - taker.side)
-            if crosses(taker.side, limit, o.price) and not low <= o.price <= high
-        ]
-        if not beyond:
-            return 0
+    def leave_band(self, book: Book) -> int:
+        """Stop the market: the next trade would be outside of the dynamic band."""
         end_ns = self.command["time_ns"] + book.pause_ns if book.pause_ns else 0
         self.set_phase(book, VOLATILITY if book.pause_ns else HALTED, end_ns)
         return 315
@@ -300,6 +308,8 @@ class Matching:
             return
         others = book.level(taker.side, taker.price)
         no_room = self.why_no_room(book, taker.side, taker.price, others, taker.leaves)
+        if taker.is_conditional and book.is_full_of_conditions:
+            no_room = 300
         if no_room:
             self.expire(taker, no_room)
             return

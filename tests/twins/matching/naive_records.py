@@ -23,6 +23,7 @@ POST_ONLY, REDUCE_ONLY, HIDDEN, ALL_OR_NONE, PART, SLIDE, TOP, BOUNDED = 1, 2, 4
 LARGEST = 2**63 - 1
 SMALLEST = -(2**63)
 GROUP_LIMIT = 8
+CONDITIONAL_LIMIT = 256
 
 Command = dict[str, int]
 Event = dict[str, int]
@@ -143,13 +144,18 @@ class Book:
     pause_ns: int = 0
     last: int | None = None
     orders: list[Order] = field(default_factory=list)  # in the ladder, in time order
-    parked: list[Order] = field(default_factory=list)  # everything else, in order of entry
+    parked: list[Order] = field(default_factory=list)  # everything else, as they began to wait
     indication: tuple[int, int, int] = (0, 0, 0)
     trailed_last: int | None = None
 
     @property
     def is_auction(self) -> bool:
         return self.phase in (OPENING, CLOSING, VOLATILITY, INTRADAY)
+
+    @property
+    def is_full_of_conditions(self) -> bool:
+        """Whether no further order that sets a condition may rest."""
+        return sum(o.is_conditional for o in self.orders) >= CONDITIONAL_LIMIT
 
     @property
     def is_pro_rata(self) -> bool:

@@ -34,8 +34,9 @@ def controls() -> Controls:
 
 @pytest.fixture
 def service(controls: Controls) -> VenueAdministrationService:
-    directory = Directory(REFERENCE)
-    return VenueAdministrationService(controls, directory, {"alpha": ALPHA})  # type: ignore[arg-type]
+    known: Any = controls
+    nothing_new: Any = None
+    return VenueAdministrationService(known, Directory(REFERENCE), {"alpha": ALPHA}, nothing_new)
 
 
 async def test_phases(service: VenueAdministrationService, controls: Controls) -> None:
@@ -50,6 +51,7 @@ async def test_phases(service: VenueAdministrationService, controls: Controls) -
         known | {"phase": 3},
         known | {"phase": 1},
         known | {"phase": 4, "duration_ns": 9, "flags": 16, "value": 125},
+        known | {"action": control.CONTROL_ACTION_REFERENCE_PRICE, "flags": 16, "value": 125},
     ]
 
 

@@ -280,3 +280,15 @@ def test_crash_through_many_increments_leaves_nothing_behind() -> None:
     assert header["used_levels"] <= 21
     assert header["used_nodes"] <= 21
     assert header["level_count"] == header["order_count"] == 20
+
+
+def test_orders_that_set_a_condition_are_bounded(make: Any) -> None:
+    venue = make()
+    for _ in range(256):
+        assert venue.new(SELL, 100, 5, instructions=8) == [ACCEPTED]
+    assert venue.new(SELL, 100, 5, instructions=8) == [REJECTED]
+    assert venue.reason() == reason.REASON_CAPACITY_EXHAUSTED
+    assert venue.new(SELL, 100, 5, minimum_quantity_units=2) == [REJECTED]
+    assert venue.new(SELL, 100, 5) == [ACCEPTED]
+    assert venue.cancel(1) == [CANCELLED]
+    assert venue.new(SELL, 100, 5, instructions=8) == [ACCEPTED]

@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 from support.matching_driver import EngineDriver
 from support.matching_flow import random_commands
-from tradecaptain.base.memory import address_of
 from tradecaptain.kernels.matching import InstrumentRules, MatchingCapacity
-from tradecaptain.kernels.matching.restore import engine_restore_snapshot
-from tradecaptain.kernels.matching.snapshot import engine_snapshot_bytes, engine_write_snapshot
 from tradecaptain.wire import (
     account_snapshot,
     engine_snapshot,
@@ -26,20 +23,12 @@ pytestmark = pytest.mark.twin
 
 
 def take(driver: EngineDriver) -> np.ndarray:
-    size = engine_snapshot_bytes(driver.engine.address)
-    assert size > 0
-    target = np.zeros(size // 8, np.int64)
-    assert engine_write_snapshot(driver.engine.address, address_of(target)) == size
-    return target
+    return driver.snapshot()
 
 
 def restore(snapshot: np.ndarray, capacity: MatchingCapacity = LARGE) -> tuple[int, EngineDriver]:
     driver = EngineDriver([], capacity)
-    scratch = np.zeros(128, np.int64)
-    result = engine_restore_snapshot(
-        driver.engine.address, address_of(snapshot), snapshot.nbytes, address_of(scratch)
-    )
-    return int(result), driver
+    return driver.restore(snapshot), driver
 
 
 def played(seed: int, count: int = 400) -> EngineDriver:
@@ -98,14 +87,7 @@ def test_what_does_not_fit_the_new_capacities_is_refused_with_its_reason() -> No
 
 def test_only_a_new_engine_is_restored() -> None:
     snapshot = take(played(3))
-    driver = EngineDriver(RULES, SMALL)
-    scratch = np.zeros(128, np.int64)
-    assert (
-        engine_restore_snapshot(
-            driver.engine.address, address_of(snapshot), snapshot.nbytes, address_of(scratch)
-        )
-        == -reason.REASON_INVALID_REQUEST
-    )
+    assert EngineDriver(RULES, SMALL).restore(snapshot) == -reason.REASON_INVALID_REQUEST
 
 
 def test_the_records_are_framed_messages_in_the_promised_order() -> None:

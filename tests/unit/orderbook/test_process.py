@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference import ReferenceFile, default_reference, dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.mesh.simulated import SimulatedMesh
 from tradecaptain.orderbook.__main__ import BookProcess
@@ -20,7 +20,8 @@ def process(run: RunPaths) -> BookProcess:
     # The simulated logs are small: a bounded step must fit into a claim.
     config = OrderBookConfig(step_limit=1)
     journal = JournalConfig(ring_bytes=1 << 20, segment_bytes=1 << 20)
-    return BookProcess(SimulatedMesh(), run, default_reference(), config, journal)
+    dump_reference(default_reference(), run.reference)
+    return BookProcess(SimulatedMesh(), run, ReferenceFile(run.reference), config, journal)
 
 
 def test_the_gate_is_as_large_as_configured(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:

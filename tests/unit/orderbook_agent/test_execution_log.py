@@ -24,7 +24,8 @@ from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
 from tradecaptain.mesh.table_readers import CounterReader
 from tradecaptain.orderbook.instrument_rules import VenueInstrument
 from tradecaptain.orderbook.log_counters import LogCounters
-from tradecaptain.wire import execution_event, order_command, reason
+from tradecaptain.orderbook.snapshot import take_snapshot
+from tradecaptain.wire import control, execution_event, order_command, reason
 
 
 def order_counts(venue: LoggedVenue) -> list[tuple[int, int]]:
@@ -253,4 +254,46 @@ def test_counters_tell_levels_and_how_far_the_disk_is(tmp_path: Path) -> None:
             told = dict(reader.values())
         assert (told["unsynced_bytes"], told["durable_position"]) == (0, venue.log.ring.tail)
         assert told["sync_count"] > 0
+    venue.stop()
+
+
+def test_an_instrument_that_was_created_is_there_after_a_restart(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    venue.control(
+        action=control.CONTROL_ACTION_CREATE_INSTRUMENT,
+        scope=control.CONTROL_SCOPE_INSTRUMENT,
+        instrument_id=5_000,
+        low_units=1,
+        high_units=1_000_000,
+        maximum_quantity_units=10_000,
+        lot_units=1,
+        tick_units=1,
+        notional_numerator=1,
+        notional_denominator=1,
+    )
+    venue.order(instrument_id=5_000)
+    (accepted,) = venue.events()
+    assert accepted["durability"] == execution_event.DURABILITY_PROCESS
+    before = venue.state_hash
+    for _ in range(2):
+        venue.kill()
+        venue = LoggedVenue(tmp_path)
+        assert venue.state_hash == before
+        venue.core.remember_created()
+        told = venue.core.instruments[5_000]
+        assert (told.rules.lot_units, told.notional_numerator) == (1, 1)
+        assert told.durability == execution_event.DURABILITY_PROCESS
+    assert (
+        take_snapshot(venue.core, venue.log.end)
+        .parts["instruments"]
+        .count((5_000).to_bytes(4, "little"))
+    )
+    venue.order(
+        action=order_command.COMMAND_ACTION_CANCEL_ORDER,
+        instrument_id=5_000,
+        order_id=accepted["order_id"],
+        quantity_units=0,
+    )
+    (cancelled,) = venue.events()
+    assert cancelled["execution_type"] == execution_event.EXECUTION_TYPE_CANCELLED
     venue.stop()

@@ -167,13 +167,13 @@ LIMIT_KIND_NAMES: Final[tuple[str, ...]] = (
 )
 
 KIND: Final = 5
-SCHEMA_VERSION: Final = 4
-DATA_WORDS: Final = 34
-RECORD_BYTES: Final = 288
+SCHEMA_VERSION: Final = 5
+DATA_WORDS: Final = 36
+RECORD_BYTES: Final = 304
 
 # One segment of so many words; its root is a struct right behind its pointer.
-SEGMENT_TABLE: Final = 0x2300000000
-ROOT_POINTER: Final = 0x2200000000
+SEGMENT_TABLE: Final = 0x2500000000
+ROOT_POINTER: Final = 0x2400000000
 
 # Bytes from the start of the message.
 OFFSET_KIND: Final = 16
@@ -226,6 +226,9 @@ OFFSET_SCENARIO4: Final = 256
 OFFSET_SCENARIO5: Final = 264
 OFFSET_SCENARIO6: Final = 272
 OFFSET_SCENARIO7: Final = 280
+OFFSET_NOTIONAL_NUMERATOR: Final = 288
+OFFSET_NOTIONAL_DENOMINATOR: Final = 296
+OFFSET_DURABILITY: Final = 206
 
 DTYPE: Final[np.dtype[Any]] = np.dtype(
     {
@@ -282,6 +285,9 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "scenario5",
             "scenario6",
             "scenario7",
+            "notional_numerator",
+            "notional_denominator",
+            "durability",
         ],
         "formats": [
             "<i8",
@@ -336,6 +342,9 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "<i8",
             "<i8",
             "<i8",
+            "<i8",
+            "<i8",
+            "<u2",
         ],
         "offsets": [
             0,
@@ -390,6 +399,9 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             264,
             272,
             280,
+            288,
+            296,
+            206,
         ],
         "itemsize": RECORD_BYTES,
     },
@@ -402,7 +414,7 @@ def initialise(address: int) -> None:
     """Write an empty Control of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x40005)
+    store_i64(address + 16, 0x50005)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)
@@ -436,6 +448,8 @@ def initialise(address: int) -> None:
     store_i64(address + 264, 0)
     store_i64(address + 272, 0)
     store_i64(address + 280, 0)
+    store_i64(address + 288, 0)
+    store_i64(address + 296, 0)
 
 
 @inline
@@ -1062,3 +1076,39 @@ def get_scenario7(address: int) -> int:
 def set_scenario7(address: int, value: int) -> None:
     """Write ``scenario7`` (int64)."""
     store_i64(address + OFFSET_SCENARIO7, value)
+
+
+@getter("int64", OFFSET_NOTIONAL_NUMERATOR)
+def get_notional_numerator(address: int) -> int:
+    """Read ``notional_numerator`` (int64)."""
+    return load_i64(address + OFFSET_NOTIONAL_NUMERATOR)
+
+
+@setter("int64", OFFSET_NOTIONAL_NUMERATOR)
+def set_notional_numerator(address: int, value: int) -> None:
+    """Write ``notional_numerator`` (int64)."""
+    store_i64(address + OFFSET_NOTIONAL_NUMERATOR, value)
+
+
+@getter("int64", OFFSET_NOTIONAL_DENOMINATOR)
+def get_notional_denominator(address: int) -> int:
+    """Read ``notional_denominator`` (int64)."""
+    return load_i64(address + OFFSET_NOTIONAL_DENOMINATOR)
+
+
+@setter("int64", OFFSET_NOTIONAL_DENOMINATOR)
+def set_notional_denominator(address: int, value: int) -> None:
+    """Write ``notional_denominator`` (int64)."""
+    store_i64(address + OFFSET_NOTIONAL_DENOMINATOR, value)
+
+
+@getter("uint16", OFFSET_DURABILITY)
+def get_durability(address: int) -> int:
+    """Read ``durability`` (uint16)."""
+    return load_u16(address + OFFSET_DURABILITY)
+
+
+@setter("uint16", OFFSET_DURABILITY)
+def set_durability(address: int, value: int) -> None:
+    """Write ``durability`` (uint16)."""
+    store_u16(address + OFFSET_DURABILITY, value)

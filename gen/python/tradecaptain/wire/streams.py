@@ -56,7 +56,7 @@ STREAMS: Final[dict[str, Stream]] = {
         name="control_commands",
         stream_id=CONTROL_COMMANDS,
         record="control",
-        record_bytes=288,
+        record_bytes=304,
         owner="risk, gateway and collector",
         readers=(
             "orderbook",
@@ -95,7 +95,7 @@ STREAMS: Final[dict[str, Stream]] = {
         name="control_events",
         stream_id=CONTROL_EVENTS,
         record="control",
-        record_bytes=288,
+        record_bytes=304,
         owner="orderbook",
         readers=(
             "risk",

@@ -190,10 +190,10 @@ def check_owners(expected: Any, trades: list[Trade], owners: dict[Any, Any]) -> 
             for order in (trade.maker, trade.taker):
                 totals[str(owners[order])] += trade.quantity  # type: ignore[assignment]
         ours = {name: Decimal(size) for name, size in totals.items()}
-        wanted = {name: Decimal(size) for name, size in expected.items()}
-        expect_equal(
-            "trades_by_owner", {name: ours.get(name, Decimal()) for name in wanted}, wanted
-        )
+        if any(trade.is_auction for trade in trades):
+            # Who meets whom in an uncrossing may be left open, and with it some of the owners.
+            ours = {name: size for name, size in ours.items() if name in expected}
+        check_quantities("trades_by_owner", ours, expected)
         return
 
     def names(trade: Trade) -> dict[str, Any]:

@@ -12,12 +12,8 @@ from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.events import write_market
-from tradecaptain.kernels.matching.layout import (
-    FLAG_ASLEEP,
-    FLAG_CONDITIONAL,
-    FLAG_READY,
-    INT64_MAXIMUM,
-)
+from tradecaptain.kernels.matching.indexes import index_behind, markets_first
+from tradecaptain.kernels.matching.layout import FLAG_CONDITIONAL, INT64_MAXIMUM
 from tradecaptain.kernels.matching.levels import (
     BUY,
     SELL,
@@ -34,8 +30,6 @@ from tradecaptain.kernels.matching.tables import book_at, level_at, order_at, si
 from tradecaptain.kernels.matching.terms import (
     has_flag,
     order_book,
-    order_side,
-    order_type_of,
     slice_units,
     time_in_force_of,
 )
@@ -77,27 +71,17 @@ def fits_phase(engine: int, slot: int) -> bool:
 
 
 @inline
-def is_market_participant(engine: int, slot: int, side: int) -> bool:
-    """Whether a waiting order takes part at any price."""
-    order = order_at(engine, slot)
-    return (
-        order_side(order) == side
-        and order_type_of(engine, slot) == common.ORDER_TYPE_MARKET
-        and not has_flag(order, FLAG_ASLEEP | FLAG_READY)
-        and fits_phase(engine, slot)
-    )
+def next_market(engine: int, slot: int) -> int:
+    """The first market order from one of their list on that is for this auction, or 0."""
+    while slot != 0 and not fits_phase(engine, slot):
+        slot = index_behind(engine, slot)
+    return slot
 
 
 @inline
 def first_market(engine: int, book: int, side: int) -> int:
     """The first waiting order of a side that takes part at any price, or 0."""
-    address = book_at(engine, book)
-    if load_i32(address + at.BOOK_MARKET_COUNT) == 0:
-        return 0
-    slot = load_i32(address + at.BOOK_PARKED_FIRST) + 0
-    while slot != 0 and not is_market_participant(engine, slot, side):
-        slot = order_behind(engine, slot)
-    return slot
+    return next_market(engine, load_i32(markets_first(book_at(engine, book), side)) + 0)
 
 
 @inline
@@ -106,23 +90,55 @@ def market_half(engine: int, book: int, side: int, is_high: bool) -> int:
     total = 0
     slot = first_market(engine, book, side)
     while slot != 0:
-        if is_market_participant(engine, slot, side):
-            units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
-            total += units >> HALF_BITS if is_high else low_half(units)
+        units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
+        total += units >> HALF_BITS if is_high else low_half(units)
+        slot = next_market(engine, index_behind(engine, slot))
+    return total
+
+
+@inline
+def has_misfits(book: int) -> bool:
+    """Whether a book (by its address) holds orders that are for another kind of auction."""
+    phase = load_i64(book + at.BOOK_PHASE)
+    return (
+        load_i32(book + at.BOOK_AT_OPEN_COUNT) != 0
+        and phase != common.TRADING_PHASE_OPENING_AUCTION
+    ) or (
+        load_i32(book + at.BOOK_AT_CLOSE_COUNT) != 0
+        and phase != common.TRADING_PHASE_CLOSING_AUCTION
+    )
+
+
+@inline
+def walked_units(engine: int, level: int) -> int:
+    """What takes part of a level, order by order."""
+    total = 0
+    slot = level_head(engine, level)
+    while slot != 0:
+        if fits_phase(engine, slot):
+            total += load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
         slot = order_behind(engine, slot)
     return total
 
 
 @inline
-def level_half(engine: int, level: int, is_high: bool) -> int:
-    """Sum of one half of the quantities of a level that take part."""
-    total = 0
-    slot = level_head(engine, level)
+def level_units(engine: int, book: int, level: int) -> int:
+    """What takes part of a level: its total but for orders that set a condition.
+
+    ``book`` is the book's address.
+    """
+    if has_misfits(book):
+        return walked_units(engine, level)
+    address = level_at(engine, level)
+    total = load_i64(address + at.LEVEL_QUANTITY_UNITS)
+    if load_i32(address + at.LEVEL_CONDITIONAL_COUNT) == 0:
+        return total
+    slot = load_i32(book + at.BOOK_FIRST_CONDITIONAL) + 0
     while slot != 0:
-        if fits_phase(engine, slot):
-            units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
-            total += units >> HALF_BITS if is_high else low_half(units)
-        slot = order_behind(engine, slot)
+        order = order_at(engine, slot)
+        if load_i32(order + at.ORDER_LEVEL) == level:
+            total -= load_i64(order + at.ORDER_LEAVES_UNITS)
+        slot = index_behind(engine, slot)
     return total
 
 
@@ -131,13 +147,15 @@ def depth_at(engine: int, book: int, side: int, price_units: int) -> int:
     """Quantity of a side that may trade at a price."""
     high = market_half(engine, book, side, True)
     low = market_half(engine, book, side, False)
+    address = book_at(engine, book)
     level = best_level(side_at(engine, book, side))
     while level != 0:
         level_price = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
         if not crosses(side, level_price, price_units):
             break
-        high += level_half(engine, level, True)
-        low += level_half(engine, level, False)
+        units = level_units(engine, address, level)
+        high += units >> HALF_BITS
+        low += low_half(units)
         level = worse_level(engine, level)
     return whole_units(high, low)
 
@@ -188,11 +206,13 @@ def try_prices(engine: int, book: int) -> bool:
     sell_high = market_half(engine, book, SELL, True)
     sell_low = market_half(engine, book, SELL, False)
     is_open = buy_high | buy_low | sell_high | sell_low != 0
+    address = book_at(engine, book)
     bid = lowest_bid(engine, book, is_open)
     level = bid
     while level != 0:
-        buy_high += level_half(engine, level, True)
-        buy_low += level_half(engine, level, False)
+        units = level_units(engine, address, level)
+        buy_high += units >> HALF_BITS
+        buy_low += low_half(units)
         level = better_level(engine, level)
     best_bid = best_level(side_at(engine, book, BUY))
     ask = best_level(side_at(engine, book, SELL))
@@ -216,15 +236,14 @@ def try_prices(engine: int, book: int) -> bool:
                 )
             ):
                 break
-            high = level_half(engine, ask, True)
-            low = level_half(engine, ask, False)
-            sell_high += high
-            sell_low += low
+            units = level_units(engine, address, ask)
+            sell_high += units >> HALF_BITS
+            sell_low += low_half(units)
             ask = worse_level(engine, ask)
             is_shared = bid != 0 and price_units == load_i64(
                 level_at(engine, bid) + at.LEVEL_PRICE_UNITS
             )
-            has_asks = high | low != 0
+            has_asks = units != 0
             if has_asks and not is_shared:
                 was_tried = True
                 note_candidate(
@@ -235,10 +254,9 @@ def try_prices(engine: int, book: int) -> bool:
                 )
                 has_asks = False
         else:
-            high = level_half(engine, bid, True)
-            low = level_half(engine, bid, False)
+            units = level_units(engine, address, bid)
             # A price that bids and asks share is tried here, with its asks counted already.
-            if high | low != 0 or has_asks:
+            if units != 0 or has_asks:
                 was_tried = True
                 note_candidate(
                     engine,
@@ -247,8 +265,8 @@ def try_prices(engine: int, book: int) -> bool:
                     whole_units(sell_high, sell_low),
                 )
             has_asks = False
-            buy_high -= high
-            buy_low -= low
+            buy_high -= units >> HALF_BITS
+            buy_low -= low_half(units)
             bid = better_level(engine, bid)
     return was_tried
 

@@ -21,7 +21,7 @@ from tradecaptain.kernels.matching.layout import (
     FLAG_PARKED,
 )
 from tradecaptain.kernels.matching.levels import close_if_empty
-from tradecaptain.kernels.matching.orders import forget_order, join_pegs, retire_order
+from tradecaptain.kernels.matching.orders import forget_order, retire_order
 from tradecaptain.kernels.matching.parking import make_ready, unpark
 from tradecaptain.kernels.matching.tables import order_at, terms_at
 from tradecaptain.kernels.matching.terms import (
@@ -40,7 +40,6 @@ def wake(engine: int, slot: int) -> None:
     """Let a sleeping exit enter its book with the next work."""
     make_ready(engine, slot)
     clear_flags(order_at(engine, slot), FLAG_ASLEEP)
-    join_pegs(engine, slot)
 
 
 @inline

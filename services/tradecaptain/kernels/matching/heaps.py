@@ -2,8 +2,8 @@
 
 A heap's places lie in the orders' terms: three words from ``links`` on (child, next, previous). An
 order is inserted at once, the first one is taken in logarithmic time over many, and any other can
-leave. Equal keys go by order id. Source: Fredman, Sedgewick, Sleator and Tarjan, "The pairing
-heap: a new form of self-adjusting heap", Algorithmica 1 (1986).
+leave. Equal keys go by order id, which may also be the key itself. Source: Fredman, Sedgewick,
+Sleator and Tarjan, "The pairing heap: a new form of self-adjusting heap", Algorithmica 1 (1986).
 """
 
 from __future__ import annotations
@@ -20,10 +20,17 @@ PREVIOUS = 8
 ASCENDING = 1
 DESCENDING = -1
 
+BY_ORDER_ID = -1
+"""In place of a key's offset: the order id is the key."""
+
 
 @inline
 def goes_before(engine: int, one: int, other: int, key: int, direction: int) -> bool:
     """Whether an order's key (at ``key`` in its terms) comes first; at equal keys its id."""
+    if key == BY_ORDER_ID:
+        return load_i64(order_at(engine, one) + at.ORDER_ORDER_ID) < load_i64(
+            order_at(engine, other) + at.ORDER_ORDER_ID
+        )
     one_key = load_i64(terms_at(engine, one) + key)
     other_key = load_i64(terms_at(engine, other) + key)
     if one_key == other_key:

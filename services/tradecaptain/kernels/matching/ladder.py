@@ -9,15 +9,29 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.indexes import CONDITIONS, index_join, index_leave
 from tradecaptain.kernels.matching.layout import (
+    FLAG_AUCTION_ONLY,
     FLAG_CONDITIONAL,
+    FLAG_GROUPED,
     FLAG_HIDDEN,
+    FLAG_PEGGED,
     SPECIAL_FLAGS,
     UNKNOWN_LEVEL,
 )
 from tradecaptain.kernels.matching.levels import join_level, leave_level, level_reduce
 from tradecaptain.kernels.matching.tables import level_at, order_at
-from tradecaptain.kernels.matching.terms import has_flag, order_book, shown_units, watch
+from tradecaptain.kernels.matching.terms import (
+    has_flag,
+    order_book,
+    shown_units,
+    time_in_force_of,
+    watch,
+)
+from tradecaptain.wire import common
+
+PASSIVE_FLAGS = FLAG_HIDDEN | FLAG_PEGGED | FLAG_CONDITIONAL
+"""Orders with one of these are no reference for pegs."""
 
 
 @inline
@@ -39,6 +53,12 @@ def count_unseen(engine: int, level: int, order_change: int, units_change: int) 
 
 
 @inline
+def add(address: int, change: int) -> None:
+    """Change a 32-bit counter."""
+    store_i32(address, load_i32(address) + change)
+
+
+@inline
 def count_special(engine: int, slot: int, change: int) -> None:
     """Count an order of the ladder that plain matching can't treat."""
     order = order_at(engine, slot)
@@ -47,31 +67,42 @@ def count_special(engine: int, slot: int, change: int) -> None:
     book = order_book(engine, slot)
     store_i64(book + at.BOOK_SPECIAL, load_i64(book + at.BOOK_SPECIAL) + change)
     if has_flag(order, FLAG_CONDITIONAL):
-        counter = book + at.BOOK_CONDITIONAL_COUNT
-        store_i32(counter, load_i32(counter) + change)
+        add(book + at.BOOK_CONDITIONAL_COUNT, change)
         watch(engine, book, change)
+    if has_flag(order, FLAG_GROUPED):
+        add(book + at.BOOK_GROUPED_COUNT, change)
+    if has_flag(order, FLAG_AUCTION_ONLY):
+        is_opening = time_in_force_of(engine, slot) == common.TIME_IN_FORCE_AT_OPEN
+        add(book + (at.BOOK_AT_OPEN_COUNT if is_opening else at.BOOK_AT_CLOSE_COUNT), change)
+
+
+@inline
+def count_in_level(engine: int, slot: int, level: int, change: int) -> None:
+    """Count an order of a level (by its address) that sets a condition, or that no peg follows."""
+    order = order_at(engine, slot)
+    if has_flag(order, PASSIVE_FLAGS):
+        add(level + at.LEVEL_PASSIVE_COUNT, change)
+    if has_flag(order, FLAG_CONDITIONAL):
+        add(level + at.LEVEL_CONDITIONAL_COUNT, change)
 
 
 @inline
 def move_before_hidden(engine: int, slot: int, level: int) -> None:
-    """Move a displayed order from the end of its queue ahead of the hidden ones."""
-    behind = load_i32(order_at(engine, slot) + at.ORDER_PREVIOUS) + 0
-    first_hidden = 0
-    while behind != 0 and has_flag(order_at(engine, behind), FLAG_HIDDEN):
-        first_hidden = behind
-        behind = load_i32(order_at(engine, behind) + at.ORDER_PREVIOUS) + 0
-    if first_hidden == 0:
-        return
+    """Move a displayed order from the end of its queue ahead of the hidden ones.
+
+    ``level`` is the level's address; it has hidden orders.
+    """
+    hidden = load_i32(level + at.LEVEL_FIRST_HIDDEN) + 0
+    behind = load_i32(order_at(engine, hidden) + at.ORDER_PREVIOUS) + 0
     order = order_at(engine, slot)
-    address = level_at(engine, level)
     last = load_i32(order + at.ORDER_PREVIOUS) + 0
     store_i32(order_at(engine, last) + at.ORDER_NEXT, 0)
-    store_i32(address + at.LEVEL_LAST, last)
+    store_i32(level + at.LEVEL_LAST, last)
     store_i32(order + at.ORDER_PREVIOUS, behind)
-    store_i32(order + at.ORDER_NEXT, first_hidden)
-    store_i32(order_at(engine, first_hidden) + at.ORDER_PREVIOUS, slot)
+    store_i32(order + at.ORDER_NEXT, hidden)
+    store_i32(order_at(engine, hidden) + at.ORDER_PREVIOUS, slot)
     if behind == 0:
-        store_i32(address + at.LEVEL_FIRST, slot)
+        store_i32(level + at.LEVEL_FIRST, slot)
     else:
         store_i32(order_at(engine, behind) + at.ORDER_NEXT, slot)
 
@@ -81,11 +112,19 @@ def join_ladder(engine: int, slot: int) -> int:
     """Put an order at its place in the ladder; a level for it must be free. Returns the level."""
     store_i64(engine + at.HEADER_FOUND_LEVEL, UNKNOWN_LEVEL)
     level = join_level(engine, slot)
-    is_hidden = has_flag(order_at(engine, slot), FLAG_HIDDEN)
-    if not is_hidden and load_i32(level_at(engine, level) + at.LEVEL_HIDDEN_COUNT) != 0:
-        move_before_hidden(engine, slot, level)
+    address = level_at(engine, level)
+    order = order_at(engine, slot)
+    is_hidden = has_flag(order, FLAG_HIDDEN)
+    if load_i32(address + at.LEVEL_HIDDEN_COUNT) == 0:
+        if is_hidden:
+            store_i32(address + at.LEVEL_FIRST_HIDDEN, slot)
+    elif not is_hidden:
+        move_before_hidden(engine, slot, address)
     count_unseen(engine, level, 1 if is_hidden else 0, unseen_units(engine, slot))
+    count_in_level(engine, slot, address, 1)
     count_special(engine, slot, 1)
+    if has_flag(order, FLAG_CONDITIONAL):
+        index_join(engine, slot, CONDITIONS)
     return level
 
 
@@ -94,9 +133,15 @@ def leave_ladder(engine: int, slot: int) -> int:
     """Take an order out of the ladder; as `leave_level`, which the caller closes."""
     order = order_at(engine, slot)
     level = load_i32(order + at.ORDER_LEVEL) + 0
+    address = level_at(engine, level)
     is_hidden = has_flag(order, FLAG_HIDDEN)
+    if is_hidden and load_i32(address + at.LEVEL_FIRST_HIDDEN) == slot:
+        store_i32(address + at.LEVEL_FIRST_HIDDEN, load_i32(order + at.ORDER_NEXT))
     count_unseen(engine, level, -1 if is_hidden else 0, -unseen_units(engine, slot))
+    count_in_level(engine, slot, address, -1)
     count_special(engine, slot, -1)
+    if has_flag(order, FLAG_CONDITIONAL):
+        index_leave(engine, slot)
     return leave_level(engine, slot)
 
 

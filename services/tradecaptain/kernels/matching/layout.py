@@ -134,6 +134,10 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("report_read", I8),
         # Where an order's id comes from (ORDER_IDS_…).
         ("order_ids", I8),
+        # Whether somebody before the engine knows positions, and so judges reduce-only orders.
+        ("knows_positions", I8),
+        # Number of the newest look for what an order needs at once: see makers.may_begin.
+        ("look_number", I8),
     ],
     align=True,
 )
@@ -233,6 +237,8 @@ TERMS: Final[np.dtype[Any]] = np.dtype(
         ("group_role", I4),
         ("instructions", I4),
         ("group_chain", I4),
+        # Price up to which a trailing stop has followed.
+        ("followed_units", I8),
         # Places in the heaps of triggers and of expiries.
         ("trigger_child", I4),
         ("trigger_next", I4),
@@ -240,10 +246,11 @@ TERMS: Final[np.dtype[Any]] = np.dtype(
         ("expiry_child", I4),
         ("expiry_next", I4),
         ("expiry_previous", I4),
-        # Place among the pegged orders or the trailing stops of the instrument.
-        ("list_next", I4),
-        ("list_previous", I4),
-        ("reserved", I4),
+        # Place in one further index of the instrument, and which one that is: see indexes.py.
+        ("index_child", I4),
+        ("index_next", I4),
+        ("index_previous", I4),
+        ("index_kind", I4),
     ],
     align=True,
 )
@@ -278,11 +285,13 @@ LEVEL: Final[np.dtype[Any]] = np.dtype(
         ("better", I4),
         ("worse", I4),
         ("side_key", I4),
-        # What the public doesn't see of the totals above.
+        # What the public doesn't see of the totals above, and the first of its hidden orders.
         ("hidden_count", I4),
-        ("reserved", I4),
+        ("first_hidden", I4),
         ("hidden_units", I8),
-        ("reserved_units", I8),
+        # Orders that set a condition, and orders whose price no peg follows.
+        ("conditional_count", I4),
+        ("passive_count", I4),
     ],
     align=True,
 )
@@ -359,12 +368,31 @@ BOOK: Final[np.dtype[Any]] = in_lines(
             ("conditional_count", I4),
             ("buy_triggers", I4),
             ("sell_triggers", I4),
-            ("first_peg", I4),
-            ("last_peg", I4),
-            ("first_trail", I4),
-            ("last_trail", I4),
             # Market orders among those that wait, for the next auction.
             ("market_count", I4),
+            # Indexes of the orders above, by kind: see indexes.py.
+            ("buy_trails", I4),
+            ("sell_trails", I4),
+            ("bid_pegs", I4),
+            ("ask_pegs", I4),
+            ("middle_pegs", I4),
+            ("moved_pegs", I4),
+            ("ready_orders", I4),
+            ("first_market_buy", I4),
+            ("last_market_buy", I4),
+            ("first_market_sell", I4),
+            ("last_market_sell", I4),
+            ("first_conditional", I4),
+            ("last_conditional", I4),
+            # Orders of groups in the ladder, and those that are for one kind of auction alone.
+            ("grouped_count", I4),
+            ("at_open_count", I4),
+            ("at_close_count", I4),
+            # Best prices that pegs were last held against: KNOWN, ABSENT, or neither at first.
+            ("peg_bid_state", I4),
+            ("peg_ask_state", I4),
+            ("peg_bid_units", I8),
+            ("peg_ask_units", I8),
         ],
         align=True,
     )
@@ -430,9 +458,14 @@ FLAG_POST_ONLY: Final = 8_192
 FLAG_AUCTION_ONLY: Final = 16_384
 FLAG_OWN_RULES: Final = 32_768
 """Self-trade prevention other than by group and newest, or another rule in its terms."""
-SPECIAL_FLAGS: Final = FLAG_HIDDEN | FLAG_ICEBERG | FLAG_CONDITIONAL | FLAG_GROUPED
+SPECIAL_FLAGS: Final = (
+    FLAG_HIDDEN | FLAG_ICEBERG | FLAG_CONDITIONAL | FLAG_GROUPED | FLAG_PEGGED | FLAG_AUCTION_ONLY
+)
 """What plain matching can't treat where it rests."""
 SPECIAL_BOOK: Final = 1 << 40
+
+CONDITIONAL_LIMIT: Final = 256
+"""Resting orders of an instrument that set a condition: a command may have to look at them all."""
 
 FEE_TIERS: Final = 16
 FEE_TIER_BYTES: Final = 24

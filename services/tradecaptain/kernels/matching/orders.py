@@ -14,13 +14,20 @@ from tradecaptain.kernels.matching.identity import (
     leave_order_id,
     leave_vendor_id,
 )
+from tradecaptain.kernels.matching.indexes import (
+    MOVED_PEGS,
+    PEGS,
+    index_join,
+    index_leave,
+    index_of,
+)
 from tradecaptain.kernels.matching.layout import (
     FLAG_ASLEEP,
     FLAG_GROUPED,
     FLAG_PEGGED,
+    FLAG_READY,
     FLAG_TIMED,
 )
-from tradecaptain.kernels.matching.parking import list_join, list_leave
 from tradecaptain.kernels.matching.tables import give_order, order_at, terms_at
 from tradecaptain.kernels.matching.terms import has_flag, order_book, watch
 
@@ -59,12 +66,11 @@ def leave_place(engine: int, slot: int) -> None:
 
 @inline
 def join_pegs(engine: int, slot: int) -> None:
-    """Let a pegged order that is awake follow its price."""
+    """Let a pegged order that is awake follow its price; it is looked at first thing."""
     order = order_at(engine, slot)
-    if has_flag(order, FLAG_PEGGED) and not has_flag(order, FLAG_ASLEEP):
-        book = order_book(engine, slot)
-        list_join(engine, slot, book + at.BOOK_FIRST_PEG, book + at.BOOK_LAST_PEG)
-        watch(engine, book, 1)
+    if has_flag(order, FLAG_PEGGED) and not has_flag(order, FLAG_ASLEEP | FLAG_READY):
+        index_join(engine, slot, MOVED_PEGS)
+        watch(engine, order_book(engine, slot), 1)
 
 
 @inline
@@ -103,10 +109,10 @@ def detach_order(engine: int, slot: int) -> None:
             ASCENDING,
         )
         store_i64(engine + at.HEADER_EXPIRIES, first)
-    if has_flag(order, FLAG_PEGGED) and not has_flag(order, FLAG_ASLEEP):
-        book = order_book(engine, slot)
-        list_leave(engine, slot, book + at.BOOK_FIRST_PEG, book + at.BOOK_LAST_PEG)
-        watch(engine, book, -1)
+    kind = index_of(engine, slot)
+    if kind in (PEGS, MOVED_PEGS):
+        index_leave(engine, slot)
+        watch(engine, order_book(engine, slot), -1)
 
 
 @inline

@@ -1,17 +1,26 @@
-"""Orders that wait outside of the ladder, in order of entry, and the lists that find them."""
+"""Orders that wait outside of the ladder, in the order in which they began to."""
 
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, store_i32
+from tradecaptain.base.memory import load_i32, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.heaps import ASCENDING, DESCENDING, heap_join, heap_leave
+from tradecaptain.kernels.matching.indexes import (
+    MARKETS,
+    READY,
+    TRAILING,
+    index_join,
+    index_leave,
+)
 from tradecaptain.kernels.matching.layout import (
     FLAG_ASLEEP,
     FLAG_PARKED,
     FLAG_READY,
     FLAG_STOP,
     FLAG_TRAILING,
+    INT64_MAXIMUM,
+    INT64_MINIMUM,
 )
 from tradecaptain.kernels.matching.levels import BUY
 from tradecaptain.kernels.matching.tables import order_at, terms_at
@@ -31,44 +40,6 @@ from tradecaptain.wire import common
 def add(address: int, change: int) -> None:
     """Change a 32-bit counter."""
     store_i32(address, load_i32(address) + change)
-
-
-@inline
-def list_join(engine: int, slot: int, first: int, last: int) -> None:
-    """Put an order into a list of terms, by its id; ``first`` and ``last`` are addresses."""
-    order_id = load_i64(order_at(engine, slot) + at.ORDER_ORDER_ID)
-    behind = 0
-    before = load_i32(last) + 0
-    while before != 0 and load_i64(order_at(engine, before) + at.ORDER_ORDER_ID) > order_id:
-        behind = before
-        before = load_i32(terms_at(engine, before) + at.TERMS_LIST_PREVIOUS) + 0
-    terms = terms_at(engine, slot)
-    store_i32(terms + at.TERMS_LIST_PREVIOUS, before)
-    store_i32(terms + at.TERMS_LIST_NEXT, behind)
-    if before == 0:
-        store_i32(first, slot)
-    else:
-        store_i32(terms_at(engine, before) + at.TERMS_LIST_NEXT, slot)
-    if behind == 0:
-        store_i32(last, slot)
-    else:
-        store_i32(terms_at(engine, behind) + at.TERMS_LIST_PREVIOUS, slot)
-
-
-@inline
-def list_leave(engine: int, slot: int, first: int, last: int) -> None:
-    """Take an order out of a list of terms."""
-    terms = terms_at(engine, slot)
-    before = load_i32(terms + at.TERMS_LIST_PREVIOUS) + 0
-    behind = load_i32(terms + at.TERMS_LIST_NEXT) + 0
-    if before == 0:
-        store_i32(first, behind)
-    else:
-        store_i32(terms_at(engine, before) + at.TERMS_LIST_NEXT, behind)
-    if behind == 0:
-        store_i32(last, before)
-    else:
-        store_i32(terms_at(engine, behind) + at.TERMS_LIST_PREVIOUS, before)
 
 
 @inline
@@ -131,7 +102,10 @@ def arm(engine: int, slot: int) -> None:
     book = order_book(engine, slot)
     watch(engine, book, 1)
     if has_flag(order, FLAG_TRAILING):
-        list_join(engine, slot, book + at.BOOK_FIRST_TRAIL, book + at.BOOK_LAST_TRAIL)
+        # Whatever the last price is, it is looked at once; then the order has followed it.
+        followed_units = INT64_MAXIMUM if order_side(order) == BUY else INT64_MINIMUM
+        store_i64(terms_at(engine, slot) + at.TERMS_FOLLOWED_UNITS, followed_units)
+        index_join(engine, slot, TRAILING)
     if load_i32(terms_at(engine, slot) + at.TERMS_HAS_STOP) != 0:
         join_triggers(engine, slot)
 
@@ -145,37 +119,31 @@ def disarm(engine: int, slot: int) -> None:
     book = order_book(engine, slot)
     watch(engine, book, -1)
     if has_flag(order, FLAG_TRAILING):
-        list_leave(engine, slot, book + at.BOOK_FIRST_TRAIL, book + at.BOOK_LAST_TRAIL)
+        index_leave(engine, slot)
     if load_i32(terms_at(engine, slot) + at.TERMS_HAS_STOP) != 0:
         leave_triggers(engine, slot)
 
 
 @inline
 def park(engine: int, slot: int) -> None:
-    """Let an order wait outside of the ladder, at its place by order id."""
+    """Let an order wait outside of the ladder, behind those that wait already."""
     order = order_at(engine, slot)
     book = order_book(engine, slot)
-    order_id = load_i64(order + at.ORDER_ORDER_ID)
-    behind = 0
     before = load_i32(book + at.BOOK_PARKED_LAST) + 0
-    while before != 0 and load_i64(order_at(engine, before) + at.ORDER_ORDER_ID) > order_id:
-        behind = before
-        before = load_i32(order_at(engine, before) + at.ORDER_PREVIOUS) + 0
     store_i32(order + at.ORDER_PREVIOUS, before)
-    store_i32(order + at.ORDER_NEXT, behind)
+    store_i32(order + at.ORDER_NEXT, 0)
     store_i32(order + at.ORDER_LEVEL, 0)
     if before == 0:
         store_i32(book + at.BOOK_PARKED_FIRST, slot)
     else:
         store_i32(order_at(engine, before) + at.ORDER_NEXT, slot)
-    if behind == 0:
-        store_i32(book + at.BOOK_PARKED_LAST, slot)
-    else:
-        store_i32(order_at(engine, behind) + at.ORDER_PREVIOUS, slot)
+    store_i32(book + at.BOOK_PARKED_LAST, slot)
     add(book + at.BOOK_PARKED_COUNT, 1)
     set_flags(order, FLAG_PARKED)
     if order_type_of(engine, slot) == common.ORDER_TYPE_MARKET:
         add(book + at.BOOK_MARKET_COUNT, 1)
+        if not has_flag(order, FLAG_ASLEEP):
+            index_join(engine, slot, MARKETS)
     arm(engine, slot)
 
 
@@ -199,7 +167,9 @@ def unpark(engine: int, slot: int) -> None:
     clear_flags(order, FLAG_PARKED)
     if order_type_of(engine, slot) == common.ORDER_TYPE_MARKET:
         add(book + at.BOOK_MARKET_COUNT, -1)
+        index_leave(engine, slot)
     if has_flag(order, FLAG_READY):
+        index_leave(engine, slot)
         clear_flags(order, FLAG_READY)
         add(book + at.BOOK_READY_COUNT, -1)
         watch(engine, book, -1)
@@ -212,6 +182,8 @@ def make_ready(engine: int, slot: int) -> None:
     if has_flag(order, FLAG_READY):
         return
     disarm(engine, slot)
+    index_leave(engine, slot)
+    index_join(engine, slot, READY)
     set_flags(order, FLAG_READY)
     book = order_book(engine, slot)
     add(book + at.BOOK_READY_COUNT, 1)

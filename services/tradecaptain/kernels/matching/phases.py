@@ -41,6 +41,9 @@ from tradecaptain.kernels.matching.terms import has_flag, order_type_of, time_in
 from tradecaptain.kernels.matching.walk import first_in_book, following_in_book
 from tradecaptain.wire import common, execution_event, reason
 
+VISITS_A_STEP = 16
+"""Orders that a step of a walk may look at, for each trade or cancel that it may bring about."""
+
 
 @inline
 def expire_by_clock(engine: int, slot: int, why: int) -> None:
@@ -73,7 +76,14 @@ def uncross_step(engine: int) -> int:
         store_i64(engine + at.HEADER_PHASE, PHASE_UNCROSS)
         return MORE
     mark_last(engine)
-    store_i64(engine + at.HEADER_CURSOR_ORDER, first_in_book(engine, book))
+    address = book_at(engine, book)
+    waits = (
+        load_i32(address + at.BOOK_AT_OPEN_COUNT)
+        + load_i32(address + at.BOOK_AT_CLOSE_COUNT)
+        + load_i32(address + at.BOOK_MARKET_COUNT)
+    )
+    first = first_in_book(engine, book) if waits != 0 else 0
+    store_i64(engine + at.HEADER_CURSOR_ORDER, first)
     store_i64(engine + at.HEADER_PHASE, PHASE_CLOSE_AUCTION)
     return MORE
 
@@ -152,11 +162,13 @@ def close_auction_step(engine: int) -> int:
     book = load_i64(engine + at.HEADER_WORK_BOOK)
     phase = load_i64(book_at(engine, book) + at.BOOK_PHASE)
     units = 0
+    visits = load_i64(engine + at.HEADER_STEP_LIMIT) * VISITS_A_STEP
     slot = load_i64(engine + at.HEADER_CURSOR_ORDER)
     while slot != 0:
-        if not steps_left(engine, units):
+        if visits == 0 or not steps_left(engine, units):
             store_i64(engine + at.HEADER_CURSOR_ORDER, slot)
             return MORE
+        visits -= 1
         following = following_in_book(engine, slot)
         if was_for_auction(engine, slot, phase):
             expire_by_clock(engine, slot, reason.REASON_AUCTION_UNFILLED)
@@ -169,11 +181,13 @@ def close_auction_step(engine: int) -> int:
 def end_of_day_step(engine: int) -> int:
     """End the orders that were for this day, for a bounded while."""
     units = 0
+    visits = load_i64(engine + at.HEADER_STEP_LIMIT) * VISITS_A_STEP
     slot = load_i64(engine + at.HEADER_CURSOR_ORDER)
     while slot != 0:
-        if not steps_left(engine, units):
+        if visits == 0 or not steps_left(engine, units):
             store_i64(engine + at.HEADER_CURSOR_ORDER, slot)
             return MORE
+        visits -= 1
         following = following_in_book(engine, slot)
         time_in_force = time_in_force_of(engine, slot)
         if (
@@ -202,11 +216,19 @@ def change_phase(engine: int, book: int, phase: int, end_ns: int) -> int:
 
 @inline
 def first_due_auction(engine: int, now_ns: int) -> int:
-    """The first book whose auction ends by now, or 0."""
-    for book in range(1, load_i64(engine + at.HEADER_INSTRUMENT_COUNT) + 1):
+    """The next book whose auction ends by now, or 0; books before the cursor have had their turn.
+
+    What begins meanwhile ends later.
+    """
+    count = load_i64(engine + at.HEADER_INSTRUMENT_COUNT)
+    book = load_i64(engine + at.HEADER_CURSOR_BOOK)
+    while book <= count:
         end_ns = load_i64(book_at(engine, book) + at.BOOK_AUCTION_END_NS)
         if end_ns != 0 and end_ns <= now_ns:
+            store_i64(engine + at.HEADER_CURSOR_BOOK, book + 1)
             return book
+        book += 1
+    store_i64(engine + at.HEADER_CURSOR_BOOK, book)
     return 0
 
 
@@ -246,6 +268,7 @@ def begin_timer(engine: int) -> int:
     """Carry out what is due at the stamped time."""
     note_book(engine, 0)
     store_i64(engine + at.HEADER_WORK_LAST, -1)
+    store_i64(engine + at.HEADER_CURSOR_BOOK, 1)
     return timer_step(engine)
 
 

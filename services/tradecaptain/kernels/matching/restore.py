@@ -17,6 +17,7 @@ from tradecaptain.base.memory import (
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.creation import open_book
 from tradecaptain.kernels.matching.identity import find_order_id
+from tradecaptain.kernels.matching.indexes import NOWHERE
 from tradecaptain.kernels.matching.ladder import join_ladder
 from tradecaptain.kernels.matching.layout import (
     FEE_TIERS,
@@ -227,6 +228,7 @@ def fill_terms(engine: int, slot: int, record: int) -> None:
     store_i32(terms + at.TERMS_GROUP_ROLE, order_snapshot.get_group_role(record))
     store_i32(terms + at.TERMS_HAS_STOP, order_snapshot.get_has_stop(record))
     store_i32(terms + at.TERMS_INSTRUCTIONS, order_snapshot.get_instructions(record))
+    store_i32(terms + at.TERMS_INDEX_KIND, NOWHERE)
 
 
 @inline
@@ -268,7 +270,8 @@ def place_again(engine: int, slot: int) -> None:
     enter_place(engine, slot)
     if has_flag(order, FLAG_TIMED):
         join_expiries(engine, slot)
-    join_pegs(engine, slot)
+    if not is_ready:
+        join_pegs(engine, slot)
     if not has_flag(order, FLAG_PARKED):
         join_ladder(engine, slot)
         return

@@ -16,7 +16,12 @@ from tradecaptain.kernels.matching.groups import (
     next_member,
     role_of,
 )
-from tradecaptain.kernels.matching.layout import FLAG_ASLEEP, INT64_MAXIMUM, INT64_MINIMUM
+from tradecaptain.kernels.matching.layout import (
+    CONDITIONAL_LIMIT,
+    FLAG_ASLEEP,
+    INT64_MAXIMUM,
+    INT64_MINIMUM,
+)
 from tradecaptain.kernels.matching.levels import BUY, best_level, crosses, level_of_price, opposite
 from tradecaptain.kernels.matching.special import is_auction, is_pro_rata
 from tradecaptain.kernels.matching.tables import (
@@ -123,7 +128,7 @@ def check_kind(command: int) -> int:
 
 
 @inline
-def check_instructions(book: int, command: int) -> int:
+def check_instructions(engine: int, book: int, command: int) -> int:
     """Instructions against type, time in force and the instrument's allocation."""
     order_type = order_command.get_order_type(command)
     force = order_command.get_time_in_force(command)
@@ -137,8 +142,12 @@ def check_instructions(book: int, command: int) -> int:
     may_hide = is_limit or is_peg or order_type == common.ORDER_TYPE_STOP_LIMIT
     is_top = bits & INSTRUCTION_TOP != 0
     is_broken = (
-        bits & (INSTRUCTION_REDUCE_ONLY | INSTRUCTION_REDUCE) != 0
+        bits & INSTRUCTION_REDUCE != 0
         or bits >= INSTRUCTIONS_END
+        or (
+            bits & INSTRUCTION_REDUCE_ONLY != 0
+            and load_i64(engine + at.HEADER_KNOWS_POSITIONS) == 0
+        )
         or (
             bits & INSTRUCTION_POST_ONLY != 0
             and (not is_limit or not rests_by_itself(force) or has_condition)
@@ -373,6 +382,12 @@ def check_place(engine: int, book: int, command: int) -> int:
     price_units = order_command.get_price_units(command)
     bits = order_command.get_instructions(command)
     address = book_at(engine, book)
+    has_condition = (
+        bits & INSTRUCTION_ALL_OR_NONE != 0
+        or order_command.get_minimum_quantity_units(command) != 0
+    )
+    if has_condition and load_i32(address + at.BOOK_CONDITIONAL_COUNT) >= CONDITIONAL_LIMIT:
+        return reason.REASON_CAPACITY_EXHAUSTED
     if (
         bits & INSTRUCTION_POST_ONLY != 0
         and not is_auction(address)
@@ -392,7 +407,7 @@ def check_special(engine: int, book: int, command: int) -> int:
     address = book_at(engine, book)
     refusal = check_kind(command)
     if refusal == 0:
-        refusal = check_instructions(address, command)
+        refusal = check_instructions(engine, address, command)
     if refusal == 0:
         refusal = check_size(address, order_command.get_quantity_units(command))
     if refusal == 0 and has_price(command):

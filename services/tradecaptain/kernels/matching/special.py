@@ -34,6 +34,8 @@ from tradecaptain.kernels.matching.ladder import (
     unseen_units,
 )
 from tradecaptain.kernels.matching.layout import (
+    CONDITIONAL_LIMIT,
+    FLAG_CONDITIONAL,
     FLAG_GROUPED,
     FLAG_HIDDEN,
     FLAG_ICEBERG,
@@ -162,6 +164,11 @@ def why_no_room(engine: int, slot: int) -> int:
     """Whether an order could rest at its price: 0, or the reason why not."""
     order = order_at(engine, slot)
     side_book = side_at(engine, book_of(engine, slot), order_side(order))
+    if (
+        has_flag(order, FLAG_CONDITIONAL)
+        and load_i32(order_book(engine, slot) + at.BOOK_CONDITIONAL_COUNT) >= CONDITIONAL_LIMIT
+    ):
+        return reason.REASON_CAPACITY_EXHAUSTED
     level = level_of_price(engine, side_book, load_i64(order + at.ORDER_PRICE_UNITS))
     if level == 0:
         return 0 if has_free_level(engine) else reason.REASON_CAPACITY_EXHAUSTED

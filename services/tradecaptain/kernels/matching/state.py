@@ -173,4 +173,6 @@ def define_instrument(engine: Engine, rules: InstrumentRules) -> int:
         raise ValueError(f"the allocation of instrument {rules.instrument_id} can't change")
     for name, value in asdict(rules).items():
         book[name] = value
+    # The range of prices bounds pegs, so that they are looked at again.
+    book["peg_bid_state"] = book["peg_ask_state"] = 0
     return index

@@ -6,8 +6,9 @@ from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.fixed_point import add_saturating, subtract_saturating
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.indexes import TRAILING, index_join, index_leave, trails_of
 from tradecaptain.kernels.matching.layout import FLAG_TRAILING, INT64_MAXIMUM, INT64_MINIMUM
-from tradecaptain.kernels.matching.levels import BUY
+from tradecaptain.kernels.matching.levels import BUY, SELL
 from tradecaptain.kernels.matching.parking import join_triggers, leave_triggers
 from tradecaptain.kernels.matching.tables import order_at, terms_at
 from tradecaptain.kernels.matching.terms import has_flag, order_book, order_side
@@ -72,13 +73,27 @@ def trail_unarmed(engine: int, slot: int) -> None:
 
 
 @inline
-def trail_all(engine: int, book: int) -> None:
-    """Pull all armed trailing stops of a book (by its address) along behind the last price."""
-    if load_i64(book + at.BOOK_HAS_LAST) == 0:
-        return
-    slot = load_i32(book + at.BOOK_FIRST_TRAIL) + 0
-    while slot != 0:
+def has_fallen_behind(engine: int, slot: int, side: int, last_units: int) -> bool:
+    """Whether a trailing stop has to follow the last price."""
+    terms = terms_at(engine, slot)
+    if load_i32(terms + at.TERMS_HAS_STOP) == 0:
+        return True
+    followed_units = load_i64(terms + at.TERMS_FOLLOWED_UNITS)
+    return last_units < followed_units if side == BUY else last_units > followed_units
+
+
+@inline
+def trail_side(engine: int, book: int, side: int) -> None:
+    """Pull the trailing stops of a side of a book (by its address) along behind the last price.
+
+    They lie in the order of the prices that they have followed, so none is looked at in vain.
+    """
+    last_units = load_i64(book + at.BOOK_LAST_PRICE_UNITS)
+    first = trails_of(book, side)
+    slot = load_i32(first) + 0
+    while slot != 0 and has_fallen_behind(engine, slot, side, last_units):
         terms = terms_at(engine, slot)
+        index_leave(engine, slot)
         has_stop = load_i32(terms + at.TERMS_HAS_STOP) != 0
         stop_units = trailed_stop(engine, slot)
         if not has_stop or stop_units != load_i64(terms + at.TERMS_STOP_UNITS):
@@ -87,13 +102,17 @@ def trail_all(engine: int, book: int) -> None:
             store_i64(terms + at.TERMS_STOP_UNITS, stop_units)
             store_i32(terms + at.TERMS_HAS_STOP, 1)
             join_triggers(engine, slot)
-        slot = load_i32(terms + at.TERMS_LIST_NEXT) + 0
+        store_i64(terms + at.TERMS_FOLLOWED_UNITS, last_units)
+        index_join(engine, slot, TRAILING)
+        slot = load_i32(first) + 0
 
 
 @inline
 def next_elected(engine: int, book: int) -> int:
     """The stop that goes first: buys before sells, nearest stop price, then time; or 0."""
-    trail_all(engine, book)
+    if load_i64(book + at.BOOK_HAS_LAST) != 0:
+        trail_side(engine, book, BUY)
+        trail_side(engine, book, SELL)
     buy = load_i32(book + at.BOOK_BUY_TRIGGERS) + 0
     if buy != 0 and is_elected(engine, buy):
         return buy

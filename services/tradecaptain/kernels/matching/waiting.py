@@ -9,6 +9,7 @@ from tradecaptain.kernels.matching.ending import end_order, reduce_order, write_
 from tradecaptain.kernels.matching.events import write_book, write_execution
 from tradecaptain.kernels.matching.finish import finish_step, note_book
 from tradecaptain.kernels.matching.groups import ROLE_EXIT
+from tradecaptain.kernels.matching.indexes import NOWHERE
 from tradecaptain.kernels.matching.ladder import leave_ladder
 from tradecaptain.kernels.matching.layout import (
     FLAG_ASLEEP,
@@ -135,6 +136,7 @@ def fill_terms(engine: int, slot: int, command: int) -> None:
     )
     store_i32(terms + at.TERMS_GROUP_ROLE, order_command.get_group_role(command))
     store_i32(terms + at.TERMS_INSTRUCTIONS, order_command.get_instructions(command))
+    store_i32(terms + at.TERMS_INDEX_KIND, NOWHERE)
 
 
 @inline

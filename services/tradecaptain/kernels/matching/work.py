@@ -13,16 +13,15 @@ from tradecaptain.kernels.matching.auction import indicate
 from tradecaptain.kernels.matching.ending import end_order
 from tradecaptain.kernels.matching.events import write_book, write_execution
 from tradecaptain.kernels.matching.finish import after_work, answer_as_own, finish_step, mark_last
+from tradecaptain.kernels.matching.indexes import index_behind
 from tradecaptain.kernels.matching.ladder import leave_ladder
 from tradecaptain.kernels.matching.layout import (
     DONE,
     FLAG_ASLEEP,
-    FLAG_CONDITIONAL,
     FLAG_DOOMED,
     FLAG_HIDDEN,
     FLAG_PARKED,
     FLAG_PEGGED,
-    FLAG_READY,
     FLAG_STOP,
     MORE,
     PHASE_IDLE,
@@ -32,12 +31,10 @@ from tradecaptain.kernels.matching.levels import (
     best_level,
     close_if_empty,
     crosses,
-    level_head,
-    order_behind,
-    worse_level,
+    is_better,
 )
 from tradecaptain.kernels.matching.makers import may_begin, note_band
-from tradecaptain.kernels.matching.orders import leave_place
+from tradecaptain.kernels.matching.orders import join_pegs, leave_place
 from tradecaptain.kernels.matching.parking import unpark
 from tradecaptain.kernels.matching.pegs import has_peg_price, next_moved_peg, peg_price
 from tradecaptain.kernels.matching.special import (
@@ -50,6 +47,7 @@ from tradecaptain.kernels.matching.tables import book_at, level_at, order_at, si
 from tradecaptain.kernels.matching.terms import (
     has_flag,
     order_book,
+    order_side,
     order_type_of,
     shown_units,
     time_in_force_of,
@@ -114,12 +112,7 @@ def set_peg_price(engine: int, slot: int) -> None:
 @inline
 def first_ready(engine: int, book: int) -> int:
     """The oldest waiting order of a book (by its address) whose waiting is over, or 0."""
-    if load_i32(book + at.BOOK_READY_COUNT) == 0:
-        return 0
-    slot = load_i32(book + at.BOOK_PARKED_FIRST) + 0
-    while slot != 0 and not has_flag(order_at(engine, slot), FLAG_READY):
-        slot = order_behind(engine, slot)
-    return slot
+    return load_i32(book + at.BOOK_READY_ORDERS) + 0
 
 
 @inline
@@ -139,6 +132,7 @@ def enter_ready(engine: int, slot: int) -> int:
     unpark(engine, slot)
     leave_place(engine, slot)
     if has_flag(order, FLAG_PEGGED):
+        join_pegs(engine, slot)
         set_peg_price(engine, slot)
     trail_unarmed(engine, slot)
     if not has_to_wait(engine, slot):
@@ -147,26 +141,41 @@ def enter_ready(engine: int, slot: int) -> int:
 
 
 @inline
+def goes_ahead(engine: int, slot: int, other: int) -> bool:
+    """Whether an order trades before another of its side that rests for longer."""
+    order = order_at(engine, slot)
+    other_order = order_at(engine, other)
+    price_units = load_i64(order + at.ORDER_PRICE_UNITS)
+    other_units = load_i64(other_order + at.ORDER_PRICE_UNITS)
+    if price_units != other_units:
+        return is_better(order_side(order), price_units, other_units)
+    return has_flag(other_order, FLAG_HIDDEN) and not has_flag(order, FLAG_HIDDEN)
+
+
+@inline
 def next_condition(engine: int, book: int, side: int) -> int:
     """The first resting order of a side whose condition the other side can meet, or 0.
 
-    ``book`` is the book's index. Only orders that cross the other side's best price are looked at.
+    ``book`` is the book's index. Only orders that set a condition are looked at, in the order in
+    which they came to rest.
     """
     facing = best_level(side_at(engine, book, 3 - side))
-    level = best_level(side_at(engine, book, side))
-    while level != 0 and facing != 0:
-        price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
-        if not crosses(
-            side, price_units, load_i64(level_at(engine, facing) + at.LEVEL_PRICE_UNITS)
+    if facing == 0:
+        return 0
+    facing_units = load_i64(level_at(engine, facing) + at.LEVEL_PRICE_UNITS)
+    found = 0
+    slot = load_i32(book_at(engine, book) + at.BOOK_FIRST_CONDITIONAL) + 0
+    while slot != 0:
+        order = order_at(engine, slot)
+        if (
+            order_side(order) == side
+            and crosses(side, load_i64(order + at.ORDER_PRICE_UNITS), facing_units)
+            and (found == 0 or goes_ahead(engine, slot, found))
+            and may_begin(engine, slot)
         ):
-            return 0
-        slot = level_head(engine, level)
-        while slot != 0:
-            if has_flag(order_at(engine, slot), FLAG_CONDITIONAL) and may_begin(engine, slot):
-                return slot
-            slot = order_behind(engine, slot)
-        level = worse_level(engine, level)
-    return 0
+            found = slot
+        slot = index_behind(engine, slot)
+    return found
 
 
 @inline
@@ -241,7 +250,7 @@ def work_in_book(engine: int, book: int) -> int:
     if slot != 0:
         elect_stop(engine, slot)
         return MORE
-    slot = next_moved_peg(engine, address)
+    slot = next_moved_peg(engine, book)
     if slot != 0:
         move_peg(engine, slot)
         return MORE

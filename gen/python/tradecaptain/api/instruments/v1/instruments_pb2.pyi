@@ -204,6 +204,38 @@ SESSION_PHASE_CLOSED: SessionPhase.ValueType  # 4
 """No orders are taken."""
 Global___SessionPhase: _TypeAlias = SessionPhase  # noqa: Y015
 
+class _Allocation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AllocationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Allocation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ALLOCATION_UNSPECIFIED: _Allocation.ValueType  # 0
+    """No allocation given."""
+    ALLOCATION_PRICE_TIME: _Allocation.ValueType  # 1
+    """Best price first, then time."""
+    ALLOCATION_PRO_RATA: _Allocation.ValueType  # 2
+    """In proportion to size at the best price; what is left over goes by time."""
+    ALLOCATION_PRO_RATA_TOP: _Allocation.ValueType  # 3
+    """As pro-rata, after the order that holds the TOP priority of its price."""
+    ALLOCATION_BATCH_AUCTION: _Allocation.ValueType  # 4
+    """Orders meet in auctions at fixed intervals only."""
+
+class Allocation(_Allocation, metaclass=_AllocationEnumTypeWrapper):
+    """How an incoming order is shared out over resting ones."""
+
+ALLOCATION_UNSPECIFIED: Allocation.ValueType  # 0
+"""No allocation given."""
+ALLOCATION_PRICE_TIME: Allocation.ValueType  # 1
+"""Best price first, then time."""
+ALLOCATION_PRO_RATA: Allocation.ValueType  # 2
+"""In proportion to size at the best price; what is left over goes by time."""
+ALLOCATION_PRO_RATA_TOP: Allocation.ValueType  # 3
+"""As pro-rata, after the order that holds the TOP priority of its price."""
+ALLOCATION_BATCH_AUCTION: Allocation.ValueType  # 4
+"""Orders meet in auctions at fixed intervals only."""
+Global___Allocation: _TypeAlias = Allocation  # noqa: Y015
+
 class _DayOfWeek:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -278,6 +310,9 @@ class Instrument(_message.Message):
     MAXIMUM_PRICE_FIELD_NUMBER: _builtins.int
     CALENDAR_FIELD_NUMBER: _builtins.int
     SOURCE_INSTRUMENT_FIELD_NUMBER: _builtins.int
+    ALLOCATION_FIELD_NUMBER: _builtins.int
+    MINIMUM_SHARE_FIELD_NUMBER: _builtins.int
+    BATCH_INTERVAL_NS_FIELD_NUMBER: _builtins.int
     instrument_id: _builtins.int
     """Numeric id, from 1 on; never reused."""
     name: _builtins.str
@@ -316,6 +351,12 @@ class Instrument(_message.Message):
     """Name of its session calendar."""
     source_instrument: _builtins.str
     """The instrument whose book this one mirrors or whose replayed flow it receives; empty for none."""
+    allocation: Global___Allocation.ValueType
+    """How incoming orders are shared out over resting ones at our own venue."""
+    minimum_share: _builtins.str
+    """Smallest pro-rata share that is given, exact decimal text; absent for none."""
+    batch_interval_ns: _builtins.int
+    """Interval of batch auctions, ns; zero for every other allocation."""
     @_builtins.property
     def price_unit(self) -> _common_pb2.Rational:
         """Value of one price unit in the quote currency; immutable."""
@@ -363,10 +404,13 @@ class Instrument(_message.Message):
         maximum_price: _builtins.str | None = ...,
         calendar: _builtins.str = ...,
         source_instrument: _builtins.str = ...,
+        allocation: Global___Allocation.ValueType = ...,
+        minimum_share: _builtins.str | None = ...,
+        batch_interval_ns: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_currency", b"_base_currency", "_figi", b"_figi", "_isin", b"_isin", "_maximum_price", b"_maximum_price", "_minimum_price", b"_minimum_price", "base_currency", b"base_currency", "derivative", b"derivative", "figi", b"figi", "isin", b"isin", "maximum_price", b"maximum_price", "minimum_price", b"minimum_price", "multiplier", b"multiplier", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_currency", b"_base_currency", "_figi", b"_figi", "_isin", b"_isin", "_maximum_price", b"_maximum_price", "_minimum_price", b"_minimum_price", "_minimum_share", b"_minimum_share", "base_currency", b"base_currency", "derivative", b"derivative", "figi", b"figi", "isin", b"isin", "maximum_price", b"maximum_price", "minimum_price", b"minimum_price", "minimum_share", b"minimum_share", "multiplier", b"multiplier", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_currency", b"_base_currency", "_figi", b"_figi", "_isin", b"_isin", "_maximum_price", b"_maximum_price", "_minimum_price", b"_minimum_price", "base_currency", b"base_currency", "calendar", b"calendar", "derivative", b"derivative", "description", b"description", "figi", b"figi", "instrument_id", b"instrument_id", "isin", b"isin", "maximum_price", b"maximum_price", "mic", b"mic", "minimum_price", b"minimum_price", "multiplier", b"multiplier", "name", b"name", "negative_price_allowed", b"negative_price_allowed", "order_increments", b"order_increments", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit", "quote_currency", b"quote_currency", "settlement_currency", b"settlement_currency", "source_instrument", b"source_instrument", "status", b"status", "symbol", b"symbol", "tradable", b"tradable", "type", b"type", "zero_price_allowed", b"zero_price_allowed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_currency", b"_base_currency", "_figi", b"_figi", "_isin", b"_isin", "_maximum_price", b"_maximum_price", "_minimum_price", b"_minimum_price", "_minimum_share", b"_minimum_share", "allocation", b"allocation", "base_currency", b"base_currency", "batch_interval_ns", b"batch_interval_ns", "calendar", b"calendar", "derivative", b"derivative", "description", b"description", "figi", b"figi", "instrument_id", b"instrument_id", "isin", b"isin", "maximum_price", b"maximum_price", "mic", b"mic", "minimum_price", b"minimum_price", "minimum_share", b"minimum_share", "multiplier", b"multiplier", "name", b"name", "negative_price_allowed", b"negative_price_allowed", "order_increments", b"order_increments", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit", "quote_currency", b"quote_currency", "settlement_currency", b"settlement_currency", "source_instrument", b"source_instrument", "status", b"status", "symbol", b"symbol", "tradable", b"tradable", "type", b"type", "zero_price_allowed", b"zero_price_allowed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__base_currency: _TypeAlias = _typing.Literal["base_currency"]  # noqa: Y015
     _WhichOneofArgType__base_currency: _TypeAlias = _typing.Literal["_base_currency", b"_base_currency"]  # noqa: Y015
@@ -378,6 +422,8 @@ class Instrument(_message.Message):
     _WhichOneofArgType__maximum_price: _TypeAlias = _typing.Literal["_maximum_price", b"_maximum_price"]  # noqa: Y015
     _WhichOneofReturnType__minimum_price: _TypeAlias = _typing.Literal["minimum_price"]  # noqa: Y015
     _WhichOneofArgType__minimum_price: _TypeAlias = _typing.Literal["_minimum_price", b"_minimum_price"]  # noqa: Y015
+    _WhichOneofReturnType__minimum_share: _TypeAlias = _typing.Literal["minimum_share"]  # noqa: Y015
+    _WhichOneofArgType__minimum_share: _TypeAlias = _typing.Literal["_minimum_share", b"_minimum_share"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__base_currency) -> _WhichOneofReturnType__base_currency | None: ...
     @_typing.overload
@@ -388,6 +434,8 @@ class Instrument(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__maximum_price) -> _WhichOneofReturnType__maximum_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum_price) -> _WhichOneofReturnType__minimum_price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__minimum_share) -> _WhichOneofReturnType__minimum_share | None: ...
 
 Global___Instrument: _TypeAlias = Instrument  # noqa: Y015
 

@@ -24,16 +24,58 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from tradecaptain.api.common.v1 import common_pb2 as tradecaptain_dot_api_dot_common_dot_v1_dot_common__pb2
+from tradecaptain.api.instruments.v1 import instruments_pb2 as tradecaptain_dot_api_dot_instruments_dot_v1_dot_instruments__pb2
 from tradecaptain.api.marketdata.v1 import records_pb2 as tradecaptain_dot_api_dot_marketdata_dot_v1_dot_records__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2tradecaptain/api/orderbook/v1/administration.proto\x12\x1dtradecaptain.api.orderbook.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a,tradecaptain/api/marketdata/v1/records.proto\"\xd4\x01\n\x0fSetPhaseRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12G\n\x05phase\x18\x02 \x01(\x0e\x32,.tradecaptain.api.marketdata.v1.TradingPhaseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x0b\x64uration_ns\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\'\n\x0freference_price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x00\x88\x01\x01\x42\x12\n\x10_reference_price\"\x12\n\x10SetPhaseResponse\"6\n\x15HaltInstrumentRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x18\n\x16HaltInstrumentResponse\"8\n\x17ResumeInstrumentRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x1a\n\x18ResumeInstrumentResponse\"\xd6\x01\n\x0fSetBandsRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x03low\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x00\x88\x01\x01\x12\x1c\n\x04high\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x01\x88\x01\x01\x12(\n\x10\x64ynamic_distance\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x02\x88\x01\x01\x12\x19\n\x08pause_ns\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x42\x06\n\x04_lowB\x07\n\x05_highB\x13\n\x11_dynamic_distance\"\x12\n\x10SetBandsResponse\"\x95\x01\n\x11SetFeeTierRequest\x12\x15\n\x04tier\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x0f\x12!\n\nmaker_rate\x18\x02 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\x12!\n\ntaker_rate\x18\x03 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\x12#\n\x0c\x61uction_rate\x18\x04 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\"\x14\n\x12SetFeeTierResponse\"I\n\x14\x41ssignFeeTierRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x15\n\x04tier\x18\x02 \x01(\rB\x07\xbaH\x04*\x02\x18\x0f\"\x17\n\x15\x41ssignFeeTierResponse2\xa6\x08\n\x1aVenueAdministrationService\x12\xa3\x01\n\x08SetPhase\x12..tradecaptain.api.orderbook.v1.SetPhaseRequest\x1a/.tradecaptain.api.orderbook.v1.SetPhaseResponse\"6\x82\xd3\xe4\x93\x02\x30\"+/v1/venue/instruments/{instrument}:setPhase:\x01*\x12\xb1\x01\n\x0eHaltInstrument\x12\x34.tradecaptain.api.orderbook.v1.HaltInstrumentRequest\x1a\x35.tradecaptain.api.orderbook.v1.HaltInstrumentResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/venue/instruments/{instrument}:halt:\x01*\x12\xb9\x01\n\x10ResumeInstrument\x12\x36.tradecaptain.api.orderbook.v1.ResumeInstrumentRequest\x1a\x37.tradecaptain.api.orderbook.v1.ResumeInstrumentResponse\"4\x82\xd3\xe4\x93\x02.\")/v1/venue/instruments/{instrument}:resume:\x01*\x12\xa3\x01\n\x08SetBands\x12..tradecaptain.api.orderbook.v1.SetBandsRequest\x1a/.tradecaptain.api.orderbook.v1.SetBandsResponse\"6\x82\xd3\xe4\x93\x02\x30\"+/v1/venue/instruments/{instrument}:setBands:\x01*\x12\x97\x01\n\nSetFeeTier\x12\x30.tradecaptain.api.orderbook.v1.SetFeeTierRequest\x1a\x31.tradecaptain.api.orderbook.v1.SetFeeTierResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/venue/feeTiers/{tier}:\x01*\x12\xb1\x01\n\rAssignFeeTier\x12\x33.tradecaptain.api.orderbook.v1.AssignFeeTierRequest\x1a\x34.tradecaptain.api.orderbook.v1.AssignFeeTierResponse\"5\x82\xd3\xe4\x93\x02/\"*/v1/venue/accounts/{account}:assignFeeTier:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2tradecaptain/api/orderbook/v1/administration.proto\x12\x1dtradecaptain.api.orderbook.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\'tradecaptain/api/common/v1/common.proto\x1a\x31tradecaptain/api/instruments/v1/instruments.proto\x1a,tradecaptain/api/marketdata/v1/records.proto\"\x96\x08\n\x17\x43reateInstrumentRequest\x12\x32\n\x06symbol\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[A-Z0-9][A-Z0-9._-]{0,31}$\x12\x15\n\x04like\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12G\n\x04type\x18\x04 \x01(\x0e\x32/.tradecaptain.api.instruments.v1.InstrumentTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\nprice_unit\x18\x05 \x01(\x0b\x32$.tradecaptain.api.common.v1.RationalH\x00\x88\x01\x01\x12@\n\rquantity_unit\x18\x06 \x01(\x0b\x32$.tradecaptain.api.common.v1.RationalH\x01\x88\x01\x01\x12I\n\x0bprice_bands\x18\x07 \x03(\x0b\x32*.tradecaptain.api.instruments.v1.PriceBandB\x08\xbaH\x05\x92\x01\x02\x10@\x12\x14\n\x03lot\x18\x08 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12!\n\x10minimum_quantity\x18\t \x01(\tB\x07\xbaH\x04r\x02\x18(\x12!\n\x10maximum_quantity\x18\n \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1e\n\rminimum_price\x18\x0b \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1e\n\rmaximum_price\x18\x0c \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\x1f\n\x0equote_currency\x18\r \x01(\tB\x07\xbaH\x04r\x02\x18\x05\x12$\n\x13settlement_currency\x18\x0e \x01(\tB\x07\xbaH\x04r\x02\x18\x05\x12\x19\n\x08\x63\x61lendar\x18\x0f \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1d\n\nmultiplier\x18\x10 \x01(\rB\t\xbaH\x06*\x04\x18\xc0\x84=\x12\x15\n\x04isin\x18\x11 \x01(\tB\x07\xbaH\x04r\x02\x18\x0c\x12\x15\n\x04\x66igi\x18\x12 \x01(\tB\x07\xbaH\x04r\x02\x18\x0c\x12\x44\n\nderivative\x18\x13 \x01(\x0b\x32\x30.tradecaptain.api.instruments.v1.DerivativeTerms\x12I\n\nallocation\x18\x14 \x01(\x0e\x32+.tradecaptain.api.instruments.v1.AllocationB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\rminimum_share\x18\x15 \x01(\tB\x07\xbaH\x04r\x02\x18(\x12\"\n\x11\x62\x61tch_interval_ns\x18\x16 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\'\n\x0freference_price\x18\x17 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x02\x88\x01\x01\x42\r\n\x0b_price_unitB\x10\n\x0e_quantity_unitB\x12\n\x10_reference_price\"n\n\x18\x43reateInstrumentResponse\x12?\n\ninstrument\x18\x01 \x01(\x0b\x32+.tradecaptain.api.instruments.v1.Instrument\x12\x11\n\tduplicate\x18\x02 \x01(\x08\"\xd4\x01\n\x0fSetPhaseRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12G\n\x05phase\x18\x02 \x01(\x0e\x32,.tradecaptain.api.marketdata.v1.TradingPhaseB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\x0b\x64uration_ns\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\'\n\x0freference_price\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x00\x88\x01\x01\x42\x12\n\x10_reference_price\"\x12\n\x10SetPhaseResponse\"6\n\x15HaltInstrumentRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x18\n\x16HaltInstrumentResponse\"8\n\x17ResumeInstrumentRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x1a\n\x18ResumeInstrumentResponse\"\xd6\x01\n\x0fSetBandsRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1b\n\x03low\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x00\x88\x01\x01\x12\x1c\n\x04high\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x01\x88\x01\x01\x12(\n\x10\x64ynamic_distance\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18(H\x02\x88\x01\x01\x12\x19\n\x08pause_ns\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x42\x06\n\x04_lowB\x07\n\x05_highB\x13\n\x11_dynamic_distance\"\x12\n\x10SetBandsResponse\"\x95\x01\n\x11SetFeeTierRequest\x12\x15\n\x04tier\x18\x01 \x01(\rB\x07\xbaH\x04*\x02\x18\x0f\x12!\n\nmaker_rate\x18\x02 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\x12!\n\ntaker_rate\x18\x03 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\x12#\n\x0c\x61uction_rate\x18\x04 \x01(\x11\x42\r\xbaH\n:\x08\x18\x80\x89z(\xff\x88z\"\x14\n\x12SetFeeTierResponse\"I\n\x14\x41ssignFeeTierRequest\x12\x1a\n\x07\x61\x63\x63ount\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x15\n\x04tier\x18\x02 \x01(\rB\x07\xbaH\x04*\x02\x18\x0f\"\x17\n\x15\x41ssignFeeTierResponse2\xce\t\n\x1aVenueAdministrationService\x12\xa5\x01\n\x10\x43reateInstrument\x12\x36.tradecaptain.api.orderbook.v1.CreateInstrumentRequest\x1a\x37.tradecaptain.api.orderbook.v1.CreateInstrumentResponse\" \x82\xd3\xe4\x93\x02\x1a\"\x15/v1/venue/instruments:\x01*\x12\xa3\x01\n\x08SetPhase\x12..tradecaptain.api.orderbook.v1.SetPhaseRequest\x1a/.tradecaptain.api.orderbook.v1.SetPhaseResponse\"6\x82\xd3\xe4\x93\x02\x30\"+/v1/venue/instruments/{instrument}:setPhase:\x01*\x12\xb1\x01\n\x0eHaltInstrument\x12\x34.tradecaptain.api.orderbook.v1.HaltInstrumentRequest\x1a\x35.tradecaptain.api.orderbook.v1.HaltInstrumentResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/venue/instruments/{instrument}:halt:\x01*\x12\xb9\x01\n\x10ResumeInstrument\x12\x36.tradecaptain.api.orderbook.v1.ResumeInstrumentRequest\x1a\x37.tradecaptain.api.orderbook.v1.ResumeInstrumentResponse\"4\x82\xd3\xe4\x93\x02.\")/v1/venue/instruments/{instrument}:resume:\x01*\x12\xa3\x01\n\x08SetBands\x12..tradecaptain.api.orderbook.v1.SetBandsRequest\x1a/.tradecaptain.api.orderbook.v1.SetBandsResponse\"6\x82\xd3\xe4\x93\x02\x30\"+/v1/venue/instruments/{instrument}:setBands:\x01*\x12\x97\x01\n\nSetFeeTier\x12\x30.tradecaptain.api.orderbook.v1.SetFeeTierRequest\x1a\x31.tradecaptain.api.orderbook.v1.SetFeeTierResponse\"$\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/venue/feeTiers/{tier}:\x01*\x12\xb1\x01\n\rAssignFeeTier\x12\x33.tradecaptain.api.orderbook.v1.AssignFeeTierRequest\x1a\x34.tradecaptain.api.orderbook.v1.AssignFeeTierResponse\"5\x82\xd3\xe4\x93\x02/\"*/v1/venue/accounts/{account}:assignFeeTier:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradecaptain.api.orderbook.v1.administration_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['symbol']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['symbol']._serialized_options = b'\272H\037r\0352\033^[A-Z0-9][A-Z0-9._-]{0,31}$'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['like']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['like']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['description']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['type']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['type']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['price_bands']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['price_bands']._serialized_options = b'\272H\005\222\001\002\020@'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['lot']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['lot']._serialized_options = b'\272H\004r\002\030('
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['minimum_quantity']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['minimum_quantity']._serialized_options = b'\272H\004r\002\030('
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['maximum_quantity']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['maximum_quantity']._serialized_options = b'\272H\004r\002\030('
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['minimum_price']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['minimum_price']._serialized_options = b'\272H\004r\002\030('
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['maximum_price']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['maximum_price']._serialized_options = b'\272H\004r\002\030('
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['quote_currency']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['quote_currency']._serialized_options = b'\272H\004r\002\030\005'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['settlement_currency']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['settlement_currency']._serialized_options = b'\272H\004r\002\030\005'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['calendar']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['calendar']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['multiplier']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['multiplier']._serialized_options = b'\272H\006*\004\030\300\204='
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['isin']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['isin']._serialized_options = b'\272H\004r\002\030\014'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['figi']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['figi']._serialized_options = b'\272H\004r\002\030\014'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['allocation']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['allocation']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['minimum_share']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['minimum_share']._serialized_options = b'\272H\004r\002\030('
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['batch_interval_ns']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['batch_interval_ns']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['reference_price']._loaded_options = None
+  _globals['_CREATEINSTRUMENTREQUEST'].fields_by_name['reference_price']._serialized_options = b'\272H\006r\004\020\001\030('
   _globals['_SETPHASEREQUEST'].fields_by_name['instrument']._loaded_options = None
   _globals['_SETPHASEREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SETPHASEREQUEST'].fields_by_name['phase']._loaded_options = None
@@ -68,6 +110,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ASSIGNFEETIERREQUEST'].fields_by_name['account']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_ASSIGNFEETIERREQUEST'].fields_by_name['tier']._loaded_options = None
   _globals['_ASSIGNFEETIERREQUEST'].fields_by_name['tier']._serialized_options = b'\272H\004*\002\030\017'
+  _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['CreateInstrument']._loaded_options = None
+  _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['CreateInstrument']._serialized_options = b'\202\323\344\223\002\032\"\025/v1/venue/instruments:\001*'
   _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['SetPhase']._loaded_options = None
   _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['SetPhase']._serialized_options = b'\202\323\344\223\0020\"+/v1/venue/instruments/{instrument}:setPhase:\001*'
   _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['HaltInstrument']._loaded_options = None
@@ -80,30 +124,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['SetFeeTier']._serialized_options = b'\202\323\344\223\002\036\"\031/v1/venue/feeTiers/{tier}:\001*'
   _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['AssignFeeTier']._loaded_options = None
   _globals['_VENUEADMINISTRATIONSERVICE'].methods_by_name['AssignFeeTier']._serialized_options = b'\202\323\344\223\002/\"*/v1/venue/accounts/{account}:assignFeeTier:\001*'
-  _globals['_SETPHASEREQUEST']._serialized_start=191
-  _globals['_SETPHASEREQUEST']._serialized_end=403
-  _globals['_SETPHASERESPONSE']._serialized_start=405
-  _globals['_SETPHASERESPONSE']._serialized_end=423
-  _globals['_HALTINSTRUMENTREQUEST']._serialized_start=425
-  _globals['_HALTINSTRUMENTREQUEST']._serialized_end=479
-  _globals['_HALTINSTRUMENTRESPONSE']._serialized_start=481
-  _globals['_HALTINSTRUMENTRESPONSE']._serialized_end=505
-  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_start=507
-  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_end=563
-  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_start=565
-  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_end=591
-  _globals['_SETBANDSREQUEST']._serialized_start=594
-  _globals['_SETBANDSREQUEST']._serialized_end=808
-  _globals['_SETBANDSRESPONSE']._serialized_start=810
-  _globals['_SETBANDSRESPONSE']._serialized_end=828
-  _globals['_SETFEETIERREQUEST']._serialized_start=831
-  _globals['_SETFEETIERREQUEST']._serialized_end=980
-  _globals['_SETFEETIERRESPONSE']._serialized_start=982
-  _globals['_SETFEETIERRESPONSE']._serialized_end=1002
-  _globals['_ASSIGNFEETIERREQUEST']._serialized_start=1004
-  _globals['_ASSIGNFEETIERREQUEST']._serialized_end=1077
-  _globals['_ASSIGNFEETIERRESPONSE']._serialized_start=1079
-  _globals['_ASSIGNFEETIERRESPONSE']._serialized_end=1102
-  _globals['_VENUEADMINISTRATIONSERVICE']._serialized_start=1105
-  _globals['_VENUEADMINISTRATIONSERVICE']._serialized_end=2167
+  _globals['_CREATEINSTRUMENTREQUEST']._serialized_start=283
+  _globals['_CREATEINSTRUMENTREQUEST']._serialized_end=1329
+  _globals['_CREATEINSTRUMENTRESPONSE']._serialized_start=1331
+  _globals['_CREATEINSTRUMENTRESPONSE']._serialized_end=1441
+  _globals['_SETPHASEREQUEST']._serialized_start=1444
+  _globals['_SETPHASEREQUEST']._serialized_end=1656
+  _globals['_SETPHASERESPONSE']._serialized_start=1658
+  _globals['_SETPHASERESPONSE']._serialized_end=1676
+  _globals['_HALTINSTRUMENTREQUEST']._serialized_start=1678
+  _globals['_HALTINSTRUMENTREQUEST']._serialized_end=1732
+  _globals['_HALTINSTRUMENTRESPONSE']._serialized_start=1734
+  _globals['_HALTINSTRUMENTRESPONSE']._serialized_end=1758
+  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_start=1760
+  _globals['_RESUMEINSTRUMENTREQUEST']._serialized_end=1816
+  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_start=1818
+  _globals['_RESUMEINSTRUMENTRESPONSE']._serialized_end=1844
+  _globals['_SETBANDSREQUEST']._serialized_start=1847
+  _globals['_SETBANDSREQUEST']._serialized_end=2061
+  _globals['_SETBANDSRESPONSE']._serialized_start=2063
+  _globals['_SETBANDSRESPONSE']._serialized_end=2081
+  _globals['_SETFEETIERREQUEST']._serialized_start=2084
+  _globals['_SETFEETIERREQUEST']._serialized_end=2233
+  _globals['_SETFEETIERRESPONSE']._serialized_start=2235
+  _globals['_SETFEETIERRESPONSE']._serialized_end=2255
+  _globals['_ASSIGNFEETIERREQUEST']._serialized_start=2257
+  _globals['_ASSIGNFEETIERREQUEST']._serialized_end=2330
+  _globals['_ASSIGNFEETIERRESPONSE']._serialized_start=2332
+  _globals['_ASSIGNFEETIERRESPONSE']._serialized_end=2355
+  _globals['_VENUEADMINISTRATIONSERVICE']._serialized_start=2358
+  _globals['_VENUEADMINISTRATIONSERVICE']._serialized_end=3588
 # @@protoc_insertion_point(module_scope)

@@ -36,6 +36,11 @@ class VenueAdministrationServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CreateInstrument = channel.unary_unary(
+                '/tradecaptain.api.orderbook.v1.VenueAdministrationService/CreateInstrument',
+                request_serializer=tradecaptain_dot_api_dot_orderbook_dot_v1_dot_administration__pb2.CreateInstrumentRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_orderbook_dot_v1_dot_administration__pb2.CreateInstrumentResponse.FromString,
+                _registered_method=True)
         self.SetPhase = channel.unary_unary(
                 '/tradecaptain.api.orderbook.v1.VenueAdministrationService/SetPhase',
                 request_serializer=tradecaptain_dot_api_dot_orderbook_dot_v1_dot_administration__pb2.SetPhaseRequest.SerializeToString,
@@ -72,6 +77,15 @@ class VenueAdministrationServiceServicer:
     """What only a venue administrator may do. Each call returns once the venue has done it; what came of
     it is told to everybody by the streams of books and executions.
     """
+
+    def CreateInstrument(self, request, context):
+        """Opens a new instrument at our own venue while it runs, and for every later start. Sent again with
+        the same terms it changes nothing. Orders are taken once the instrument has limits, which accounts
+        get as reference data says; a moment after the answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def SetPhase(self, request, context):
         """Changes the trading phase of an instrument; a phase that ends an auction uncrosses it first.
@@ -118,6 +132,11 @@ class VenueAdministrationServiceServicer:
 
 def add_VenueAdministrationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CreateInstrument': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateInstrument,
+                    request_deserializer=tradecaptain_dot_api_dot_orderbook_dot_v1_dot_administration__pb2.CreateInstrumentRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_orderbook_dot_v1_dot_administration__pb2.CreateInstrumentResponse.SerializeToString,
+            ),
             'SetPhase': grpc.unary_unary_rpc_method_handler(
                     servicer.SetPhase,
                     request_deserializer=tradecaptain_dot_api_dot_orderbook_dot_v1_dot_administration__pb2.SetPhaseRequest.FromString,
@@ -160,6 +179,33 @@ class VenueAdministrationService:
     """What only a venue administrator may do. Each call returns once the venue has done it; what came of
     it is told to everybody by the streams of books and executions.
     """
+
+    @staticmethod
+    def CreateInstrument(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.orderbook.v1.VenueAdministrationService/CreateInstrument',
+            tradecaptain_dot_api_dot_orderbook_dot_v1_dot_administration__pb2.CreateInstrumentRequest.SerializeToString,
+            tradecaptain_dot_api_dot_orderbook_dot_v1_dot_administration__pb2.CreateInstrumentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def SetPhase(request,

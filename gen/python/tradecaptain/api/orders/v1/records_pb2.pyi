@@ -655,8 +655,8 @@ Global___NewOrder: _TypeAlias = NewOrder  # noqa: Y015
 
 @_typing.final
 class NewOrderColumns(_message.Message):
-    """Many new limit orders of one account as columns: the fast form, in the instruments' units. Columns
-    are of equal length, except that an optional one may be empty.
+    """Many new orders of one account as columns: the fast form, in the instruments' units. Columns are of
+    equal length, except that an optional one may be empty: those from types on.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -671,6 +671,18 @@ class NewOrderColumns(_message.Message):
     TIMES_IN_FORCE_FIELD_NUMBER: _builtins.int
     STRATEGY_ID_FIELD_NUMBER: _builtins.int
     TRADER_ID_FIELD_NUMBER: _builtins.int
+    STOP_PRICES_UNITS_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITIES_UNITS_FIELD_NUMBER: _builtins.int
+    MINIMUM_VISIBLES_UNITS_FIELD_NUMBER: _builtins.int
+    MINIMUM_QUANTITIES_UNITS_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIMES_NS_FIELD_NUMBER: _builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    SELF_TRADE_PREVENTIONS_FIELD_NUMBER: _builtins.int
+    PEG_REFERENCES_FIELD_NUMBER: _builtins.int
+    OFFSETS_UNITS_FIELD_NUMBER: _builtins.int
+    TRAILING_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    GROUP_IDS_FIELD_NUMBER: _builtins.int
+    GROUP_ROLES_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account of all of them: its name, or its numeric id. Empty: the caller's only account."""
     strategy_id: _builtins.int
@@ -705,6 +717,56 @@ class NewOrderColumns(_message.Message):
     def times_in_force(self) -> _containers.RepeatedScalarFieldContainer[Global___TimeInForce.ValueType]:
         """Times in force; day if empty."""
 
+    @_builtins.property
+    def stop_prices_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Stop prices, price units; stop and stop-limit orders only, zero for the others."""
+
+    @_builtins.property
+    def display_quantities_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Visible parts of icebergs, quantity units; zero shows the whole quantity."""
+
+    @_builtins.property
+    def minimum_visibles_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Icebergs: show the display quantity again once less than this is visible, quantity units."""
+
+    @_builtins.property
+    def minimum_quantities_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Smallest quantities that may trade at once, quantity units; zero for any."""
+
+    @_builtins.property
+    def expire_times_ns(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """When orders end, ns UTC; good-till-date only, zero for the others."""
+
+    @_builtins.property
+    def instructions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """What an order says yes to, as a sum: 1 post-only, 2 reduce-only, 4 hidden, 8 all-or-none, 32 slide
+        (with post-only), 64 TOP priority, 128 the price bounds a pegged order.
+        """
+
+    @_builtins.property
+    def self_trade_preventions(self) -> _containers.RepeatedScalarFieldContainer[Global___SelfTradePrevention.ValueType]:
+        """What happens when orders would trade with one of their own group."""
+
+    @_builtins.property
+    def peg_references(self) -> _containers.RepeatedScalarFieldContainer[Global___PegReference.ValueType]:
+        """Which price a pegged order follows; pegged orders only."""
+
+    @_builtins.property
+    def offsets_units(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Added to the price that a pegged order follows, or the distance of a trailing stop, price units."""
+
+    @_builtins.property
+    def trailing_basis_points(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Distances of trailing stops in hundredths of a percent; instead of the above."""
+
+    @_builtins.property
+    def group_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The author's numbers of the orders' groups; zero for none."""
+
+    @_builtins.property
+    def group_roles(self) -> _containers.RepeatedScalarFieldContainer[Global___GroupRole.ValueType]:
+        """Parts of the orders in their groups."""
+
     def __init__(
         self,
         *,
@@ -718,10 +780,22 @@ class NewOrderColumns(_message.Message):
         times_in_force: _abc.Iterable[Global___TimeInForce.ValueType] | None = ...,
         strategy_id: _builtins.int = ...,
         trader_id: _builtins.int = ...,
+        stop_prices_units: _abc.Iterable[_builtins.int] | None = ...,
+        display_quantities_units: _abc.Iterable[_builtins.int] | None = ...,
+        minimum_visibles_units: _abc.Iterable[_builtins.int] | None = ...,
+        minimum_quantities_units: _abc.Iterable[_builtins.int] | None = ...,
+        expire_times_ns: _abc.Iterable[_builtins.int] | None = ...,
+        instructions: _abc.Iterable[_builtins.int] | None = ...,
+        self_trade_preventions: _abc.Iterable[Global___SelfTradePrevention.ValueType] | None = ...,
+        peg_references: _abc.Iterable[Global___PegReference.ValueType] | None = ...,
+        offsets_units: _abc.Iterable[_builtins.int] | None = ...,
+        trailing_basis_points: _abc.Iterable[_builtins.int] | None = ...,
+        group_ids: _abc.Iterable[_builtins.int] | None = ...,
+        group_roles: _abc.Iterable[Global___GroupRole.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "client_order_ids", b"client_order_ids", "instrument_ids", b"instrument_ids", "prices_units", b"prices_units", "quantities_units", b"quantities_units", "sides", b"sides", "strategy_id", b"strategy_id", "times_in_force", b"times_in_force", "trader_id", b"trader_id", "types", b"types"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "client_order_ids", b"client_order_ids", "display_quantities_units", b"display_quantities_units", "expire_times_ns", b"expire_times_ns", "group_ids", b"group_ids", "group_roles", b"group_roles", "instructions", b"instructions", "instrument_ids", b"instrument_ids", "minimum_quantities_units", b"minimum_quantities_units", "minimum_visibles_units", b"minimum_visibles_units", "offsets_units", b"offsets_units", "peg_references", b"peg_references", "prices_units", b"prices_units", "quantities_units", b"quantities_units", "self_trade_preventions", b"self_trade_preventions", "sides", b"sides", "stop_prices_units", b"stop_prices_units", "strategy_id", b"strategy_id", "times_in_force", b"times_in_force", "trader_id", b"trader_id", "trailing_basis_points", b"trailing_basis_points", "types", b"types"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -792,6 +866,7 @@ class OrderReplace(_message.Message):
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     QUANTITY_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account: its name, or its numeric id. Empty: the caller's only account."""
     order_id: _builtins.int
@@ -804,6 +879,8 @@ class OrderReplace(_message.Message):
     """New total quantity, filled part included, exact decimal text; unchanged if absent."""
     price: _builtins.str
     """New limit price, exact decimal text; unchanged if absent."""
+    stop_price: _builtins.str
+    """New stop price of a stop that still waits, exact decimal text; unchanged if absent."""
     def __init__(
         self,
         *,
@@ -813,21 +890,26 @@ class OrderReplace(_message.Message):
         client_order_id: _builtins.str = ...,
         quantity: _builtins.str | None = ...,
         price: _builtins.str | None = ...,
+        stop_price: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "_quantity", b"_quantity", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "target", b"target", "target_client_order_id", b"target_client_order_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "_quantity", b"_quantity", "_stop_price", b"_stop_price", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "stop_price", b"stop_price", "target", b"target", "target_client_order_id", b"target_client_order_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "_quantity", b"_quantity", "account", b"account", "client_order_id", b"client_order_id", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "target", b"target", "target_client_order_id", b"target_client_order_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price", b"_price", "_quantity", b"_quantity", "_stop_price", b"_stop_price", "account", b"account", "client_order_id", b"client_order_id", "order_id", b"order_id", "price", b"price", "quantity", b"quantity", "stop_price", b"stop_price", "target", b"target", "target_client_order_id", b"target_client_order_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
     _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
     _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
     _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
+    _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["order_id", "target_client_order_id"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_target) -> _WhichOneofReturnType_target | None: ...
 
