@@ -65,7 +65,8 @@ _VALUES = {
     control.LIMIT_KIND_PRICE_MOVE: 9_000,
     control.LIMIT_KIND_OPEN_ORDERS: 10**6,
     control.LIMIT_KIND_DISPLAYED_SHARE: 10**9,
-    control.LIMIT_KIND_REFERENCE_AGE: 10**9,
+    # The first reference is told before there is a clock.
+    control.LIMIT_KIND_REFERENCE_AGE: 10**14,
     control.LIMIT_KIND_MESSAGE_RATE: 10**6,
     control.LIMIT_KIND_MESSAGE_BURST: 10**6,
     # The tape has orders of equal terms: a window of nothing looks for them and refuses none.
