@@ -12,7 +12,6 @@ KERNELS = [
     risk_gate.gate_check_replace,
     risk_gate.gate_release,
     risk_gate.gate_apply_fill,
-    risk_gate.gate_apply_control,
 ]
 
 

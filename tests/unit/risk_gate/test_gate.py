@@ -12,7 +12,7 @@ from tradecaptain.kernels import risk_gate
 from tradecaptain.kernels.risk_gate import layout, table
 from tradecaptain.wire import common, control, reason
 from twins.risk_gate.naive_gate import NaiveGate
-from twins.risk_gate.terms import KINDS, UNLIMITED, Order, Verdict
+from twins.risk_gate.terms import REQUIRED_KINDS, UNLIMITED, Order, Verdict
 
 pytestmark = pytest.mark.twin
 
@@ -207,7 +207,7 @@ class TestCapacity:
         gate = GateDriver(pairs=2)
         prepare(gate)
         for account in (101, 102):
-            for kind in KINDS:
+            for kind in REQUIRED_KINDS:
                 assert gate.set_limit((2, account, 0), kind, UNLIMITED) == 0
         work(gate, account=100)
         work(gate, account=101)
