@@ -37,6 +37,7 @@ class Ports:
     risk: int = _BASE + 13
     gateway: int = _BASE + 14
     pricing: int = _BASE + 15
+    standby: int = _BASE + 16
 
     def of(self, part: str) -> int:
         """The port of a part, by its name."""

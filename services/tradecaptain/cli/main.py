@@ -33,6 +33,7 @@ VERBS = {
     "price": "price",
     "risk": "risk",
     "journal": "journal",
+    "standby": "standby",
     "token": "token",
     "engine": "engine",
     "perf": "perf",

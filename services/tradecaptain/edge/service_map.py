@@ -9,6 +9,7 @@ PROCESS_OF_SERVICE: Final[Mapping[str, str]] = {
     "tradecaptain.api.instruments.v1.InstrumentService": "collector",
     "tradecaptain.api.marketdata.v1.MarketDataService": "collector",
     "tradecaptain.api.orderbook.v1.OrderBookService": "orderbook",
+    "tradecaptain.api.orderbook.v1.StandbyService": "standby",
     "tradecaptain.api.orderbook.v1.VenueAdministrationService": "gateway",
     "tradecaptain.api.orders.v1.OrderService": "gateway",
     "tradecaptain.api.pricing.v1.BondService": "pricing",

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.launch.parts import Part, Probe
 from tradecaptain.mesh.driver import driver_is_active
+from tradecaptain.orderbook.leadership import PROCESSES, Leadership
 
 HOST = "127.0.0.1"
 ANSWER_SECONDS = 2.0
@@ -30,6 +31,7 @@ class HealthProbe:
         self._part = part
         self._run = run
         self._channel: grpc.aio.Channel | None = None
+        self._channel_port = 0
 
     async def is_ready(self) -> bool:
         """Whether the part says that it serves; no answer in time is a no."""
@@ -40,8 +42,13 @@ class HealthProbe:
         return await self._serves()
 
     async def _serves(self) -> bool:
+        port = self._port()
+        if self._channel is not None and port != self._channel_port:
+            await self._channel.close()
+            self._channel = None
         if self._channel is None:
-            target = f"{HOST}:{self._part.port}"
+            self._channel_port = port
+            target = f"{HOST}:{port}"
             self._channel = grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
         stub = health_pb2_grpc.HealthStub(self._channel)
         request = health_pb2.HealthCheckRequest(service="")
@@ -50,6 +57,13 @@ class HealthProbe:
         except grpc.aio.AioRpcError:
             return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _port(self) -> int:
+        """Where the part listens: a venue's two processes change ports when one is promoted."""
+        if self._part.name not in PROCESSES:
+            return self._part.port
+        leads = Leadership(self._run.epochs).leader.process == self._part.name
+        return self._run.ports.orderbook if leads else self._run.ports.standby
 
     async def __aenter__(self) -> Self:
         return self

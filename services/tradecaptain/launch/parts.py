@@ -8,6 +8,7 @@ from enum import Enum
 
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.launch.envoy_config import envoy_command, write_envoy_config
+from tradecaptain.orderbook.standby_config import StandbyConfig
 
 
 class Probe(Enum):
@@ -47,4 +48,13 @@ def mesh_parts(run: RunPaths) -> tuple[Part, ...]:
         python("risk", "driver", "orderbook"),
         python("gateway", "driver", "orderbook"),
         python("pricing", "driver"),
+        *_standby(run),
     )
+
+
+def _standby(run: RunPaths) -> tuple[Part, ...]:
+    """The second process of the venue, if it is asked for."""
+    if not StandbyConfig.load(run).enabled:
+        return ()
+    command = (sys.executable, "-m", "tradecaptain.orderbook", "standby")
+    return (Part("standby", command, ("driver", "orderbook"), Probe.GRPC, run.ports.standby),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Final
 
@@ -11,11 +12,20 @@ import structlog
 from tradecaptain.api.orderbook.v1.orderbook_pb2_grpc import (
     add_OrderBookServiceServicer_to_server,
 )
+<<<<<<< HEAD
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import ReferenceFile
+=======
+from tradecaptain.api.orderbook.v1.standby_pb2_grpc import add_StandbyServiceServicer_to_server
+from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
+from tradecaptain.base.reference import Reference, load_reference
+>>>>>>> 0d278b6 (orderbook: a venue that dies is away for seconds; a warm standby follows its log over Aeron and takes over when told to, with the old one fenced)
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
+from tradecaptain.edge.server import ANY_METHOD
 from tradecaptain.mesh.client import AeronMesh
+from tradecaptain.mesh.journal_stream import JournalSender
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
 from tradecaptain.mesh.timeouts import MILLISECOND_NS
@@ -28,13 +38,20 @@ from tradecaptain.orderbook.config import (
     venue_settings,
 )
 from tradecaptain.orderbook.follower import BookFollower
+from tradecaptain.orderbook.leadership import PROCESSES, Leadership
+from tradecaptain.orderbook.log_reading import Found, LogPaths
 from tradecaptain.orderbook.service import OrderBook, StepHub
+from tradecaptain.orderbook.standby import Standby
+from tradecaptain.orderbook.standby_config import StandbyConfig
+from tradecaptain.orderbook.standby_service import StandbyService
 from tradecaptain.orderbook.views import BookViews
 from tradecaptain.wire import book_event, streams
 
 ACCESS: Final = {"GetBook": Role.READ, "StreamBook": Role.READ}
 """Which role each method asks for."""
 _WATCH_SECONDS: Final = 0.1
+_ANSWER_SECONDS: Final = 1.0
+"""How long a promoted standby still serves whoever asked for its promotion."""
 _UNWATCHED_SECONDS: Final = 0.02
 """How long changes may wait for the views while nobody watches a book."""
 
@@ -51,8 +68,16 @@ class BookProcess:
         instruments: ReferenceFile,
         config: OrderBookConfig,
         journal: JournalConfig,
+        standby: StandbyConfig,
+        found: Found | None = None,
     ) -> None:
+<<<<<<< HEAD
         reference = instruments.reference
+=======
+        """``found`` is the log as a standby hands it over; a start without one reads it."""
+        own = reference.own_venue()
+        instrument_ids = [instrument.instrument_id for instrument in own]
+>>>>>>> 0d278b6 (orderbook: a venue that dies is away for seconds; a warm standby follows its log over Aeron and takes over when told to, with the old one fenced)
         # Before the venue opens its streams, so that the first event finds a reader.
         self._reader = StreamReader(
             mesh,
@@ -69,12 +94,21 @@ class BookProcess:
             ),
         )
         self.venue = Venue(
+<<<<<<< HEAD
             mesh,
             paths,
             reference.own_venue(),
             venue_settings(config),
             journal.settings(),
             journal.levels,
+=======
+            mesh, paths, own, venue_settings(config), journal.settings(), journal.levels, found
+        )
+        self._sender = (
+            JournalSender(mesh, self.venue.log.ring, SYSTEM_CLOCK, channel=standby.channel)
+            if standby.enabled and self.venue.log is not None
+            else None
+>>>>>>> 0d278b6 (orderbook: a venue that dies is away for seconds; a warm standby follows its log over Aeron and takes over when told to, with the old one fenced)
         )
         hub = StepHub(config.stream_queue)
         self.views = BookViews(
@@ -89,6 +123,8 @@ class BookProcess:
         """Open for orders, then follow."""
         standing = self.venue.standing()
         self.venue.start()
+        if self._sender is not None:
+            self._sender.start()
         self._reader.attach(
             asyncio.get_running_loop(),
             self._follower.on_batch,
@@ -120,10 +156,13 @@ class BookProcess:
         self._is_closing = True
         self._runner.close()
         self._reader.close()
+        if self._sender is not None:
+            self._sender.close()
         self.venue.stop()
         _LOG.info("venue closed", **self.venue.standing())
 
 
+<<<<<<< HEAD
 async def main() -> None:
     """Join the mesh, serve until SIGTERM, and leave."""
     configure_logging("orderbook")
@@ -143,11 +182,139 @@ async def main() -> None:
                 unary_calls_max=config.unary_calls_max,
                 streams_max=config.streams_max,
             )
+=======
+class VenueMain:
+    """One of the venue's two processes, from its start to its end."""
+
+    def __init__(self, mesh: Mesh, paths: RunPaths, name: str) -> None:
+        self._mesh = mesh
+        self._paths = paths
+        self._name = name
+        self._config = OrderBookConfig.load(paths)
+        self._standby_config = StandbyConfig.load(paths)
+        self._reference = load_reference(paths.reference)
+        self._leadership = Leadership(paths.epochs)
+
+    async def run(self) -> None:
+        """Be the venue, or stand by until promoted, and then be the venue."""
+        if not self._standby_config.enabled:
+            self._leadership.name_leader(self._name)
+        if self._leadership.leader.process == self._name:
+            self._leadership.take(self._name)
+            await self._be_venue()
+        else:
+            await self._stand_by()
+
+    async def _stand_by(self) -> None:
+        standby = Standby(
+            self._mesh,
+            LogPaths.of(self._paths),
+            venue_settings(self._config),
+            channel=self._standby_config.channel,
+>>>>>>> 0d278b6 (orderbook: a venue that dies is away for seconds; a warm standby follows its log over Aeron and takes over when told to, with the old one fenced)
         )
+        service = StandbyService(standby, self._leadership, self._name, SYSTEM_CLOCK)
+        server = self._server("standby", self._paths.ports.standby)
+        server.add(
+            add_StandbyServiceServicer_to_server, service, access={ANY_METHOD: Role.ADMINISTER}
+        )
+        standby.start()
+        await server.start()
+        serving = asyncio.create_task(server.run_until_signal())
+        asked = asyncio.create_task(service.asked.wait())
+        failed = asyncio.create_task(self._watch(standby))
+        await asyncio.wait({serving, asked, failed}, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            asked.cancel()
+            failed.cancel()
+            if serving.done():
+                standby.close()
+                return
+            serving.cancel()
+            await server.stop(0)
+            raise failed.result()
+        failed.cancel()
+        serving.cancel()
+        await self._promote(standby, service, server)
+
+    async def _watch(self, standby: Standby) -> TradeCaptainError:
+        """Return only if the standby can't follow any more: its process must be started anew."""
+        while standby.failure is None:
+            await asyncio.sleep(_WATCH_SECONDS)
+        return standby.failure
+
+    async def _promote(self, standby: Standby, service: StandbyService, server: EdgeServer) -> None:
+        """Take the log from the venue, go on from it, and answer whoever asked."""
+        began_ns = SYSTEM_CLOCK.monotonic_ns()
+        try:
+            leader = await asyncio.to_thread(self._leadership.seize, self._name)
+            fenced_ns = SYSTEM_CLOCK.monotonic_ns()
+            found = await asyncio.to_thread(standby.finish)
+        except TradeCaptainError as error:
+            service.tell_failed(error)
+            await server.stop(1)
+            raise
+        _LOG.warning(
+            "promoted",
+            term=leader.term,
+            position=found.end.position,
+            fenced_after_ms=(fenced_ns - began_ns) // MILLISECOND_NS,
+            caught_up_after_ms=(SYSTEM_CLOCK.monotonic_ns() - began_ns) // MILLISECOND_NS,
+        )
+        told = found.replica.sequence if found.replica is not None else 0
+
+        async def tell(process: BookProcess) -> None:
+            service.tell_promoted(leader.term, process.venue.epoch, told)
+            # Its port is for the one who stands by from now on; whoever asked has his answer first.
+            await server.stop(_ANSWER_SECONDS)
+
+        await self._be_venue(found, tell)
+
+    async def _be_venue(
+        self,
+        found: Found | None = None,
+        on_open: Callable[[BookProcess], Awaitable[None]] | None = None,
+    ) -> None:
+        process = BookProcess(
+            self._mesh,
+            self._paths,
+            self._reference,
+            self._config,
+            JournalConfig.load(self._paths),
+            self._standby_config,
+            found,
+        )
+        process.start()
+        server = self._server("orderbook", self._paths.ports.orderbook)
         server.add(add_OrderBookServiceServicer_to_server, process.service, access=ACCESS)
         server.on_drain(process.close)
         await server.start()
+        if on_open is not None:
+            await on_open(process)
         await serve_while(server, process.watch())
+
+    def _server(self, service: str, port: int) -> EdgeServer:
+        return EdgeServer(
+            EdgeSettings(
+                service=service,
+                port=port,
+                token_path=self._paths.tokens,
+                accounts={item.name: item.account_id for item in self._reference.accounts},
+                unary_calls_max=self._config.unary_calls_max,
+                streams_max=self._config.streams_max,
+            )
+        )
+
+
+async def main() -> None:
+    """Join the mesh, serve until SIGTERM, and leave."""
+    name = sys.argv[1] if sys.argv[1:] else PROCESSES[0]
+    if name not in PROCESSES:
+        raise ConfigurationError(f"{name!r} must be one of {', '.join(PROCESSES)}")
+    configure_logging(name)
+    paths = RunPaths.from_environment()
+    with AeronMesh(aeron_directory=paths.aeron, client_name=name) as mesh:
+        await VenueMain(mesh, paths, name).run()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from tradecaptain.orderbook.duty_cycle import venue_agent
 from tradecaptain.orderbook.epoch import next_epoch
 from tradecaptain.orderbook.execution_log import ExecutionLog, Recovery, open_log
 from tradecaptain.orderbook.log_counters import LogCounters
-from tradecaptain.orderbook.log_reading import HISTORY_FILE, LogPaths
+from tradecaptain.orderbook.log_reading import HISTORY_FILE, Found, LogPaths
 from tradecaptain.orderbook.reporting import COUNTER_NAMES, HISTOGRAM_NAMES
 from tradecaptain.orderbook.venue_core import VenueSettings, allocate_core, open_streams
 from tradecaptain.wire import reason
@@ -64,9 +64,11 @@ class Venue:
         settings: VenueSettings,
         journal: JournalSettings | None = None,
         levels: Mapping[str, str] | None = None,
+        found: Found | None = None,
     ) -> None:
         """Without ``journal`` nothing is logged, and each start is a new epoch. ``levels`` are
-        levels of durability by instrument, see `execution_log.level_of`."""
+        levels of durability by instrument, see `execution_log.level_of`; ``found`` is a log that a
+        standby has carried out already."""
         self.settings = settings
         self.log: ExecutionLog | None = None
         if journal is None:
@@ -75,7 +77,7 @@ class Venue:
             self.core = allocate_core(settings, instruments, epoch, history)
         else:
             self.core, self.log = open_log(
-                LogPaths.of(paths), settings, instruments, journal, levels=levels
+                LogPaths.of(paths), settings, instruments, journal, levels=levels, found=found
             )
         self.epoch = self.core.epoch
         self.streams = open_streams(mesh, settings)

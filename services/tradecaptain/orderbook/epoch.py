@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from tradecaptain.base.durable_text import write_durably
 from tradecaptain.base.errors import ConfigurationError
 
 EPOCH_MAXIMUM = (1 << 23) - 1
@@ -21,14 +21,14 @@ def next_epoch(path: Path) -> int:
     last = _last_epoch(path)
     if last == EPOCH_MAXIMUM:
         raise ConfigurationError(f"{path} holds {last}, which has no next epoch")
-    _write_durably(path, f"{last + 1}\n")
+    write_durably(path, f"{last + 1}\n")
     return last + 1
 
 
 def not_before(path: Path, epoch: int) -> None:
     """Make sure that a later start without a log begins behind an epoch that a log told of."""
     if _last_epoch(path) < epoch:
-        _write_durably(path, f"{epoch}\n")
+        write_durably(path, f"{epoch}\n")
 
 
 def _last_epoch(path: Path) -> int:
@@ -41,19 +41,3 @@ def _last_epoch(path: Path) -> int:
     if not 0 <= last <= EPOCH_MAXIMUM:
         raise ConfigurationError(f"{path} holds {last}, which has no next epoch")
     return last
-
-
-def _write_durably(path: Path, text: str) -> None:
-    """Replace a file in one step, and return only when that would survive a loss of power."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    with staged.open("w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    staged.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

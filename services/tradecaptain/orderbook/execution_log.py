@@ -205,15 +205,20 @@ def open_log(
     levels: Mapping[str, str] | None = None,
     clock: Clock = SYSTEM_CLOCK,
     files: FileSystem | None = None,
+    found: Found | None = None,
 ) -> tuple[VenueCore, ExecutionLog]:
     """Recover the venue from its log, or begin one; the core is ready for `attach` of streams.
 
-    Raises :class:`JournalDamaged` if a record but a torn last one is damaged or missing.
+    A standby that has carried the log out already hands it over as ``found``. Raises
+    :class:`JournalDamaged` if a record but a torn last one is damaged or missing.
     """
     began_ns = clock.monotonic_ns()
-    found = read_log(
-        paths, lambda epoch: Replica(settings, epoch, paths.history), huge_pages=journal.huge_pages
-    )
+    if found is None:
+        found = read_log(
+            paths,
+            lambda epoch: Replica(settings, epoch, paths.history),
+            huge_pages=journal.huge_pages,
+        )
     replica = found.replica
     if replica is None:
         core = allocate_core(settings, [], next_epoch(paths.epoch), paths.history, is_shown=False)

@@ -25,6 +25,7 @@ CONTROL_COMMANDS: Final = 1003
 EXECUTION_EVENTS: Final = 1011
 BOOK_EVENTS: Final = 1012
 CONTROL_EVENTS: Final = 1013
+JOURNAL_FRAMES: Final = 1014
 MARKET_TICKS: Final = 1021
 
 STREAMS: Final[dict[str, Stream]] = {
@@ -102,6 +103,18 @@ STREAMS: Final[dict[str, Stream]] = {
             "gateway",
         ),
         term_bytes=1048576,
+        tether=False,
+    ),
+    "journal_frames": Stream(
+        name="journal_frames",
+        stream_id=JOURNAL_FRAMES,
+        record="journal_block",
+        record_bytes=104,
+        owner="orderbook",
+        readers=(
+            "standby",
+        ),
+        term_bytes=16777216,
         tether=False,
     ),
     "market_ticks": Stream(
