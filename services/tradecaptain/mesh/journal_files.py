@@ -183,11 +183,7 @@ def check_segment(segment: Segment, *, is_last: bool, check_hashes: bool = True)
     Only the last segment may end with a torn frame. Anything else that doesn't continue the chain
     raises :class:`JournalDamaged`, which names the record.
     """
-<<<<<<< HEAD
     # The index first: whoever writes the log may go on meanwhile, and what the index has is whole.
-=======
-    # The index first: a venue may go on writing meanwhile, and what the index has is whole.
->>>>>>> 0d278b6 (orderbook: a venue that dies is away for seconds; a warm standby follows its log over Aeron and takes over when told to, with the old one fenced)
     blocks = segment.blocks()
     frames = segment.frames()
     scan = Scan(segment.start)

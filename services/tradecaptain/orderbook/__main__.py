@@ -12,15 +12,11 @@ import structlog
 from tradecaptain.api.orderbook.v1.orderbook_pb2_grpc import (
     add_OrderBookServiceServicer_to_server,
 )
-<<<<<<< HEAD
-from tradecaptain.base.instruments import Instrument
-from tradecaptain.base.reference import ReferenceFile
-=======
 from tradecaptain.api.orderbook.v1.standby_pb2_grpc import add_StandbyServiceServicer_to_server
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
-from tradecaptain.base.reference import Reference, load_reference
->>>>>>> 0d278b6 (orderbook: a venue that dies is away for seconds; a warm standby follows its log over Aeron and takes over when told to, with the old one fenced)
+from tradecaptain.base.instruments import Instrument
+from tradecaptain.base.reference import ReferenceFile
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.edge.server import ANY_METHOD
@@ -71,13 +67,8 @@ class BookProcess:
         standby: StandbyConfig,
         found: Found | None = None,
     ) -> None:
-<<<<<<< HEAD
-        reference = instruments.reference
-=======
         """``found`` is the log as a standby hands it over; a start without one reads it."""
-        own = reference.own_venue()
-        instrument_ids = [instrument.instrument_id for instrument in own]
->>>>>>> 0d278b6 (orderbook: a venue that dies is away for seconds; a warm standby follows its log over Aeron and takes over when told to, with the old one fenced)
+        reference = instruments.reference
         # Before the venue opens its streams, so that the first event finds a reader.
         self._reader = StreamReader(
             mesh,
@@ -94,21 +85,18 @@ class BookProcess:
             ),
         )
         self.venue = Venue(
-<<<<<<< HEAD
             mesh,
             paths,
             reference.own_venue(),
             venue_settings(config),
             journal.settings(),
             journal.levels,
-=======
-            mesh, paths, own, venue_settings(config), journal.settings(), journal.levels, found
+            found,
         )
         self._sender = (
             JournalSender(mesh, self.venue.log.ring, SYSTEM_CLOCK, channel=standby.channel)
             if standby.enabled and self.venue.log is not None
             else None
->>>>>>> 0d278b6 (orderbook: a venue that dies is away for seconds; a warm standby follows its log over Aeron and takes over when told to, with the old one fenced)
         )
         hub = StepHub(config.stream_queue)
         self.views = BookViews(
@@ -162,27 +150,6 @@ class BookProcess:
         _LOG.info("venue closed", **self.venue.standing())
 
 
-<<<<<<< HEAD
-async def main() -> None:
-    """Join the mesh, serve until SIGTERM, and leave."""
-    configure_logging("orderbook")
-    paths = RunPaths.from_environment()
-    config = OrderBookConfig.load(paths)
-    instruments = ReferenceFile(paths.reference)
-    accounts = instruments.reference.accounts
-    with AeronMesh(aeron_directory=paths.aeron, client_name="orderbook") as mesh:
-        process = BookProcess(mesh, paths, instruments, config, JournalConfig.load(paths))
-        process.start()
-        server = EdgeServer(
-            EdgeSettings(
-                service="orderbook",
-                port=paths.ports.orderbook,
-                token_path=paths.tokens,
-                accounts={account.name: account.account_id for account in accounts},
-                unary_calls_max=config.unary_calls_max,
-                streams_max=config.streams_max,
-            )
-=======
 class VenueMain:
     """One of the venue's two processes, from its start to its end."""
 
@@ -192,7 +159,7 @@ class VenueMain:
         self._name = name
         self._config = OrderBookConfig.load(paths)
         self._standby_config = StandbyConfig.load(paths)
-        self._reference = load_reference(paths.reference)
+        self._instruments = ReferenceFile(paths.reference)
         self._leadership = Leadership(paths.epochs)
 
     async def run(self) -> None:
@@ -211,7 +178,6 @@ class VenueMain:
             LogPaths.of(self._paths),
             venue_settings(self._config),
             channel=self._standby_config.channel,
->>>>>>> 0d278b6 (orderbook: a venue that dies is away for seconds; a warm standby follows its log over Aeron and takes over when told to, with the old one fenced)
         )
         service = StandbyService(standby, self._leadership, self._name, SYSTEM_CLOCK)
         server = self._server("standby", self._paths.ports.standby)
@@ -278,7 +244,7 @@ class VenueMain:
         process = BookProcess(
             self._mesh,
             self._paths,
-            self._reference,
+            self._instruments,
             self._config,
             JournalConfig.load(self._paths),
             self._standby_config,
@@ -294,12 +260,15 @@ class VenueMain:
         await serve_while(server, process.watch())
 
     def _server(self, service: str, port: int) -> EdgeServer:
+        accounts = self._instruments.reference.accounts
         return EdgeServer(
             EdgeSettings(
                 service=service,
                 port=port,
                 token_path=self._paths.tokens,
-                accounts={item.name: item.account_id for item in self._reference.accounts},
+                accounts={
+                    item.name: item.account_id for item in self._instruments.reference.accounts
+                },
                 unary_calls_max=self._config.unary_calls_max,
                 streams_max=self._config.streams_max,
             )
