@@ -84,8 +84,13 @@ class LogTail:
         return start <= position < start + len(frames)
 
     def _load(self, position: int) -> tuple[int, Frames]:
-        before = [item for item in list_segments(self._folder) if item.start.position <= position]
+        segments = list_segments(self._folder)
+        before = [item for item in segments if item.start.position <= position]
         if not before:
             named = self.place.sequence + 1
             raise JournalDamaged(f"record {named} is in no segment any more", named)
-        return before[-1].start.position, before[-1].frames()
+        start = before[-1].start.position
+        # A segment that is still written, or that was given up, has more bytes than records.
+        behind = [item.start.position for item in segments if item.start.position > position]
+        end = min([self._ring.durable_position, *behind])
+        return start, before[-1].frames()[: end - start]
