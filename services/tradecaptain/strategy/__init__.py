@@ -1,0 +1,1 @@
+"""User strategies: the contract that they are written against, and the agent that runs them."""
