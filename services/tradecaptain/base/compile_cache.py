@@ -46,7 +46,7 @@ _LOCK = "lock"
 _KEPT_FOLDERS = 4
 _KEPT_SECONDS = 7 * 24 * 3600
 _PACKAGE = "tradecaptain"
-_NEVER_COMPILED = ("api", "cli", "client", "edge", "launch")
+_NEVER_COMPILED = ("api", "cli", "client", "edge", "launch", "simulation")
 _KERNEL_MARK = re.compile(
     r"^@(?:jit\.)?(?:kernel|entry|block|(?:whole_)?duty_cycle)\b", re.MULTILINE
 )

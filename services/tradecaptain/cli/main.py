@@ -34,6 +34,7 @@ VERBS = {
     "risk": "risk",
     "journal": "journal",
     "standby": "standby",
+    "simulate": "simulate",
     "token": "token",
     "engine": "engine",
     "perf": "perf",

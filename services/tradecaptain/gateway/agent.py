@@ -135,7 +135,10 @@ class OrderDesk:
         self.on_new_epoch: list[Callable[[int], None]] = []
         self.on_interrupted: list[Callable[[], None]] = []
         self.on_lost_events: list[Callable[[], None]] = []
-        self._unsettled = dict.fromkeys(self._pending_requests(), False)
+        # Requests that may never have come to the venue: whether an epoch ended with them, and
+        # since when they are in doubt.
+        self._unsettled: dict[int, tuple[bool, int]] = {}
+        self._doubt(venue_restarted=False)
 
     # Commands -------------------------------------------------------------------------------
 
@@ -246,13 +249,24 @@ class OrderDesk:
         if resumed:
             self.note_interruption("the venue came back from its log")
 
+    @property
+    def newest_sequence(self) -> int:
+        """The newest event of this epoch that the venue's history has, told yet or not."""
+        history = self._history
+        if history is None or history.epoch != self.store.epoch:
+            return self.store.last_sequence
+        return history.last_sequence()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the history has events that weren't taken, because they must be on disk first."""
+        return self.newest_sequence > self.store.last_sequence
+
     def note_interruption(self, what: str) -> None:
         """The venue, or the log of commands on the way to it, was replaced within an epoch: orders
         go on. What was on the way is lost unless it was sequenced before, which is known by its
         being mentioned."""
-        pending = self._pending_requests()
-        self._unsettled |= dict.fromkeys(pending, False)
-        _LOG.warning(what, pending=len(pending))
+        _LOG.warning(what, pending=self._doubt(venue_restarted=False))
         for callback in self.on_interrupted:
             callback()
 
@@ -284,7 +298,7 @@ class OrderDesk:
         now_ns = self._clock.now_ns()
         first = 0
         if store.epoch != 0:
-            self._unsettled |= dict.fromkeys(self._pending_requests(), True)
+            self._doubt(venue_restarted=True)
         while first < int(store.file["request_count"][0]):
             first = cancel_open_orders(
                 store.file,
@@ -303,16 +317,28 @@ class OrderDesk:
         for callback in self.on_new_epoch:
             callback(epoch)
 
-    def settle_unmentioned(self) -> int:
+    def _doubt(self, *, venue_restarted: bool) -> int:
+        """From now on nothing is known of the requests that are pending; returns how many."""
+        pending = self._pending_requests()
+        since_ns = self._clock.monotonic_ns()
+        self._unsettled |= dict.fromkeys(pending, (venue_restarted, since_ns))
+        return len(pending)
+
+    def settle_unmentioned(self, until_ns: int | None = None) -> int:
         """Close requests of before a restart that the venue never mentioned; returns how many.
+
+        Those that came into doubt after ``until_ns`` of the monotonic clock stay open: another
+        restart came after, and what was sent to the venue since then has to be waited for anew.
 
         After a restart of the venue they count as cancelled by it. After one of the gateway they
         were remembered but never published: their keys are free again.
         """
         requests = self.store.requests
         settled = 0
-        unsettled, self._unsettled = self._unsettled, {}
-        for index, venue_restarted in unsettled.items():
+        for index, (venue_restarted, since_ns) in list(self._unsettled.items()):
+            if until_ns is not None and since_ns > until_ns:
+                continue
+            del self._unsettled[index]
             status, reason = execution_event.ORDER_STATUS_REJECTED, reasons.REASON_UNAVAILABLE
             if venue_restarted:
                 status = execution_event.ORDER_STATUS_CANCELLED
@@ -347,6 +373,9 @@ class OrderDesk:
                 self.begin_epoch(execution_event.get_epoch(record))
             elif stop == STOP_GAP:
                 if gap_at == taken:
+                    if self.is_behind:
+                        # What lies between isn't on disk yet; the history has all of it then.
+                        return
                     # Neither the stream nor the history has what lies between.
                     self._skip_to(execution_event.get_sequence(record))
                 gap_at = taken

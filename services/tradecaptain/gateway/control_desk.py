@@ -33,12 +33,17 @@ class ControlDesk:
     """Sends control commands and matches the venue's answers to them."""
 
     def __init__(
-        self, publisher: ControlPublisher, clock: Clock, answer_timeout_seconds: float
+        self,
+        publisher: ControlPublisher,
+        clock: Clock,
+        answer_timeout_seconds: float,
+        author_id: int = 0,
     ) -> None:
+        """``author_id`` tells this life's answers from those of another; 0 draws one."""
         self._publisher = publisher
         self._clock = clock
         self._timeout = answer_timeout_seconds
-        self._author_id = secrets.randbelow(1 << 31) + 1
+        self._author_id = author_id or secrets.randbelow(1 << 31) + 1
         self._request_id = 0
         self._waiting: dict[int, asyncio.Future[int]] = {}
         self.on_epoch: list[Callable[[int], None]] = []

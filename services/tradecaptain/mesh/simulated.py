@@ -36,6 +36,8 @@ class SimulatedFaults:
 
     loss_probability: float = 0.0
     """Chance of each frame to become padding, like a lost datagram of an unreliable stream."""
+    lossy_streams: set[int] | None = None
+    """Streams that lose frames; all of them if absent."""
     delay_probability: float = 0.0
     """Chance that a link delivers nothing in a crank, which reorders streams against each other."""
     frames_per_crank_max: int | None = None
@@ -109,7 +111,7 @@ class SimulatedMesh(Closing):
         for link in self._links:
             if self._random.random() >= self.faults.delay_probability:
                 delivered += link.deliver(
-                    self._random, self.faults.loss_probability, self.faults.frames_per_crank_max
+                    self._random, self._loss_of(link), self.faults.frames_per_crank_max
                 )
             if link.is_lapped():
                 link.log.wipe()
@@ -125,6 +127,11 @@ class SimulatedMesh(Closing):
                 is_held=publication.stream_id in self.faults.held_streams,
             )
         return delivered
+
+    def _loss_of(self, link: SimulatedLink) -> float:
+        lossy = self.faults.lossy_streams
+        is_lossy = lossy is None or link.publication.stream_id in lossy
+        return self.faults.loss_probability if is_lossy else 0.0
 
     def _link(self) -> None:
         for link in self._links:

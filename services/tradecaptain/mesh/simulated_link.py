@@ -257,13 +257,10 @@ class SimulatedLink:
         self.log.clean_position = self.join_position
         self._position = aligned_zeros(1, np.int64)
         self._position[0] = self.join_position
+        self.position_address = address_of(self._position)
+        """Address of the subscriber position."""
         subscription.links.append(self)
         subscription.announce()
-
-    @property
-    def position_address(self) -> int:
-        """Address of the subscriber position."""
-        return address_of(self._position)
 
     @property
     def is_finished(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
@@ -17,7 +18,7 @@ from tradecaptain.kernels.matching import engine_orders, engine_state_hash
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.doorbell import Doorbells
 from tradecaptain.mesh.histogram import HistogramTable
-from tradecaptain.mesh.journal_agent import JournalSettings
+from tradecaptain.mesh.journal_agent import FileSystem, JournalSettings
 from tradecaptain.mesh.runner import AgentRunner
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.duty_cycle import venue_agent
@@ -65,10 +66,14 @@ class Venue:
         journal: JournalSettings | None = None,
         levels: Mapping[str, str] | None = None,
         found: Found | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        files: FileSystem | None = None,
     ) -> None:
         """Without ``journal`` nothing is logged, and each start is a new epoch. ``levels`` are
         levels of durability by instrument, see `execution_log.level_of`; ``found`` is a log that a
-        standby has carried out already."""
+        standby has carried out already. ``files`` is the file system of the log, the machine's if
+        absent."""
         self.settings = settings
         self.log: ExecutionLog | None = None
         if journal is None:
@@ -77,7 +82,14 @@ class Venue:
             self.core = allocate_core(settings, instruments, epoch, history)
         else:
             self.core, self.log = open_log(
-                LogPaths.of(paths), settings, instruments, journal, levels=levels, found=found
+                LogPaths.of(paths),
+                settings,
+                instruments,
+                journal,
+                levels=levels,
+                clock=clock,
+                files=files,
+                found=found,
             )
         self.epoch = self.core.epoch
         self.streams = open_streams(mesh, settings)

@@ -95,6 +95,7 @@ class RiskAgent:
                 term_bytes=streams.STREAMS["control_commands"].term_bytes,
             ),
             control.RECORD_BYTES,
+            clock=clock,
         )
         self.channel = ControlChannel(self._publish, clock)
         self.controller = RiskController(store, self.channel, clock)
