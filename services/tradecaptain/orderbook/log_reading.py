@@ -205,7 +205,9 @@ def check_place(checked: Checked, place: Place, name: str) -> None:
 
 def _apply_ring(ring: JournalRing, start: Place, replica: Replica) -> Place:
     tail = ring.tail
-    if tail < start.position or (tail > start.position and start.position < ring.first_position()):
+    # What isn't synced is never overwritten, though room for it may have been announced.
+    first = min(ring.first_position(), ring.durable_position)
+    if tail < start.position or (tail > start.position and start.position < first):
         named = start.sequence + 1
         raise JournalDamaged(
             f"the ring {ring.path} doesn't continue the files: record {named} is missing", named

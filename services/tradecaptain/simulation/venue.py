@@ -71,6 +71,7 @@ class VenueProcess(SimulatedProcess):
         self.level = world.random.choice(["process", "process", "async", "group"])
         self.venue: Venue
         self.flip: Flip | None = None
+        self._good_copy = b""
         self.state_hash = 0
         self.damage_found = 0
         self._heard = 0
@@ -127,7 +128,7 @@ class VenueProcess(SimulatedProcess):
         finally:
             self.files.drop()
             self.mesh.close()
-            flip.turn()
+            flip.path.write_bytes(self._good_copy)
 
     def _check_recovered(self, before: int) -> None:
         """Whether everything that was shown is there again, and the state is what it led to."""
@@ -338,4 +339,5 @@ class VenueProcess(SimulatedProcess):
             to_here = min(from_here + tail - durable, capacity)
             self.flip = choose_flip(source, paths.journal_ring, 4_096 + from_here, 4_096 + to_here)
         if self.flip is not None:
+            self._good_copy = self.flip.path.read_bytes()
             self.flip.turn()
