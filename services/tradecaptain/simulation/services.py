@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, ClassVar, Final
 
+from tradecaptain.base.reference import ReferenceFile
 from tradecaptain.collector.market import Market
 from tradecaptain.edge.principals import CURRENT_CALL, Call
 from tradecaptain.gateway.process import Gateway
@@ -56,7 +57,7 @@ class GatewayProcess(LoopProcess):
         return Gateway(
             self.mesh,
             world.paths,
-            settings.reference(),
+            ReferenceFile(world.paths.reference),
             settings.GATEWAY,
             world.clock,
             author_id,

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 from tradecaptain.base.memory import address_of
+from tradecaptain.base.reference import dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.matching.views import engine_depth
 from tradecaptain.mesh.journal import OFFSET_DURABLE_COMMAND, JournalRing
@@ -137,6 +138,7 @@ class World:
         (folder / "memory").mkdir(parents=True)
         self.paths.create()
         reference = settings.reference()
+        dump_reference(reference, self.paths.reference)
         self.clients = [Client(self, name) for name in settings.CLIENTS]
         strategy = reference.account_by_name(settings.STRATEGY_ACCOUNT)
         unique = {client.account_id for client in self.clients} | {strategy.account_id}

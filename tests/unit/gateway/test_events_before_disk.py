@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.gateway_desk import ALPHA, REFERENCE, GatewayDesk, new_order
+from tradecaptain.base.reference import ReferenceFile, dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.commands import Directory, Stager
@@ -94,6 +95,7 @@ class Waiting:
     def __init__(self, folder: Path) -> None:
         self.paths = RunPaths(folder / "run", folder)
         self.paths.create()
+        dump_reference(REFERENCE, self.paths.reference)
         self.clock = SimulatedClock()
         self.loop = SimulatedLoop(self.clock)
         self.mesh = SimulatedMesh(1)
@@ -103,7 +105,8 @@ class Waiting:
         )
 
         def start() -> None:
-            self.gateway = Gateway(self.mesh, self.paths, REFERENCE, config, self.clock, 5)
+            instruments = ReferenceFile(self.paths.reference)
+            self.gateway = Gateway(self.mesh, self.paths, instruments, config, self.clock, 5)
             self.gateway.start()
 
         self.loop.call(start)
