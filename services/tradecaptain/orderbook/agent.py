@@ -18,7 +18,8 @@ from tradecaptain.kernels.matching import engine_orders, engine_state_hash
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.doorbell import Doorbells
 from tradecaptain.mesh.histogram import HistogramTable
-from tradecaptain.mesh.journal_agent import FileSystem, JournalSettings
+from tradecaptain.mesh.journal_agent import JournalSettings
+from tradecaptain.mesh.journal_storage import FileSystem
 from tradecaptain.mesh.runner import AgentRunner
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.duty_cycle import venue_agent
