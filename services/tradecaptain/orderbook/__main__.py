@@ -266,9 +266,7 @@ class VenueMain:
                 service=service,
                 port=port,
                 token_path=self._paths.tokens,
-                accounts={
-                    item.name: item.account_id for item in self._instruments.reference.accounts
-                },
+                accounts={account.name: account.account_id for account in accounts},
                 unary_calls_max=self._config.unary_calls_max,
                 streams_max=self._config.streams_max,
             )
