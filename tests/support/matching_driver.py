@@ -26,6 +26,9 @@ from tradecaptain.kernels.matching.standalone import (
 )
 from tradecaptain.wire import book_event, control, execution_event, order_command
 
+STEPS_MAX = 10_000
+"""Steps of one command, many times what any of the tests' books need."""
+
 Event = dict[str, int]
 PREFIX = ("segment_table", "root_pointer", "kind", "schema_version")
 
@@ -104,8 +107,10 @@ class EngineDriver:
     def _collect(self, answer: int) -> tuple[list[Event], list[Event]]:
         executions: list[Event] = []
         book_events: list[Event] = []
+        last = self.steps + STEPS_MAX
         while True:
             self.steps += 1
+            assert self.steps <= last, "the engine comes to no end"
             header = self.engine.header[0]
             assert header["execution_count"] <= self.capacity.execution_room
             assert header["book_count"] <= self.capacity.book_room

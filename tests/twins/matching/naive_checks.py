@@ -137,7 +137,7 @@ class Checks:
         display, least = self.get("display_quantity_units"), self.get("minimum_visible_units")
         minimum = self.get("minimum_quantity_units")
         if display:
-            if not 0 < display < quantity or display % book.lot:
+            if not 0 < display < quantity or display % book.lot or quantity // display > 10_000:
                 return 118
             if kind not in (LIMIT, STOP_LIMIT) or force in (IOC, FOK):
                 return 118

@@ -421,6 +421,8 @@ class NaiveVenue(Checks, Matching, Dormant, Auction):
         )
         if total <= order.filled:
             return 115
+        if order.display and total // order.display > 10_000:
+            return 118
         waits = order in book.parked
         if stop and not (waits and order.kind in (STOP, STOP_LIMIT)):
             return 117

@@ -110,11 +110,18 @@ def _struct(name: str, dtype: np.dtype[Any], pointers: dict[str, str] | None = N
         raise TypeError(f"{dtype} is no record")
     lines = [f"typedef struct {name} {{"]
     checks = [f'_Static_assert(sizeof({name}) == {dtype.itemsize}, "{name}");']
-    for field in dtype.names:
+    written = 0
+    # A field that a later version put into a gap stands where it lies, not where it was declared.
+    for field in sorted(dtype.names, key=lambda name: int(fields[name][1])):
         kind, offset = fields[field][0], int(fields[field][1])
+        if offset > written:
+            lines.append(f"    uint8_t reserved_{written}[{offset - written}];")
+        written = offset + kind.itemsize
         c_type = (pointers or {}).get(field, _C_TYPES[kind.str[1:]] + " ")
         lines.append(f"    {c_type}{field};")
         checks.append(f'_Static_assert(offsetof({name}, {field}) == {offset}, "{field}");')
+    if dtype.itemsize > written:
+        lines.append(f"    uint8_t reserved_{written}[{dtype.itemsize - written}];")
     guarded = ["#if __STDC_VERSION__ >= 201112L", *checks, "#endif"]
     return "\n".join([*lines, f"}} {name};", *guarded, ""])
 

@@ -48,6 +48,8 @@ from tradecaptain.wire import common, order_command, reason
 
 OFFSET_LIMIT = 1 << 62
 BASIS_POINTS_END = 10_000
+DISPLAYS_MAX = 10_000
+"""Displays of an iceberg: each is traded by itself, and nothing else is sequenced meanwhile."""
 
 
 @inline
@@ -223,6 +225,7 @@ def check_quantities(book: int, command: int) -> int:
     if display_units != 0 and (
         display_units < 0
         or display_units >= quantity_units
+        or quantity_units // display_units > DISPLAYS_MAX
         or display_units % load_i64(book + at.BOOK_LOT_UNITS) != 0
         or (order_type != common.ORDER_TYPE_LIMIT and order_type != common.ORDER_TYPE_STOP_LIMIT)
         or ends_at_once(order_command.get_time_in_force(command))

@@ -31,6 +31,7 @@ from tradecaptain.kernels.matching.levels import close_if_empty
 from tradecaptain.kernels.matching.orders import join_expiries, join_pegs, leave_place
 from tradecaptain.kernels.matching.parking import arm, disarm
 from tradecaptain.kernels.matching.rules import (
+    DISPLAYS_MAX,
     check_limit,
     check_phase,
     check_room_at,
@@ -213,6 +214,10 @@ def check_special_replace(engine: int, slot: int, command: int) -> int:
     leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
     if quantity_units <= total_units - leaves_units:
         return reason.REASON_REPLACE_BELOW_FILLED
+    if has_flag(order, FLAG_ICEBERG):
+        display_units = load_i64(terms_at(engine, slot) + at.TERMS_DISPLAY_UNITS)
+        if quantity_units // display_units > DISPLAYS_MAX:
+            return reason.REASON_INVALID_DISPLAY_QUANTITY
     waits = has_flag(order, FLAG_PARKED)
     stop_units = order_command.get_stop_price_units(command)
     has_stop = order_type == common.ORDER_TYPE_STOP or order_type == common.ORDER_TYPE_STOP_LIMIT
