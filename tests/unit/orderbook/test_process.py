@@ -10,6 +10,7 @@ from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.mesh.simulated import SimulatedMesh
 from tradecaptain.orderbook.__main__ import BookProcess
 from tradecaptain.orderbook.config import JournalConfig, OrderBookConfig, venue_settings
+from tradecaptain.orderbook.standby_config import StandbyConfig
 
 LONGER_THAN_A_LOOK_SECONDS = 0.5
 
@@ -21,7 +22,9 @@ def process(run: RunPaths) -> BookProcess:
     config = OrderBookConfig(step_limit=1)
     journal = JournalConfig(ring_bytes=1 << 20, segment_bytes=1 << 20)
     dump_reference(default_reference(), run.reference)
-    return BookProcess(SimulatedMesh(), run, ReferenceFile(run.reference), config, journal)
+    return BookProcess(
+        SimulatedMesh(), run, ReferenceFile(run.reference), config, journal, StandbyConfig()
+    )
 
 
 def test_the_gate_is_as_large_as_configured(run: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
