@@ -72,6 +72,9 @@ class Administrator:
 def test_the_standby_follows_and_has_the_state_of_the_log(paired: RunningMesh) -> None:
     with paired.channel() as channel:
         administrator = Administrator(paired, channel)
+        wait_until(
+            administrator.standby_once_reached, timeout_s=BACK_SECONDS, what="the first standby"
+        )
         wait_until(lambda: administrator.standby().batch_count, what="the first batch")
         standby = administrator.standby()
         assert standby.process == "standby"
@@ -114,6 +117,12 @@ async def test_a_promotion_under_load_loses_and_doubles_nothing(
 
 
 def test_the_command_line_tells_and_promotes(paired: RunningMesh) -> None:
+    with paired.channel() as channel:
+        wait_until(
+            Administrator(paired, channel).standby_once_reached,
+            timeout_s=BACK_SECONDS,
+            what="the standby",
+        )
     told = paired.json("standby", "status")
     assert told["process"] == "standby"
     promoted = paired.json("standby", "promote")

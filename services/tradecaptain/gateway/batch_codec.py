@@ -135,16 +135,19 @@ def _finish_rows(batch: Any, count: int) -> None:
     """Put defaults where a column was left out or says "not given"."""
     for index in range(count):
         row = batch[0]["staging_address"] + index * _ROW
-        if order_command.get_order_type(row) == 0:
-            order_command.set_order_type(row, common.ORDER_TYPE_LIMIT)
-        is_market = order_command.get_order_type(row) == common.ORDER_TYPE_MARKET
+        order_type = order_command.get_order_type(row)
+        if order_type == 0:
+            order_type = common.ORDER_TYPE_LIMIT
+            order_command.set_order_type(row, order_type)
+        is_market = order_type == common.ORDER_TYPE_MARKET
         time_in_force = order_command.get_time_in_force(row)
         if time_in_force == 0:
             time_in_force = common.TIME_IN_FORCE_DAY
         if is_market and time_in_force == common.TIME_IN_FORCE_DAY:
             # Market orders never rest, so a day for them means immediate-or-cancel.
             time_in_force = common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
-        if is_market:
+        if order_type != common.ORDER_TYPE_LIMIT and order_type != common.ORDER_TYPE_STOP_LIMIT:
+            # A price of an order that has none means nothing; a peg's bound has its own column.
             order_command.set_price_units(row, 0)
         order_command.set_time_in_force(row, time_in_force)
 

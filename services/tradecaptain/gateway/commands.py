@@ -268,7 +268,6 @@ class Stager:
         market = rows["order_type"] == common.ORDER_TYPE_MARKET
         day = rows["time_in_force"] == common.TIME_IN_FORCE_DAY
         rows["time_in_force"][market & day] = common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
-        rows["price_units"][market] = 0
 
     def _stage_keys(self, rows: Any, ids: list[str]) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import sys
 from contextlib import ExitStack
 from typing import Any
 
@@ -150,7 +151,7 @@ async def test_a_standby_cannot_begin_without_a_venue(run: RunPaths) -> None:
     prepare_run(run, "[standby]\nenabled = true\n")
     with driver_process(run):
         ended = subprocess.run(
-            ["python", "-m", "tradecaptain.orderbook", "standby"],
+            [sys.executable, "-m", "tradecaptain.orderbook", "standby"],
             capture_output=True,
             text=True,
             timeout=120,
