@@ -53,6 +53,8 @@ class MappedFile:
         """
         path.parent.mkdir(mode=PRIVATE_FOLDER_MODE, parents=True, exist_ok=True)
         staged = path.with_name(f".{path.name}.{os.getpid()}")
+        # In a container an earlier life, killed before it published, had the same process id.
+        staged.unlink(missing_ok=True)
         descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
         try:
             os.ftruncate(descriptor, length)

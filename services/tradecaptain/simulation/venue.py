@@ -104,8 +104,6 @@ class VenueProcess(SimulatedProcess):
     def make_venue(self) -> Venue:
         """The venue as its process makes it."""
         world = self.world
-        for staged in world.paths.shared_memory.glob(".*"):
-            staged.unlink()
         return Venue(
             self.mesh,
             world.paths,
