@@ -1,10 +1,10 @@
 """The execution log: an append against C, groups against the device's own sync, recovery.
 
 Appends are timed one by one between serialising reads of the cycle counter; what an empty
-measurement costs is taken off and printed. Files lie in a folder of the current disk, never on a
-memory file system. An order of the group figures is what the order path logs for one: a command and
-two events. Recovery is that of a killed venue whose log is in files: once from the first record,
-once from the newest snapshot that it took.
+measurement costs is taken off and printed (perf/support/cycles.py). Files lie in a folder of the
+current disk, never on a memory file system. An order of the group figures is what the order path
+logs for one: a command and two events. Recovery is that of a killed venue whose log is in files:
+once from the first record, once from the newest snapshot that it took.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import (
     address_of,
@@ -50,7 +49,13 @@ from tradecaptain.mesh.journal_scan import Place
 from tradecaptain.wire import execution_event, order_command
 
 from perf.micro.journal_recovery import measure_recovery
-from perf.micro.risk_gate import _cycles
+from perf.support.cycles import (
+    cycles,
+    cycles_per_ns,
+    grouped_percentile,
+    step_of,
+    time_nothing,
+)
 from perf.support.machine import core_pair, pinned_to
 from perf.support.result import Result
 from perf.topology.order_path_journal import measure_order_path
@@ -72,15 +77,15 @@ ORDER_BYTES = order_command.RECORD_BYTES + 2 * execution_event.RECORD_BYTES
 POSITION = int((JOURNAL.fields or {})["position"][1])
 
 
-@kernel("int64(int64, int64, int64, int64, int64)")
-def time_appends(journal: int, record: int, length: int, count: int, samples: int) -> int:
-    """Append and show ``count`` records, and write the cycles of each to ``samples``."""
+@kernel("int64(int64, int64, int64, int64)")
+def time_appends(journal: int, record: int, count: int, samples: int) -> int:
+    """Append and show ``count`` records of 128 bytes; the cycles of each go to ``samples``."""
     for index in range(count):
-        before = _cycles()
-        if journal_has_room(journal, frame_bytes(length)):
-            journal_append(journal, record, length, 0)
+        before = cycles()
+        if journal_has_room(journal, frame_bytes(RECORD_BYTES)):
+            journal_append(journal, record, RECORD_BYTES, 0)
             journal_publish(journal)
-        store_i64(samples + index * 8, _cycles() - before)
+        store_i64(samples + index * 8, cycles() - before)
     return count
 
 
@@ -96,7 +101,7 @@ def run_groups(
     appended = 0
     while acknowledged < count:
         position = load_acquire_i64(durable)
-        now = _cycles()
+        now = cycles()
         while acknowledged < appended and load_i64(samples + acknowledged * 16) <= position:
             began = load_i64(samples + acknowledged * 16 + 8)
             store_i64(samples + acknowledged * 16 + 8, now - began)
@@ -129,7 +134,7 @@ class Bench:
         self.floor_ring[:] = 0
         self.floor_tail = np.zeros(1, np.int64)
         self.floor = compile_floor(disk)
-        self.cycles_a_ns = calibrate()
+        self.cycles_a_ns = cycles_per_ns()
 
     @property
     def journal(self) -> int:
@@ -140,18 +145,16 @@ class Bench:
         """Make room as if everything were on disk."""
         self.ring.store(OFFSET_DURABLE_POSITION, self.ring.load(OFFSET_TAIL))
 
-    def ours(self, count: int, *, frees: bool = True) -> npt.NDArray[np.float64]:
-        """Nanoseconds of each append."""
+    def ours(self, count: int, *, frees: bool = True) -> npt.NDArray[np.int64]:
+        """Cycles of each append."""
         if frees:
             self.forget()
         samples = self.samples[:count]
-        time_appends(
-            self.journal, address_of(self.record), RECORD_BYTES, count, address_of(samples)
-        )
-        return samples / self.cycles_a_ns
+        time_appends(self.journal, address_of(self.record), count, address_of(samples))
+        return samples.copy()
 
-    def peer(self, count: int) -> npt.NDArray[np.float64]:
-        """Nanoseconds of each append by the C floor."""
+    def peer(self, count: int) -> npt.NDArray[np.int64]:
+        """Cycles of each append by the C floor."""
         samples = self.samples[:count]
         self.floor.append_floor(
             ctypes.c_void_p(address_of(self.floor_ring)),
@@ -165,13 +168,13 @@ class Bench:
         self.floor_tail[0] &= RING_BYTES - 1
         if self.floor_tail[0] > RING_BYTES // 2:
             self.floor_tail[0] = 0
-        return samples / self.cycles_a_ns
+        return samples.copy()
 
-    def timer(self, count: int) -> float:
-        """What an empty measurement costs, in nanoseconds."""
+    def timer(self, count: int) -> npt.NDArray[np.int64]:
+        """Cycles of each of many empty measurements."""
         samples = self.samples[:count]
-        self.floor.empty_floor(ctypes.c_uint64(count), ctypes.c_void_p(address_of(samples)))
-        return float(np.median(samples)) / self.cycles_a_ns
+        time_nothing(address_of(samples), count)
+        return samples.copy()
 
     def agent(self, segment_bytes: int = 1 << 28) -> DurabilityAgent:
         """A durability agent that goes on where the ring stands."""
@@ -198,19 +201,6 @@ def compile_floor(folder: Path) -> ctypes.CDLL:
         capture_output=True,
     )
     return ctypes.CDLL(str(target))
-
-
-@kernel(types.int64())
-def read_cycles() -> int:
-    """The cycle counter."""
-    return _cycles()
-
-
-def calibrate() -> float:
-    """Cycles in a nanosecond."""
-    began, began_ns = read_cycles(), time.monotonic_ns()
-    time.sleep(0.1)
-    return float(read_cycles() - began) / (time.monotonic_ns() - began_ns)
 
 
 def sync_floor_ns(folder: Path, group_bytes: int, count: int) -> npt.NDArray[np.float64]:
@@ -252,7 +242,7 @@ def beside(work: Callable[[threading.Event], None], measure: Callable[[], Any]) 
         thread.join()
 
 
-def trimmed_mean(rounds: list[npt.NDArray[np.float64]]) -> float:
+def trimmed_mean(rounds: list[npt.NDArray[np.int64]]) -> float:
     """Median over the rounds of the mean without the slowest hundredth, when the host was away."""
     return statistics.median(
         float(np.sort(item)[: len(item) * 99 // 100].mean()) for item in rounds
@@ -276,7 +266,9 @@ def measure_appends(bench: Bench, count: int, rounds: int) -> list[Result]:
     # Small rounds, so that the disk keeps up and no append finds the ring full.
     piece = min(count, RING_BYTES // 4 // frame_bytes(RECORD_BYTES))
     bench.ours(piece), bench.peer(piece)
-    timer_ns = bench.timer(piece)
+    timer = bench.timer(piece)
+    step = step_of(timer)
+    timer_cycles = grouped_percentile(timer, 50, step)
     alone, floor, synced, followed = [], [], [], []
     for _ in range(rounds):
         alone.append(bench.ours(piece))
@@ -289,15 +281,17 @@ def measure_appends(bench: Bench, count: int, rounds: int) -> list[Result]:
             pass
     agent.close()
 
-    def percentile(samples: list[npt.NDArray[np.float64]], percent: float) -> float:
-        return statistics.median(float(np.percentile(item, percent)) - timer_ns for item in samples)
+    def percentile(samples: list[npt.NDArray[np.int64]], percent: float) -> float:
+        gross = statistics.median(grouped_percentile(item, percent, step) for item in samples)
+        return (gross - timer_cycles) / bench.cycles_a_ns
 
     p50, p99 = percentile(alone, 50), percentile(alone, 99)
     floor_p50, floor_p99 = percentile(floor, 50), percentile(floor, 99)
     committing = percentile(synced, 99)
     slowed = trimmed_mean(followed) / trimmed_mean(alone)
     print(
-        f"journal: timer {timer_ns:.1f} ns taken off; p50 {p50:.1f} (C {floor_p50:.1f}), p99"
+        f"journal: timer {timer_cycles / bench.cycles_a_ns:.1f} ns (in steps of"
+        f" {step / bench.cycles_a_ns:.1f}) taken off; p50 {p50:.1f} (C {floor_p50:.1f}), p99"
         f" {p99:.1f} (C {floor_p99:.1f}), while groups commit {committing:.1f}",
         file=sys.stderr,
     )
@@ -402,13 +396,13 @@ def run(smoke: bool) -> list[Result]:
     with (
         tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tradecaptain-perf-") as shared,
         tempfile.TemporaryDirectory(dir=".", prefix=".journal-perf-") as disk,
-        pinned_to(core_pair()[0]),
     ):
         device = Path(disk).stat().st_dev
         print(f"journal: files on device {os.major(device)}:{os.minor(device)}", file=sys.stderr)
         bench = Bench(Path(shared), Path(disk).absolute())
-        results = measure_appends(bench, count, 2 if smoke else ROUNDS)
-        results += measure_groups(bench, 4_000 if smoke else GROUP_ORDERS)
+        with pinned_to(core_pair()[0]):
+            results = measure_appends(bench, count, 2 if smoke else ROUNDS)
+            results += measure_groups(bench, 4_000 if smoke else GROUP_ORDERS)
         bench.ring.close()
         (Path(shared) / "ring").unlink()
         results += measure_order_path(smoke=smoke)

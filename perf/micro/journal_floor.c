@@ -38,10 +38,3 @@ void append_floor(uint8_t *ring, uint64_t mask, _Atomic uint64_t *tail, const ui
         samples[index] = (int64_t)(cycles() - before);
     }
 }
-
-void empty_floor(uint64_t count, int64_t *samples) {
-    for (uint64_t index = 0; index < count; index++) {
-        uint64_t before = cycles();
-        samples[index] = (int64_t)(cycles() - before);
-    }
-}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import threading
@@ -24,8 +25,12 @@ def describe() -> str:
     )
 
 
+@functools.cache
 def core_pair() -> tuple[int, int]:
-    """The first and the second core that this process may use, the same one if there is one."""
+    """The first and the second core that this process may use, the same one if there is one.
+
+    Those that it might use when this was first asked: a thread that is pinned since then has one.
+    """
     cores = sorted(os.sched_getaffinity(0))
     return cores[0], cores[min(1, len(cores) - 1)]
 

@@ -23,9 +23,8 @@ from tradecaptain.kernels.matching import (
     allocate_engine,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.engine import claim_events, resume_step
-from tradecaptain.kernels.matching.entry import submit_order_command
 from tradecaptain.kernels.matching.layout import MORE
+from tradecaptain.kernels.matching.standalone import engine_claim, engine_resume, engine_submit
 from tradecaptain.wire import book_event, common, execution_event, order_command
 
 MID_UNITS = 100_000
@@ -206,17 +205,17 @@ def record_flow(
             write_change(command, state, live, terms, plan[4])
         else:
             write_new(command, state, plan[2], plan[3], plan[1])
-        claim_events(
+        engine_claim(
             engine, plan[5], execution_event.RECORD_BYTES, plan[6], book_event.RECORD_BYTES
         )
-        answer = submit_order_command(engine, command)
+        answer = engine_submit(engine, command)
         follow_events(engine, live, places, terms, state)
         count_answers(engine, answers, index)
         while answer == MORE:
-            claim_events(
+            engine_claim(
                 engine, plan[5], execution_event.RECORD_BYTES, plan[6], book_event.RECORD_BYTES
             )
-            answer = resume_step(engine)
+            answer = engine_resume(engine)
             follow_events(engine, live, places, terms, state)
             count_answers(engine, answers, index)
     return state[1]

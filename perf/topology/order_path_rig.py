@@ -86,6 +86,8 @@ class VenueRig(Closing):
         self.tape = record_tape(flow)
         paths = RunPaths(folder / "run", folder)
         paths.create()
+        # Where the venue leaves a snapshot when it stops; its log never gets to the disk.
+        paths.journal.mkdir(parents=True)
         instruments = benchmark_instruments(flow.instruments)
         self._client_core, venue_core = core_pair()
         settings = VenueSettings(core=venue_core)
