@@ -5,7 +5,8 @@ session, directly and through Envoy, each against a bare grpc.aio server on the 
 answers the same requests with messages of the same types and size (``perf.support.echo_server``),
 measured in turn by the same client, which parses and checks every answer of both. The mesh is the
 one that `up` ships, with its simulated market running; orders are immediate-or-cancel, so that the
-book stays as it is, and each causes two events.
+book stays as it is, and each causes two events. What the gateway and the log keep of an order comes
+out of memory that the host of a virtual machine has lent before (``perf.support.warm_memory``).
 """
 
 from __future__ import annotations
@@ -43,11 +44,14 @@ from tradecaptain.launch.envoy_config import (
 
 from perf.support.echo_server import BATCH_FILE, ORDER_FILE, SESSION_FILE
 from perf.support.result import Result
+from perf.support.warm_memory import warmed_memory
 
 PLACEMENT = "all parts as `up` ships them and one client process, on every core of the machine"
 GOAL: Final = 0.7
 PAIRS: Final = 9
 SECONDS: Final = 1.0
+_KEPT_BYTES: Final = 3 << 30
+"""What the orders of one measurement leave behind in the gateway's file and the log."""
 _BATCH: Final = 100
 _IN_FLIGHT: Final = 64
 _BATCHES_IN_FLIGHT: Final = 8
@@ -352,6 +356,7 @@ async def compare(run: RunPaths, folder: Path, smoke: bool) -> list[Result]:
             "_envoy": (front, await channel(_ECHO_ENVOY_PORT)),
         }
         for suffix, (own_end, peer_end) in ends.items():
+            stack.enter_context(warmed_memory(0 if smoke else _KEPT_BYTES // len(ends)))
             ours = Side(own_end, orders, metadata)
             peer = Side(peer_end, orders, metadata)
             await until_answered(lambda peer=peer: peer.unary(0.01), "the echo")  # type: ignore[misc]
