@@ -101,7 +101,10 @@ def make_method(path: str, role: Role, request_class: type[Message], behaviour: 
         request_class=request_class,
         raw=getattr(behaviour, "reads_raw_request", False),
         has_rules=validation.has_rules(descriptor),
-        account_texts=validation.account_texts(descriptor),
+        # An administrator doesn't act for an account: one that is named is what gets changed.
+        account_texts=None
+        if role is Role.ADMINISTER
+        else validation.account_texts(descriptor),
     )
 
 
