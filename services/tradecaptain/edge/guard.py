@@ -102,9 +102,7 @@ def make_method(path: str, role: Role, request_class: type[Message], behaviour: 
         raw=getattr(behaviour, "reads_raw_request", False),
         has_rules=validation.has_rules(descriptor),
         # An administrator doesn't act for an account: one that is named is what gets changed.
-        account_texts=None
-        if role is Role.ADMINISTER
-        else validation.account_texts(descriptor),
+        account_texts=None if role is Role.ADMINISTER else validation.account_texts(descriptor),
     )
 
 
