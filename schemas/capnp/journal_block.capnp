@@ -20,7 +20,7 @@ struct JournalBlock {
   # CRC32C of the frame before its first, so that reading can begin here.
   checksumAfter @9 :UInt32;
   hash0 @10 :UInt64;
-  # SHA-256 of its bytes.
+  # BLAKE3 of its bytes.
   hash1 @11 :UInt64;
   hash2 @12 :UInt64;
   hash3 @13 :UInt64;

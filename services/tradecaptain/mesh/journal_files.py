@@ -7,7 +7,6 @@ hash of the range. A closed segment is compressed by zstd, which leaves its fram
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import zstandard
+from blake3 import blake3
 from tradecaptain.base.crc32c import crc32c
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
@@ -48,8 +48,8 @@ class JournalDamaged(TradeCaptainError):  # noqa: N818
 
 
 def strong_hash(data: bytes | memoryview) -> npt.NDArray[np.int64]:
-    """SHA-256, for which processors have instructions, as four words."""
-    return np.frombuffer(hashlib.sha256(data).digest(), np.int64)
+    """BLAKE3, as four words."""
+    return np.frombuffer(blake3(data).digest(), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
