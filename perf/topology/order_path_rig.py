@@ -90,7 +90,7 @@ class VenueRig(Closing):
         paths.journal.mkdir(parents=True)
         instruments = benchmark_instruments(flow.instruments)
         self._client_core, venue_core = core_pair()
-        settings = VenueSettings(core=venue_core)
+        settings = VenueSettings(core=venue_core, gate_huge_pages=True)
         self._placement = settings.placement
         self.venue = Venue(mesh, paths, instruments, settings, journal)
         self._orders = mesh.add_publication(

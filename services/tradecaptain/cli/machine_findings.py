@@ -129,14 +129,26 @@ def shared_memory(run: RunPaths) -> list[Finding]:
     return [Finding("shared memory", BAD, needed, remedy)]
 
 
-def huge_pages(_run: RunPaths) -> list[Finding]:
-    """Large pages for the kernels' tables."""
+def huge_pages(run: RunPaths) -> list[Finding]:
+    """Large pages for the kernels' tables, and how many a running venue's risk gate has."""
     path = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     if not path.exists():
         return [Finding("huge pages", HINT, "not offered by this kernel")]
     chosen = path.read_text().partition("[")[2].partition("]")[0]
     remedy = "" if chosen != "never" else "echo madvise | sudo tee " + str(path)
-    return [Finding("huge pages", GOOD if chosen != "never" else HINT, chosen, remedy)]
+    found = chosen + _gate_pages(run)
+    return [Finding("huge pages", GOOD if chosen != "never" else HINT, found, remedy)]
+
+
+def _gate_pages(run: RunPaths) -> str:
+    """What the counters of a running venue say, or nothing."""
+    from tradecaptain.launch.telemetry import part_counters
+
+    counters = part_counters(run, "orderbook")
+    if not counters.get("gate_bytes"):
+        return ""
+    huge, whole = counters["gate_huge_bytes"] >> 20, counters["gate_bytes"] >> 20
+    return f"; the risk gate has {min(huge, whole)} of its {whole} MiB on them"
 
 
 def memory(_run: RunPaths) -> list[Finding]:

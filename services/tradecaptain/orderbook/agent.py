@@ -103,6 +103,8 @@ class Venue:
                 *(f"divergence {keys.get(book, book)}" for book in self.core.instrument_ids()),
             ],
         )
+        self._counters.set("gate_bytes", self.core.gate.table_bytes())
+        self._counters.set("gate_huge_bytes", self.core.gate.huge_bytes())
         self._histograms = HistogramTable.create(
             paths.counters / "orderbook.histograms", HISTOGRAM_NAMES
         )

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 from tradecaptain.base.config import ServiceConfig
+from tradecaptain.kernels.risk_gate.state import PAIRS_MAX
 from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.orderbook.venue_core import VenueSettings
 from tradecaptain.orderbook.view_layout import ViewCapacity
@@ -35,10 +36,13 @@ class OrderBookConfig(ServiceConfig):
     """Execution events that followers can read again; rounded up to a power of two."""
     gate_accounts: int = Field(default=1 << 14, ge=1 << 4, le=1 << 24)
     """Accounts that the risk gate can hold; orders of one more are refused."""
-    gate_pairs: int = Field(default=1 << 18, ge=1 << 8, le=1 << 28)
+    gate_pairs: int = Field(default=1 << 18, ge=1 << 8, le=PAIRS_MAX)
     """Account-instrument pairs that may have a position or working orders."""
     gate_overrides: int = Field(default=1 << 12, ge=1 << 4, le=1 << 24)
     """Account-instrument pairs with limits of their own; the risk service sets some for each."""
+    gate_huge_pages: bool = True
+    """Whether the gate's tables are all in memory from the start, on huge pages where the system
+    gives them; without, they take ordinary pages as they are used."""
     core: int | None = Field(default=None, ge=0)
     """Core of the venue's thread; any if absent."""
     idle: str = Field(default="backoff", pattern=_IDLE)
@@ -85,6 +89,7 @@ def venue_settings(config: OrderBookConfig) -> VenueSettings:
         gate_accounts=config.gate_accounts,
         gate_pairs=config.gate_pairs,
         gate_overrides=config.gate_overrides,
+        gate_huge_pages=config.gate_huge_pages,
         core=config.core,
         idle=config.idle,
         spin_us=config.spin_us,

@@ -33,9 +33,13 @@ COUNTER_NAMES: tuple[str, ...] = (
     "unheard_controls",
     "accounting_errors",
     "epoch",
+    "gate_bytes",
+    "gate_huge_bytes",
     "divergence",
 )
-"""Counters in the order of `report_counts`; one for each instrument's divergence follows them."""
+"""Counters in the order of `report_counts`; one for each instrument's divergence follows them.
+
+The gate's memory, and what of it lies on huge pages, is told once, at the start."""
 
 HISTOGRAM_NAMES: tuple[str, ...] = ("command_ns",)
 """From the moment a command is taken to the end of its turn, with everything published."""

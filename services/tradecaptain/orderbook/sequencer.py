@@ -12,7 +12,7 @@ from typing import Any
 
 from tradecaptain.base.jit import inline
 from tradecaptain.base.kernel_clock import monotonic_ns_kernel
-from tradecaptain.base.memory import copy_bytes, load_i16, load_i32, load_i64
+from tradecaptain.base.memory import copy_bytes, load_acquire_i64, load_i16, load_i32, load_i64
 from tradecaptain.base.records import records_at
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.checks import check_new, check_replace, find_target
@@ -30,8 +30,9 @@ from tradecaptain.kernels.matching.tables import order_at
 from tradecaptain.kernels.risk_gate import (
     gate_check_new,
     gate_check_replace,
+    gate_look_ahead,
+    gate_look_closer,
     gate_note_cancel,
-    gate_prefetch,
     gate_reject_flags,
     gate_reject_level,
     gate_reject_limit_value,
@@ -40,7 +41,12 @@ from tradecaptain.kernels.risk_gate import (
 )
 from tradecaptain.mesh.history import history_publish
 from tradecaptain.mesh.image import image_length, image_next, image_peek, image_release
-from tradecaptain.mesh.layout import IMAGE, PUBLICATION
+from tradecaptain.mesh.layout import (
+    FRAME_ALIGNMENT,
+    FRAME_HEADER_LENGTH,
+    IMAGE,
+    PUBLICATION,
+)
 from tradecaptain.mesh.publication import publication_prefetch, publication_stride
 from tradecaptain.orderbook.controls import (
     STAGE_NONE,
@@ -67,6 +73,8 @@ BOOK_BYTES_AHEAD = 2 * publication_stride(book_event.RECORD_BYTES)
 CONTROL_BATCH = 16
 IMAGE_BYTES = IMAGE.itemsize
 TIMING_INTERVAL = 16
+LENGTH_MASK = 0xFFFFFFFF
+LARGEST_LENGTH = 0x7FFFFFFF
 
 
 @inline
@@ -186,13 +194,35 @@ def take_copy(header: Any, images: Any, index: int, address: int) -> int:
 
 
 @inline
-def warm_command(header: Any, record: int) -> None:
-    """Ask for the row that a command most often has to wait for; the record is not checked yet."""
-    gate_prefetch(
-        header[0]["gate"],
-        order_command.get_account_id(record),
-        order_command.get_instrument_id(record),
-    )
+def record_behind(images: Any, index: int, record: int) -> int:
+    """Address of the payload behind another in the same term, to warm caches for it; 0 if none."""
+    length = load_acquire_i64(record - FRAME_HEADER_LENGTH) & LENGTH_MASK
+    frame = record - FRAME_HEADER_LENGTH + ((length + FRAME_ALIGNMENT - 1) & -FRAME_ALIGNMENT)
+    if frame >= images[index]["term_address"] + images[index]["term_length"]:
+        return 0
+    length = load_acquire_i64(frame) & LENGTH_MASK
+    return 0 if length == 0 or length > LARGEST_LENGTH else frame + FRAME_HEADER_LENGTH
+
+
+@inline
+def look_ahead(header: Any, images: Any, index: int, address: int) -> None:
+    """Ask for what the gate will read for the next commands; no record of them is checked yet.
+
+    In a batch each command is looked at when it is the second behind the one that is taken, and
+    once more when it is the next. One that comes alone is looked at as it is taken.
+    """
+    gate = header[0]["gate"]
+    following = image_peek(images, index)
+    if following == 0:
+        gate_look_ahead(gate, address)
+        gate_look_closer(gate, address)
+        return
+    behind = record_behind(images, index, following)
+    if behind == 0:
+        gate_look_ahead(gate, following)
+    else:
+        gate_look_ahead(gate, behind)
+    gate_look_closer(gate, following)
 
 
 @inline
@@ -201,8 +231,7 @@ def take_command(header: Any, images: Any, index: int, address: int) -> int:
     length = take_copy(header, images, index, address)
     if length < 0:
         return length
-    following = image_peek(images, index)
-    warm_command(header, following if following != 0 else address)
+    look_ahead(header, images, index, address)
     return order_command.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
 
 

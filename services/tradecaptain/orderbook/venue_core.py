@@ -51,6 +51,8 @@ class VenueSettings:
     gate_accounts: int = 16_384
     gate_pairs: int = 262_144
     gate_overrides: int = 4_096
+    gate_huge_pages: bool = False
+    """Whether the gate's tables are all in memory at once, on huge pages where there are any."""
     replay_account_id: int = 1
     term_bytes: int = 0
     """Term length of the order path's streams; 0 takes that of schemas/streams.toml."""
@@ -309,7 +311,7 @@ def allocate_core(
         capacity, [], epoch=epoch, replay_account_id=settings.replay_account_id
     )
     engine.header[0]["knows_positions"] = 1
-    gate = allocate_gate(settings.gate)
+    gate = allocate_gate(settings.gate, huge_pages=settings.gate_huge_pages)
     history = HistoryWriter(
         history_path,
         record_bytes=execution_event.RECORD_BYTES,

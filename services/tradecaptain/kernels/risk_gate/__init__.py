@@ -29,7 +29,7 @@ from tradecaptain.kernels.risk_gate.gate import (
     gate_note_cancel,
 )
 from tradecaptain.kernels.risk_gate.layout import NO_PRICE, UNLIMITED
-from tradecaptain.kernels.risk_gate.pairs import gate_prefetch
+from tradecaptain.kernels.risk_gate.look_ahead import gate_look_ahead, gate_look_closer
 from tradecaptain.kernels.risk_gate.rejection import (
     gate_reject_flags,
     gate_reject_level,
@@ -61,8 +61,9 @@ __all__ = [
     "gate_check_new",
     "gate_check_replace",
     "gate_handles",
+    "gate_look_ahead",
+    "gate_look_closer",
     "gate_note_cancel",
-    "gate_prefetch",
     "gate_reject_flags",
     "gate_reject_level",
     "gate_reject_limit_value",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
-from tradecaptain.kernels.fixed_point import add_saturating, subtract_saturating
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_OPEN_ORDER_COUNT,
     HEADER_ABSENT,
@@ -18,19 +17,18 @@ from tradecaptain.kernels.risk_gate.layout import (
     INSTRUMENT_MID_TIME_NS,
     INSTRUMENT_REFERENCE_FLAGS,
     NO_PRICE,
-    PAIR_POSITION,
     REFERENCE_LAST,
     REFERENCE_MID,
 )
 from tradecaptain.kernels.risk_gate.pairs import find_pair
 from tradecaptain.kernels.risk_gate.rates import note_execution
-from tradecaptain.kernels.risk_gate.references import note_reference
+from tradecaptain.kernels.risk_gate.references import choose_reference, note_reference
 from tradecaptain.kernels.risk_gate.rows import (
     find_account,
     find_instrument,
     working_offset,
 )
-from tradecaptain.kernels.risk_gate.valuation import change_pair, note_trade_cash
+from tradecaptain.kernels.risk_gate.valuation import change_pair, fill_pair, note_trade_cash
 from tradecaptain.wire import common
 
 _SIDE_BUY = common.SIDE_BUY
@@ -47,20 +45,21 @@ def _accounting_error(gate: int) -> int:
 
 
 @inline
-def _release(
+def _can_release(
     gate: int, account: int, instrument: int, pair: int, side: int, quantity: int, order_count: int
-) -> int:
-    """Take a quantity and orders off what works; 0 or ACCOUNTING_ERROR."""
+) -> bool:
+    """Whether so much of a pair works on a side, and so many orders of the account."""
     if instrument == 0 or pair == 0 or account == gate + HEADER_ABSENT:
-        return _accounting_error(gate)
-    offset = working_offset(side)
-    working = load_i64(pair + offset)
+        return False
+    return quantity <= load_i64(pair + working_offset(side)) and order_count <= load_i32(
+        account + ACCOUNT_OPEN_ORDER_COUNT
+    )
+
+
+@inline
+def _close_orders(account: int, order_count: int) -> None:
     count = load_i32(account + ACCOUNT_OPEN_ORDER_COUNT)
-    if quantity > working or order_count > count:
-        return _accounting_error(gate)
-    change_pair(gate, account, instrument, pair, offset, working - quantity)
     store_i32(account + ACCOUNT_OPEN_ORDER_COUNT, count - order_count)
-    return 0
 
 
 @kernel(types.int64(types.int64, types.int64, types.int64, types.int64, types.int64, types.int64))
@@ -76,7 +75,12 @@ def gate_release(
     account = find_account(gate, account_id)
     instrument = find_instrument(gate, instrument_id)
     pair = find_pair(gate, account_id, instrument_id)
-    return _release(gate, account, instrument, pair, side, quantity, order_count)
+    if not _can_release(gate, account, instrument, pair, side, quantity, order_count):
+        return _accounting_error(gate)
+    offset = working_offset(side)
+    change_pair(gate, account, instrument, pair, offset, load_i64(pair + offset) - quantity)
+    _close_orders(account, order_count)
+    return 0
 
 
 @kernel(
@@ -107,25 +111,15 @@ def gate_apply_fill(
     account = find_account(gate, account_id)
     instrument = find_instrument(gate, instrument_id)
     pair = find_pair(gate, account_id, instrument_id)
-    if quantity < 0:
+    if quantity < 0 or not _can_release(gate, account, instrument, pair, side, quantity, is_done):
         return _accounting_error(gate)
-    released = _release(gate, account, instrument, pair, side, quantity, is_done)
-    if released != 0:
-        return released
     note_reference(
         gate, instrument, REFERENCE_LAST, INSTRUMENT_LAST_PRICE, INSTRUMENT_LAST_TIME_NS, price
     )
-    position = load_i64(pair + PAIR_POSITION)
-    if side == _SIDE_BUY:
-        note_trade_cash(gate, account, instrument, quantity)
-        change_pair(
-            gate, account, instrument, pair, PAIR_POSITION, add_saturating(position, quantity)
-        )
-    else:
-        note_trade_cash(gate, account, instrument, -quantity)
-        change_pair(
-            gate, account, instrument, pair, PAIR_POSITION, subtract_saturating(position, quantity)
-        )
+    signed = quantity if side == _SIDE_BUY else -quantity
+    note_trade_cash(gate, account, instrument, signed)
+    fill_pair(gate, account, instrument, pair, working_offset(side), quantity, signed)
+    _close_orders(account, is_done)
     note_execution(gate, account)
     return 0
 
@@ -147,6 +141,7 @@ def gate_apply_quote(
     if bid_price == NO_PRICE or ask_price == NO_PRICE:
         known = load_i64(instrument + INSTRUMENT_REFERENCE_FLAGS)
         store_i64(instrument + INSTRUMENT_REFERENCE_FLAGS, known & ~REFERENCE_MID)
+        choose_reference(instrument)
         return 0
     # Halves are added first, so that two prices at the edge of int64 don't overflow.
     middle = (bid_price >> 1) + (ask_price >> 1) + (bid_price & ask_price & 1)

@@ -32,6 +32,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     INSTRUMENT_CLOSE_PRICE,
     INSTRUMENT_CONVERSION,
     INSTRUMENT_DENOMINATOR,
+    INSTRUMENT_KEY,
     INSTRUMENT_LAST_PRICE,
     INSTRUMENT_LAST_TIME_NS,
     INSTRUMENT_MARGIN_BPS,
@@ -59,7 +60,6 @@ from tradecaptain.kernels.risk_gate.layout import (
     TABLE_BUCKET_COUNT,
     TABLE_ROWS,
     TOTAL_ROW_BYTES,
-    TOTAL_SUMS_SHIFT,
     UNLIMITED,
 )
 from tradecaptain.kernels.risk_gate.level_rows import (
@@ -76,7 +76,7 @@ from tradecaptain.kernels.risk_gate.revaluation import gate_revalue, keep_values
 from tradecaptain.kernels.risk_gate.rows import is_valid_id
 from tradecaptain.kernels.risk_gate.scenario_control import set_scenarios
 from tradecaptain.kernels.risk_gate.sums import add_to_account, profit
-from tradecaptain.kernels.risk_gate.table import find_bucket, is_full, pair_key
+from tradecaptain.kernels.risk_gate.table import find_row, is_full, pair_key
 from tradecaptain.kernels.risk_gate.temporary import (
     begin_record,
     find_temporary,
@@ -280,7 +280,7 @@ def _set_position(gate: int, record: int) -> int:
     before = load_i64(account + ACCOUNT_POSITION_VALUE)
     change_pair(gate, account, instrument, pair, PAIR_POSITION, control.get_value(record))
     gained = subtract_saturating(load_i64(account + ACCOUNT_POSITION_VALUE), before)
-    add_to_account(gate, account, ACCOUNT_TRADE_CASH, -max(gained, -INT64_MAX))
+    add_to_account(account, ACCOUNT_TRADE_CASH, -max(gained, -INT64_MAX))
     return 0
 
 
@@ -306,7 +306,7 @@ def _change_account(gate: int, record: int, action: int) -> int:
         join_total(gate, account, TOTAL_OF_FIRM, value)
     elif action == _ACTION_SET_CASH:
         more = subtract_saturating(value, load_i64(account + ACCOUNT_CASH))
-        add_to_account(gate, account, ACCOUNT_CASH, more)
+        add_to_account(account, ACCOUNT_CASH, more)
         store_i64(account + ACCOUNT_CASH, value)
     else:
         store_i32(account + LIMIT_FLAGS, load_i32(account + LIMIT_FLAGS) & ~FLAG_THROTTLED)
@@ -323,8 +323,10 @@ def _change_instrument(gate: int, record: int, action: int) -> int:
     value = control.get_value(record)
     if value < 0 or (action == _ACTION_SET_MARGIN and value > MARGIN_BPS_MAX):
         return _REASON_NUMBER_OUT_OF_RANGE
-    offset = INSTRUMENT_MARGIN_BPS if action == _ACTION_SET_MARGIN else INSTRUMENT_CONVERSION
-    store_i64(row + offset, value)
+    if action == _ACTION_SET_MARGIN:
+        store_i32(row + INSTRUMENT_MARGIN_BPS, value)
+    else:
+        store_i64(row + INSTRUMENT_CONVERSION, value)
     store_i64(row + INSTRUMENT_VALUED_PRICE, NO_PRICE)
     return 0
 
@@ -332,6 +334,7 @@ def _change_instrument(gate: int, record: int, action: int) -> int:
 @inline
 def _start_day(gate: int) -> int:
     """Profit and loss of the day begin at zero; last prices become closing prices."""
+    note_change(gate)
     table = gate + HEADER_ACCOUNTS
     row = load_i64(table + TABLE_ROWS)
     for _ in range(load_i64(table + TABLE_BUCKET_COUNT)):
@@ -339,7 +342,7 @@ def _start_day(gate: int) -> int:
             store_i64(row + ACCOUNT_DAY_START_VALUE, profit(row))
         row += ACCOUNT_ROW_BYTES
     table = gate + HEADER_TOTALS
-    row = load_i64(table + TABLE_ROWS) + TOTAL_SUMS_SHIFT
+    row = load_i64(table + TABLE_ROWS)
     for _ in range(load_i64(table + TABLE_BUCKET_COUNT)):
         store_i64(row + ACCOUNT_DAY_START_VALUE, profit(row))
         row += TOTAL_ROW_BYTES
@@ -437,13 +440,14 @@ def gate_add_instrument(gate: int, instrument_id: int, numerator: int, denominat
     if numerator <= 0 or denominator <= 0:
         return -_REASON_NUMBER_OUT_OF_RANGE
     table = gate + HEADER_INSTRUMENTS
-    is_new = load_i64(find_bucket(table, instrument_id, INSTRUMENT_ROW_BYTES)) == 0
-    row = find_or_add_limits(table, instrument_id, INSTRUMENT_ROW_BYTES)
+    place = find_row(table, instrument_id, INSTRUMENT_ROW_BYTES, INSTRUMENT_KEY)
+    is_new = load_i64(place) == 0
+    row = find_or_add_limits(table, instrument_id, INSTRUMENT_ROW_BYTES, INSTRUMENT_KEY)
     if row < 0:
         return row
     if is_new:
         store_i64(row + INSTRUMENT_CONVERSION, CONVERSION_ONE)
-        store_i64(row + INSTRUMENT_MARGIN_BPS, 10_000)
+        store_i32(row + INSTRUMENT_MARGIN_BPS, 10_000)
     store_i64(row + INSTRUMENT_NUMERATOR, numerator)
     store_i64(row + INSTRUMENT_DENOMINATOR, denominator)
     store_f64(row + INSTRUMENT_NOTIONAL_RATIO, float(numerator) / float(denominator))

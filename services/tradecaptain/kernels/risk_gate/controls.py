@@ -143,7 +143,7 @@ def _check_reference_age(gate: int, instrument: int, source: int) -> int:
     limit = tightest(gate, _KIND_REFERENCE_AGE)
     if limit == UNLIMITED:
         return 0
-    age_ms = -(-reference_age_ns(gate, instrument, source) // MILLISECOND_NS)
+    age_ms = -(-reference_age_ns(gate, instrument) // MILLISECOND_NS)
     if age_ms <= limit:
         return 0
     why = _REASON_REFERENCE_PRICE_STALE
@@ -165,7 +165,7 @@ def check_price_collar(gate: int, price: int, is_priced: bool) -> int:
     refusal = _check_reference_age(gate, instrument, source)
     if refusal != 0:
         return refusal
-    reference = reference_price(instrument, source)
+    reference = reference_price(instrument)
     if not is_priced or not distance_exceeds(price, reference, _BASIS_POINTS, limit):
         return 0
     observed = _distance_bps(price, reference)
@@ -184,7 +184,7 @@ def check_price_move(gate: int, price: int, is_priced: bool) -> int:
     source = reference_source(instrument)
     if source == 0:
         return reject_limit(gate, _REASON_REFERENCE_PRICE_MISSING, _KIND_PRICE_MOVE, limit, 0)
-    start = price_at_window_start(gate, instrument, reference_price(instrument, source))
+    start = price_at_window_start(gate, instrument)
     if not is_priced or not distance_exceeds(price, start, _BASIS_POINTS, limit):
         return 0
     observed = _distance_bps(price, start)
@@ -231,7 +231,7 @@ def check_market_notional(gate: int, quantity: int) -> int:
     premium = _BASIS_POINTS
     if collar != UNLIMITED:
         premium = add_saturating(collar, _BASIS_POINTS)
-    price = reference_price(instrument, source)
+    price = reference_price(instrument)
     numerator = load_i64(instrument + INSTRUMENT_NUMERATOR)
     denominator = load_i64(instrument + INSTRUMENT_DENOMINATOR)
     if not product4_exceeds(price, quantity, numerator, premium, limit, denominator, _BASIS_POINTS):

@@ -8,7 +8,7 @@ of its set makes room for a new order; one that is forgotten before its window i
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline, inline_always
-from tradecaptain.base.memory import load_i64, store_i64
+from tradecaptain.base.memory import load_constant_i64, load_i64, prefetch_write, store_i64
 from tradecaptain.kernels.risk_gate.layout import (
     DUPLICATE_MARK_BYTES,
     DUPLICATE_MARK_TIME_NS,
@@ -52,10 +52,23 @@ def mark_of(key: int, command: int) -> int:
 
 
 @inline_always
+def first_place_of(gate: int, mark: int) -> int:
+    """First place of a mark's set, counted over all sets."""
+    return bucket_of(mark, load_constant_i64(gate + HEADER_DUPLICATE_SETS)) * DUPLICATE_WAYS
+
+
+@inline_always
+def prefetch_marks(gate: int, mark: int) -> None:
+    """Ask for the line of marks in which a mark is looked for."""
+    first = first_place_of(gate, mark)
+    prefetch_write(load_constant_i64(gate + HEADER_DUPLICATE_MARKS) + first * DUPLICATE_MARK_BYTES)
+
+
+@inline_always
 def find_place(gate: int, mark: int) -> int:
     """Where in its set a mark stands, or else the oldest of the set; counted over all sets."""
-    first = bucket_of(mark, load_i64(gate + HEADER_DUPLICATE_SETS)) * DUPLICATE_WAYS
-    line = load_i64(gate + HEADER_DUPLICATE_MARKS) + first * DUPLICATE_MARK_BYTES
+    first = first_place_of(gate, mark)
+    line = load_constant_i64(gate + HEADER_DUPLICATE_MARKS) + first * DUPLICATE_MARK_BYTES
     place, oldest_ns = 0, load_i64(line + DUPLICATE_MARK_TIME_NS)
     for way in range(1, DUPLICATE_WAYS):
         time_ns = load_i64(line + way * DUPLICATE_MARK_BYTES + DUPLICATE_MARK_TIME_NS)
@@ -70,7 +83,7 @@ def find_place(gate: int, mark: int) -> int:
 @inline_always
 def mark_at(gate: int, place: int) -> int:
     """Address of a mark."""
-    return load_i64(gate + HEADER_DUPLICATE_MARKS) + place * DUPLICATE_MARK_BYTES
+    return load_constant_i64(gate + HEADER_DUPLICATE_MARKS) + place * DUPLICATE_MARK_BYTES
 
 
 @inline
@@ -107,14 +120,19 @@ def check_duplicate(gate: int, key: int, command: int) -> int:
     return reject_limit(gate, _REASON_DUPLICATE_ORDER, _KIND_DUPLICATE_WINDOW, limit, elapsed_ms)
 
 
-@inline_always
+@inline
 def remember_order(gate: int, key: int, command: int) -> None:
     """Keep the terms of an order that passed, where duplicates are looked for."""
     place = load_i64(gate + HEADER_DUPLICATE_PLACE)
-    if place < 0:
-        return
+    if place >= 0:
+        remember_at(gate, place, mark_of(key, command), key, command)
+
+
+@inline_always
+def remember_at(gate: int, place: int, mark: int, key: int, command: int) -> None:
+    """Keep the terms of an order at a place of their mark's set."""
     entry = mark_at(gate, place)
-    store_i64(entry, mark_of(key, command))
+    store_i64(entry, mark)
     store_i64(entry + DUPLICATE_MARK_TIME_NS, load_i64(gate + HEADER_NOW_NS))
     row = load_i64(gate + HEADER_DUPLICATES) + place * DUPLICATE_ROW_BYTES
     store_i64(row, key)

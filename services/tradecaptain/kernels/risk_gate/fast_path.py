@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.jit import inline_always
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import load_f64, load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.fixed_point import add_saturating
-from tradecaptain.kernels.risk_gate.controls import exposure_after
 from tradecaptain.kernels.risk_gate.duplicates import (
     find_place,
     mark_at,
     mark_of,
-    remember_order,
+    remember_at,
 )
 from tradecaptain.kernels.risk_gate.far_calls import (
     FAR_ADD_QUANTITY,
@@ -26,9 +25,11 @@ from tradecaptain.kernels.risk_gate.far_calls import (
     call_far,
 )
 from tradecaptain.kernels.risk_gate.layout import (
-    ACCOUNT_DUPLICATE_WINDOW_NS,
+    ACCOUNT_CREDIT_AND_CASH,
     ACCOUNT_FIRM_ID,
+    ACCOUNT_FIRM_TOTAL,
     ACCOUNT_GROSS_EXPOSURE,
+    ACCOUNT_GROUP_TOTAL,
     ACCOUNT_MARGIN,
     ACCOUNT_MESSAGE_ALLOWED_NS,
     ACCOUNT_MESSAGE_INTERVAL_NS,
@@ -36,37 +37,53 @@ from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_NET_IF_SOLD,
     ACCOUNT_NEXT_MESSAGE_NS,
     ACCOUNT_OPEN_ORDER_COUNT,
-    ACCOUNT_REFERENCE_AGE_NS,
+    ACCOUNT_POSITION_VALUE,
+    ACCOUNT_PROFIT_FLOOR,
     ACCOUNT_RESOLVED_FIRM,
     ACCOUNT_RESOLVED_FLAGS,
     ACCOUNT_RESOLVED_VERSION,
+    ACCOUNT_TRADE_CASH,
     DUPLICATE_MARK_TIME_NS,
+    FLAG_LACKS_LIMITS,
     HEADER_ABSENT,
-    HEADER_DUPLICATE_PLACE,
-    HEADER_LIMITS_VERSION,
     HEADER_NOW_NS,
     HEADER_PASSED_COUNT,
     HEADER_PASSED_FAST_COUNT,
+    HEADER_POSITION_TOTAL_COUNT,
     HEADER_PRICE_MOVE_WINDOW_NS,
     HEADER_VALUES_ARE_KEPT,
     INSTRUMENT_DISPLAYED_ASK,
     INSTRUMENT_DISPLAYED_BID,
+    INSTRUMENT_FLAGS,
     INSTRUMENT_NOTIONAL_RATIO,
     INSTRUMENT_RISK_GROUP,
     INSTRUMENT_UNIT_MARGIN,
     INSTRUMENT_UNIT_VALUE,
+    INSTRUMENT_VERSION,
     INSTRUMENT_WINDOW_PRICE,
     INSTRUMENT_WINDOW_START_NS,
-    INT64_MAX,
+    LIMIT32_MAX,
     LIMIT_FLAGS,
     LIMIT_SET_MASK,
+    OWN_DISPLAYED_SHARE_BPS,
+    OWN_DUPLICATE_WINDOW_MS,
+    OWN_GROSS_POSITION,
+    OWN_OPEN_ORDERS,
+    OWN_ORDER_NOTIONAL,
+    OWN_ORDER_QUANTITY,
+    OWN_POSITION_LONG,
+    OWN_POSITION_SHORT,
+    OWN_PRICE_COLLAR_BPS,
+    OWN_PRICE_MOVE_BPS,
+    OWN_REFERENCE_AGE_MS,
     PAIR_POSITION,
+    PAIR_UNIT_MARGIN,
+    PAIR_UNIT_VALUE,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
     REQUIRED_MASK,
-    RESOLVED_CREDIT,
-    RESOLVED_DAILY_LOSS,
     RESOLVED_DISPLAYED_SHARE_BPS,
+    RESOLVED_DUPLICATE_WINDOW_MS,
     RESOLVED_GROSS_EXPOSURE,
     RESOLVED_GROSS_POSITION,
     RESOLVED_NET_EXPOSURE,
@@ -77,34 +94,41 @@ from tradecaptain.kernels.risk_gate.layout import (
     RESOLVED_POSITION_SHORT,
     RESOLVED_PRICE_COLLAR_BPS,
     RESOLVED_PRICE_MOVE_BPS,
+    RESOLVED_REFERENCE_AGE_MS,
     UNLIMITED,
-    VALUE_MAX,
+    UNLIMITED32,
 )
 from tradecaptain.kernels.risk_gate.permissions import INSTRUCTION_REDUCE_ONLY
+from tradecaptain.kernels.risk_gate.plain_values import (
+    add_plainly,
+    are_moderate,
+    have_moderate_sums,
+    plain_values,
+)
+from tradecaptain.kernels.risk_gate.rates import MILLISECOND_NS
 from tradecaptain.kernels.risk_gate.references import (
     reference_age_ns,
     reference_price,
     reference_source,
 )
-from tradecaptain.kernels.risk_gate.resolved import resolve_limits, window_ns
+from tradecaptain.kernels.risk_gate.resolved import (
+    copy_limits,
+    is_current,
+    narrowed,
+    resolve_limits,
+)
 from tradecaptain.kernels.risk_gate.rows import find_account, find_override, find_strategy
-from tradecaptain.kernels.risk_gate.sums import (
-    add_values,
-    equity,
-    has_totals,
-    profit_of_day,
-)
-from tradecaptain.kernels.risk_gate.valuation import (
-    refresh_unit_value,
-    stand_at_unit_value,
-    values_before,
-    values_of_pair,
-)
+from tradecaptain.kernels.risk_gate.sums import equity, has_totals, profit_of_day
+from tradecaptain.kernels.risk_gate.valuation import refresh_unit_value, stand_at_unit_value
 from tradecaptain.wire import common, control, order_command
 
+_KIND_CREDIT = control.LIMIT_KIND_CREDIT
+_KIND_DAILY_LOSS = control.LIMIT_KIND_DAILY_LOSS
 _KIND_DISPLAYED_SHARE = control.LIMIT_KIND_DISPLAYED_SHARE
 _KIND_DUPLICATE_WINDOW = control.LIMIT_KIND_DUPLICATE_WINDOW
+_KIND_GROSS_EXPOSURE = control.LIMIT_KIND_GROSS_EXPOSURE
 _KIND_GROSS_POSITION = control.LIMIT_KIND_GROSS_POSITION
+_KIND_NET_EXPOSURE = control.LIMIT_KIND_NET_EXPOSURE
 _KIND_OPEN_ORDERS = control.LIMIT_KIND_OPEN_ORDERS
 _KIND_ORDER_NOTIONAL = control.LIMIT_KIND_ORDER_NOTIONAL
 _KIND_ORDER_QUANTITY = control.LIMIT_KIND_ORDER_QUANTITY
@@ -114,21 +138,29 @@ _KIND_PRICE_COLLAR = control.LIMIT_KIND_PRICE_COLLAR
 _KIND_PRICE_MOVE = control.LIMIT_KIND_PRICE_MOVE
 _KIND_REFERENCE_AGE = control.LIMIT_KIND_REFERENCE_AGE
 _ORDER_TYPE_LIMIT = common.ORDER_TYPE_LIMIT
+_ORDER_TYPE_MARKET = common.ORDER_TYPE_MARKET
 _SIDE_BUY = common.SIDE_BUY
 
 _BASIS_POINTS = 10_000.0
 # Products of floats are right to fifteen digits; what lies closer to a limit is settled exactly.
 _NEARLY = 1.0 - 1e-12
+_NOT_NEW = -2
 
 
 @inline_always
-def _limit(account: int, own: int, override: int, kind: int, resolved: int) -> int:
-    """The tightest limit of a kind: resolved for the account, of the instrument, of the pair.
+def _wide(account: int, instrument: int, override: int, kind: int, resolved: int, own: int) -> int:
+    """The tightest limit of a kind; ``override`` is zero where the pair has no limits."""
+    value = min(load_i64(account + resolved), load_i64(instrument + own))
+    return value if override == 0 else min(value, load_i64(override + 8 * kind))
 
-    ``own`` is the instrument's row of limits, or the empty one where it sets none.
-    """
-    value = min(load_i64(account + resolved), load_i64(own + 8 * kind))
-    return min(value, load_i64(override + 8 * kind))
+
+@inline_always
+def _narrow(
+    account: int, instrument: int, override: int, kind: int, resolved: int, own: int
+) -> int:
+    """As :func:`_wide`, of those that are kept in 32 bits."""
+    value = min(load_i32(account + resolved), load_i32(instrument + own)) + 0
+    return value if override == 0 else min(value, narrowed(load_i64(override + 8 * kind)))
 
 
 @inline_always
@@ -138,169 +170,256 @@ def _is_near(price: int, reference: int, limit_bps: int) -> bool:
     return distance <= float(limit_bps) * abs(float(reference)) * _NEARLY
 
 
+@inline
+def _lacks_limits(account: int, override: int) -> bool:
+    """Whether neither the account nor its pair sets a required limit."""
+    set_mask = load_i32(account + LIMIT_SET_MASK)
+    if override != 0:
+        set_mask |= load_i32(override + LIMIT_SET_MASK)
+    return set_mask & REQUIRED_MASK != REQUIRED_MASK
+
+
 @inline_always
 def _is_admitted(gate: int, account: int, instrument: int, override: int, command: int) -> bool:
     """Whether nothing is switched off or restricted, and every required limit is set."""
-    flags = load_i32(account + ACCOUNT_RESOLVED_FLAGS) | load_i32(instrument + LIMIT_FLAGS)
-    flags |= load_i32(override + LIMIT_FLAGS)
-    set_mask = load_i32(account + LIMIT_SET_MASK) | load_i32(override + LIMIT_SET_MASK)
-    is_plain = order_command.get_order_type(command) == _ORDER_TYPE_LIMIT
+    flags = load_i32(account + ACCOUNT_RESOLVED_FLAGS) | load_i32(instrument + INSTRUMENT_FLAGS)
+    if override != 0:
+        flags |= load_i32(override + LIMIT_FLAGS)
+    if flags != 0 and (flags != FLAG_LACKS_LIMITS or _lacks_limits(account, override)):
+        return False
+    order_type = order_command.get_order_type(command)
     instructions = order_command.get_instructions(command)
-    strategy = find_strategy(gate, order_command.get_strategy_id(command))
+    strategy_id = order_command.get_strategy_id(command)
     return (
-        flags == 0
-        and set_mask & REQUIRED_MASK == REQUIRED_MASK
-        and is_plain
+        order_type in (_ORDER_TYPE_LIMIT, _ORDER_TYPE_MARKET)
         and instructions & INSTRUCTION_REDUCE_ONLY == 0
-        and strategy == gate + HEADER_ABSENT
+        and (strategy_id == 0 or find_strategy(gate, strategy_id) == gate + HEADER_ABSENT)
     )
 
 
 @inline_always
-def _is_small(
-    account: int, instrument: int, own: int, override: int, side: int, price: int, quantity: int
-) -> bool:
-    """Quantity, share of the displayed volume and notional."""
-    if quantity > _limit(account, own, override, _KIND_ORDER_QUANTITY, RESOLVED_ORDER_QUANTITY):
+def _is_small(account: int, instrument: int, override: int, side: int, quantity: int) -> bool:
+    """Quantity and share of the displayed volume."""
+    kind, resolved, own = _KIND_ORDER_QUANTITY, RESOLVED_ORDER_QUANTITY, OWN_ORDER_QUANTITY
+    if quantity > _wide(account, instrument, override, kind, resolved, own):
         return False
     kind, resolved = _KIND_DISPLAYED_SHARE, RESOLVED_DISPLAYED_SHARE_BPS
-    share_bps = _limit(account, own, override, kind, resolved)
-    if share_bps != UNLIMITED:
-        offset = INSTRUMENT_DISPLAYED_ASK if side == _SIDE_BUY else INSTRUMENT_DISPLAYED_BID
-        displayed = load_i64(instrument + offset)
-        allowed = float(share_bps) * float(displayed) * _NEARLY
-        if displayed > 0 and float(quantity) * _BASIS_POINTS > allowed:
-            return False
-    kind, resolved = _KIND_ORDER_NOTIONAL, RESOLVED_ORDER_NOTIONAL
-    limit = float(_limit(account, own, override, kind, resolved)) * _NEARLY
-    ratio = load_f64(instrument + INSTRUMENT_NOTIONAL_RATIO)
-    return abs(float(price)) * float(quantity) * ratio <= limit
+    own = OWN_DISPLAYED_SHARE_BPS
+    share_bps = _narrow(account, instrument, override, kind, resolved, own)
+    offset = INSTRUMENT_DISPLAYED_ASK if side == _SIDE_BUY else INSTRUMENT_DISPLAYED_BID
+    displayed = load_i64(instrument + offset)
+    allowed = float(share_bps) * float(displayed) * _NEARLY
+    return float(quantity) * _BASIS_POINTS <= allowed or share_bps == UNLIMITED32 or displayed <= 0
 
 
 @inline_always
 def _is_priced_well(
-    gate: int, account: int, instrument: int, own: int, override: int, price: int
+    gate: int, account: int, instrument: int, override: int, command: int, quantity: int
 ) -> bool:
-    """Both collars, with a reference that is known and not too old."""
-    kind, resolved = _KIND_PRICE_COLLAR, RESOLVED_PRICE_COLLAR_BPS
-    collar_bps = _limit(account, own, override, kind, resolved)
-    kind, resolved = _KIND_PRICE_MOVE, RESOLVED_PRICE_MOVE_BPS
-    move_bps = _limit(account, own, override, kind, resolved)
-    source = reference_source(instrument)
-    if source == 0:
-        return collar_bps == UNLIMITED and move_bps == UNLIMITED
-    age_ns = load_i64(account + ACCOUNT_REFERENCE_AGE_NS)
-    age_ns = min(age_ns, window_ns(load_i64(own + 8 * _KIND_REFERENCE_AGE)))
-    age_ns = min(age_ns, window_ns(load_i64(override + 8 * _KIND_REFERENCE_AGE)))
-    if age_ns != UNLIMITED and reference_age_ns(gate, instrument, source) > age_ns:
+    """Both collars, with a reference that is known and not too old, and the notional."""
+    kind, resolved, own = _KIND_PRICE_COLLAR, RESOLVED_PRICE_COLLAR_BPS, OWN_PRICE_COLLAR_BPS
+    collar_bps = _narrow(account, instrument, override, kind, resolved, own)
+    kind, resolved, own = _KIND_PRICE_MOVE, RESOLVED_PRICE_MOVE_BPS, OWN_PRICE_MOVE_BPS
+    move_bps = _narrow(account, instrument, override, kind, resolved, own)
+    kind, resolved, own = _KIND_REFERENCE_AGE, RESOLVED_REFERENCE_AGE_MS, OWN_REFERENCE_AGE_MS
+    age_ms = _narrow(account, instrument, override, kind, resolved, own)
+    kind, resolved, own = _KIND_ORDER_NOTIONAL, RESOLVED_ORDER_NOTIONAL, OWN_ORDER_NOTIONAL
+    notional = float(_wide(account, instrument, override, kind, resolved, own)) * _NEARLY
+    price = order_command.get_price_units(command)
+    is_priced = order_command.get_order_type(command) == _ORDER_TYPE_LIMIT
+    scale = float(quantity) * load_f64(instrument + INSTRUMENT_NOTIONAL_RATIO)
+    if reference_source(instrument) == 0:
+        is_unbounded = collar_bps == UNLIMITED32 and move_bps == UNLIMITED32
+        return is_unbounded and is_priced and abs(float(price)) * scale <= notional
+    if age_ms != UNLIMITED32 and reference_age_ns(gate, instrument) > age_ms * MILLISECOND_NS:
         return False
-    if collar_bps != UNLIMITED and not _is_near(
-        price, reference_price(instrument, source), collar_bps
-    ):
-        return False
-    if move_bps == UNLIMITED:
-        return True
+    reference = reference_price(instrument)
+    if not is_priced:
+        # It is valued at the far end of the collar, and near to any reference.
+        if collar_bps == LIMIT32_MAX:
+            return False
+        premium_bps = 0 if collar_bps == UNLIMITED32 else collar_bps
+        scale *= 1.0 + float(premium_bps) / _BASIS_POINTS
+        price = reference
     start_ns = load_i64(instrument + INSTRUMENT_WINDOW_START_NS)
     elapsed_ns = load_i64(gate + HEADER_NOW_NS) - start_ns
     is_open = start_ns != 0 and elapsed_ns < load_i64(gate + HEADER_PRICE_MOVE_WINDOW_NS)
-    return is_open and _is_near(price, load_i64(instrument + INSTRUMENT_WINDOW_PRICE), move_bps)
-
-
-@inline_always
-def _fits_position(
-    account: int, own: int, override: int, pair: int, side: int, quantity: int
-) -> bool:
-    """Position, gross position and open orders."""
-    position = load_i64(pair + PAIR_POSITION)
-    buys, sells = load_i64(pair + PAIR_WORKING_BUY), load_i64(pair + PAIR_WORKING_SELL)
-    working = buys if side == _SIDE_BUY else sells
-    exposure = exposure_after(side, position, working, quantity)
-    if side == _SIDE_BUY:
-        kind, resolved = _KIND_POSITION_LONG, RESOLVED_POSITION_LONG
-        limit = _limit(account, own, override, kind, resolved)
-    else:
-        kind, resolved = _KIND_POSITION_SHORT, RESOLVED_POSITION_SHORT
-        limit = _limit(account, own, override, kind, resolved)
-    kind, resolved = _KIND_GROSS_POSITION, RESOLVED_GROSS_POSITION
-    gross_limit = _limit(account, own, override, kind, resolved)
-    held = abs(max(position, -INT64_MAX))
-    gross = add_saturating(add_saturating(add_saturating(buys, sells), quantity), held)
-    kind, resolved = _KIND_OPEN_ORDERS, RESOLVED_OPEN_ORDERS
-    count = load_i32(account + ACCOUNT_OPEN_ORDER_COUNT) + 1
+    start = load_i64(instrument + INSTRUMENT_WINDOW_PRICE) if is_priced else price
     return (
-        exposure <= limit
-        and exposure != INT64_MAX
-        and gross <= gross_limit
-        and count <= _limit(account, own, override, kind, resolved)
+        abs(float(price)) * scale <= notional
+        and (collar_bps == UNLIMITED32 or _is_near(price, reference, collar_bps))
+        and (move_bps == UNLIMITED32 or (is_open and _is_near(price, start, move_bps)))
     )
 
 
 @inline_always
-def _is_new(gate: int, account: int, own: int, override: int, key: int, command: int) -> bool:
-    """Whether the account didn't send these terms just now; notes where they are kept."""
-    window = load_i64(account + ACCOUNT_DUPLICATE_WINDOW_NS)
-    window = min(window, window_ns(load_i64(own + 8 * _KIND_DUPLICATE_WINDOW)))
-    window = min(window, window_ns(load_i64(override + 8 * _KIND_DUPLICATE_WINDOW)))
-    store_i64(gate + HEADER_DUPLICATE_PLACE, -1)
-    if window == UNLIMITED:
-        return True
-    place = find_place(gate, mark_of(key, command))
-    store_i64(gate + HEADER_DUPLICATE_PLACE, place)
+def _fits_position(
+    account: int, instrument: int, override: int, pair: int, side: int, quantity: int
+) -> bool:
+    """Position, gross position and open orders."""
+    position = load_i64(pair + PAIR_POSITION)
+    buys, sells = load_i64(pair + PAIR_WORKING_BUY), load_i64(pair + PAIR_WORKING_SELL)
+    is_buy = side == _SIDE_BUY
+    exposure = quantity + (position + buys if is_buy else sells - position)
+    kind, resolved, own = _KIND_POSITION_LONG, RESOLVED_POSITION_LONG, OWN_POSITION_LONG
+    long_limit = _wide(account, instrument, override, kind, resolved, own)
+    kind, resolved, own = _KIND_POSITION_SHORT, RESOLVED_POSITION_SHORT, OWN_POSITION_SHORT
+    short_limit = _wide(account, instrument, override, kind, resolved, own)
+    kind, resolved, own = _KIND_GROSS_POSITION, RESOLVED_GROSS_POSITION, OWN_GROSS_POSITION
+    gross_limit = _wide(account, instrument, override, kind, resolved, own)
+    kind, resolved, own = _KIND_OPEN_ORDERS, RESOLVED_OPEN_ORDERS, OWN_OPEN_ORDERS
+    open_limit = _narrow(account, instrument, override, kind, resolved, own)
+    count = load_i32(account + ACCOUNT_OPEN_ORDER_COUNT) + 1
+    return (
+        are_moderate(position, buys, sells, quantity)
+        and exposure <= (long_limit if is_buy else short_limit)
+        and buys + sells + quantity + abs(position) <= gross_limit
+        and count <= open_limit
+    )
+
+
+@inline_always
+def _window_ms(account: int, instrument: int, override: int) -> int:
+    """The window in which terms may not come again; UNLIMITED if there is none."""
+    window_ms = (
+        min(
+            load_i32(account + RESOLVED_DUPLICATE_WINDOW_MS),
+            load_i32(instrument + OWN_DUPLICATE_WINDOW_MS),
+        )
+        + 0
+    )
+    if window_ms == UNLIMITED32:
+        window_ms = UNLIMITED
+    if override != 0:
+        window_ms = min(window_ms, load_i64(override + 8 * _KIND_DUPLICATE_WINDOW))
+    return window_ms
+
+
+@inline_always
+def _place_if_new(gate: int, window_ms: int, mark: int) -> int:
+    """Where terms are remembered that didn't come just now; -1 if they aren't, or _NOT_NEW."""
+    if window_ms == UNLIMITED:
+        return -1
+    if window_ms > LIMIT32_MAX:
+        return _NOT_NEW
+    place = find_place(gate, mark)
     entry = mark_at(gate, place)
     elapsed_ns = load_i64(gate + HEADER_NOW_NS) - load_i64(entry + DUPLICATE_MARK_TIME_NS)
-    return load_i64(entry) == 0 or elapsed_ns >= window
+    is_new = load_i64(entry) == 0 or elapsed_ns >= window_ms * MILLISECOND_NS
+    return place if is_new else _NOT_NEW
+
+
+@inline_always
+def _values_before(pair: int) -> Any:
+    """Values with which a pair stands in its account's sums, and their excess."""
+    return plain_values(
+        load_i64(pair + PAIR_POSITION),
+        load_i64(pair + PAIR_WORKING_BUY),
+        load_i64(pair + PAIR_WORKING_SELL),
+        load_i64(pair + PAIR_UNIT_VALUE),
+        load_i64(pair + PAIR_UNIT_MARGIN),
+    )
 
 
 @inline_always
 def _values_after(pair: int, instrument: int, side: int, quantity: int) -> Any:
-    """Values with the order working, at the present prices."""
+    """Values with the order working, at the present prices, and their excess."""
     bought = quantity if side == _SIDE_BUY else 0
-    return values_of_pair(
+    return plain_values(
         load_i64(pair + PAIR_POSITION),
-        add_saturating(load_i64(pair + PAIR_WORKING_BUY), bought),
-        add_saturating(load_i64(pair + PAIR_WORKING_SELL), quantity - bought),
+        load_i64(pair + PAIR_WORKING_BUY) + bought,
+        load_i64(pair + PAIR_WORKING_SELL) + quantity - bought,
         load_i64(instrument + INSTRUMENT_UNIT_VALUE),
         load_i64(instrument + INSTRUMENT_UNIT_MARGIN),
     )
 
 
 @inline_always
-def _fits_exposure(account: int, old: Any, new: Any) -> bool:
-    """Gross and net exposure, credit and the day's loss, as if the order worked."""
-    gross = load_i64(account + ACCOUNT_GROSS_EXPOSURE) + new[0] - old[0]
-    if_bought = load_i64(account + ACCOUNT_NET_IF_BOUGHT) + new[1] - old[1]
-    if_sold = load_i64(account + ACCOUNT_NET_IF_SOLD) + new[2] - old[2]
-    margin = load_i64(account + ACCOUNT_MARGIN) + new[3] - old[3]
-    credit = load_i64(account + RESOLVED_CREDIT)
+def _fits_sums(row: int, old: Any, new: Any, gross_limit: int, net_limit: int) -> bool:
+    """Gross and net exposure of an account or total, as if the order worked."""
+    if_bought = load_i64(row + ACCOUNT_NET_IF_BOUGHT) + new[1] - old[1]
+    if_sold = load_i64(row + ACCOUNT_NET_IF_SOLD) + new[2] - old[2]
     return (
-        new[0] < VALUE_MAX
-        and gross <= load_i64(account + RESOLVED_GROSS_EXPOSURE)
-        and max(abs(if_bought), abs(if_sold)) <= load_i64(account + RESOLVED_NET_EXPOSURE)
-        and (credit == UNLIMITED or margin <= add_saturating(credit, equity(account)))
-        and -profit_of_day(account) <= load_i64(account + RESOLVED_DAILY_LOSS)
+        have_moderate_sums(row)
+        and load_i64(row + ACCOUNT_GROSS_EXPOSURE) + new[0] - old[0] <= gross_limit
+        and max(abs(if_bought), abs(if_sold)) <= net_limit
     )
 
 
 @inline_always
-def _change_sums(gate: int, account: int, instrument: int, pair: int, old: Any, new: Any) -> None:
-    """Put a pair's new values into its account's sums in the place of the old ones."""
-    add_values(
-        gate,
-        account,
-        new[0] - old[0],
-        new[1] - old[1],
-        new[2] - old[2],
-        new[3] - old[3],
-        new[4] - old[4],
+def _fits_account(account: int, old: Any, new: Any) -> bool:
+    """Gross and net exposure, credit and the day's loss of the account."""
+    gross_limit = load_i64(account + RESOLVED_GROSS_EXPOSURE)
+    net_limit = load_i64(account + RESOLVED_NET_EXPOSURE)
+    margin = load_i64(account + ACCOUNT_MARGIN) + new[3] - old[3]
+    gained = load_i64(account + ACCOUNT_TRADE_CASH) + load_i64(account + ACCOUNT_POSITION_VALUE)
+    return (
+        _fits_sums(account, old, new, gross_limit, net_limit)
+        and margin - gained <= load_i64(account + ACCOUNT_CREDIT_AND_CASH)
+        and gained >= load_i64(account + ACCOUNT_PROFIT_FLOOR)
     )
+
+
+@inline
+def _fits_total(total: int, old: Any, new: Any) -> bool:
+    """The same of what a group or firm holds together."""
+    gross_limit = load_i64(total + 8 * _KIND_GROSS_EXPOSURE)
+    net_limit = load_i64(total + 8 * _KIND_NET_EXPOSURE)
+    credit = load_i64(total + 8 * _KIND_CREDIT)
+    daily_loss = load_i64(total + 8 * _KIND_DAILY_LOSS)
+    margin = load_i64(total + ACCOUNT_MARGIN) + new[3] - old[3]
+    return (
+        _fits_sums(total, old, new, gross_limit, net_limit)
+        and (credit == UNLIMITED or margin <= add_saturating(credit, equity(total)))
+        and (daily_loss == UNLIMITED or profit_of_day(total) >= -daily_loss)
+    )
+
+
+@inline
+def _take_totals(account: int, old: Any, new: Any) -> bool:
+    """Hold the totals of the account's group and firm against their limits and change them."""
+    group, firm = load_i64(account + ACCOUNT_GROUP_TOTAL), load_i64(account + ACCOUNT_FIRM_TOTAL)
+    if (group != 0 and not _fits_total(group, old, new)) or (
+        firm != 0 and not _fits_total(firm, old, new)
+    ):
+        return False
+    if group != 0:
+        add_plainly(group, old, new)
+    if firm != 0:
+        add_plainly(firm, old, new)
+    return True
+
+
+@inline_always
+def _take_exposure(
+    gate: int, account: int, instrument: int, pair: int, side: int, quantity: int
+) -> bool:
+    """Hold all sums against their limits and change them; False if they don't fit."""
+    if has_totals(account) and load_i64(gate + HEADER_POSITION_TOTAL_COUNT) != 0:
+        number = FAR_TOTAL_TRIPPED
+        if call_far(gate, number, gate, account, instrument, pair, side, quantity) != 0:
+            return False
+    if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
+        return True
+    has_scenarios = load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0
+    if has_scenarios or not refresh_unit_value(instrument):
+        return False
+    old = _values_before(pair)
+    new = _values_after(pair, instrument, side, quantity)
+    if old[5] | new[5] != 0 or not _fits_account(account, old, new):
+        return False
+    if has_totals(account) and not _take_totals(account, old, new):
+        return False
+    add_plainly(account, old, new)
     stand_at_unit_value(instrument, pair)
+    return True
 
 
 @inline_always
 def _reserve(gate: int, account: int, instrument: int, pair: int, side: int, quantity: int) -> None:
     offset = PAIR_WORKING_BUY if side == _SIDE_BUY else PAIR_WORKING_SELL
     working = load_i64(pair + offset)
-    if has_totals(account):
+    if has_totals(account) and load_i64(gate + HEADER_POSITION_TOTAL_COUNT) != 0:
         after = working + quantity
         number, instrument_id = FAR_ADD_QUANTITY, load_i64(instrument)
         call_far(gate, number, gate, account, instrument_id, offset, working, after)
@@ -311,22 +430,14 @@ def _reserve(gate: int, account: int, instrument: int, pair: int, side: int, qua
     store_i64(gate + HEADER_PASSED_FAST_COUNT, load_i64(gate + HEADER_PASSED_FAST_COUNT) + 1)
 
 
-@inline_always
-def _take_exposure(
-    gate: int, account: int, instrument: int, pair: int, side: int, quantity: int
-) -> bool:
-    """Hold the account's sums against their limits and change them; False if they don't fit."""
-    if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
-        return True
-    has_scenarios = load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0
-    if has_scenarios or not refresh_unit_value(instrument):
-        return False
-    old = values_before(pair)
-    new = _values_after(pair, instrument, side, quantity)
-    if not _fits_exposure(account, old, new):
-        return False
-    _change_sums(gate, account, instrument, pair, old, new)
-    return True
+@inline
+def _bring_up(gate: int, account: int, instrument: int, firm_id: int) -> None:
+    """Resolve the limits of account and instrument where they have changed."""
+    if not is_current(gate, instrument, INSTRUMENT_VERSION):
+        copy_limits(gate, instrument)
+    if load_i32(account + ACCOUNT_FIRM_ID) != firm_id:
+        call_far(gate, FAR_JOIN_FIRM, gate, account, firm_id, 0, 0, 0)
+    resolve_limits(gate, account, firm_id)
 
 
 @inline_always
@@ -339,38 +450,52 @@ def pass_plainly(
     if account == gate + HEADER_ABSENT or load_i64(pair) == 0:
         return False
     firm_id = order_command.get_firm_id(command)
-    version = load_i64(gate + HEADER_LIMITS_VERSION)
-    if (
-        load_i64(account + ACCOUNT_RESOLVED_VERSION) != version
-        or load_i32(account + ACCOUNT_RESOLVED_FIRM) != firm_id
+    if not (
+        is_current(gate, account, ACCOUNT_RESOLVED_VERSION)
+        and is_current(gate, instrument, INSTRUMENT_VERSION)
+        and load_i32(account + ACCOUNT_RESOLVED_FIRM) == firm_id
     ):
-        if load_i32(account + ACCOUNT_FIRM_ID) != firm_id:
-            call_far(gate, FAR_JOIN_FIRM, gate, account, firm_id, 0, 0, 0)
-        resolve_limits(gate, account, firm_id)
+        _bring_up(gate, account, instrument, firm_id)
     override = find_override(gate, account, account_id, order_command.get_instrument_id(command))
-    sets_limits = load_i32(instrument + LIMIT_SET_MASK) != 0
-    own = instrument if sets_limits else gate + HEADER_ABSENT
-    price = order_command.get_price_units(command)
+    if override == gate + HEADER_ABSENT:
+        override = 0
     now_ns = load_i64(gate + HEADER_NOW_NS)
     next_ns = max(load_i64(account + ACCOUNT_NEXT_MESSAGE_NS), now_ns)
     if not (
         _is_admitted(gate, account, instrument, override, command)
         and next_ns - now_ns <= load_i64(account + ACCOUNT_MESSAGE_ALLOWED_NS)
-        and _is_small(account, instrument, own, override, side, price, quantity)
-        and _is_priced_well(gate, account, instrument, own, override, price)
-        and _fits_position(account, own, override, pair, side, quantity)
-        and _is_new(gate, account, own, override, key, command)
-        and (
-            not has_totals(account)
-            or call_far(gate, FAR_TOTAL_TRIPPED, gate, account, instrument, pair, side, quantity)
-            == 0
-        )
-        and _take_exposure(gate, account, instrument, pair, side, quantity)
+        and _is_small(account, instrument, override, side, quantity)
+        and _is_priced_well(gate, account, instrument, override, command, quantity)
+        and _fits_position(account, instrument, override, pair, side, quantity)
     ):
         return False
-    interval_ns = load_i64(account + ACCOUNT_MESSAGE_INTERVAL_NS)
+    mark = mark_of(key, command)
+    place = _place_if_new(gate, _window_ms(account, instrument, override), mark)
+    if place == _NOT_NEW or not _take_exposure(gate, account, instrument, pair, side, quantity):
+        return False
+    interval_ns = load_i32(account + ACCOUNT_MESSAGE_INTERVAL_NS) + 0
     if interval_ns != 0:
         store_i64(account + ACCOUNT_NEXT_MESSAGE_NS, next_ns + interval_ns)
-    remember_order(gate, key, command)
+    if place >= 0:
+        remember_at(gate, place, mark, key, command)
     _reserve(gate, account, instrument, pair, side, quantity)
+    return True
+
+
+@inline
+def count_plainly(gate: int, command: int) -> bool:
+    """Count a cancel against its account's message rate; False if the long way has to."""
+    account = find_account(gate, order_command.get_account_id(command))
+    if (
+        account == gate + HEADER_ABSENT
+        or order_command.get_strategy_id(command) != 0
+        or not is_current(gate, account, ACCOUNT_RESOLVED_VERSION)
+        or load_i32(account + ACCOUNT_RESOLVED_FIRM) != order_command.get_firm_id(command)
+    ):
+        return False
+    interval_ns = load_i32(account + ACCOUNT_MESSAGE_INTERVAL_NS) + 0
+    now_ns = load_i64(gate + HEADER_NOW_NS)
+    next_ns = max(load_i64(account + ACCOUNT_NEXT_MESSAGE_NS), now_ns)
+    if interval_ns != 0 and next_ns - now_ns <= load_i64(account + ACCOUNT_MESSAGE_ALLOWED_NS):
+        store_i64(account + ACCOUNT_NEXT_MESSAGE_NS, next_ns + interval_ns)
     return True

@@ -29,7 +29,7 @@ from tradecaptain.kernels.risk_gate.far_calls import (
     FAR_TOTAL_TRIPPED,
     call_far,
 )
-from tradecaptain.kernels.risk_gate.fast_path import pass_plainly
+from tradecaptain.kernels.risk_gate.fast_path import count_plainly, pass_plainly
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_FIRM_ID,
     ACCOUNT_OPEN_ORDER_COUNT,
@@ -335,7 +335,7 @@ def gate_note_cancel(gate: int, command: int) -> None:
     if load_i64(gate + HEADER_RATES_ARE_WATCHED) == 0:
         return
     instrument = find_instrument(gate, order_command.get_instrument_id(command))
-    if instrument == 0:
+    if instrument == 0 or count_plainly(gate, command):
         return
     select_levels(gate, instrument, command)
     _count_message(gate, True)

@@ -5,21 +5,22 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_KEY,
+    ACCOUNT_MARKS,
     ACCOUNT_ROW_BYTES,
-    FLAG_HAS_OVERRIDES,
     HEADER_ACCOUNTS,
     HEADER_FIRMS,
     HEADER_GROUPS,
     HEADER_OVERRIDES,
     HEADER_STRATEGIES,
     HEADER_VENUE,
-    LIMIT_FLAGS,
     LIMIT_KIND_COUNT,
     LIMIT_ROW_BYTES,
+    MARK_HAS_OVERRIDES,
     UNLIMITED,
 )
 from tradecaptain.kernels.risk_gate.rows import find_instrument, is_valid_id
-from tradecaptain.kernels.risk_gate.table import find_bucket, is_full, occupy, pair_key
+from tradecaptain.kernels.risk_gate.table import find_row, is_full, occupy, pair_key
 from tradecaptain.wire import control, reason
 
 _REASON_CAPACITY_EXHAUSTED = reason.REASON_CAPACITY_EXHAUSTED
@@ -35,15 +36,19 @@ _SCOPE_STRATEGY = control.CONTROL_SCOPE_STRATEGY
 
 
 @inline
-def find_or_add_limits(table: int, key: int, row_bytes: int) -> int:
-    """Row of limits for a key, made if there is none; a negative reason if there is no room."""
-    row = find_bucket(table, key, row_bytes)
-    if load_i64(row) != 0:
+def find_or_add_limits(table: int, key: int, row_bytes: int, key_offset: int) -> int:
+    """Row of limits for a key, made if there is none; a negative reason if there is no room.
+
+    The key is looked for ``key_offset`` from the row, and is the first word of its limits too.
+    """
+    row = find_row(table, key, row_bytes, key_offset)
+    if load_i64(row + key_offset) != 0:
         return row
     if is_full(table):
         return -_REASON_CAPACITY_EXHAUSTED
     for kind in range(1, LIMIT_KIND_COUNT + 1):
         store_i64(row + 8 * kind, UNLIMITED)
+    store_i64(row + key_offset, key)
     occupy(table, row, key)
     return row
 
@@ -51,7 +56,7 @@ def find_or_add_limits(table: int, key: int, row_bytes: int) -> int:
 @inline
 def account_row(gate: int, account_id: int) -> int:
     """Row of an account, made if there is none, or a negative reason."""
-    return find_or_add_limits(gate + HEADER_ACCOUNTS, account_id, ACCOUNT_ROW_BYTES)
+    return find_or_add_limits(gate + HEADER_ACCOUNTS, account_id, ACCOUNT_ROW_BYTES, ACCOUNT_KEY)
 
 
 @inline
@@ -72,9 +77,9 @@ def _override_row(gate: int, account_id: int, instrument_id: int) -> int:
     if account < 0:
         return account
     key = pair_key(account_id, instrument_id)
-    row = find_or_add_limits(gate + HEADER_OVERRIDES, key, LIMIT_ROW_BYTES)
+    row = find_or_add_limits(gate + HEADER_OVERRIDES, key, LIMIT_ROW_BYTES, 0)
     if row > 0:
-        store_i32(account + LIMIT_FLAGS, load_i32(account + LIMIT_FLAGS) | FLAG_HAS_OVERRIDES)
+        store_i32(account + ACCOUNT_MARKS, load_i32(account + ACCOUNT_MARKS) | MARK_HAS_OVERRIDES)
     return row
 
 
@@ -99,7 +104,7 @@ def _numbered_row(gate: int, scope: int, scope_id: int) -> int:
         table = HEADER_GROUPS
     elif scope == _SCOPE_STRATEGY:
         table = HEADER_STRATEGIES
-    return find_or_add_limits(gate + table, scope_id, LIMIT_ROW_BYTES)
+    return find_or_add_limits(gate + table, scope_id, LIMIT_ROW_BYTES, 0)
 
 
 @inline

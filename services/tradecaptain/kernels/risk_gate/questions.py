@@ -10,7 +10,6 @@ from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i64, store_i64
 from tradecaptain.kernels.risk_gate.gate import check_order
 from tradecaptain.kernels.risk_gate.layout import (
-    ACCOUNT_CASH,
     ACCOUNT_NEXT_MESSAGE_NS,
     HEADER_ABSENT,
     HEADER_FORGOTTEN_DUPLICATE_COUNT,
@@ -22,8 +21,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     HEADER_SCRATCH_COMMAND,
     INSTRUMENT_WINDOW_PRICE,
     INSTRUMENT_WINDOW_START_NS,
-    SUM_COUNT,
-    TOTAL_SUMS_SHIFT,
+    SUM_OFFSETS,
 )
 from tradecaptain.kernels.risk_gate.rows import find_account, find_instrument
 from tradecaptain.kernels.risk_gate.totals import TOTAL_OF_FIRM, TOTAL_OF_GROUP, find_total
@@ -107,10 +105,10 @@ def report_sums(gate: int, record: int) -> int:
         row = find_total(gate, kind, identifier, 0)
         if row == 0:
             return _REASON_INVALID_REQUEST
-        row += TOTAL_SUMS_SHIFT
     else:
         return _REASON_INVALID_REQUEST
-    for index in range(SUM_COUNT):
-        amount = load_i64(row + ACCOUNT_CASH + 8 * index)
-        store_i64(record + _FIRST_SUM_OFFSET + 8 * index, amount)
+    place = record + _FIRST_SUM_OFFSET
+    for offset in SUM_OFFSETS:
+        store_i64(place, load_i64(row + offset))
+        place += 8
     return 0

@@ -119,4 +119,4 @@ def note_execution(gate: int, account: int) -> None:
     store_i64(account + ACCOUNT_EXECUTION_COUNT, count + 1)
     if count + 1 > limit:
         store_i32(account + LIMIT_FLAGS, load_i32(account + LIMIT_FLAGS) | FLAG_THROTTLED)
-        store_i64(account + ACCOUNT_RESOLVED_VERSION, 0)
+        store_i32(account + ACCOUNT_RESOLVED_VERSION, 0)

@@ -19,7 +19,10 @@ from tradecaptain.kernels.risk_gate.layout import (
 from tradecaptain.kernels.risk_gate.rows import find_account, find_instrument
 from tradecaptain.kernels.risk_gate.scenarios import renew_scan
 from tradecaptain.kernels.risk_gate.sums import add_to_account
-from tradecaptain.kernels.risk_gate.valuation import add_pair_values, enter_pair
+from tradecaptain.kernels.risk_gate.valuation import enter_pair, values_before
+
+NOTHING = (0, 0, 0, 0, 0)
+"""Values of a pair that doesn't stand in its account's sums yet."""
 
 
 @inline
@@ -29,8 +32,7 @@ def revalue_pair(gate: int, pair: int) -> None:
     account = find_account(gate, key >> 32)
     instrument = find_instrument(gate, key & 0xFFFFFFFF)
     if instrument != 0:
-        add_pair_values(gate, account, pair, -1)
-        enter_pair(gate, account, instrument, pair)
+        enter_pair(account, instrument, pair, values_before(pair))
         if load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0:
             renew_scan(gate, account, instrument)
 
@@ -65,8 +67,8 @@ def keep_values(gate: int) -> None:
         instrument = find_instrument(gate, key & 0xFFFFFFFF)
         if instrument != 0:
             before = load_i64(account + ACCOUNT_POSITION_VALUE)
-            enter_pair(gate, account, instrument, pair)
+            enter_pair(account, instrument, pair, NOTHING)
             gained = subtract_saturating(load_i64(account + ACCOUNT_POSITION_VALUE), before)
-            add_to_account(gate, account, ACCOUNT_TRADE_CASH, -gained)
+            add_to_account(account, ACCOUNT_TRADE_CASH, -gained)
             if load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0:
                 renew_scan(gate, account, instrument)

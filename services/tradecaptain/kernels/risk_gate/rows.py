@@ -5,8 +5,9 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline_always
 from tradecaptain.base.memory import load_i32, load_i64
 from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_KEY,
+    ACCOUNT_MARKS,
     ACCOUNT_ROW_BYTES,
-    FLAG_HAS_OVERRIDES,
     HEADER_ABSENT,
     HEADER_ACCOUNTS,
     HEADER_FIRMS,
@@ -14,14 +15,15 @@ from tradecaptain.kernels.risk_gate.layout import (
     HEADER_INSTRUMENTS,
     HEADER_OVERRIDES,
     HEADER_STRATEGIES,
+    INSTRUMENT_KEY,
     INSTRUMENT_ROW_BYTES,
-    LIMIT_FLAGS,
     LIMIT_ROW_BYTES,
+    MARK_HAS_OVERRIDES,
     MAXIMUM_ID,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
 )
-from tradecaptain.kernels.risk_gate.table import find_bucket, pair_key
+from tradecaptain.kernels.risk_gate.table import find_bucket, find_row, pair_key
 from tradecaptain.wire import common
 
 _SIDE_BUY = common.SIDE_BUY
@@ -46,7 +48,10 @@ def find_account(gate: int, account_id: int) -> int:
     """Row of an account, or the row that stands for an absent level."""
     if not is_valid_id(account_id):
         return gate + HEADER_ABSENT
-    return _row_or_absent(gate, HEADER_ACCOUNTS, account_id, ACCOUNT_ROW_BYTES)
+    row = find_row(gate + HEADER_ACCOUNTS, account_id, ACCOUNT_ROW_BYTES, ACCOUNT_KEY)
+    if load_i64(row + ACCOUNT_KEY) == 0:
+        return gate + HEADER_ABSENT
+    return row
 
 
 @inline_always
@@ -76,7 +81,7 @@ def find_strategy(gate: int, strategy_id: int) -> int:
 @inline_always
 def find_override(gate: int, account: int, account_id: int, instrument_id: int) -> int:
     """Row of an account's own limits in an instrument, or the row of an absent level."""
-    if load_i32(account + LIMIT_FLAGS) & FLAG_HAS_OVERRIDES == 0:
+    if load_i32(account + ACCOUNT_MARKS) & MARK_HAS_OVERRIDES == 0:
         return gate + HEADER_ABSENT
     key = pair_key(account_id, instrument_id)
     return _row_or_absent(gate, HEADER_OVERRIDES, key, LIMIT_ROW_BYTES)
@@ -87,8 +92,9 @@ def find_instrument(gate: int, instrument_id: int) -> int:
     """Row of an instrument, or 0 if the venue didn't add it."""
     if not is_valid_id(instrument_id):
         return 0
-    row = find_bucket(gate + HEADER_INSTRUMENTS, instrument_id, INSTRUMENT_ROW_BYTES)
-    if load_i64(row) == 0:
+    table = gate + HEADER_INSTRUMENTS
+    row = find_row(table, instrument_id, INSTRUMENT_ROW_BYTES, INSTRUMENT_KEY)
+    if load_i64(row + INSTRUMENT_KEY) == 0:
         return 0
     return row
 

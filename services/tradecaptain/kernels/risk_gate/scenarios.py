@@ -85,14 +85,14 @@ def has_scan_room(gate: int, account: int, group: int, a: int, b: int, c: int) -
 
 
 @inline
-def _settle_margin(gate: int, account: int, row: int) -> None:
+def _settle_margin(account: int, row: int) -> None:
     """Let the largest loss stand in the account's margin."""
     margin = 0
     for scenario in range(SCENARIO_COUNT):
         margin = max(margin, load_i64(row + SCAN_LOSSES + 8 * scenario))
     before = load_i64(row + SCAN_MARGIN)
     store_i64(row + SCAN_MARGIN, margin)
-    add_to_account(gate, account, ACCOUNT_MARGIN, subtract_saturating(margin, before))
+    add_to_account(account, ACCOUNT_MARGIN, subtract_saturating(margin, before))
 
 
 @inline
@@ -111,7 +111,7 @@ def make_losses(gate: int, account: int, group: int, row: int) -> None:
                 store_i64(place, add_saturating(load_i64(place), loss))
         instrument = load_i64(instrument + INSTRUMENT_NEXT_IN_GROUP)
     store_i64(row + SCAN_VERSION, load_i64(group + RISK_GROUP_VERSION))
-    _settle_margin(gate, account, row)
+    _settle_margin(account, row)
 
 
 @inline
@@ -143,7 +143,7 @@ def change_scan(
         added = loss_of(change, new_position, new_buys, new_sells)
         added -= loss_of(change, position, buys, sells)
         store_i64(place, add_saturating(load_i64(place), added))
-    _settle_margin(gate, account, row)
+    _settle_margin(account, row)
 
 
 @far_entry(FAR_SCAN_MARGIN)

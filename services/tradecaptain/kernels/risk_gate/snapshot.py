@@ -18,22 +18,27 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, copy_bytes, load_i64, store_i64
 from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_KEY,
     DUPLICATE_MARK_DTYPE,
     DUPLICATE_ROW_DTYPE,
     DUPLICATE_WAYS,
     HEADER_DTYPE,
     HEADER_PAIRS,
     HEADER_VENUE,
+    INSTRUMENT_KEY,
+    MARK_HAS_OVERRIDES,
+    MARK_HAS_TOTALS,
     PAIR_ROW_BYTES,
     RISK_GROUP_FIRST_INSTRUMENT,
     TABLE_DTYPE,
     TEMPORARY_ROW_DTYPE,
-    TOTAL_SUMS_SHIFT,
+    lead_of,
     offset_of,
 )
 from tradecaptain.kernels.risk_gate.pairs import add_pair
+from tradecaptain.kernels.risk_gate.references import choose_reference
 from tradecaptain.kernels.risk_gate.state import RiskGate, clear_limits
-from tradecaptain.kernels.risk_gate.table import bucket_of, find_bucket, is_full, occupy
+from tradecaptain.kernels.risk_gate.table import bucket_of, find_row, is_full, occupy
 from tradecaptain.kernels.risk_gate.totals import TOTAL_OF_FIRM, TOTAL_OF_GROUP
 from tradecaptain.wire import reason
 
@@ -44,7 +49,9 @@ KEYED_TABLES: Final = tuple(
     for name in HEADER_DTYPE.names or ()
     if HEADER_DTYPE[name] == TABLE_DTYPE and name not in ("pairs", "temporary")
 )
-"""Tables whose rows begin with their key and lie where its hash says."""
+"""Tables whose rows, or the limits in them, begin with their key and lie where its hash says."""
+KEY_OFFSETS: Final = {"accounts": ACCOUNT_KEY, "instruments": INSTRUMENT_KEY}
+"""Where a row's key is looked for, if it isn't its first word."""
 NOT_STATE: Final = frozenset(
     {
         "pair_index",
@@ -88,18 +95,25 @@ DUPLICATE_DTYPE: Final = np.dtype(
 """The terms of an order that is remembered, and where among how many sets of places."""
 
 
-@kernel(types.int64(types.int64, types.int64, types.int64, types.int64))
-def insert_rows(table: int, rows: int, count: int, row_bytes: int) -> int:
-    """Give ``count`` rows to a table that doesn't have their keys: 0, or minus a reason."""
+@kernel(types.int64(*[types.int64] * 6))
+def insert_rows(
+    table: int, rows: int, count: int, row_bytes: int, lead: int, key_offset: int
+) -> int:
+    """Give ``count`` rows to a table that doesn't have their keys: 0, or minus a reason.
+
+    A row goes by the address ``lead`` bytes into it; its key is looked for ``key_offset`` from
+    there.
+    """
     for index in range(count):
         source = rows + index * row_bytes
-        key = load_i64(source)
+        key = load_i64(source + lead)
         if is_full(table):
             return -reason.REASON_CAPACITY_EXHAUSTED
-        row = find_bucket(table, key, row_bytes)
-        if key <= 0 or load_i64(row) != 0:
+        row = find_row(table, key, row_bytes, key_offset)
+        if key <= 0 or load_i64(row + key_offset) != 0:
             return -reason.REASON_MALFORMED_RECORD
-        copy_bytes(row, source, row_bytes)
+        copy_bytes(row - lead, source, row_bytes)
+        store_i64(row + key_offset, key)
         occupy(table, row, key)
     return 0
 
@@ -122,7 +136,10 @@ def insert_pairs(gate: int, rows: int, count: int) -> int:
 
 
 def _keys(rows: Table) -> npt.NDArray[np.int64]:
-    """First word of each row."""
+    """Key of each row, with which it or its limits begin."""
+    if "limits" in (rows.dtype.names or ()):
+        limits_key: npt.NDArray[np.int64] = rows["limits"]["key"]
+        return limits_key
     return rows.view(np.int64).reshape(len(rows), rows.itemsize // 8)[:, 0]
 
 
@@ -147,7 +164,7 @@ def gate_tables(gate: RiskGate) -> dict[str, Table]:
 def _without_addresses(name: str, rows: Table) -> Table:
     """Rows that don't tell where others lie; a risk group's key stands for its address."""
     if name == "accounts":
-        rows["group_sums"], rows["firm_sums"] = 0, 0
+        rows["group_total"], rows["firm_total"] = 0, 0
     elif name == "risk_groups":
         rows["first_instrument"] = 0
     elif name == "instruments":
@@ -160,20 +177,28 @@ def _without_addresses(name: str, rows: Table) -> Table:
 def _address_of_row(rows: Table, key: int) -> int:
     """Where the row of a key lies, or 0."""
     found = np.flatnonzero(_keys(rows) == key)
-    return address_of(rows) + int(found[0]) * rows.itemsize if len(found) else 0
+    return _address_at(rows, int(found[0])) if len(found) else 0
+
+
+def _address_at(rows: Table, index: int) -> int:
+    """The address by which a row goes."""
+    return address_of(rows) + index * rows.itemsize + lead_of(rows.dtype)
 
 
 def _link_rows(gate: RiskGate) -> None:
     """Let accounts lead to their totals again, and risk groups to their instruments."""
     for name, id_field, kind in (
-        ("group_sums", "group_id", TOTAL_OF_GROUP),
-        ("firm_sums", "firm_id", TOTAL_OF_FIRM),
+        ("group_total", "group_id", TOTAL_OF_GROUP),
+        ("firm_total", "firm_id", TOTAL_OF_FIRM),
     ):
         for identifier in np.unique(gate.accounts[id_field]):
             row = _address_of_row(gate.totals, (kind << 62) | (int(identifier) << 31))
             if identifier and row:
                 members = gate.accounts[id_field] == identifier
-                gate.accounts[name][members] = row + TOTAL_SUMS_SHIFT
+                gate.accounts[name][members] = row
+                gate.accounts["marks"][members] |= MARK_HAS_TOTALS
+    for account_id in np.unique(_keys(gate.overrides) >> 32):
+        gate.accounts["marks"][_keys(gate.accounts) == account_id] |= MARK_HAS_OVERRIDES
     for index in np.flatnonzero(gate.instruments["risk_group"]):
         instrument = gate.instruments[index]
         group = _address_of_row(gate.risk_groups, int(instrument["risk_group"]))
@@ -182,7 +207,7 @@ def _link_rows(gate: RiskGate) -> None:
         instrument["risk_group"] = group
         first = group + RISK_GROUP_FIRST_INSTRUMENT
         instrument["next_in_group"] = load_i64(first)
-        store_i64(first, address_of(gate.instruments) + int(index) * gate.instruments.itemsize)
+        store_i64(first, _address_at(gate.instruments, int(index)))
 
 
 def _temporary_limits(gate: RiskGate) -> Table:
@@ -223,7 +248,11 @@ def restore_gate(gate: RiskGate, tables: Mapping[str, Table]) -> None:
         if name in tables:
             rows = _rows_of(getattr(gate, name).dtype, tables[name])
             table = gate.address + offset_of(HEADER_DTYPE, name)
-            _check(name, insert_rows(table, address_of(rows), len(rows), rows.itemsize))
+            lead, key_offset = lead_of(rows.dtype), KEY_OFFSETS.get(name, 0)
+            outcome = insert_rows(
+                table, address_of(rows), len(rows), rows.itemsize, lead, key_offset
+            )
+            _check(name, outcome)
     rows = _rows_of(gate.pairs.dtype, tables["pairs"])
     _check("pairs", insert_pairs(gate.address, address_of(rows), len(rows)))
     _link_rows(gate)
@@ -257,7 +286,19 @@ def _rows_of(dtype: np.dtype[Any], source: Table) -> Table:
     elif "limits" in (dtype.names or ()):
         clear_limits(rows["limits"])
     _take_columns(rows, source)
+    _renew(rows)
     return rows
+
+
+def _renew(rows: Table) -> None:
+    """Make anew what follows from other columns and may have had another form."""
+    names = rows.dtype.names or ()
+    if "resolved_version" in names:
+        rows["resolved_version"] = 0
+    if "instrument_version" in names:
+        rows["instrument_version"] = 0
+        for index in range(len(rows)):
+            choose_reference(_address_at(rows, index))
 
 
 def _restore_temporary(gate: RiskGate, limits: Table) -> None:
@@ -274,7 +315,7 @@ def _restore_temporary(gate: RiskGate, limits: Table) -> None:
         found = np.flatnonzero(_keys(rows) == limit["key"])
         if len(found) != 1:
             _check("temporary limits", -reason.REASON_MALFORMED_RECORD)
-        row["row"] = address_of(rows) + int(found[0]) * rows.itemsize
+        row["row"] = _address_at(rows, int(found[0]))
 
 
 def _restore_duplicates(gate: RiskGate, orders: Table) -> None:

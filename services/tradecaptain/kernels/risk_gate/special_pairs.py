@@ -8,7 +8,7 @@ from tradecaptain.kernels.risk_gate.layout import HEADER_VALUES_ARE_KEPT, INSTRU
 from tradecaptain.kernels.risk_gate.scenarios import change_scan
 from tradecaptain.kernels.risk_gate.sums import has_totals, quantities_of
 from tradecaptain.kernels.risk_gate.totals import add_quantity
-from tradecaptain.kernels.risk_gate.valuation import add_pair_values, enter_pair
+from tradecaptain.kernels.risk_gate.valuation import enter_pair, values_before
 
 
 @far_entry(FAR_CHANGE_PAIR)
@@ -22,9 +22,9 @@ def change_special_pair(
         store_i64(pair + offset, amount)
         return 0
     position, buys, sells = quantities_of(pair)
-    add_pair_values(gate, account, pair, -1)
+    old = values_before(pair)
     store_i64(pair + offset, amount)
-    enter_pair(gate, account, instrument, pair)
+    enter_pair(account, instrument, pair, old)
     if load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0:
         change_scan(gate, account, instrument, pair, position, buys, sells)
     return 0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tradecaptain.base.accounts import NOTIONAL_UNIT
 from tradecaptain.base.errors import ConfigurationError
+from tradecaptain.base.huge_pages import Arena, ArenaSize, HugeArena
 from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.kernels.risk_gate import control, special_pairs
 from tradecaptain.kernels.risk_gate.far_calls import FAR_ENTRIES
@@ -28,6 +29,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     LIMIT_NAMES,
     LIMIT_ROW_DTYPE,
     MAXIMUM_ID,
+    PAIR_NUMBER_BITS,
     PAIR_ROW_DTYPE,
     RISK_GROUP_ROW_DTYPE,
     SCAN_ROW_DTYPE,
@@ -35,6 +37,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     TEMPORARY_ROW_DTYPE,
     TOTAL_ROW_DTYPE,
     UNLIMITED,
+    lead_of,
 )
 from tradecaptain.wire import order_command
 
@@ -42,6 +45,8 @@ PRICE_MOVE_WINDOW_NS = 60_000_000_000
 """Length of the window at whose start the price-move collar takes its price."""
 
 assert control and special_pairs and len(FAR_ENTRIES) == FAR_COUNT
+
+PAIRS_MAX = (1 << PAIR_NUMBER_BITS) - 1
 
 # A table holds at most four fifths of its buckets: probes stay short (3 on average when it is full)
 # and a pair in use costs 53 bytes.
@@ -96,8 +101,10 @@ def clear_limits(row: Any) -> None:
 class RiskGate:
     """Owns the memory of one gate. Keep it alive as long as a kernel may use its ``address``."""
 
-    def __init__(self, capacities: GateCapacities) -> None:
+    def __init__(self, capacities: GateCapacities, arena: Arena | None = None) -> None:
+        """With an ``arena`` its tables lie there, else in ordinary memory."""
         self.capacities = capacities
+        self.arena = arena
         self.header = aligned_zeros(1, HEADER_DTYPE)
         self.accounts = self._table("accounts", capacities.accounts, ACCOUNT_ROW_DTYPE)
         self.pairs, self.pair_index = self._pairs(capacities.pairs)
@@ -130,6 +137,9 @@ class RiskGate:
         """Address of the header: the ``gate`` argument of every kernel."""
         return address_of(self.header)
 
+    def _zeros(self, count: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+        return aligned_zeros(count, dtype) if self.arena is None else self.arena.zeros(count, dtype)
+
     def _table(self, name: str, capacity: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
         if capacity < 1 or capacity >= MAXIMUM_ID // 2:
             raise ConfigurationError(
@@ -137,17 +147,22 @@ class RiskGate:
                 field=name,
             )
         bucket_count = int(capacity * _BUCKETS_PER_CAPACITY) + 1
-        rows = aligned_zeros(bucket_count, dtype)
+        # One more than is used: looking ahead may read behind the last.
+        rows = self._zeros(bucket_count + 1, dtype)[:bucket_count]
         table = self.header[0][name]
-        table["rows"] = address_of(rows)
+        table["rows"] = address_of(rows) + lead_of(dtype)
         table["bucket_count"] = bucket_count
         table["capacity"] = capacity
         return rows
 
     def _pairs(self, capacity: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Rows of pairs, the empty one before them, and the index of their numbers."""
-        index = self._table("pairs", capacity, np.dtype("i4"))
-        rows = aligned_zeros(capacity + 1, PAIR_ROW_DTYPE)
+        if capacity > PAIRS_MAX:
+            raise ConfigurationError(
+                f"capacity of pairs is {capacity}; it must lie in 1 to {PAIRS_MAX}", field="pairs"
+            )
+        index = self._table("pairs", capacity, np.dtype("u4"))
+        rows = self._zeros(capacity + 1, PAIR_ROW_DTYPE)
         self.header[0]["pair_index"] = address_of(index)
         self.header[0]["pairs"]["rows"] = address_of(rows)
         return rows, index
@@ -159,8 +174,8 @@ class RiskGate:
                 f"capacity of duplicates is {capacity}; it must be a multiple of {DUPLICATE_WAYS}",
                 field="duplicates",
             )
-        marks = aligned_zeros(capacity, DUPLICATE_MARK_DTYPE)
-        rows = aligned_zeros(capacity, DUPLICATE_ROW_DTYPE)
+        marks = self._zeros(capacity, DUPLICATE_MARK_DTYPE)
+        rows = self._zeros(capacity, DUPLICATE_ROW_DTYPE)
         self.header[0]["duplicate_marks"] = address_of(marks)
         self.header[0]["duplicates"] = address_of(rows)
         self.header[0]["duplicate_sets"] = capacity // DUPLICATE_WAYS
@@ -179,11 +194,29 @@ class RiskGate:
             self.accounts["open_order_count"][self.accounts["limits"]["key"] == account_id].sum()
         )
 
+    def huge_bytes(self) -> int:
+        """How much of its tables lies on huge pages at the moment."""
+        return self.arena.huge_bytes() if isinstance(self.arena, HugeArena) else 0
+
+    def table_bytes(self) -> int:
+        """Memory of all tables that huge pages were asked for."""
+        return 0 if self.arena is None else self.arena.used_bytes
+
     def pair_bytes(self) -> int:
         """Memory of the account-instrument pairs and their index."""
         return int(self.pairs.nbytes + self.pair_index.nbytes)
 
 
-def allocate_gate(capacities: GateCapacities | None = None) -> RiskGate:
-    """Make an empty gate: no limits, hence every order is refused until limits are set."""
-    return RiskGate(capacities or GateCapacities())
+def allocate_gate(
+    capacities: GateCapacities | None = None, *, huge_pages: bool = False
+) -> RiskGate:
+    """Make an empty gate: no limits, hence every order is refused until limits are set.
+
+    With ``huge_pages`` its tables are all in memory at once, on huge pages where there are any.
+    """
+    wanted = capacities or GateCapacities()
+    if not huge_pages:
+        return RiskGate(wanted)
+    size = ArenaSize()
+    RiskGate(wanted, size)
+    return RiskGate(wanted, HugeArena(size.used_bytes))

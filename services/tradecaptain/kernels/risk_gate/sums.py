@@ -1,31 +1,31 @@
 """Sums of an account over its pairs, and the same of its group and firm where these have totals.
 
-A row of totals holds the eight sums of an account in the same order (see ``layout``), and three of
-a position. An account's row keeps the addresses at which its group's and firm's would lie if they
-were rows of accounts, so that one function changes all of them. Accounts without totals pay for
-one test of a flag.
+A row of totals holds the eight sums of an account where an account's row has them (see ``layout``),
+and three of a position, so that one function changes either. Accounts without totals pay for one
+test of a flag.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.jit import inline_always
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.fixed_point import add_saturating, scaled_up, subtract_saturating
-from tradecaptain.kernels.risk_gate.far_calls import FAR_ADD_TO_TOTAL, FAR_ADD_VALUES, call_far
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_CASH,
     ACCOUNT_DAY_START_VALUE,
+    ACCOUNT_FIRM_TOTAL,
     ACCOUNT_GROSS_EXPOSURE,
+    ACCOUNT_GROUP_TOTAL,
     ACCOUNT_MARGIN,
+    ACCOUNT_MARKS,
     ACCOUNT_NET_IF_BOUGHT,
     ACCOUNT_NET_IF_SOLD,
     ACCOUNT_POSITION_VALUE,
     ACCOUNT_TRADE_CASH,
-    FLAG_HAS_TOTALS,
     INT64_MAX,
-    LIMIT_FLAGS,
+    MARK_HAS_TOTALS,
     PAIR_POSITION,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
@@ -42,29 +42,50 @@ def add_to_sum(row: int, offset: int, amount: int) -> None:
 @inline_always
 def has_totals(account: int) -> bool:
     """Whether the account's group or firm has limits on totals."""
-    return load_i32(account + LIMIT_FLAGS) & FLAG_HAS_TOTALS != 0
+    return load_i32(account + ACCOUNT_MARKS) & MARK_HAS_TOTALS != 0
 
 
-@inline_always
-def add_to_account(gate: int, account: int, offset: int, amount: int) -> None:
+@inline
+def add_to_account(account: int, offset: int, amount: int) -> None:
     """Change one sum of an account, and with it those of its group and firm."""
     add_to_sum(account, offset, amount)
     if has_totals(account):
-        call_far(gate, FAR_ADD_TO_TOTAL, account, offset, amount, 0, 0, 0)
+        group, firm = (
+            load_i64(account + ACCOUNT_GROUP_TOTAL),
+            load_i64(account + ACCOUNT_FIRM_TOTAL),
+        )
+        if group != 0:
+            add_to_sum(group, offset, amount)
+        if firm != 0:
+            add_to_sum(firm, offset, amount)
 
 
-@inline_always
+@inline
+def _add_values_to(
+    row: int, gross: int, if_bought: int, if_sold: int, margin: int, value: int
+) -> None:
+    add_to_sum(row, ACCOUNT_GROSS_EXPOSURE, gross)
+    add_to_sum(row, ACCOUNT_NET_IF_BOUGHT, if_bought)
+    add_to_sum(row, ACCOUNT_NET_IF_SOLD, if_sold)
+    add_to_sum(row, ACCOUNT_MARGIN, margin)
+    add_to_sum(row, ACCOUNT_POSITION_VALUE, value)
+
+
+@inline
 def add_values(
-    gate: int, account: int, gross: int, if_bought: int, if_sold: int, margin: int, value: int
+    account: int, gross: int, if_bought: int, if_sold: int, margin: int, value: int
 ) -> None:
     """Change an account's exposures, margin and value of positions, and with them the totals."""
-    add_to_sum(account, ACCOUNT_GROSS_EXPOSURE, gross)
-    add_to_sum(account, ACCOUNT_NET_IF_BOUGHT, if_bought)
-    add_to_sum(account, ACCOUNT_NET_IF_SOLD, if_sold)
-    add_to_sum(account, ACCOUNT_MARGIN, margin)
-    add_to_sum(account, ACCOUNT_POSITION_VALUE, value)
+    _add_values_to(account, gross, if_bought, if_sold, margin, value)
     if has_totals(account):
-        call_far(gate, FAR_ADD_VALUES, account, gross, if_bought, if_sold, margin, value)
+        group, firm = (
+            load_i64(account + ACCOUNT_GROUP_TOTAL),
+            load_i64(account + ACCOUNT_FIRM_TOTAL),
+        )
+        if group != 0:
+            _add_values_to(group, gross, if_bought, if_sold, margin, value)
+        if firm != 0:
+            _add_values_to(firm, gross, if_bought, if_sold, margin, value)
 
 
 @inline_always

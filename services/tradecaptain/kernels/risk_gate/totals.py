@@ -21,30 +21,24 @@ from tradecaptain.base.memory import (
 from tradecaptain.kernels.fixed_point import add_saturating
 from tradecaptain.kernels.risk_gate.far_calls import (
     FAR_ADD_QUANTITY,
-    FAR_ADD_TO_TOTAL,
-    FAR_ADD_VALUES,
     FAR_JOIN_FIRM,
     FAR_MARK_GROUP,
     FAR_TOTAL_TRIPPED,
     far_entry,
 )
 from tradecaptain.kernels.risk_gate.layout import (
-    ACCOUNT_CASH,
-    ACCOUNT_DAY_START_VALUE,
     ACCOUNT_FIRM_ID,
-    ACCOUNT_FIRM_SUMS,
+    ACCOUNT_FIRM_TOTAL,
     ACCOUNT_GROSS_EXPOSURE,
     ACCOUNT_GROUP_ID,
-    ACCOUNT_GROUP_SUMS,
+    ACCOUNT_GROUP_TOTAL,
     ACCOUNT_MARGIN,
+    ACCOUNT_MARKS,
     ACCOUNT_NET_IF_BOUGHT,
     ACCOUNT_NET_IF_SOLD,
-    ACCOUNT_POSITION_VALUE,
     ACCOUNT_ROW_BYTES,
-    ACCOUNT_TRADE_CASH,
     FIRST_POSITION_TOTAL_KIND,
     FIRST_TOTAL_KIND,
-    FLAG_HAS_TOTALS,
     HEADER_ACCOUNTS,
     HEADER_PAIRS,
     HEADER_POSITION_TOTAL_COUNT,
@@ -55,18 +49,18 @@ from tradecaptain.kernels.risk_gate.layout import (
     HEADER_TOTALS,
     HEADER_VALUES_ARE_KEPT,
     INT64_MAX,
-    LIMIT_FLAGS,
+    MARK_HAS_TOTALS,
     PAIR_POSITION,
     PAIR_ROW_BYTES,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
+    SUM_OFFSETS,
     TABLE_BUCKET_COUNT,
     TABLE_ROWS,
     TABLE_USED_COUNT,
     TOTAL_POSITION,
     TOTAL_QUANTITY_MAX,
     TOTAL_ROW_BYTES,
-    TOTAL_SUMS_SHIFT,
     UNLIMITED,
     VALUE_MAX,
 )
@@ -107,56 +101,11 @@ TOTAL_OF_GROUP = 1
 # Sums of totals
 
 
-@far_entry(FAR_ADD_TO_TOTAL)
-def add_to_total(account: int, offset: int, amount: int, a: int, b: int, c: int) -> int:
-    """Change a sum of the account's group and of its firm, where they have totals."""
-    group = load_i64(account + ACCOUNT_GROUP_SUMS)
-    if group != 0:
-        add_to_sum(group, offset, amount)
-    firm = load_i64(account + ACCOUNT_FIRM_SUMS)
-    if firm != 0:
-        add_to_sum(firm, offset, amount)
-    return 0
-
-
 @inline
-def _add_values_to(
-    base: int, gross: int, if_bought: int, if_sold: int, margin: int, value: int
-) -> None:
-    if base == 0:
-        return
-    add_to_sum(base, ACCOUNT_GROSS_EXPOSURE, gross)
-    add_to_sum(base, ACCOUNT_NET_IF_BOUGHT, if_bought)
-    add_to_sum(base, ACCOUNT_NET_IF_SOLD, if_sold)
-    add_to_sum(base, ACCOUNT_MARGIN, margin)
-    add_to_sum(base, ACCOUNT_POSITION_VALUE, value)
-
-
-@far_entry(FAR_ADD_VALUES)
-def add_values_to_totals(
-    account: int, gross: int, if_bought: int, if_sold: int, margin: int, value: int
-) -> int:
-    """Change exposures, margin and value of positions of the account's group and firm."""
-    group, firm = load_i64(account + ACCOUNT_GROUP_SUMS), load_i64(account + ACCOUNT_FIRM_SUMS)
-    _add_values_to(group, gross, if_bought, if_sold, margin, value)
-    _add_values_to(firm, gross, if_bought, if_sold, margin, value)
-    return 0
-
-
-@inline
-def add_account(base: int, account: int, sign: int) -> None:
-    """Put all sums of an account into a total, by where its sums would begin, or take them out."""
-    for offset in (
-        ACCOUNT_CASH,
-        ACCOUNT_TRADE_CASH,
-        ACCOUNT_POSITION_VALUE,
-        ACCOUNT_DAY_START_VALUE,
-        ACCOUNT_GROSS_EXPOSURE,
-        ACCOUNT_NET_IF_BOUGHT,
-        ACCOUNT_NET_IF_SOLD,
-        ACCOUNT_MARGIN,
-    ):
-        add_to_sum(base, offset, sign * load_i64(account + offset))
+def add_account(total: int, account: int, sign: int) -> None:
+    """Put all sums of an account into a row of totals, or take them out."""
+    for offset in SUM_OFFSETS:
+        add_to_sum(total, offset, sign * load_i64(account + offset))
 
 
 @inline_always
@@ -212,19 +161,12 @@ def add_quantity_entry(
 
 
 @inline
-def _sums_of(gate: int, kind: int, identifier: int) -> int:
-    """Where the sums of a group's or firm's totals would begin as an account's, or 0."""
-    row = find_total(gate, kind, identifier, 0)
-    return row + TOTAL_SUMS_SHIFT if row != 0 else 0
-
-
-@inline
-def _link(account: int, offset: int, sums: int) -> None:
+def _link(account: int, offset: int, total: int) -> None:
     """Tell an account where one of its totals lies."""
-    store_i64(account + offset, sums)
-    belongs = load_i64(account + ACCOUNT_GROUP_SUMS) | load_i64(account + ACCOUNT_FIRM_SUMS)
-    flags = load_i32(account + LIMIT_FLAGS) & ~FLAG_HAS_TOTALS
-    store_i32(account + LIMIT_FLAGS, flags | (FLAG_HAS_TOTALS if belongs != 0 else 0))
+    store_i64(account + offset, total)
+    belongs = load_i64(account + ACCOUNT_GROUP_TOTAL) | load_i64(account + ACCOUNT_FIRM_TOTAL)
+    marks = load_i32(account + ACCOUNT_MARKS) & ~MARK_HAS_TOTALS
+    store_i32(account + ACCOUNT_MARKS, marks | (MARK_HAS_TOTALS if belongs != 0 else 0))
 
 
 @inline
@@ -254,14 +196,14 @@ def _add_quantities(row: int, pair: int, sign: int) -> None:
 def join_total(gate: int, account: int, kind: int, identifier: int) -> None:
     """Take an account out of its group's or firm's totals, and into those of another (0: none)."""
     is_group = kind == TOTAL_OF_GROUP
-    offset = ACCOUNT_GROUP_SUMS if is_group else ACCOUNT_FIRM_SUMS
+    offset = ACCOUNT_GROUP_TOTAL if is_group else ACCOUNT_FIRM_TOTAL
     id_offset = ACCOUNT_GROUP_ID if is_group else ACCOUNT_FIRM_ID
     before = load_i64(account + offset)
     if before != 0:
         add_account(before, account, -1)
         _move_quantities(gate, account, kind, load_i32(account + id_offset) + 0, -1)
     store_i32(account + id_offset, identifier)
-    after = _sums_of(gate, kind, identifier)
+    after = find_total(gate, kind, identifier, 0)
     _link(account, offset, after)
     if after != 0:
         add_account(after, account, 1)
@@ -272,13 +214,13 @@ def join_total(gate: int, account: int, kind: int, identifier: int) -> None:
 def _gather_accounts(gate: int, row: int, kind: int, identifier: int) -> None:
     """Fill a new row of totals with the sums of its accounts."""
     is_group = kind == TOTAL_OF_GROUP
-    offset = ACCOUNT_GROUP_SUMS if is_group else ACCOUNT_FIRM_SUMS
+    offset = ACCOUNT_GROUP_TOTAL if is_group else ACCOUNT_FIRM_TOTAL
     id_offset = ACCOUNT_GROUP_ID if is_group else ACCOUNT_FIRM_ID
     account = load_i64(gate + HEADER_ACCOUNTS + TABLE_ROWS)
     for _ in range(load_i64(gate + HEADER_ACCOUNTS + TABLE_BUCKET_COUNT)):
         if load_i64(account) != 0 and load_i32(account + id_offset) == identifier:
-            _link(account, offset, row + TOTAL_SUMS_SHIFT)
-            add_account(row + TOTAL_SUMS_SHIFT, account, 1)
+            _link(account, offset, row)
+            add_account(row, account, 1)
         account += ACCOUNT_ROW_BYTES
 
 
@@ -302,7 +244,7 @@ def _total_row(gate: int, kind: int, identifier: int, instrument_id: int) -> int
     if row != 0:
         return row
     key = total_key(kind, identifier, instrument_id)
-    row = find_or_add_limits(gate + HEADER_TOTALS, key, TOTAL_ROW_BYTES)
+    row = find_or_add_limits(gate + HEADER_TOTALS, key, TOTAL_ROW_BYTES, 0)
     if row < 0:
         return row
     if instrument_id == 0:
@@ -406,39 +348,37 @@ def _position_trips(gate: int, row: int, scope: int, pair: int, side: int, added
 
 
 @inline
-def _binds(sums: int) -> bool:
+def _binds(row: int) -> bool:
     """Whether a total limits exposure, margin or loss."""
-    if sums == 0:
+    if row == 0:
         return False
-    row = sums - TOTAL_SUMS_SHIFT
     tightest = min(load_i64(row + 8 * _KIND_GROSS_EXPOSURE), load_i64(row + 8 * _KIND_NET_EXPOSURE))
     tightest = min(tightest, load_i64(row + 8 * _KIND_CREDIT))
     return min(tightest, load_i64(row + 8 * _KIND_DAILY_LOSS)) != UNLIMITED
 
 
 @inline
-def _sum_with(sums: int, offset: int, before: int, after: int) -> int:
+def _sum_with(row: int, offset: int, before: int, after: int) -> int:
     """A total with one pair's part replaced; INT64_MAX for a part too large to know."""
     if abs(after) >= VALUE_MAX:
         return INT64_MAX
-    return add_saturating(load_i64(sums + offset), after - before)
+    return add_saturating(load_i64(row + offset), after - before)
 
 
 @inline
-def _exposure_trips(gate: int, sums: int, scope: int, old: Any, new: Any) -> int:
+def _exposure_trips(gate: int, row: int, scope: int, old: Any, new: Any) -> int:
     """Hold gross and net exposure of a group or firm against their limits."""
-    row = sums - TOTAL_SUMS_SHIFT
     limit = load_i64(row + 8 * _KIND_GROSS_EXPOSURE)
-    before = load_i64(sums + ACCOUNT_GROSS_EXPOSURE)
-    after = _sum_with(sums, ACCOUNT_GROSS_EXPOSURE, old[0], new[0])
+    before = load_i64(row + ACCOUNT_GROSS_EXPOSURE)
+    after = _sum_with(row, ACCOUNT_GROSS_EXPOSURE, old[0], new[0])
     if limit != UNLIMITED and after > limit and (after > before or after == INT64_MAX):
         return _trip(gate, _REASON_TOTAL_GROSS_EXPOSURE_LIMIT, scope, limit, after)
     limit = load_i64(row + 8 * _KIND_NET_EXPOSURE)
-    if_bought = load_i64(sums + ACCOUNT_NET_IF_BOUGHT)
-    if_sold = load_i64(sums + ACCOUNT_NET_IF_SOLD)
+    if_bought = load_i64(row + ACCOUNT_NET_IF_BOUGHT)
+    if_sold = load_i64(row + ACCOUNT_NET_IF_SOLD)
     before = max(abs(if_bought), abs(if_sold))
-    bought = _sum_with(sums, ACCOUNT_NET_IF_BOUGHT, old[1], new[1])
-    sold = _sum_with(sums, ACCOUNT_NET_IF_SOLD, old[2], new[2])
+    bought = _sum_with(row, ACCOUNT_NET_IF_BOUGHT, old[1], new[1])
+    sold = _sum_with(row, ACCOUNT_NET_IF_SOLD, old[2], new[2])
     after = max(abs(bought), abs(sold))
     if limit != UNLIMITED and after > limit and (after > before or after == INT64_MAX):
         return _trip(gate, _REASON_TOTAL_NET_EXPOSURE_LIMIT, scope, limit, after)
@@ -446,17 +386,16 @@ def _exposure_trips(gate: int, sums: int, scope: int, old: Any, new: Any) -> int
 
 
 @inline
-def _money_trips(gate: int, sums: int, scope: int, old: Any, new: Any, is_reduction: bool) -> int:
+def _money_trips(gate: int, row: int, scope: int, old: Any, new: Any, is_reduction: bool) -> int:
     """Hold margin and the day's loss of a group or firm against their limits."""
-    row = sums - TOTAL_SUMS_SHIFT
     credit = load_i64(row + 8 * _KIND_CREDIT)
     if credit != UNLIMITED:
-        after = _sum_with(sums, ACCOUNT_MARGIN, old[3], new[3])
-        allowed = add_saturating(credit, equity(sums))
-        if after > allowed and after > load_i64(sums + ACCOUNT_MARGIN):
+        after = _sum_with(row, ACCOUNT_MARGIN, old[3], new[3])
+        allowed = add_saturating(credit, equity(row))
+        if after > allowed and after > load_i64(row + ACCOUNT_MARGIN):
             return _trip(gate, _REASON_TOTAL_CREDIT_LIMIT, scope, allowed, after)
     limit = load_i64(row + 8 * _KIND_DAILY_LOSS)
-    loss = -max(profit_of_day(sums), -INT64_MAX)
+    loss = -max(profit_of_day(row), -INT64_MAX)
     if limit != UNLIMITED and loss > limit and not is_reduction:
         return _trip(gate, _REASON_TOTAL_DAILY_LOSS_LIMIT, scope, limit, loss)
     return 0
@@ -465,7 +404,7 @@ def _money_trips(gate: int, sums: int, scope: int, old: Any, new: Any, is_reduct
 @inline
 def _values_trip(gate: int, account: int, instrument: int, pair: int, side: int, added: int) -> int:
     """Hold exposure, margin and loss of an account's group and firm against their limits."""
-    group, firm = load_i64(account + ACCOUNT_GROUP_SUMS), load_i64(account + ACCOUNT_FIRM_SUMS)
+    group, firm = load_i64(account + ACCOUNT_GROUP_TOTAL), load_i64(account + ACCOUNT_FIRM_TOTAL)
     of_group, of_firm = _binds(group), _binds(firm)
     if not of_group and not of_firm:
         return 0

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from tradecaptain.base.jit import inline, inline_always
-from tradecaptain.base.memory import load_i64, store_i64
+from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.fixed_point import (
     add_saturating,
     product4_exceeds,
@@ -27,6 +27,7 @@ from tradecaptain.kernels.risk_gate.far_calls import (
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_TRADE_CASH,
     CONVERSION_ONE,
+    HEADER_POSITION_TOTAL_COUNT,
     HEADER_VALUES_ARE_KEPT,
     INSTRUMENT_CONVERSION,
     INSTRUMENT_DENOMINATOR,
@@ -106,12 +107,12 @@ def refresh_unit_value(instrument: int) -> bool:
         store_i64(instrument + INSTRUMENT_UNIT_VALUE, 0)
         store_i64(instrument + INSTRUMENT_UNIT_MARGIN, 0)
         return False
-    price = reference_price(instrument, source)
+    price = reference_price(instrument)
     if price != load_i64(instrument + INSTRUMENT_VALUED_PRICE):
         unit_value = _unit_value(instrument, price)
         # Where scenarios give the margin, an instrument has none of its own.
         has_scenarios = load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0
-        margin_bps = 0 if has_scenarios else load_i64(instrument + INSTRUMENT_MARGIN_BPS)
+        margin_bps = 0 if has_scenarios else load_i32(instrument + INSTRUMENT_MARGIN_BPS) + 0
         store_i64(instrument + INSTRUMENT_VALUED_PRICE, price)
         store_i64(instrument + INSTRUMENT_UNIT_VALUE, unit_value)
         store_i64(instrument + INSTRUMENT_UNIT_MARGIN, _unit_margin(unit_value, margin_bps))
@@ -174,17 +175,15 @@ def values_with(gate: int, account: int, instrument: int, pair: int, side: int, 
 
 
 @inline
-def add_pair_values(gate: int, account: int, pair: int, sign: int) -> None:
-    """Put a pair as it stands into its account's sums, or take it out."""
-    gross, if_bought, if_sold, margin, value = values_before(pair)
+def replace_values(account: int, old: Any, new: Any) -> None:
+    """Put new values of a pair into its account's sums in the place of the old ones."""
     add_values(
-        gate,
         account,
-        sign * gross,
-        sign * if_bought,
-        sign * if_sold,
-        sign * margin,
-        sign * value,
+        new[0] - old[0],
+        new[1] - old[1],
+        new[2] - old[2],
+        new[3] - old[3],
+        new[4] - old[4],
     )
 
 
@@ -196,11 +195,19 @@ def stand_at_unit_value(instrument: int, pair: int) -> None:
 
 
 @inline
-def enter_pair(gate: int, account: int, instrument: int, pair: int) -> None:
-    """Put a pair into its account's sums at the present unit value."""
+def enter_pair(account: int, instrument: int, pair: int, old: Any) -> None:
+    """Let a pair whose values were ``old`` stand at the present unit value in the sums."""
     refresh_unit_value(instrument)
     stand_at_unit_value(instrument, pair)
-    add_pair_values(gate, account, pair, 1)
+    replace_values(account, old, values_before(pair))
+
+
+@inline
+def is_special(gate: int, account: int, instrument: int) -> bool:
+    """Whether more follows from a pair's quantities than the sums of its account and totals."""
+    return load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0 or (
+        has_totals(account) and load_i64(gate + HEADER_POSITION_TOTAL_COUNT) != 0
+    )
 
 
 @inline
@@ -208,15 +215,36 @@ def change_pair(
     gate: int, account: int, instrument: int, pair: int, offset: int, amount: int
 ) -> None:
     """Set one quantity of a pair, and bring its account's sums with it."""
-    if has_totals(account) or load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0:
+    if is_special(gate, account, instrument):
         call_far(gate, FAR_CHANGE_PAIR, gate, account, instrument, pair, offset, amount)
         return
     if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
         store_i64(pair + offset, amount)
         return
-    add_pair_values(gate, account, pair, -1)
+    old = values_before(pair)
     store_i64(pair + offset, amount)
-    enter_pair(gate, account, instrument, pair)
+    enter_pair(account, instrument, pair, old)
+
+
+@inline
+def fill_pair(
+    gate: int, account: int, instrument: int, pair: int, offset: int, quantity: int, signed: int
+) -> None:
+    """Move a quantity from what works to the position, in one change of the sums."""
+    working = load_i64(pair + offset) - quantity
+    position = add_saturating(load_i64(pair + PAIR_POSITION), signed)
+    if is_special(gate, account, instrument):
+        change_pair(gate, account, instrument, pair, offset, working)
+        change_pair(gate, account, instrument, pair, PAIR_POSITION, position)
+        return
+    if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
+        store_i64(pair + offset, working)
+        store_i64(pair + PAIR_POSITION, position)
+        return
+    old = values_before(pair)
+    store_i64(pair + offset, working)
+    store_i64(pair + PAIR_POSITION, position)
+    enter_pair(account, instrument, pair, old)
 
 
 @inline
@@ -226,4 +254,4 @@ def note_trade_cash(gate: int, account: int, instrument: int, quantity: int) -> 
         return
     refresh_unit_value(instrument)
     cost = value_of(quantity, load_i64(instrument + INSTRUMENT_UNIT_VALUE))
-    add_to_account(gate, account, ACCOUNT_TRADE_CASH, -cost)
+    add_to_account(account, ACCOUNT_TRADE_CASH, -cost)

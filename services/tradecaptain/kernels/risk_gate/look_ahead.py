@@ -1,0 +1,61 @@
+"""Asking for what a check will read, some commands before it is made.
+
+A check reads some ten cache lines of tables that are larger than a core's caches; one after the
+other they would cost more than all else. Who takes commands in batches looks ahead in two stages:
+what follows from a command's ids alone first, and a command later the row of its pair,
+whose place the index tells by then. Nothing waits for any of it, and any numbers will do.
+"""
+
+from __future__ import annotations
+
+from numba import types
+from tradecaptain.base.jit import inline_always, kernel
+from tradecaptain.base.memory import prefetch_write
+from tradecaptain.kernels.risk_gate.duplicates import mark_of, prefetch_marks
+from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_KEY,
+    ACCOUNT_ROW_BYTES,
+    HEADER_ACCOUNTS,
+    HEADER_INSTRUMENTS,
+    INSTRUMENT_KEY,
+    INSTRUMENT_ROW_BYTES,
+)
+from tradecaptain.kernels.risk_gate.pairs import prefetch_entry, prefetch_pair
+from tradecaptain.kernels.risk_gate.table import pair_key, place_of_id
+from tradecaptain.wire import order_command
+
+_LINE_BYTES = 64
+
+
+@inline_always
+def _prefetch_lead(row: int, lead_offset: int) -> None:
+    """Ask for the lines before a row's limits."""
+    for offset in range(lead_offset, 0, _LINE_BYTES):
+        prefetch_write(row + offset)
+
+
+@kernel(types.void(types.int64, types.int64))
+def gate_look_ahead(gate: int, command: int) -> None:
+    """Ask for the account, the instrument and the pair's index entry.
+
+    ``command`` is the address of an OrderCommand, which need not be checked yet.
+    """
+    account_id = order_command.get_account_id(command)
+    instrument_id = order_command.get_instrument_id(command)
+    prefetch_entry(gate, pair_key(account_id, instrument_id))
+    row = place_of_id(gate + HEADER_ACCOUNTS, account_id, ACCOUNT_ROW_BYTES)
+    _prefetch_lead(row, ACCOUNT_KEY)
+    row = place_of_id(gate + HEADER_INSTRUMENTS, instrument_id, INSTRUMENT_ROW_BYTES)
+    _prefetch_lead(row, INSTRUMENT_KEY)
+
+
+@kernel(types.void(types.int64, types.int64))
+def gate_look_closer(gate: int, command: int) -> None:
+    """Ask for the row of the pair and the remembered terms that might be the same.
+
+    :func:`gate_look_ahead` was called for the command some time before.
+    """
+    account_id = order_command.get_account_id(command)
+    key = pair_key(account_id, order_command.get_instrument_id(command))
+    prefetch_pair(gate, key)
+    prefetch_marks(gate, mark_of(key, command))
