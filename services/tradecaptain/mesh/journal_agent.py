@@ -2,8 +2,8 @@
 
 It takes what the sequencer has appended, checks it, writes it to the open segment, syncs that, and
 only then moves `durable_position`, which is what acknowledgements of the level *group* wait for and
-what lets the writer use the ring again. Hashing, the index and compression come after that. While
-a sync runs the next group gathers, so groups grow with the load by themselves.
+what lets the writer use the ring again. Nothing of it waits for hashing, the index and compression.
+While a sync runs the next group gathers, so groups grow with the load by themselves.
 
 When the disk fails, the agent says why in the ring's header, so that new risk is refused, and tries
 again. After a failed write or sync it doesn't trust the file any more: what hadn't been synced is
@@ -16,17 +16,15 @@ import itertools
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import structlog
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.memory import address_of
+from tradecaptain.mesh.direct_files import read_beginning, whole_pages
 from tradecaptain.mesh.journal import (
     OFFSET_AGENT_NS,
     OFFSET_DURABLE_CHECKSUM,
@@ -48,20 +46,18 @@ from tradecaptain.mesh.journal_files import (
     encode_head,
     list_segments,
     segment_name,
-    strong_hash,
     sync_folder,
 )
+from tradecaptain.mesh.journal_index import BlockIndex
 from tradecaptain.mesh.journal_scan import BAD, Place, Scan
-from tradecaptain.mesh.journal_storage import FileSystem, RealFiles
-from tradecaptain.wire import journal_block, reason
+from tradecaptain.mesh.journal_storage import FileSystem, GroupStage, RealFiles
+from tradecaptain.wire import reason
 
 _LOG = structlog.get_logger("journal")
 SMALLEST_SEGMENT_BYTES: Final = 1 << 16
 _RETRY_SECONDS: Final = 0.1
 _LOWEST_PRIORITY: Final = 19
 _IDLE_SECONDS: Final = 0.005
-_HASHED_ASIDE_BYTES: Final = 1 << 17
-"""From so many bytes on, handing a hash to another thread costs less than it saves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +127,8 @@ class DurabilityAgent:
         self._is_stopping = threading.Event()
         self._wants_tidy = threading.Event()
         self._wants_file = threading.Event()
-        self._hasher = ThreadPoolExecutor(1, "journal-hash")
+        self._stage = GroupStage(settings.group_bytes)
+        self._blocks = BlockIndex(epoch)
         self._thread: threading.Thread | None = None
         self._helper: threading.Thread | None = None
         self._report()
@@ -141,15 +138,16 @@ class DurabilityAgent:
     def step(self, *, force: bool = False) -> int:
         """Sync what has been appended, if it is time; returns how many bytes became durable."""
         waiting = self._ring.tail - self.place.position
-        if waiting == 0 or not (force or self._is_due(waiting)):
-            return 0
+        is_due = waiting > 0 and (force or self._is_due(waiting))
         try:
+            # What is taken next takes the place of the group before the last.
+            self._blocks.settle(1 if is_due else 0)
             # A group is at most what one segment has room for, so this may only close one.
-            synced = self._sync_group(waiting)
+            synced = self._sync_group(waiting) if is_due else 0
         except OSError as error:
             self._fail(error)
             return 0
-        if self.error and self.damage is None:
+        if is_due and self.error and self.damage is None:
             self.error = ""
             self._ring.store(OFFSET_REFUSAL, 0)
             _LOG.info("the log is written again", position=self.place.position)
@@ -170,23 +168,24 @@ class DurabilityAgent:
         current = self._open or self._begin_segment()
         room = current.segment.capacity_bytes - current.written_bytes
         limit = start.position + min(waiting, self.settings.group_bytes, room)
-        data = self._ring.chunk(start.position, limit)
+        frames = self._stage.take(np.frombuffer(self._ring.chunk(start.position, limit), np.uint8))
         scan = Scan(start)
-        count = scan.take(np.frombuffer(data, np.uint8))
+        count = scan.take(frames)
         if count == 0:
             if scan.verdict == BAD:
                 self._stop_at_damage(start)
                 return 0
             self._close_segment(current)
             return 0
-        data = data[:count]
         offset = current.written_bytes
         began_ns = self._clock.monotonic_ns()
+        frames = frames[:count]
         # While the disk works the processor hashes.
-        hashed = self._hasher.submit(strong_hash, data) if count >= _HASHED_ASIDE_BYTES else None
-        self._files.write(current.descriptor, data, SEGMENT_HEADER_BYTES + offset)
+        hashing = self._blocks.hash_aside(frames)
+        pages, lead = self._stage.pages(count)
+        self._files.write(current.descriptor, pages, SEGMENT_HEADER_BYTES + offset - lead)
         self._files.sync(current.descriptor)
-        words = strong_hash(data) if hashed is None else hashed.result()
+        self._stage.keep(count)
         self._synced_ns = self._clock.monotonic_ns()
         current.written_bytes += count
         self.place = scan.place
@@ -194,7 +193,7 @@ class DurabilityAgent:
         self._report()
         self._ring.store(OFFSET_SYNC_COUNT, self._ring.load(OFFSET_SYNC_COUNT) + 1)
         self._ring.store(OFFSET_SYNC_NS, self._synced_ns - began_ns)
-        self._index(current, start, (offset, count), words, scan)
+        self._blocks.add(current.index, start, scan, offset, frames, hashing)
         return count
 
     def _report(self) -> None:
@@ -203,29 +202,6 @@ class DurabilityAgent:
         self._ring.store(OFFSET_DURABLE_COMMAND, self._last_command)
         self._ring.store(OFFSET_AGENT_NS, self._clock.now_ns())
         self._ring.store(OFFSET_DURABLE_POSITION, self.place.position)
-
-    def _index(
-        self,
-        current: _Open,
-        start: Place,
-        extent: tuple[int, int],
-        words: npt.NDArray[Any],
-        scan: Scan,
-    ) -> None:
-        block = np.zeros(1, journal_block.DTYPE)
-        address = address_of(block)
-        journal_block.initialise(address)
-        row = block[0]
-        row["epoch"] = self._epoch
-        row["sequence"] = start.sequence + 1
-        row["time_ns"] = scan.times_ns[0]
-        row["last_sequence"] = scan.place.sequence
-        row["offset_bytes"], row["length_bytes"] = extent
-        row["checksum_before"] = start.checksum
-        row["checksum_after"] = scan.place.checksum
-        for index, word in enumerate(words.tolist()):
-            row[f"hash{index}"] = word
-        os.write(current.index, block.tobytes())
 
     # Segments -------------------------------------------------------------------------------
 
@@ -242,12 +218,13 @@ class DurabilityAgent:
             FILE_MODE,
         )
         self._open = _Open(segment, descriptor, index=index)
+        self._stage.begin()
         self._wants_file.set()
         return self._open
 
     @property
     def _file_bytes(self) -> int:
-        return SEGMENT_HEADER_BYTES + self.settings.segment_bytes
+        return SEGMENT_HEADER_BYTES + whole_pages(self.settings.segment_bytes)
 
     def prepare(self) -> None:
         """Make the file of the next segment, so that nothing waits for it."""
@@ -257,6 +234,7 @@ class DurabilityAgent:
             _LOG.error("the next segment is not prepared", error=str(error))
 
     def _close_segment(self, current: _Open) -> None:
+        self._blocks.settle()
         self._files.finish(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
         current.close()
         self._open = None
@@ -330,6 +308,7 @@ class DurabilityAgent:
             return
         # What is behind the last synced byte may or may not be on disk: a new file begins there.
         try:
+            self._blocks.settle()
             self._give_up(current)
         except OSError as also:
             _LOG.error("the failed segment stays as it is", error=str(also))
@@ -347,7 +326,7 @@ class DurabilityAgent:
             whole = SEGMENT_HEADER_BYTES + current.written_bytes
             with staged.open("wb") as file:
                 os.fchmod(file.fileno(), FILE_MODE)
-                file.write(os.pread(current.descriptor, whole, 0))
+                file.write(read_beginning(current.descriptor, whole))
                 file.flush()
                 os.fsync(file.fileno())
             staged.rename(path)
@@ -402,11 +381,12 @@ class DurabilityAgent:
         current, self._open = self._open, None
         if current is not None:
             try:
+                self._blocks.settle()
                 self._files.finish(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
             except OSError as error:
                 _LOG.error("the open segment stays longer than it needs", error=str(error))
             current.close()
-        self._hasher.shutdown()
+        self._blocks.close()
         return self._ring.tail == self.place.position
 
 

@@ -21,6 +21,7 @@ from tradecaptain.base.crc32c import crc32c
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of
+from tradecaptain.mesh.direct_files import forget_pages, read_pieces
 from tradecaptain.mesh.journal_scan import BAD, CUT, FULL, Place, Scan, find_later_frame
 from tradecaptain.wire import journal_block, journal_segment, reason
 
@@ -302,11 +303,15 @@ def compress_segment(segment: Segment, level: int = 3) -> Segment:
     target = segment.path.with_name(segment_name(segment.start.position) + COMPRESSED_SUFFIX)
     staged = target.with_name(f".{target.name}")
     compressor = zstandard.ZstdCompressor(level=level, write_checksum=True)
-    with segment.path.open("rb") as source, staged.open("wb") as file:
+    packing = compressor.compressobj(size=segment.path.stat().st_size)
+    with staged.open("wb") as file:
         os.fchmod(file.fileno(), FILE_MODE)
-        compressor.copy_stream(source, file, size=os.fstat(source.fileno()).st_size)
+        for piece in read_pieces(segment.path, _CHUNK_BYTES):
+            file.write(packing.compress(piece))
+        file.write(packing.flush())
         file.flush()
         os.fsync(file.fileno())
+        forget_pages(file.fileno())
     staged.rename(target)
     sync_folder(target.parent)
     segment.path.unlink()

@@ -7,6 +7,15 @@ import os
 from pathlib import Path
 from typing import Final, Protocol
 
+import numpy as np
+import numpy.typing as npt
+from tradecaptain.mesh.direct_files import (
+    PAGE_BYTES,
+    open_direct,
+    page_buffer,
+    whole_pages,
+    write_all,
+)
 from tradecaptain.mesh.journal_files import FILE_MODE, sync_folder
 
 SPARE_NAME: Final = ".spare"
@@ -25,7 +34,7 @@ class FileSystem(Protocol):
         ...
 
     def write(self, descriptor: int, data: memoryview, offset: int) -> None:
-        """Write all of ``data``."""
+        """Write all of ``data``, whole pages to whole pages."""
         ...
 
     def sync(self, descriptor: int) -> None:
@@ -37,8 +46,47 @@ class FileSystem(Protocol):
         ...
 
 
+class GroupStage:
+    """Where groups lie as whole pages while they are written: two buffers, filled in turn.
+
+    A group rarely begins with a page of its file, so the first page repeats what was written of it
+    before; the last is filled up with zeros, as the rest of the file is. What was taken stays as it
+    is until the next but one.
+    """
+
+    def __init__(self, group_bytes: int) -> None:
+        length = whole_pages(group_bytes) + 2 * PAGE_BYTES
+        self._buffers = (page_buffer(length), page_buffer(length))
+        self._turn = 0
+        self._lead = 0
+
+    def begin(self) -> None:
+        """The next group begins a page of a file."""
+        self._lead = 0
+
+    def take(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Copy a group; the copy."""
+        copy = self._buffers[self._turn][self._lead : self._lead + len(data)]
+        copy[:] = data
+        return copy
+
+    def pages(self, length: int) -> tuple[memoryview, int]:
+        """Whole pages that end with the first ``length`` bytes that were taken and zeros, and how
+        many bytes before these they begin with."""
+        buffer, end = self._buffers[self._turn], self._lead + length
+        buffer[end : whole_pages(end)] = 0
+        return memoryview(buffer)[: whole_pages(end)], self._lead
+
+    def keep(self, length: int) -> None:
+        """So much was written; the next group goes behind it, into the other buffer."""
+        buffer, end = self._buffers[self._turn], self._lead + length
+        self._lead = end % PAGE_BYTES
+        self._turn = 1 - self._turn
+        self._buffers[self._turn][: self._lead] = buffer[end - self._lead : end]
+
+
 class RealFiles:
-    """The file system of the machine."""
+    """The file system of the machine, past its cache."""
 
     def prepare(self, folder: Path, length: int) -> None:
         """Have the file of the next segment ready, its blocks written once already.
@@ -51,11 +99,11 @@ class RealFiles:
             return
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         staged = spare.with_name(f"{SPARE_NAME}.{os.getpid()}")
-        descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+        descriptor = open_direct(staged, os.O_RDWR | os.O_CREAT | os.O_TRUNC, FILE_MODE)
         try:
-            zeros = memoryview(bytes(_PIECE_BYTES))
+            zeros = memoryview(page_buffer(_PIECE_BYTES))
             for offset in range(0, length, _PIECE_BYTES):
-                self.write(descriptor, zeros[: length - offset], offset)
+                write_all(descriptor, zeros[: length - offset], offset)
                 # Piece by piece, so that no sync of the log waits behind all of it.
                 os.fdatasync(descriptor)
             os.fsync(descriptor)
@@ -73,12 +121,14 @@ class RealFiles:
         staged = path.with_name(f".{path.name}.begun")
         with contextlib.suppress(FileNotFoundError):
             (path.parent / SPARE_NAME).rename(staged)
-        descriptor = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        descriptor = open_direct(staged, os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
             if os.fstat(descriptor).st_size != length:
                 os.ftruncate(descriptor, 0)
             os.posix_fallocate(descriptor, 0, length)
-            self.write(descriptor, memoryview(head), 0)
+            page = page_buffer(whole_pages(len(head)))
+            page[: len(head)] = np.frombuffer(head, np.uint8)
+            write_all(descriptor, memoryview(page), 0)
             os.fsync(descriptor)
             staged.rename(path)
             sync_folder(path.parent)
@@ -90,10 +140,8 @@ class RealFiles:
         return descriptor
 
     def write(self, descriptor: int, data: memoryview, offset: int) -> None:
-        """Write all of ``data``."""
-        while data:
-            written = os.pwrite(descriptor, data, offset)
-            data, offset = data[written:], offset + written
+        """Write all of ``data``, whole pages to whole pages."""
+        write_all(descriptor, data, offset)
 
     def sync(self, descriptor: int) -> None:
         """Return once everything written would survive a loss of power."""
