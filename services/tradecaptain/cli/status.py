@@ -20,13 +20,23 @@ def status(json: bool = typer.Option(False, "--json", help="Answer with one JSON
     """Show each part's state, and rates; exits 3 if nothing runs and 1 if a part isn't ready."""
     run = RunPaths.from_environment()
     owner = running_supervisor(run)
-    state = read_state(run) if owner is not None else None
-    if state is None:
+    if owner is None:
         if json:
             emit_json({"run": str(run.folder), "running": False, "ready": False})
         else:
             show(f"nothing is running in {run.folder}; start it with `tradecaptain up`")
         raise typer.Exit(3)
+    state = read_state(run)
+    if state is None or state["supervisor_pid"] != owner.pid:
+        # The file of an earlier run says nothing of this one.
+        if json:
+            emit_json({"run": str(run.folder), "running": True, "ready": False})
+        else:
+            show(
+                f"a mesh is starting in {run.folder} (process {owner.pid}); on a new machine it"
+                " compiles its kernels first, which takes a minute or two"
+            )
+        raise typer.Exit(1)
     if json:
         emit_json({"run": str(run.folder), "running": True, **state, "counters": _counters(run)})
     else:

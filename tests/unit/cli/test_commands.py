@@ -9,7 +9,7 @@ from tradecaptain.cli import checkout, main, perf, test
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.verify import command as verify
 from tradecaptain.edge.tokens import default_entries, write_tokens
-from tradecaptain.launch.run_state import supervisor_lock
+from tradecaptain.launch.run_state import RunState, supervisor_lock
 from typer.testing import CliRunner, Result
 
 VERBS = list(main.VERBS)
@@ -47,6 +47,20 @@ def test_status_of_nothing_is_an_answer_and_exits_3(run: RunPaths) -> None:
         "ready": False,
     }
     assert "tradecaptain up" in call("status").stdout
+
+
+def test_status_of_a_mesh_that_starts_says_so(run: RunPaths) -> None:
+    with supervisor_lock(run):
+        assert "is starting" in call("status").stdout
+        # What an earlier supervisor left says nothing of this one.
+        RunState(supervisor_pid=1, started_ns=0, ready=True).write(run)
+        answer = call("status", "--json")
+    assert answer.exit_code == 1
+    assert orjson.loads(answer.stdout) == {
+        "run": str(run.folder),
+        "running": True,
+        "ready": False,
+    }
 
 
 def test_down_of_nothing_cleans_up_and_prints_one_object(run: RunPaths) -> None:
