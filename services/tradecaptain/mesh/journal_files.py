@@ -7,6 +7,7 @@ hash of the range. A closed segment is compressed by zstd, which leaves its fram
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ INDEX_SUFFIX: Final = ".index"
 FILE_MODE: Final = 0o600
 _NAME_DIGITS: Final = 20
 _CHUNK_BYTES: Final = 1 << 22
+_LOOKS: Final = 16
 
 
 @kernel("int64(int64, int64, int64)")
@@ -76,7 +78,12 @@ class Segment:
     def frames(self) -> npt.NDArray[np.uint8]:
         """All frames, and what lies behind the last; unpacked if it is compressed."""
         if not self.is_compressed:
-            return np.fromfile(self.path, np.uint8, offset=SEGMENT_HEADER_BYTES)
+            try:
+                return np.fromfile(self.path, np.uint8, offset=SEGMENT_HEADER_BYTES)
+            except FileNotFoundError:
+                # It was compressed meanwhile.
+                name = segment_name(self.start.position) + COMPRESSED_SUFFIX
+                return replace(self, path=self.path.with_name(name)).frames()
         try:
             data = zstandard.ZstdDecompressor().decompress(self.path.read_bytes())
         except (zstandard.ZstdError, MemoryError) as error:
@@ -154,14 +161,22 @@ def read_segment(path: Path) -> Segment:
 
 
 def list_segments(folder: Path) -> list[Segment]:
-    """Every segment in the order of the log. A plain file goes before its compressed copy, which a
-    kill may have left incomplete beside it."""
-    paths: dict[str, Path] = {}
-    for path in sorted(folder.glob(f"*{COMPRESSED_SUFFIX}")):
-        paths[path.name.split(".")[0]] = path
-    for path in sorted(folder.glob(f"*{SEGMENT_SUFFIX}")):
-        paths[path.name.split(".")[0]] = path
-    return [read_segment(paths[name]) for name in sorted(paths)]
+    """Every segment in the order of the log, while its writer may go on.
+
+    A plain file goes before its compressed copy, which a kill may have left incomplete beside it. A
+    file that is compressed or dropped between the look at the folder and the look at it is looked
+    for again; what isn't whole yet has a name that begins with a dot.
+    """
+    for _ in range(_LOOKS):
+        paths: dict[str, Path] = {}
+        for suffix in (COMPRESSED_SUFFIX, SEGMENT_SUFFIX):
+            for path in folder.glob(f"[0-9]*{suffix}"):
+                paths[path.name.split(".")[0]] = path
+        with contextlib.suppress(FileNotFoundError):
+            return [read_segment(paths[name]) for name in sorted(paths)]
+    raise TradeCaptainError(
+        reason.REASON_UNAVAILABLE, f"the segments in {folder} change faster than they can be read"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from tradecaptain.mesh.journal_files import (
     Segment,
     check_chain,
     check_segment,
+    compress_segment,
     cut_torn_tail,
     list_segments,
 )
@@ -122,6 +123,20 @@ def test_what_is_synced_can_be_read_again(desk: Desk) -> None:
     check_chain(desk.folder, on_segment=lambda checked: times.append(checked.times_ns))
     assert times[0][0] == 1_000
     assert times[-1][1] == 1_000_000
+
+
+def test_a_log_is_read_while_its_segments_are_compressed(desk: Desk) -> None:
+    for _ in range(20):
+        desk.write(50)
+        desk.sync()
+    before = list_segments(desk.folder)
+    frames = before[0].frames()
+    # A copy that isn't whole yet, or was left so by a kill.
+    (desk.folder / f".{before[1].path.stem}.journal.zst").write_bytes(b"half of it")
+    assert list_segments(desk.folder) == before
+    compress_segment(before[0])
+    assert (before[0].frames() == frames).all()
+    assert check_chain(desk.folder) == desk.writer.place
 
 
 @pytest.mark.parametrize("part", ["frames", "blocks"])
