@@ -111,7 +111,10 @@ def test_stop_and_stop_limit(traded: Venue) -> None:
     stop = traded.submit("alpha", "buy", 5, type=STOP, stop_price="101.00")
     limited = traded.submit("alpha", "buy", 5, type=STOP_LIMIT, stop_price="102.00", price="102.50")
     assert (stop.status, limited.status) == (WORKING, WORKING)
-    assert traded.replace(limited.order_id, stop_price="101.50").status == WORKING
+    assert (stop.stop_price, stop.HasField("price")) == ("101.00", False)
+    assert (limited.stop_price, limited.price) == ("102.00", "102.50")
+    moved = traded.replace(limited.order_id, stop_price="101.50")
+    assert (moved.status, moved.stop_price) == (WORKING, "101.50")
     traded.submit("beta", "sell", 6, price="101.00")
     traded.submit("beta", "sell", 1, price="101.60")
     traded.submit("alpha", "buy", 1, price="101.00")
@@ -456,6 +459,10 @@ def test_the_same_by_the_command_line(venue: Venue) -> None:
     stop = mesh.json("order", "submit", symbol, "sell", "1", "--stop", "9.00")["order"]
     moved = mesh.json("order", "replace", stop["order_id"], "--stop", "9.50")["order"]
     assert (ice["status"], moved["status"]) == ("ORDER_STATUS_WORKING",) * 2
+    assert (ice["display_quantity"], moved["stop_price"]) == ("5", "9.50")
+    listed = mesh.command("order", "list").stdout
+    assert "50 @ 10.00 showing 5 ·" in listed
+    assert "1 stop 9.50 ·" in listed
     assert mesh.command("venue", "halt", symbol).returncode == 0
     told = mesh.command("order", "submit", symbol, "buy", "1", "--price", "10.00")
     assert told.returncode != 0

@@ -368,10 +368,17 @@ def _as_dict(message: Message) -> dict[str, Any]:
 def _order_line(order: records_pb2.Order) -> str:
     side = common_pb2.Side.Name(order.side).removeprefix("SIDE_").lower()
     status = records_pb2.OrderStatus.Name(order.status).removeprefix("ORDER_STATUS_").lower()
-    price = order.price if order.HasField("price") else "market"
+    kind = records_pb2.OrderType.Name(order.type).removeprefix("ORDER_TYPE_").lower()
+    terms = f" {kind.replace('_', ' ')}" if order.type != records_pb2.ORDER_TYPE_LIMIT else ""
+    if order.HasField("stop_price"):
+        terms += f" {order.stop_price}"
+    if order.HasField("price"):
+        terms += f" @ {order.price}"
+    if order.HasField("display_quantity"):
+        terms += f" showing {order.display_quantity}"
     return (
         f"{order.order_id} {order.client_order_id} {order.instrument} {side} {order.quantity}"
-        f" @ {price} · {status.replace('_', ' ')}, {order.cumulative_quantity} filled,"
+        f"{terms} · {status.replace('_', ' ')}, {order.cumulative_quantity} filled,"
         f" {order.leaves_quantity} open"
     )
 

@@ -8,8 +8,11 @@ import typer
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from tradecaptain.api.orderbook.v1 import standby_pb2, standby_pb2_grpc
+from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.cli.connection import CALL_SECONDS, connect
+from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import emit_json, show
+from tradecaptain.orderbook.standby_config import StandbyConfig
 
 _PRINCIPAL = typer.Option("venue", "--as", help="Principal whose token is used.")
 _JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
@@ -28,6 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def status(principal: str = _PRINCIPAL, json: bool = _JSON) -> None:
     """How far the standby has come, and the hash of its books."""
+    _require_standby()
     with connect(principal) as connection:
         stub = standby_pb2_grpc.StandbyServiceStub(connection.channel)
         answer = stub.GetStandby(
@@ -45,6 +49,7 @@ def status(principal: str = _PRINCIPAL, json: bool = _JSON) -> None:
 
 def promote(principal: str = _PRINCIPAL, json: bool = _JSON) -> None:
     """Make the standby the venue. The engine that was it is killed, and comes back as standby."""
+    _require_standby()
     with connect(principal) as connection:
         stub = standby_pb2_grpc.StandbyServiceStub(connection.channel)
         answer = stub.Promote(
@@ -57,6 +62,15 @@ def promote(principal: str = _PRINCIPAL, json: bool = _JSON) -> None:
         f"term {answer.term} begins behind command {answer.sequence} of epoch {answer.epoch};"
         f" it took {answer.duration_ns / _MILLISECOND_NS:.0f} ms"
     )
+
+
+def _require_standby() -> None:
+    run = RunPaths.from_environment()
+    if not StandbyConfig.load(run).enabled:
+        raise CommandError(
+            "this venue has no standby",
+            next_step=f"write `[standby]` and `enabled = true` into {run.config}, and start it anew",
+        )
 
 
 def _plain(message: Message) -> dict[str, Any]:

@@ -26,9 +26,9 @@ from tradecaptain.wire import reason as reasons
 
 _KEY_BYTES: Final = 32
 _CODES: Final[Mapping[int, str]] = {1: "B", 2: "H", 4: "I", 8: "q"}
-_NEEDS_PRICE: Final = (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_STOP_LIMIT)
-_MAY_HAVE_PRICE: Final = (*_NEEDS_PRICE, common.ORDER_TYPE_PEGGED)
-_NEEDS_STOP_PRICE: Final = (common.ORDER_TYPE_STOP, common.ORDER_TYPE_STOP_LIMIT)
+NEEDS_PRICE: Final = (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_STOP_LIMIT)
+_MAY_HAVE_PRICE: Final = (*NEEDS_PRICE, common.ORDER_TYPE_PEGGED)
+NEEDS_STOP_PRICE: Final = (common.ORDER_TYPE_STOP, common.ORDER_TYPE_STOP_LIMIT)
 POST_ONLY: Final = 1
 REDUCE_ONLY: Final = 2
 HIDDEN: Final = 4
@@ -216,7 +216,7 @@ class Stager:
                 rows[field] = _numbers(values, count, name, largest)
         # A price of an order that has none means nothing; a peg's is its bound.
         is_bound = rows["instructions"] & BOUNDED != 0
-        has_price = np.isin(rows["order_type"], _NEEDS_PRICE) | is_bound
+        has_price = np.isin(rows["order_type"], NEEDS_PRICE) | is_bound
         rows["price_units"][~has_price] = 0
         self._stage_keys(rows, list(ids))
         self._store.slots[:count] = -1
@@ -318,13 +318,13 @@ def _price(order: records_pb2.NewOrder, instrument: Instrument, order_type: int)
                 reasons.REASON_INVALID_PRICE, "an order of this type has no price"
             )
         return instrument.price.parse(order.price)
-    if order_type in _NEEDS_PRICE:
+    if order_type in NEEDS_PRICE:
         raise TradeCaptainError(reasons.REASON_INVALID_PRICE, "a limit order needs a price")
     return 0
 
 
 def _stop_price(order: records_pb2.NewOrder, instrument: Instrument, order_type: int) -> int:
-    if order.HasField("stop_price") == (order_type in _NEEDS_STOP_PRICE):
+    if order.HasField("stop_price") == (order_type in NEEDS_STOP_PRICE):
         return instrument.price.parse(order.stop_price) if order.stop_price else 0
     raise TradeCaptainError(
         reasons.REASON_INVALID_STOP_PRICE, "stop orders need a stop price, and others have none"

@@ -15,9 +15,9 @@ from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import copy_bytes, load_i64, store_u8
 from tradecaptain.base.records import records_at
 from tradecaptain.gateway.decimal_text import write_decimal
-from tradecaptain.gateway.frame import AT_REQUESTS, AT_TEXTS
+from tradecaptain.gateway.frame import AT_REQUESTS, AT_TEXTS, AT_WORK
 from tradecaptain.gateway.instrument_texts import INSTRUMENT_TEXT, TEXT_TABLE
-from tradecaptain.gateway.layout import OUTCOME_PENDING, OUTCOME_REFUSED, REQUEST
+from tradecaptain.gateway.layout import OUTCOME_PENDING, OUTCOME_REFUSED, REQUEST, WORK
 from tradecaptain.gateway.wire_format import (
     LENGTH,
     VARINT,
@@ -29,7 +29,7 @@ from tradecaptain.gateway.wire_format import (
     write_zigzag_number,
 )
 from tradecaptain.mesh.agent import frame_array
-from tradecaptain.wire import common
+from tradecaptain.wire import common, order_command
 
 NOT_PLAIN: Final = -1
 """The answer has to be written by the protobuf runtime."""
@@ -151,6 +151,15 @@ def _write_state(address: int, row: Any, average: Any) -> int:
     return write_number(end, _PENDING_TAG, 1 if row["outcome"] == OUTCOME_PENDING else 0)
 
 
+@inline
+def _is_plain(frame: int, slot: int, order_type: int) -> bool:
+    """Whether an order has no terms beyond a price and a quantity."""
+    commands = frame_array(frame, AT_WORK, WORK)[0]["commands_address"]
+    command = commands + slot * order_command.RECORD_BYTES
+    is_plain = order_type == common.ORDER_TYPE_LIMIT or order_type == common.ORDER_TYPE_MARKET
+    return is_plain and order_command.get_display_quantity_units(command) == 0
+
+
 @kernel(types.int64(types.int64, types.int64, types.int64, types.int64, types.int64))
 def encode_submitted(frame: int, number: int, duplicate: int, average: int, out: int) -> int:
     """Encode a ``SubmitOrderResponse`` at ``out``, all but its reports; returns its length.
@@ -167,7 +176,7 @@ def encode_submitted(frame: int, number: int, duplicate: int, average: int, out:
         return REFUSED
     slot = requests[number]["slot"]
     index = requests[slot]["instrument_id"]
-    if index >= count:
+    if index >= count or not _is_plain(frame, slot, requests[slot]["order_type"]):
         return NOT_PLAIN
     if requests[slot]["cumulative_quantity_units"] > 0 and averages[0]["is_given"] == 0:
         return NEEDS_AVERAGE

@@ -16,6 +16,7 @@ from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
 from tradecaptain.edge.errors import DetailedError
 from tradecaptain.edge.limit_texts import limit_text, reference_source
+from tradecaptain.gateway.commands import BOUNDED, NEEDS_PRICE, NEEDS_STOP_PRICE
 from tradecaptain.gateway.frame import AT_PLAN
 from tradecaptain.gateway.layout import OUTCOME_PENDING, REQUEST
 from tradecaptain.gateway.reports import (
@@ -27,7 +28,7 @@ from tradecaptain.gateway.reports import (
     make_plan,
 )
 from tradecaptain.gateway.store import Store
-from tradecaptain.wire import common, execution_event
+from tradecaptain.wire import execution_event
 from tradecaptain.wire import reason as reasons
 
 _AVERAGE_DIGITS: Final = Context(prec=12)
@@ -124,8 +125,14 @@ def order_view(store: Store, slot: int, instrument: Instrument) -> records_pb2.O
         update_time_ns=row[_PLACE["update_time_ns"]],
         pending=row[_PLACE["outcome"]] == OUTCOME_PENDING,
     )
-    if row[_PLACE["order_type"]] != common.ORDER_TYPE_MARKET:
+    body = store.commands[slot]
+    order_type = row[_PLACE["order_type"]]
+    if order_type in NEEDS_PRICE or int(body["instructions"]) & BOUNDED:
         order.price = price.format(row[_PLACE["price_units"]])
+    if order_type in NEEDS_STOP_PRICE:
+        order.stop_price = price.format(_stop_price_units(store, slot))
+    if body["display_quantity_units"]:
+        order.display_quantity = quantity.format(int(body["display_quantity_units"]))
     if row[_PLACE["cumulative_quantity_units"]] > 0:
         average = average_price(store, slot, instrument)
         if average:
@@ -133,13 +140,33 @@ def order_view(store: Store, slot: int, instrument: Instrument) -> records_pb2.O
     return order
 
 
+def _stop_price_units(store: Store, slot: int) -> int:
+    """The stop price that the newest replace gave which the venue carried out, or else the order
+    itself; a replace that is held no more counts for nothing."""
+    for place in _places_of_order(store, slot):
+        request = int(store.events[place]["request"])
+        record = store.records[place : place + 1].view(execution_event.DTYPE)[0]
+        if request != slot and record["execution_type"] == execution_event.EXECUTION_TYPE_REPLACED:
+            stop_price_units = int(store.commands[request]["stop_price_units"])
+            if stop_price_units:
+                return stop_price_units
+    return int(store.commands[slot]["stop_price_units"])
+
+
 def events_of_order(store: Store, slot: int) -> Iterator[Any]:
     """The events of an order that are still held, newest first."""
+    for place in _places_of_order(store, slot):
+        yield store.records[place : place + 1].view(execution_event.DTYPE)[0]
+
+
+def _places_of_order(store: Store, slot: int) -> Iterator[int]:
+    """Where the events of an order lie that are still held, newest first."""
     oldest = int(store.file["event_count"][0]) - store.events.shape[0]
     link = int(store.requests[slot]["newest_event"])
     while link > 0 and link - 1 >= oldest:
-        yield event_record(store, link - 1)
-        link = int(store.events[(link - 1) & (store.events.shape[0] - 1)]["previous_of_order"])
+        place = (link - 1) & (store.events.shape[0] - 1)
+        yield place
+        link = int(store.events[place]["previous_of_order"])
 
 
 def average_price(store: Store, slot: int, instrument: Instrument) -> str:

@@ -87,6 +87,7 @@ def test_a_second_up_says_where_the_first_is(run: RunPaths) -> None:
         (("verify", "astrology", "x"), "no kind 'astrology'"),
         (("token",), "there are no tokens"),
         (("order", "list"), "nothing is running"),
+        (("standby", "status"), "no standby"),
         (("watch", "quotes", "ACME@XSIM"), "nothing is running"),
         (("price", "option", "call", "100", "95", "1", "0.2"), "nothing is running"),
         (("price", "option", "sideways", "100", "95", "1", "0.2"), "'sideways' isn't known"),

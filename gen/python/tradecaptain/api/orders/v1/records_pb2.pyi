@@ -1193,6 +1193,8 @@ class Order(_message.Message):
     CREATE_TIME_NS_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_NS_FIELD_NUMBER: _builtins.int
     PENDING_FIELD_NUMBER: _builtins.int
+    STOP_PRICE_FIELD_NUMBER: _builtins.int
+    DISPLAY_QUANTITY_FIELD_NUMBER: _builtins.int
     order_id: _builtins.int
     """Venue order id; the same through replaces."""
     client_order_id: _builtins.str
@@ -1216,7 +1218,7 @@ class Order(_message.Message):
     quantity: _builtins.str
     """Total quantity, exact decimal text."""
     price: _builtins.str
-    """Limit price, exact decimal text; absent for market orders."""
+    """Limit price, or the bound of a peg, exact decimal text; absent for orders without one."""
     leaves_quantity: _builtins.str
     """Open quantity, exact decimal text."""
     cumulative_quantity: _builtins.str
@@ -1239,6 +1241,10 @@ class Order(_message.Message):
     """Time of the newest report on it, ns UTC."""
     pending: _builtins.bool
     """True if its outcome isn't known yet: it was sent, and the venue hasn't answered."""
+    stop_price: _builtins.str
+    """Stop price of a stop or stop-limit order as it was asked for last, exact decimal text."""
+    display_quantity: _builtins.str
+    """Quantity that others see at a time, where the order shows a part only, exact decimal text."""
     def __init__(
         self,
         *,
@@ -1265,18 +1271,28 @@ class Order(_message.Message):
         create_time_ns: _builtins.int = ...,
         update_time_ns: _builtins.int = ...,
         pending: _builtins.bool = ...,
+        stop_price: _builtins.str | None = ...,
+        display_quantity: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_price", b"_price", "average_price", b"average_price", "price", b"price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_display_quantity", b"_display_quantity", "_price", b"_price", "_stop_price", b"_stop_price", "average_price", b"average_price", "display_quantity", b"display_quantity", "price", b"price", "stop_price", b"stop_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_price", b"_price", "account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "create_time_ns", b"create_time_ns", "cumulative_quantity", b"cumulative_quantity", "epoch", b"epoch", "instrument", b"instrument", "instrument_id", b"instrument_id", "leaves_quantity", b"leaves_quantity", "order_id", b"order_id", "original_client_order_id", b"original_client_order_id", "pending", b"pending", "price", b"price", "quantity", b"quantity", "reason", b"reason", "sequence", b"sequence", "session_id", b"session_id", "side", b"side", "status", b"status", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "type", b"type", "update_time_ns", b"update_time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_average_price", b"_average_price", "_display_quantity", b"_display_quantity", "_price", b"_price", "_stop_price", b"_stop_price", "account_id", b"account_id", "average_price", b"average_price", "client_order_id", b"client_order_id", "create_time_ns", b"create_time_ns", "cumulative_quantity", b"cumulative_quantity", "display_quantity", b"display_quantity", "epoch", b"epoch", "instrument", b"instrument", "instrument_id", b"instrument_id", "leaves_quantity", b"leaves_quantity", "order_id", b"order_id", "original_client_order_id", b"original_client_order_id", "pending", b"pending", "price", b"price", "quantity", b"quantity", "reason", b"reason", "sequence", b"sequence", "session_id", b"session_id", "side", b"side", "status", b"status", "stop_price", b"stop_price", "strategy_id", b"strategy_id", "time_in_force", b"time_in_force", "type", b"type", "update_time_ns", b"update_time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__average_price: _TypeAlias = _typing.Literal["average_price"]  # noqa: Y015
     _WhichOneofArgType__average_price: _TypeAlias = _typing.Literal["_average_price", b"_average_price"]  # noqa: Y015
+    _WhichOneofReturnType__display_quantity: _TypeAlias = _typing.Literal["display_quantity"]  # noqa: Y015
+    _WhichOneofArgType__display_quantity: _TypeAlias = _typing.Literal["_display_quantity", b"_display_quantity"]  # noqa: Y015
     _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
     _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    _WhichOneofReturnType__stop_price: _TypeAlias = _typing.Literal["stop_price"]  # noqa: Y015
+    _WhichOneofArgType__stop_price: _TypeAlias = _typing.Literal["_stop_price", b"_stop_price"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__average_price) -> _WhichOneofReturnType__average_price | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__display_quantity) -> _WhichOneofReturnType__display_quantity | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__stop_price) -> _WhichOneofReturnType__stop_price | None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
