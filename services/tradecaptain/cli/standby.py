@@ -69,7 +69,7 @@ def _require_standby() -> None:
     if not StandbyConfig.load(run).enabled:
         raise CommandError(
             "this venue has no standby",
-            next_step=f"write `[standby]` and `enabled = true` into {run.config}, and start it anew",
+            next_step=f"write `[standby]` and `enabled = true` into {run.config}; start anew",
         )
 
 
