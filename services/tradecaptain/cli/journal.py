@@ -22,8 +22,9 @@ from tradecaptain.mesh.journal import (
     OFFSET_SYNC_NS,
     JournalRing,
 )
-from tradecaptain.mesh.journal_files import Checked, check_chain, cut_torn_tail
+from tradecaptain.mesh.journal_files import Checked, check_chain
 from tradecaptain.mesh.journal_scan import FULL, Scan
+from tradecaptain.mesh.journal_sealing import seal_tail
 from tradecaptain.orderbook.log_reading import check_place
 from tradecaptain.orderbook.snapshot import Snapshot, SnapshotUnusable, read_head
 from tradecaptain.orderbook.snapshot_files import read_snapshot
@@ -208,7 +209,7 @@ def repair(
         torn = last[0].torn_bytes if last else 0
         if torn and not dry_run:
             _refuse_while_running(source)
-            cut_torn_tail(last[0])
+            seal_tail(last[0])
     result = {
         "torn_bytes": torn,
         "file": last[0].segment.path.name if last else "",

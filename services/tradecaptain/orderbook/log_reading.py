@@ -22,10 +22,10 @@ from tradecaptain.mesh.journal_files import (
     JournalDamaged,
     Segment,
     check_chain,
-    cut_torn_tail,
     list_segments,
 )
 from tradecaptain.mesh.journal_scan import FULL, Place, Scan
+from tradecaptain.mesh.journal_sealing import seal_tail
 from tradecaptain.orderbook.journaling import EVENT_FRAME_BYTES
 from tradecaptain.orderbook.replica import Replica
 from tradecaptain.orderbook.snapshot import Snapshot, SnapshotUnusable
@@ -102,8 +102,8 @@ def read_log(
         paths.segments, segments, lambda: replica_of(epoch), epoch, check_hashes=check_hashes
     )
     torn = read.last.torn_bytes if read.last is not None else 0
-    if torn and read.last is not None:
-        cut_torn_tail(read.last)
+    if read.last is not None:
+        seal_tail(read.last)
     end, last_command = read.end, read.replica.sequence
     if ring is not None:
         end = _apply_ring(ring, read.end, read.replica)

@@ -18,13 +18,9 @@ from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.journal import OFFSET_DURABLE_COMMAND, JournalLapped, JournalRing
-from tradecaptain.mesh.journal_files import (
-    JournalDamaged,
-    check_segment,
-    cut_torn_tail,
-    list_segments,
-)
+from tradecaptain.mesh.journal_files import JournalDamaged, check_segment, list_segments
 from tradecaptain.mesh.journal_scan import FULL, Place, Scan
+from tradecaptain.mesh.journal_sealing import seal_tail
 from tradecaptain.mesh.journal_stream import JournalReceiver
 from tradecaptain.mesh.journal_tail import LogTail
 from tradecaptain.mesh.transport import IPC_CHANNEL, Mesh
@@ -226,8 +222,7 @@ class Standby(Closing):
             checked = check_segment(segments[-1], is_last=True, check_hashes=False)
             synced, torn = checked.end, checked.torn_bytes
             last_command = max(last_command, checked.last_command)
-            if torn:
-                cut_torn_tail(checked)
+            seal_tail(checked)
         self._ring.close()
         ring = JournalRing(self._paths.ring, writable=True)
         return Found(self._replica, synced, self._place, ring, torn, last_command)

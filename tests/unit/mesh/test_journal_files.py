@@ -31,6 +31,7 @@ from tradecaptain.mesh.journal_files import (
     list_segments,
 )
 from tradecaptain.mesh.journal_scan import Place
+from tradecaptain.mesh.journal_sealing import seal_tail
 from tradecaptain.mesh.journal_storage import SPARE_NAME, RealFiles
 from tradecaptain.wire import reason
 
@@ -274,6 +275,49 @@ def test_the_index_tells_a_torn_record_from_a_synced_one(desk: Desk) -> None:
     with pytest.raises(JournalDamaged) as damaged:
         last_checked(desk)
     assert damaged.value.sequence == 40
+
+
+@pytest.mark.parametrize("torn_bytes", [0, 50, RECORD_FRAME_BYTES - 1])
+@pytest.mark.parametrize("indexed", [0, 40])
+def test_frames_that_a_kill_left_unsynced_are_sealed(
+    desk: Desk, indexed: int, torn_bytes: int
+) -> None:
+    desk.write(indexed or 1)
+    desk.sync()
+    desk.write(20)
+    start = SEGMENT_HEADER_BYTES + desk.agent.place.position
+    (segment,) = list_segments(desk.folder)
+    # Killed between the write of a group and its sync, or in the middle of an index block.
+    unsynced = bytes(desk.writer.ring.chunk(desk.agent.place.position, desk.writer.ring.tail))
+    with segment.path.open("r+b") as file:
+        file.seek(start)
+        file.write(unsynced[: len(unsynced) - torn_bytes])
+    if indexed:
+        with segment.index_path.open("ab") as file:
+            file.write(b"half a block")
+    else:
+        segment.index_path.unlink()
+    checked = last_checked(desk)
+    assert (checked.torn_bytes > 0) == (torn_bytes > 0)
+    seal_tail(checked)
+    sealed = last_checked(desk)
+    assert (sealed.end, sealed.torn_bytes) == (checked.end, 0)
+    assert sealed.block_count == checked.block_count + 1
+    content = bytearray(segment.path.read_bytes())
+    content[SEGMENT_HEADER_BYTES + sealed.end.position - 1] ^= 1
+    segment.path.write_bytes(content)
+    with pytest.raises(JournalDamaged) as damaged:
+        last_checked(desk)
+    assert damaged.value.sequence == sealed.end.sequence
+
+
+def test_sealing_what_is_synced_changes_nothing(desk: Desk) -> None:
+    desk.write(40)
+    desk.sync()
+    (segment,) = list_segments(desk.folder)
+    before = segment.path.read_bytes(), segment.index_path.read_bytes()
+    seal_tail(last_checked(desk))
+    assert (segment.path.read_bytes(), segment.index_path.read_bytes()) == before
 
 
 def _flip_bits(desk: Desk, rounds: int) -> None:

@@ -20,7 +20,12 @@ from tradecaptain.mesh.journal import (
     frame_flags,
     frame_length,
 )
-from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
+from tradecaptain.mesh.journal_files import (
+    SEGMENT_HEADER_BYTES,
+    JournalDamaged,
+    check_segment,
+    list_segments,
+)
 from tradecaptain.mesh.table_readers import CounterReader
 from tradecaptain.orderbook.instrument_rules import VenueInstrument
 from tradecaptain.orderbook.log_counters import LogCounters
@@ -156,6 +161,26 @@ def test_damage_in_the_middle_stops_the_start_and_names_the_record(tmp_path: Pat
         LoggedVenue(tmp_path)
     assert damaged.value.sequence > 10
     assert str(damaged.value.sequence) in damaged.value.message
+
+
+def test_what_a_kill_kept_from_being_synced_is_synced_by_the_next_start(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    trade_for_a_while(venue, 8, 40)
+    venue.sync()
+    venue.kill()
+    (segment,) = list_segments(tmp_path / "segments")
+    # As by a kill after a group was written and before it was synced and indexed.
+    blocks = segment.index_path.read_bytes()
+    segment.index_path.write_bytes(blocks[: len(blocks) // 2])
+    LoggedVenue(tmp_path).kill()
+    assert check_segment(segment, is_last=False).block_count > 0
+    synced_bytes = int((segment.blocks()["offset_bytes"] + segment.blocks()["length_bytes"]).max())
+    content = bytearray(segment.path.read_bytes())
+    content[SEGMENT_HEADER_BYTES + synced_bytes - 1] ^= 4
+    segment.path.write_bytes(content)
+    # The last record isn't torn but damaged: it was durable.
+    with pytest.raises(JournalDamaged):
+        LoggedVenue(tmp_path)
 
 
 def test_a_full_log_refuses_new_orders_and_takes_cancels(tmp_path: Path) -> None:
