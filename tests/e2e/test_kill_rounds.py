@@ -41,7 +41,7 @@ events_max = 4194304
 
 async def kill_under_load(mesh: RunningMesh, desk: Desk, target: str, seed: int) -> tuple[int, int]:
     """One kill: how many orders were in flight, and how many batches were sent again."""
-    burst = Burst(mesh, desk, seed)
+    burst = await Burst.begin(desk, seed)
     await asyncio.sleep(random.Random(seed).uniform(*LOAD_SECONDS))
     in_flight = await burst.enough_in_flight()
     # From here on only what is open is sent, again and again until it has an answer.

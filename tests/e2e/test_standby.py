@@ -95,7 +95,7 @@ async def test_a_promotion_under_load_loses_and_doubles_nothing(
                 before = administrator.standby()
                 leader = "orderbook" if before.process == "standby" else "standby"
                 old = paired.pid(leader)
-                burst = Burst(paired, desk, SEED + number)
+                burst = await Burst.begin(desk, SEED + number)
                 await asyncio.sleep(random.Random(number).uniform(0.1, 0.5))
                 in_flight = await burst.enough_in_flight()
                 answer = await asyncio.to_thread(administrator.promote)

@@ -14,12 +14,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from support.running_mesh import RunningMesh
-from support.wait import wait_until, wait_until_async
+from support.wait import wait_until_async
 from tradecaptain.api.common.v1 import common_pb2
+from tradecaptain.api.marketdata.v1 import records_pb2 as market_records_pb2
+from tradecaptain.api.orderbook.v1 import orderbook_pb2
 from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
 from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.base.errors import TradeCaptainError
@@ -29,7 +31,6 @@ from tradecaptain.wire import reason
 
 INSTRUMENT = "ACME@TCAP"
 INSTRUMENT_ID = 1001
-UNITS_A_CURRENCY = 100
 ACCOUNTS = ("alpha", "beta")
 IN_FLIGHT_LEAST = 500
 SETTLE_SECONDS = 60
@@ -372,17 +373,26 @@ class Desk:
 
 
 async def retried(call: Any, request: Any) -> Any:
-    """The answer of a call that may meet a part which is just coming back."""
+    """The answer of a call that may meet a part which is just coming back, and may be made twice."""
 
     async def answered() -> Any:
         try:
             return await call(request)
         except TradeCaptainError as error:
-            if not error.retryable:
+            if error.reason not in UNSETTLED:
                 raise
             return None
 
     return await wait_until_async(answered, timeout_s=SETTLE_SECONDS, what="an answer")
+
+
+async def best_bid_units(client: Client) -> int:
+    """Our own venue's best bid in price units; 0 while its book is empty."""
+    request = orderbook_pb2.GetBookRequest(
+        instrument=INSTRUMENT, level=market_records_pb2.DEPTH_LEVEL_L1, level_limit=1
+    )
+    bids = (await retried(client.books.GetBook, request)).book.bids
+    return int(bids[0].price_units) if bids else 0
 
 
 @asynccontextmanager
@@ -397,9 +407,16 @@ async def open_desk(mesh: RunningMesh, ledger: Ledger) -> AsyncIterator[Desk]:
 class Burst:
     """Orders of all accounts under way, from its making until :meth:`settle`."""
 
-    def __init__(self, mesh: RunningMesh, desk: Desk, seed: int) -> None:
-        bid = wait_until(mesh.best_bid, timeout_s=SETTLE_SECONDS, what="a bid")
-        market = Market(INSTRUMENT_ID, int(bid * UNITS_A_CURRENCY))
+    @classmethod
+    async def begin(cls, desk: Desk, seed: int) -> Self:
+        """Begin around the best bid of the moment."""
+        client = desk.clients[ACCOUNTS[0]]
+        middle_units = await wait_until_async(
+            lambda: best_bid_units(client), timeout_s=SETTLE_SECONDS, what="a bid"
+        )
+        return cls(desk, Market(INSTRUMENT_ID, middle_units), seed)
+
+    def __init__(self, desk: Desk, market: Market, seed: int) -> None:
         self._desk = desk
         self._loads = [
             AccountLoad(desk.clients[account], account, desk.ledger, market, seed)

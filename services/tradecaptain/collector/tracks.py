@@ -94,9 +94,9 @@ class TrackFeeder:
         for track in self.tracks:
             track.finish_feed()
 
-    def fill_once(self) -> int:
-        """Decode what there is room for, once for each track; the number of messages."""
-        return sum(self._fill_track(index) for index in range(len(self.tracks)))
+    def fill_once(self, messages_max: int = DECODE_MESSAGES) -> int:
+        """Decode up to so many messages of each track, if there is room; how many it were."""
+        return sum(self._fill_track(index, messages_max) for index in range(len(self.tracks)))
 
     def is_exhausted(self) -> bool:
         """Whether every feed has ended."""
@@ -111,20 +111,20 @@ class TrackFeeder:
                 self._stop.wait(pause)
                 pause = min(2 * pause, _PAUSE_SECONDS_MAX)
 
-    def _fill_track(self, index: int) -> int:
+    def _fill_track(self, index: int, messages_max: int) -> int:
         track = self.tracks[index]
         record = self._memory.tracks[index]
         tail = int(record["ring_tail"])
         head = load_acquire_i64(int(record["head_address"]))
-        if TRACK_RING - (tail - head) < DECODE_MESSAGES:
+        if TRACK_RING - (tail - head) < messages_max:
             return 0
         start = tail % TRACK_RING
         offset = int(record["ring_offset"])
         ring = self._memory.messages[offset : offset + TRACK_RING]
-        if start + DECODE_MESSAGES <= TRACK_RING:
-            count = self._decode(track, ring[start : start + DECODE_MESSAGES])
+        if start + messages_max <= TRACK_RING:
+            count = self._decode(track, ring[start : start + messages_max])
         else:
-            count = self._decode(track, self._batch)
+            count = self._decode(track, self._batch[:messages_max])
             first = min(count, TRACK_RING - start)
             ring[start : start + first] = self._batch[:first]
             ring[: count - first] = self._batch[first:count]

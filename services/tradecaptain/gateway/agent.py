@@ -250,12 +250,16 @@ class OrderDesk:
             self.note_interruption("the venue came back from its log")
 
     @property
+    def _is_followed(self) -> bool:
+        """Whether there is a history of this epoch, which has all that streams tell in the end."""
+        return self._history is not None and self._history.epoch == self.store.epoch
+
+    @property
     def newest_sequence(self) -> int:
         """The newest event of this epoch that the venue's history has, told yet or not."""
-        history = self._history
-        if history is None or history.epoch != self.store.epoch:
+        if self._history is None or not self._is_followed:
             return self.store.last_sequence
-        return history.last_sequence()
+        return self._history.last_sequence()
 
     @property
     def is_behind(self) -> bool:
@@ -373,10 +377,10 @@ class OrderDesk:
                 self.begin_epoch(execution_event.get_epoch(record))
             elif stop == STOP_GAP:
                 if gap_at == taken:
-                    if self.is_behind:
-                        # What lies between isn't on disk yet; the history has all of it then.
+                    if self._is_followed:
+                        # What lies between isn't on disk yet, or the venue was killed before it
+                        # told its history, and will tell it from its log.
                         return
-                    # Neither the stream nor the history has what lies between.
                     self._skip_to(execution_event.get_sequence(record))
                 gap_at = taken
                 self.catch_up()

@@ -185,6 +185,24 @@ def _existing(work: Any, requests: Any, buckets: Any, command: int) -> int:
 
 
 @inline
+def _look_up(work: Any, requests: Any, buckets: Any, instruments: Any, position: int) -> int:
+    """List the code of a staged command, and the request that it repeats, or -1; the code."""
+    command = work[0]["staging_address"] + position * _COMMAND_BYTES
+    code = _command_reason(work, instruments, command)
+    target = -1
+    if code == 0:
+        code = CODE_FRESH
+        target = _existing(work, requests, buckets, command)
+        if target >= 0:
+            kept = work[0]["commands_address"] + target * _COMMAND_BYTES
+            same = _bodies_equal(kept, command)
+            code = CODE_DUPLICATE if same else reasons.REASON_DUPLICATE_CLIENT_ORDER_ID
+    store_i64(work[0]["codes_address"] + position * 8, code)
+    store_i64(work[0]["targets_address"] + position * 8, target)
+    return int(code)
+
+
+@inline
 def remember(
     work: Any, requests: Any, buckets: Any, accounts: Any, index: int, command: int, slot: int
 ) -> None:
@@ -264,27 +282,29 @@ def _enter(
     if count > 1:
         _fetch_buckets(work, buckets, count)
     for position in range(count):
+        if _look_up(work, requests, buckets, instruments, position) != CODE_FRESH:
+            continue
+        if first + fresh >= work[0]["request_limit"]:
+            store_i64(work[0]["codes_address"] + position * 8, reasons.REASON_CAPACITY_EXHAUSTED)
+            continue
         command = work[0]["staging_address"] + position * _COMMAND_BYTES
-        code = _command_reason(work, instruments, command)
-        target = -1
-        if code == 0:
-            target = _existing(work, requests, buckets, command)
-            if target >= 0:
-                kept = work[0]["commands_address"] + target * _COMMAND_BYTES
-                same = _bodies_equal(kept, command)
-                code = CODE_DUPLICATE if same else reasons.REASON_DUPLICATE_CLIENT_ORDER_ID
-            elif first + fresh >= work[0]["request_limit"]:
-                code = reasons.REASON_CAPACITY_EXHAUSTED
-            else:
-                code = CODE_FRESH
-                target = first + fresh
-                slot = load_i64(work[0]["slots_address"] + position * 8)
-                _write_command(work, target, command, payload + fresh * _STRIDE)
-                remember(work, requests, buckets, accounts, target, command, slot)
-                fresh += 1
-        store_i64(work[0]["codes_address"] + position * 8, code)
+        target = first + fresh
+        slot = load_i64(work[0]["slots_address"] + position * 8)
+        _write_command(work, target, command, payload + fresh * _STRIDE)
+        remember(work, requests, buckets, accounts, target, command, slot)
         store_i64(work[0]["targets_address"] + position * 8, target)
+        fresh += 1
     return fresh
+
+
+@inline
+def _are_known(work: Any, requests: Any, buckets: Any, instruments: Any, count: int) -> bool:
+    """Whether no staged command has anything to tell the venue: each is refused here, or repeats
+    one that it was told. Codes and requests are listed then."""
+    for position in range(count):
+        if _look_up(work, requests, buckets, instruments, position) == CODE_FRESH:
+            return False
+    return True
 
 
 @kernel(types.int64(types.int64, types.int64, types.int64, types.int64, types.int64))
@@ -293,7 +313,8 @@ def enter_commands(frame: int, count: int, waiter: int, session_id: int, now_ns:
 
     For each command its code (fresh, duplicate, or a reason) and its request are written to the
     lists at ``codes_address`` and ``targets_address``; the fresh ones are numbered without gaps. On
-    a negative status nothing has happened.
+    a negative status nothing has happened. Where the venue can't be told anything, commands that it
+    was told before have their answers all the same.
     """
     file = frame_array(frame, AT_FILE, FILE_HEADER)
     work = frame_array(frame, AT_WORK, WORK)
@@ -307,7 +328,7 @@ def enter_commands(frame: int, count: int, waiter: int, session_id: int, now_ns:
     work[0]["send_time_ns"] = now_ns
     payload = publication_claim(publication, count, _COMMAND_BYTES)
     if payload < 0:
-        return payload
+        return 0 if _are_known(work, requests, buckets, instruments, count) else payload
     first = file[0]["request_count"]
     fresh = _enter(file, work, requests, buckets, accounts, instruments, payload, count)
     if fresh > 0:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import structlog
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.edge import Principal
@@ -97,10 +98,11 @@ class SessionTable:
 
     def close_left_over(self) -> int:
         """Close the sessions that an earlier process left open; returns how many."""
+        rows = self._store.sessions
         left = [
-            Session(int(row["session_id"]), int(row["account_id"]), place, True)
-            for place, row in enumerate(self._store.sessions)
-            if int(row["session_id"]) != 0 and int(row["session_id"]) not in self._open
+            Session(int(rows[place]["session_id"]), int(rows[place]["account_id"]), place, True)
+            for place in np.flatnonzero(rows["session_id"]).tolist()
+            if int(rows[place]["session_id"]) not in self._open
         ]
         for session in left:
             self._run(self._tell_closed(session))

@@ -15,6 +15,7 @@ from typing import Any
 import numpy.typing as npt
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.layout import TERM_LENGTH_MINIMUM
+from tradecaptain.mesh.simulated_driver import LOSS_SCALE, NO_LIMIT
 from tradecaptain.mesh.simulated_link import (
     SimulatedLink,
     SimulatedPublication,
@@ -104,55 +105,62 @@ class SimulatedMesh(Closing):
 
     def crank(self) -> int:
         """Let the driver work once; returns how many frames it delivered."""
-        self._publications = [item for item in self._publications if not item.is_drained]
-        self._subscriptions = [item for item in self._subscriptions if not item.is_closed]
+        faults = self.faults
         self._link()
-        delivered = 0
+        loses = faults.loss_probability > 0
         for link in self._links:
-            if self._random.random() >= self.faults.delay_probability:
-                delivered += link.deliver(
-                    self._random, self._loss_of(link), self.faults.frames_per_crank_max
-                )
-            if link.is_lapped():
+            is_delivering = self._random.random() >= faults.delay_probability
+            link.allow(is_delivering, self._random.getrandbits(31) if loses else 0)
+        frames_max = NO_LIMIT
+        if faults.frames_per_crank_max is not None:
+            frames_max = faults.frames_per_crank_max
+        delivered = 0
+        for publication in self._publications:
+            is_held = publication.stream_id in faults.held_streams
+            loss = self._loss_of(publication) if loses else 0
+            delivered += publication.drive(frames_max, loss, is_held=is_held)
+        for link in self._links:
+            if link.is_lapped:
                 link.log.wipe()
                 link.close()
                 self._resting[link.publication, link.subscription] = LAPPED_REST_CRANKS
-        for publication in self._publications:
-            publication.move_limit(
-                [
-                    link
-                    for link in self._links
-                    if link.publication is publication and not link.is_closed
-                ],
-                is_held=publication.stream_id in self.faults.held_streams,
-            )
         return delivered
 
-    def _loss_of(self, link: SimulatedLink) -> float:
+    def _loss_of(self, publication: SimulatedPublication) -> int:
         lossy = self.faults.lossy_streams
-        is_lossy = lossy is None or link.publication.stream_id in lossy
-        return self.faults.loss_probability if is_lossy else 0.0
+        is_lossy = lossy is None or publication.stream_id in lossy
+        return int(self.faults.loss_probability * LOSS_SCALE) if is_lossy else 0
 
     def _link(self) -> None:
+        """Let links come and go with writers, readers and faults."""
+        self._publications = [item for item in self._publications if not item.is_drained]
+        self._subscriptions = [item for item in self._subscriptions if not item.is_closed]
+        disconnected = self.faults.disconnected_streams
         for link in self._links:
-            if link.is_obsolete or link.subscription.stream_id in self.faults.disconnected_streams:
+            if link.is_obsolete or link.subscription.stream_id in disconnected:
                 link.close()
-        self._links = [link for link in self._links if not link.is_closed]
+        before = self._links
+        self._links = [link for link in before if not link.is_closed]
         self._resting = {pair: left - 1 for pair, left in self._resting.items() if left > 1}
         linked = {(link.publication, link.subscription) for link in self._links}
+        readers: dict[tuple[int, str], list[SimulatedSubscription]] = {}
+        for subscription in self._subscriptions:
+            key = subscription.stream_id, subscription.channel
+            readers.setdefault(key, []).append(subscription)
         for publication in self._publications:
-            for subscription in self._subscriptions:
+            if publication.is_closed or publication.needs_refresh():
+                continue
+            for subscription in readers.get((publication.stream_id, publication.channel), ()):
                 pair = (publication, subscription)
                 if (
-                    publication.stream_id == subscription.stream_id
-                    and publication.channel == subscription.channel
-                    and pair not in linked
+                    pair not in linked
                     and pair not in self._resting
-                    and not publication.is_closed
-                    and not publication.needs_refresh()
-                    and publication.stream_id not in self.faults.disconnected_streams
+                    and publication.stream_id not in disconnected
                 ):
                     self._links.append(SimulatedLink(publication, subscription))
+        if self._links != before:
+            for publication in self._publications:
+                publication.follow([it for it in self._links if it.publication is publication])
 
     def restart_driver(self) -> None:
         """Lose every log; publications and images are closed until they are refreshed."""
@@ -161,6 +169,7 @@ class SimulatedMesh(Closing):
             link.close()
         self._links.clear()
         for publication in self._publications:
+            publication.follow(())
             publication.lose(self._driver_generation)
 
     def close(self) -> None:

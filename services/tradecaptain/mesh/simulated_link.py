@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,32 +10,34 @@ import numpy.typing as npt
 from tradecaptain.base.memory import (
     address_of,
     aligned_zeros,
-    copy_bytes,
     load_acquire_i64,
     load_i32,
     store_i64,
     store_release_i32,
-    store_release_i64,
     zero_bytes,
 )
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.layout import (
-    FRAME_ALIGNMENT,
     IMAGE,
-    METADATA_ACTIVE_TERM_COUNT,
     METADATA_IS_CONNECTED,
-    PADDING_WORD,
     PARTITION_COUNT,
     PUBLICATION,
     log_length,
 )
 from tradecaptain.mesh.listening import Announcer
 from tradecaptain.mesh.publication import publication_position, wrap_i32
+from tradecaptain.mesh.simulated_driver import (
+    LINK,
+    LOG,
+    drive_publication,
+    log_producer_position,
+)
 from tradecaptain.mesh.state import LogPlace, choose_slot, open_image_state, open_publication_state
 
-_WATCH_CRANKS = 4
-"""Cranks for which an untethered reader may lag before it is dropped."""
-_LOW_32_BITS = 0xFFFFFFFF
+_PLACES = {name: place for place, name in enumerate(LINK.names or ())}
+_IS_DELIVERING = _PLACES["is_delivering"]
+_IS_LAPPED = _PLACES["is_lapped"]
+_RANDOM_STATE = _PLACES["random_state"]
 
 
 class SimulatedLog:
@@ -47,35 +48,22 @@ class SimulatedLog:
         self.place = LogPlace(
             address_of(self._memory), term_length, session_id, wrap_i32(initial_term_id)
         )
-        self.term_length = term_length
-        self.clean_position = 0
+        self.record = aligned_zeros(1, LOG)
+        """What kernels know of it."""
+        self.record_address = address_of(self.record)
+        self.record[0] = (self.place.address, self.place.metadata_address, term_length, 0)
         for partition in range(PARTITION_COUNT):
             term_id = wrap_i32(self.place.initial_term_id + partition - PARTITION_COUNT)
             store_i64(self.place.metadata_address + 8 * partition, term_id << 32)
         store_i64(self.place.metadata_address, self.place.initial_term_id << 32)
 
-    def address_at(self, position: int) -> int:
-        """Address of the byte at a stream position."""
-        partition = position // self.term_length % PARTITION_COUNT
-        return self.place.address + partition * self.term_length + position % self.term_length
-
     def producer_position(self) -> int:
         """Where the writer is, as its tail counters tell."""
-        count = load_i32(self.place.metadata_address + METADATA_ACTIVE_TERM_COUNT)
-        tail = load_acquire_i64(self.place.metadata_address + 8 * (count % PARTITION_COUNT))
-        return int(count * self.term_length + min(tail & _LOW_32_BITS, self.term_length))
+        return int(log_producer_position(self.record))
 
     def wipe(self) -> None:
         """Lose everything, as a reader that was lapped sees its log overwritten."""
-        zero_bytes(self.place.address, PARTITION_COUNT * self.term_length)
-
-    def clean_to(self, position: int) -> None:
-        """Wipe everything from the last cleaned position to ``position``."""
-        while self.clean_position < position:
-            term_end = (self.clean_position // self.term_length + 1) * self.term_length
-            end = min(term_end, position)
-            zero_bytes(self.address_at(self.clean_position), end - self.clean_position)
-            self.clean_position = end
+        zero_bytes(self.place.address, PARTITION_COUNT * self.place.term_length)
 
 
 class SimulatedPublication(Announcer, Closing):
@@ -105,7 +93,9 @@ class SimulatedPublication(Announcer, Closing):
         self._open_generation = 0
         self._state = aligned_zeros(1, PUBLICATION)
         self._limit = aligned_zeros(1, np.int64)
+        self._limit_address = address_of(self._limit)
         self.log = SimulatedLog(term_length, session_id, initial_term_id)
+        self.follow(())
         self.refresh()
 
     @property
@@ -139,11 +129,12 @@ class SimulatedPublication(Announcer, Closing):
         self._open_generation = self._driver_generation
         self.log = SimulatedLog(self._term_length, self._session_id, self._initial_term_id)
         self._limit = aligned_zeros(1, np.int64)
+        self._limit_address = address_of(self._limit)
         open_publication_state(
             self._state,
             self.log.place,
             stream_id=self.stream_id,
-            limit_address=address_of(self._limit),
+            limit_address=self._limit_address,
             max_payload_length=self._max_payload_length,
             position=0,
         )
@@ -156,19 +147,25 @@ class SimulatedPublication(Announcer, Closing):
         store_release_i32(self.log.place.metadata_address + METADATA_IS_CONNECTED, 0)
         self.announce()
 
-    def move_limit(self, links: Sequence[SimulatedLink], *, is_held: bool) -> None:
-        """Give room beyond the slowest of the active readers and wipe what all have taken."""
-        store_release_i32(
-            self.log.place.metadata_address + METADATA_IS_CONNECTED, 1 if links else 0
+    def follow(self, links: Sequence[SimulatedLink]) -> None:
+        """From now on these are its readers."""
+        self._links = list(links)
+        self._link_addresses = np.array([link.address for link in links], dtype=np.int64)
+        self._links_address = address_of(self._link_addresses)
+
+    def drive(self, frames_max: int, loss: int, *, is_held: bool) -> int:
+        """Do what the driver does for it in one step; see :func:`drive_publication`."""
+        delivered = drive_publication(
+            self.log.record_address,
+            self._links_address,
+            len(self._links),
+            frames_max,
+            loss,
+            0 if is_held else self._limit_address,
         )
-        self.is_drained = self.is_closed and all(link.is_finished for link in links)
-        if is_held:
-            return
-        producer = self.log.producer_position()
-        slowest = min((link.reader_position() for link in links), default=producer)
-        window = self._term_length // 2 if links else 0
-        self.log.clean_to(min([link.delivered_position for link in links], default=producer))
-        store_release_i64(address_of(self._limit), slowest + window)
+        if self.is_closed:
+            self.is_drained = all(link.is_finished for link in self._links)
+        return int(delivered)
 
     def close(self) -> None:
         """Take no more records; readers still get what was written."""
@@ -250,15 +247,22 @@ class SimulatedLink:
         self.publication = publication
         self.subscription = subscription
         self.is_closed = False
-        self._lag_cranks = 0
         place = publication.log.place
         self.log = SimulatedLog(place.term_length, place.session_id, place.initial_term_id)
-        self.join_position = self.delivered_position = self.publication.log.producer_position()
-        self.log.clean_position = self.join_position
+        self.join_position = self.publication.log.producer_position()
+        self.log.record["clean_position"] = self.join_position
         self._position = aligned_zeros(1, np.int64)
         self._position[0] = self.join_position
         self.position_address = address_of(self._position)
         """Address of the subscriber position."""
+        self._record = aligned_zeros(1, LINK)
+        self._record["log"] = self.log.record_address
+        self._record["position_address"] = self.position_address
+        self._record["delivered_position"] = self.join_position
+        self._record["is_tethered"] = subscription.tether
+        self.address = address_of(self._record)
+        """Address of its LINK record."""
+        self._words = memoryview(self._record.view(np.int64))
         subscription.links.append(self)
         subscription.announce()
 
@@ -276,33 +280,15 @@ class SimulatedLink:
         """Up to where the reader has released."""
         return int(load_acquire_i64(self.position_address))
 
-    def deliver(
-        self, source: random.Random, loss_probability: float, frames_max: int | None
-    ) -> int:
-        """Copy committed frames into the reader's log; returns how many."""
-        self.log.clean_to(self.reader_position())
-        delivered = 0
-        while frames_max is None or delivered < frames_max:
-            frame = self.publication.log.address_at(self.delivered_position)
-            word = load_acquire_i64(frame)
-            length = word & _LOW_32_BITS
-            if length == 0 or length > 0x7FFFFFFF:
-                break
-            target = self.log.address_at(self.delivered_position)
-            copy_bytes(target + 8, frame + 8, length - 8)
-            if loss_probability > 0 and source.random() < loss_probability:
-                word = length | PADDING_WORD
-            store_release_i64(target, word)
-            self.delivered_position += (length + FRAME_ALIGNMENT - 1) & -FRAME_ALIGNMENT
-            delivered += 1
-        return delivered
+    def allow(self, is_delivering: bool, random_state: int) -> None:
+        """Say whether the next step delivers anything, and where its losses come from."""
+        self._words[_IS_DELIVERING] = is_delivering
+        self._words[_RANDOM_STATE] = random_state
 
+    @property
     def is_lapped(self) -> bool:
         """Whether an untethered reader has lagged by most of the window for several cranks."""
-        window = self.log.term_length // 2
-        behind = self.publication.log.producer_position() - self.reader_position()
-        self._lag_cranks = self._lag_cranks + 1 if behind > window * 3 // 4 else 0
-        return not self.subscription.tether and self._lag_cranks > _WATCH_CRANKS
+        return self._words[_IS_LAPPED] != 0
 
     def close(self) -> None:
         """Cut the reader off."""

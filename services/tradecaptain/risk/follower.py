@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,11 @@ class ExecutionHistory:
         reader = self._reader_of(epoch)
         return 0 if reader is None else reader.last_sequence()
 
+    def is_behind(self, epoch: int, sequence: int) -> bool:
+        """Whether there is a history of the epoch which hasn't come to ``sequence`` yet."""
+        reader = self._reader_of(epoch)
+        return reader is not None and reader.last_sequence() < sequence
+
     def read(self, epoch: int, sequence: int, count: int) -> Records:
         """Events from ``sequence`` on, or from the oldest held; empty if there are none."""
         reader = self._reader_of(epoch)
@@ -70,6 +76,11 @@ class ExecutionHistory:
             self.close()
             reader = self._open()
         return reader if reader is not None and reader.epoch == epoch else None
+
+
+class HistoryBehind(Exception):  # noqa: N818
+    """The history hasn't come to an event that the stream has told, and will: it is written after
+    the stream, and a venue that was killed in between makes it again from its log."""
 
 
 class Follower:
@@ -123,11 +134,18 @@ class Follower:
             self._catch_up()
 
     def _apply_current(self, records: Records) -> None:
-        if not self._ledger.apply(records, self._read_history):
+        lost_before = self._ledger.lost_event_count
+        # What comes behind a gap that the history will fill is in the history by then.
+        with contextlib.suppress(HistoryBehind):
+            self._ledger.apply(records, self._read_history)
+        if self._ledger.lost_event_count != lost_before:
             self._report_loss()
 
     def _read_history(self, sequence: int, count: int) -> Records:
-        return self._history.read(self._ledger.epoch, sequence, count)
+        epoch = self._ledger.epoch
+        if self._history.is_behind(epoch, sequence):
+            raise HistoryBehind
+        return self._history.read(epoch, sequence, count)
 
     def _catch_up(self) -> None:
         last = self._history.last_sequence(self._ledger.epoch)

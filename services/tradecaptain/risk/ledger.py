@@ -125,7 +125,8 @@ class Ledger:
         """Apply events of the current epoch, filling gaps from ``history``.
 
         Stops before the first event of a newer epoch (see :attr:`epoch`). Returns False if events
-        were lost for good: then their accounts are incomplete and what is working is unknown.
+        were lost for good: then their accounts are incomplete and what is working is unknown. What
+        ``history`` raises ends it before the gap.
         """
         records = np.ascontiguousarray(records)
         is_whole = True

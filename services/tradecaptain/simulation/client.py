@@ -86,6 +86,7 @@ class Client:
         self.acknowledged: dict[str, int] = {}
         """Venue order id by client order id of every order that it was told of."""
         self.told = Told()
+        self.unanswered_views = 0
         self._has_stream = False
         self._stream_step = 0
         self._number = 0
@@ -342,8 +343,9 @@ class Client:
             f"{self.name} was told {len(self.told.reports)} reports of {len(happened)}",
         )
 
-    def check_views(self) -> None:
-        """Whether the gateway shows every order as the venue left it; as calls, all answered."""
+    def ask_for_views(self) -> None:
+        """Ask the gateway for every acknowledged order; each answer is held against the events."""
+        self.unanswered_views = len(self.acknowledged)
         for key in self.acknowledged:
             self._ask(key)
 
@@ -354,6 +356,7 @@ class Client:
             return await service.GetOrder(request, None)
 
         def compare(answer: Any) -> None:
+            self.unanswered_views -= 1
             if isinstance(answer, BaseException):
                 self.world.fail(f"{key} can't be asked for: {answer!r}")
                 return

@@ -79,7 +79,7 @@ class LoopProcess(SimulatedProcess):
     def kill(self) -> None:
         """Kill it; nothing that waited in the loop ever runs."""
         super().kill()
-        self.loop.close()
+        self.loop.forget()
 
 
 class ProcessMesh:

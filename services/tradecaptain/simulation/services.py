@@ -84,6 +84,10 @@ class GatewayProcess(LoopProcess):
         self._calls[task] = done
         task.add_done_callback(self._answer)
 
+    def answer_calls(self) -> None:
+        """Serve the calls that came, while the mesh stands still."""
+        self.turn_loop(_LOOP_PASSES)
+
     def _answer(self, task: asyncio.Task[Any]) -> None:
         done = self._calls.pop(task, None)
         if done is not None and not task.cancelled():
@@ -187,7 +191,7 @@ class MarketProcess(SimulatedProcess):
         """Decode ahead, then play what is due."""
         track = self.market.memory.tracks[0]
         if int(track["ring_tail"]) - int(track["ring_head"]) < _AHEAD_MESSAGES:
-            self.market.feeder.fill_once()
+            self.market.feeder.fill_once(_AHEAD_MESSAGES)
         return turn_agents([self.market.agent], self.world.clock.now_ns())
 
     def drop(self) -> None:

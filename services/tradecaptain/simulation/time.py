@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from typing import Final
 
@@ -10,6 +11,7 @@ START_NS: Final = 1_780_315_200_000_000_000
 """Noon UTC of a day in June: days don't end while a simulation runs."""
 _MONOTONIC_START_NS: Final = 1_000_000_000_000
 _NS: Final = 1e9
+_NOT_BEGUN: Final = inspect.CORO_CREATED
 
 
 class SimulatedClock:
@@ -39,7 +41,7 @@ class SimulatedClock:
 class SimulatedLoop(asyncio.SelectorEventLoop):
     """A process's event loop: runs what is due by a simulated clock, and only when it is turned.
 
-    Closing it is what a kill does to it: what waited never runs.
+    :meth:`forget` is what a kill does to it: what waited never runs.
     """
 
     def __init__(self, clock: SimulatedClock) -> None:
@@ -75,6 +77,17 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         if error:
             raise error[0]
         return outcome[0]
+
+    def forget(self) -> None:
+        """End without running anything: what was never begun isn't waited for, nor warned about."""
+        for task in asyncio.all_tasks(self):
+            coroutine = task.get_coro()
+            if (
+                inspect.iscoroutine(coroutine)
+                and inspect.getcoroutinestate(coroutine) == _NOT_BEGUN
+            ):
+                coroutine.close()
+        self.close()
 
     def _note_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         error = context.get("exception")

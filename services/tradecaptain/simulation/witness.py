@@ -117,7 +117,9 @@ class Witness:
         if not self._chunks:
             return np.empty(0, execution_event.DTYPE)
         if len(self._chunks) > 1:
-            self._chunks = [np.concatenate(self._chunks)]
+            # As bytes, for joining records compares their fields by name each time.
+            joined = np.concatenate([chunk.view(np.uint8) for chunk in self._chunks])
+            self._chunks = [joined.view(execution_event.DTYPE)]
         return self._chunks[0]
 
     def hear(self, events: npt.NDArray[Any]) -> None:

@@ -368,8 +368,7 @@ class World:
         self.venue.check_end()
         for client in self.clients:
             client.check_end()
-            client.check_views()
-        self.turn(_CALM_STEP_NS)
+        self._check_views()
         positions = {place: units for place, units in self.witness.positions.items() if units}
         require(
             self.risk.positions() == positions,
@@ -380,6 +379,17 @@ class World:
             self.strategy.position_units == positions.get(place, 0),
             f"the strategy counts {self.strategy.position_units}, not {positions.get(place, 0)}",
         )
+
+    def _check_views(self) -> None:
+        """Whether the gateway shows every order as the venue left it. Nothing else moves meanwhile:
+        an order's time may end, or one that is on its way may trade, with any step."""
+        for client in self.clients:
+            client.ask_for_views()
+        self.gateway.answer_calls()
+        unanswered = sum(client.unanswered_views for client in self.clients)
+        if self._failure is not None:
+            raise self._failure
+        require(not unanswered, f"{unanswered} orders can't be asked for")
 
     def close(self) -> None:
         """Give everything back."""

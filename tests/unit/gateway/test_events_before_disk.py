@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.gateway_desk import ALPHA, REFERENCE, GatewayDesk, new_order
+from tradecaptain.base.memory import store_i64
 from tradecaptain.base.reference import ReferenceFile, dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.gateway.agent import OrderDesk
@@ -15,6 +16,7 @@ from tradecaptain.gateway.commands import Directory, Stager
 from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.gateway.process import Gateway
 from tradecaptain.gateway.requests import Requests
+from tradecaptain.mesh.history import OFFSET_LAST
 from tradecaptain.mesh.simulated import SimulatedMesh
 from tradecaptain.simulation.time import SimulatedClock, SimulatedLoop
 from tradecaptain.wire import execution_event, streams
@@ -75,13 +77,34 @@ async def test_gap_of_events_that_are_not_on_disk_yet_is_no_loss(gateway: Gatewa
     assert [report.sequence for report in gateway.reports()] == [1, 2, 3]
 
 
+async def test_gap_that_a_killed_venue_will_fill_is_no_loss(gateway: GatewayDesk) -> None:
+    with_disk(gateway).command = 1 << 40
+    lost: list[int] = []
+    gateway.desk.on_lost_events.append(lambda: lost.append(1))
+    for key in ("a", "b", "c"):
+        gateway.requests._stager.stage_new(0, new_order(key), ALPHA)
+        gateway.desk.enter(1)
+    batch = gateway.venue.work()
+    # The venue was killed when the stream had its events and its history didn't yet.
+    history = gateway.venue.history.address
+    store_i64(history + OFFSET_LAST, 0)
+    gateway.desk.on_batch(batch[1:])
+    assert (gateway.store.last_sequence, lost) == (0, [])
+    # It comes back from its log.
+    store_i64(history + OFFSET_LAST, 3)
+    assert gateway.desk.is_behind
+    gateway.desk.catch_up()
+    assert (gateway.store.last_sequence, lost) == (3, [])
+    assert [report.sequence for report in gateway.reports()] == [1, 2, 3]
+
+
 async def test_gap_that_nobody_can_fill_is_told(gateway: GatewayDesk) -> None:
     with_disk(gateway).command = 1 << 40
     lost: list[int] = []
     gateway.desk.on_lost_events.append(lambda: lost.append(1))
     await gateway.submit(new_order("a"))
-    batch = gateway.deliver()
-    assert batch == 0
+    (gateway.folder / "history").unlink()
+    gateway.desk._history = None
     record = np.zeros(1, execution_event.DTYPE)
     record[0] = gateway.store.records[:1].view(execution_event.DTYPE)[0]
     record["sequence"] = 9

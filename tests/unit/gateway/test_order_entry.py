@@ -280,6 +280,36 @@ async def test_no_venue_and_a_full_stream_are_told_apart(gateway: GatewayDesk) -
     assert error.reason == reason.REASON_UNAVAILABLE and error.retryable
 
 
+async def test_what_the_venue_was_told_before_is_answered_without_it(gateway: GatewayDesk) -> None:
+    first, _ = await gateway.submit(new_order("known"))
+    cancel = records_pb2.OrderCancel(order_id=first.order_id, client_order_id="cancel")
+    cancelled = await gateway.cancel(cancel)
+    gateway.publication.close()
+    assert await gateway.submit(new_order("known")) == (cancelled, True)
+    assert await gateway.cancel(cancel) == cancelled
+    other = await refused(gateway.submit(new_order("known", quantity="20")))
+    assert other.reason == reason.REASON_DUPLICATE_CLIENT_ORDER_ID
+    unknown = await refused(gateway.submit(new_order("unknown")))
+    assert unknown.reason == reason.REASON_UNAVAILABLE
+    with pytest.raises(TradeCaptainError):
+        gateway.find("unknown")
+
+
+async def test_batch_is_answered_without_the_venue_if_it_was_told_all_of_it(
+    gateway: GatewayDesk,
+) -> None:
+    columns = gateway.columns(["a", "b"])
+    told = await gateway.answered(gateway.requests.submit_columns(columns, ALPHA, 0))
+    gateway.publication.close()
+    again = await gateway.answered(gateway.requests.submit_columns(columns, ALPHA, 0))
+    assert again == told
+    more = gateway.columns(["a", "b", "c"])
+    unknown = await refused(gateway.requests.submit_columns(more, ALPHA, 0))
+    assert unknown.reason == reason.REASON_UNAVAILABLE
+    with pytest.raises(TradeCaptainError):
+        gateway.find("c")
+
+
 async def test_back_pressure_is_a_typed_refusal_that_leaves_no_trace(tmp_path: Path) -> None:
     gateway = GatewayDesk(tmp_path, requests=1 << 14)
     entered = 0

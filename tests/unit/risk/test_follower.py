@@ -1,0 +1,86 @@
+"""The follower over gaps: what the history hasn't told yet isn't lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.execution_flow import ExecutionFlow, to_records
+from tradecaptain.base.jit import kernel
+from tradecaptain.base.memory import address_of
+from tradecaptain.mesh.history import HistoryWriter, history_append
+from tradecaptain.risk.follower import ExecutionHistory, Follower
+from tradecaptain.risk.ledger import Ledger, LedgerCapacities
+from tradecaptain.risk.store import RiskStore
+from tradecaptain.wire import common, execution_event
+
+SMALL = LedgerCapacities(pairs=8, orders=16, accounts=4, instruments=4)
+ACCOUNT, INSTRUMENT, WRITER = 100, 7, 1
+
+
+@kernel("int64(int64, int64)")
+def tell(history: int, record: int) -> int:
+    return history_append(history, record)
+
+
+class Desk:
+    """A follower, the venue's history, and events that the two are told at different times."""
+
+    def __init__(self, folder: Path) -> None:
+        flow = ExecutionFlow()
+        for order_id in range(1, 5):
+            flow.accept(order_id, ACCOUNT, INSTRUMENT, common.SIDE_BUY, 10)
+            flow.trade(order_id, 10, 100)
+        self.events = to_records(flow.events)
+        self.path = folder / "history"
+        self.history = HistoryWriter(
+            self.path, record_bytes=execution_event.RECORD_BYTES, capacity=64, epoch=flow.epoch
+        )
+        self.store = RiskStore(folder / "risk.sqlite")
+        self.ledger = Ledger(SMALL)
+        self.ledger.start_epoch(flow.epoch)
+        reader = ExecutionHistory(self.path)
+        self.follower = Follower(self.ledger, self.store, reader, drain_s=1)
+        self.losses = 0
+        self.follower.on_loss = self.note_loss
+
+    def note_loss(self) -> None:
+        self.losses += 1
+
+    def tell_history(self, events: Any) -> None:
+        for row in range(len(events)):
+            tell(self.history.address, address_of(events[row : row + 1]))
+
+    def close(self) -> None:
+        self.history.close()
+        self.store.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("told", [0, 1, 3])
+def test_gap_that_a_killed_venue_will_fill_is_no_loss(desk: Desk, told: int) -> None:
+    desk.tell_history(desk.events[:told])
+    # The stream passed over the first four; the venue was killed before its history had them.
+    desk.follower.apply(desk.events[4:], WRITER)
+    assert (desk.ledger.last_sequence, desk.losses) == (told, 0)
+    desk.tell_history(desk.events[told:])
+    desk.follower.catch_up()
+    assert (desk.ledger.last_sequence, desk.losses) == (8, 0)
+    (pair,) = desk.ledger.all_pairs()
+    assert (pair.position, pair.working_buy) == (40, 0)
+    assert desk.ledger.is_complete(ACCOUNT)
+
+
+def test_gap_that_nobody_can_fill_is_a_loss(desk: Desk) -> None:
+    desk.path.unlink()
+    desk.follower.apply(desk.events[4:], WRITER)
+    assert (desk.ledger.last_sequence, desk.losses) == (8, 1)
+    assert not desk.ledger.is_complete(ACCOUNT)
