@@ -373,7 +373,7 @@ class Desk:
 
 
 async def retried(call: Any, request: Any) -> Any:
-    """The answer of a call that may meet a part which is just coming back, and may be made twice."""
+    """The answer of a call that changes nothing if made twice; a part may be just coming back."""
 
     async def answered() -> Any:
         try:
