@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -11,17 +10,17 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import typer
+from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.base.clock import SYSTEM_CLOCK
-from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.memory import address_of
+from tradecaptain.base.reference import Reference, default_reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.base.toml_table import read_toml
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.journal_records import list_frames
 from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
 from tradecaptain.cli.output import emit_json, show
-from tradecaptain.kernels.risk_gate import RiskGate
-from tradecaptain.kernels.risk_gate.layout import LIMIT_NAMES
+from tradecaptain.cli.risk_limits_file import read_limits
+from tradecaptain.kernels.risk_gate import RiskGate, gate_apply_control
 from tradecaptain.mesh.history import HistoryReader
 from tradecaptain.mesh.journal import FLAG_RESULT, FRAME_HEADER_BYTES
 from tradecaptain.mesh.journal_scan import Place
@@ -29,101 +28,88 @@ from tradecaptain.orderbook.config import OrderBookConfig, venue_settings
 from tradecaptain.orderbook.replica import EVERYTHING, Replica
 from tradecaptain.orderbook.snapshot import Snapshot, take_snapshot
 from tradecaptain.orderbook.snapshot_files import read_snapshot
+from tradecaptain.risk.levels import Level, parse_value
 from tradecaptain.wire import control, execution_event, reason
 
 _NS: Final = 1_000_000_000
 _SHOWN_MAX: Final = 50
-LIMIT_KINDS: Final[dict[str, int]] = {
-    name.removeprefix("LIMIT_KIND_").lower(): kind
-    for name, kind in vars(control).items()
-    if name.startswith("LIMIT_KIND_") and kind != 0
-}
+type LimitKey = tuple[int, int, int, int]
+"""Scope, scope id, instrument id and kind of a limit, as controls have them."""
 
 
-@dataclass(frozen=True, slots=True)
-class LimitChange:
-    """A limit as it should have been, in the gate's own units; zero means any."""
-
-    kind: int
-    value: int
-    account_id: int
-    instrument_id: int
-
-    def covers(self, row: Any) -> bool:
-        """Whether a logged control sets this limit."""
-        return (
-            row["action"] == control.CONTROL_ACTION_SET_LIMIT
-            and row["limit_kind"] == self.kind
-            and self.account_id in (0, int(row["scope_id"]))
-            and self.instrument_id in (0, int(row["instrument_id"]))
+def read_changes(path: Path, reference: Reference) -> dict[LimitKey, int]:
+    """Limits as they should have been, from a file as `tradecaptain risk export` writes it."""
+    limits, problems = read_limits(path)
+    if problems:
+        raise CommandError(
+            problems[0].text(path), next_step="see `tradecaptain risk export` for the form"
         )
-
-
-def read_changes(path: Path) -> list[LimitChange]:
-    """The file's ``[[limit]]`` tables: kind and value, and account_id and instrument_id if it
-    isn't meant for all."""
-    tables = read_toml(path).get("limit")
-    if not isinstance(tables, list) or not tables:
-        raise ConfigurationError(f"{path} must have [[limit]] tables", field="limit")
-    changes = []
-    for table in tables:
-        unknown = set(table) - {"kind", "value", "account_id", "instrument_id"}
-        if unknown or table.get("kind") not in LIMIT_KINDS or not isinstance(table["value"], int):
-            raise ConfigurationError(
-                f"{path}: each [[limit]] has kind (one of {', '.join(LIMIT_KINDS)}) and an integer"
-                " value, and may have account_id and instrument_id",
-                field="limit",
-            )
-        changes.append(
-            LimitChange(
-                LIMIT_KINDS[table["kind"]],
-                table["value"],
-                int(table.get("account_id", 0)),
-                int(table.get("instrument_id", 0)),
-            )
-        )
+    changes: dict[LimitKey, int] = {}
+    for limit in limits:
+        level, kind = _level_of(limit.request.target, reference), int(limit.request.kind)
+        value = parse_value(limit.request.value, level, kind, reference)
+        changes[level.scope, level.scope_id, level.instrument_id, kind] = value
+    if not changes:
+        raise CommandError(f"{path} has no limit", next_step="see `tradecaptain risk export`")
     return changes
 
 
-def apply_changes(frames: npt.NDArray[np.uint8], changes: list[LimitChange]) -> int:
-    """Change the values of logged limits in place; how many."""
+def _level_of(target: risk_pb2.RiskTarget, reference: Reference) -> Level:
+    instrument_id = 0
+    if target.instrument:
+        instrument_id = reference.named(target.instrument).instrument_id
+    if target.account:
+        by_id = target.account.isascii() and target.account.isdigit()
+        account = (
+            reference.account(int(target.account))
+            if by_id
+            else reference.account_by_name(target.account)
+        )
+        return Level(int(target.scope), account.account_id, instrument_id)
+    # Of these three a target has one, and the others are zero.
+    scope_id = target.firm_id or target.group_id or target.strategy_id
+    return Level(int(target.scope), scope_id, instrument_id)
+
+
+def apply_changes(frames: npt.NDArray[np.uint8], changes: dict[LimitKey, int]) -> set[LimitKey]:
+    """Change the values of logged limits in place; which of them."""
     entries = np.zeros((len(frames) // FRAME_HEADER_BYTES + 1, 4), np.int64)
     count = int(list_frames(address_of(frames), len(frames), address_of(entries)))
-    changed = 0
+    changed = set()
     for address, _, kind, flags in entries[:count].tolist():
         if kind != control.KIND or flags & FLAG_RESULT:
             continue
         offset = address - address_of(frames) + FRAME_HEADER_BYTES
         row = frames[offset : offset + control.RECORD_BYTES].view(control.DTYPE)[0]
-        for change in changes:
-            if change.covers(row):
-                row["value"] = change.value
-                changed += 1
+        if row["action"] != control.CONTROL_ACTION_SET_LIMIT:
+            continue
+        key = (
+            int(row["scope"]),
+            int(row["scope_id"]),
+            int(row["instrument_id"]),
+            int(row["limit_kind"]),
+        )
+        if key in changes:
+            row["value"] = changes[key]
+            changed.add(key)
     return changed
 
 
-def change_gate(gate: RiskGate, changes: list[LimitChange]) -> int:
-    """Change limits that a restored gate has; how many. Its accounts' rows have them by name."""
-    changed = 0
-    for change in changes:
-        column = LIMIT_NAMES[change.kind - 1]
-        keys = gate.accounts["limits"]["key"]
-        chosen = (gate.accounts["limits"]["set_mask"] >> change.kind & 1 == 1) & (
-            (keys == change.account_id) | (change.account_id == 0)
-        )
-        if change.instrument_id == 0:
-            gate.accounts["limits"][column][chosen] = change.value
-            changed += int(chosen.sum())
-        pairs = gate.overrides["key"]
-        chosen = (
-            (gate.overrides["set_mask"] >> change.kind & 1 == 1)
-            & ((pairs >> 32 == change.account_id) | (change.account_id == 0))
-            & ((pairs & 0xFFFF_FFFF == change.instrument_id) | (change.instrument_id == 0))
-        )
-        gate.overrides[column][chosen] = change.value
-        changed += int(chosen.sum())
-    if changed:
-        gate.header["limits_version"] += 1
+def change_gate(gate: RiskGate, changes: dict[LimitKey, int]) -> set[LimitKey]:
+    """Set limits of a restored gate; which of them it took."""
+    record = np.zeros(1, control.DTYPE)
+    address = address_of(record)
+    changed = set()
+    for (scope, scope_id, instrument_id, kind), value in changes.items():
+        control.initialise(address)
+        control.set_action(address, control.CONTROL_ACTION_SET_LIMIT)
+        control.set_scope(address, scope)
+        control.set_scope_id(address, scope_id)
+        control.set_instrument_id(address, instrument_id)
+        control.set_limit_kind(address, kind)
+        control.set_value(address, value)
+        if gate_apply_control(gate.address, address) == 0:
+            changed.add((scope, scope_id, instrument_id, kind))
     return changed
 
 
@@ -154,9 +140,19 @@ class Outcomes:
         self._reader.close()
 
 
+def _reference() -> Reference:
+    """Names and units: of the run folder, or the packaged ones."""
+    run = RunPaths.from_environment()
+    return load_reference(run.reference) if run.reference.exists() else default_reference()
+
+
 def replay_log(
     until: str = typer.Option("", "--until", help="Stop behind a sequence, or at a time (ISO)."),
-    what_if: Path = typer.Option(None, "--what-if", help="Limits as they should have been (TOML)."),
+    what_if: Path = typer.Option(
+        None,
+        "--what-if",
+        help="Limits as they should have been: a file as `risk export` writes it.",
+    ),
     folder: Path = FOLDER,
     ring: Path = RING,
     json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
@@ -167,7 +163,7 @@ def replay_log(
     at its place; ends with status 1 where one doesn't. Where the log's beginning was dropped, it
     begins with the oldest snapshot.
     """
-    changes = read_changes(what_if) if what_if is not None else []
+    changes = {} if what_if is None else read_changes(what_if, _reference())
     sequence, time_ns = read_until(until)
     began_ns = SYSTEM_CLOCK.monotonic_ns()
     with (
@@ -191,7 +187,8 @@ def replay_log(
         if changes:
             other = Rerun(source, Path(scratch) / "what-if", until_place, changes)
             result["what_if"] = compare(outcomes, other.outcomes) | {
-                "limits_changed": other.changed,
+                "limits_changed": len(other.changed),
+                "limits_not_in_log": len(changes) - len(other.changed),
                 "state_hash": f"{other.replica.state_hash():016x}",
             }
             if not other.changed:
@@ -234,17 +231,18 @@ class Rerun:
         source: VenueLog,
         history: Path,
         until: tuple[int, int],
-        changes: list[LimitChange] | None = None,
+        changes: dict[LimitKey, int] | None = None,
     ) -> None:
         run = source.run or RunPaths.from_environment()
-        self._changes = changes or []
+        self._changes = changes or {}
         self.replica = Replica(
             venue_settings(OrderBookConfig.load(run)),
             source.epoch,
             history,
             checks_events=not changes,
         )
-        self.changed = 0
+        self.changed: set[LimitKey] = set()
+        """Limits that were changed."""
         self.compared = 0
         """Snapshots that said what came out at their places."""
         self._snapshots = [read_snapshot(path) for path in source.snapshots]
@@ -273,14 +271,14 @@ class Rerun:
             )
         snapshot = self._snapshots.pop(0)
         self.replica.restore(snapshot)
-        self.changed += change_gate(self.replica.core.gate, self._changes)
+        self.changed |= change_gate(self.replica.core.gate, self._changes)
         return snapshot.place
 
     def _take(self, frames: npt.NDArray[np.uint8]) -> bool:
         """Carry out frames; False once the limit is reached."""
         if self._changes:
             frames = frames.copy()
-            self.changed += apply_changes(frames, self._changes)
+            self.changed |= apply_changes(frames, self._changes)
         while True:
             awaited = self._snapshots[0].sequence if self._snapshots else EVERYTHING
             self.replica.rest_behind(EVERYTHING if self._changes else awaited)

@@ -10,7 +10,6 @@ from typing import Any
 import orjson
 import pytest
 from support.logged_venue import JOURNAL, LoggedVenue, opened, trade_for_a_while
-from support.venue_driver import ALPHA
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.main import build
@@ -28,6 +27,8 @@ gate_accounts = 64
 gate_pairs = 256
 gate_overrides = 64
 """
+
+LOWER_LIMIT = '["account:alpha"]\norder-notional = "1"\n'
 
 
 @pytest.fixture
@@ -125,7 +126,7 @@ def test_replay_begins_with_a_snapshot_where_the_log_s_beginning_was_dropped(
     assert told["began_behind"] == read_snapshot(snapshot).sequence
     assert told["snapshots_compared"] == 1
     limits = tmp_path / "limits.toml"
-    limits.write_text(f'[[limit]]\nkind = "order_quantity"\nvalue = 50\naccount_id = {ALPHA}\n')
+    limits.write_text(LOWER_LIMIT)
     what_if = call(venue, "replay", "--what-if", str(limits))["what_if"]
     assert what_if["limits_changed"] == 1
     assert what_if["answers_differ"] > 0
@@ -137,15 +138,15 @@ def test_replay_begins_with_a_snapshot_where_the_log_s_beginning_was_dropped(
 
 def test_what_if_tells_which_answers_differ(venue: LoggedVenue, tmp_path: Path) -> None:
     limits = tmp_path / "limits.toml"
-    limits.write_text(f'[[limit]]\nkind = "order_quantity"\nvalue = 50\naccount_id = {ALPHA}\n')
+    limits.write_text(LOWER_LIMIT)
     told = call(venue, "replay", "--what-if", str(limits))["what_if"]
-    assert told["limits_changed"] == 1
+    assert (told["limits_changed"], told["limits_not_in_log"]) == (1, 0)
     assert told["answers_differ"] > 0
     assert told["traded_units"] < told["traded_units_as_it_was"]
     becomes = {row["becomes"] for row in told["first_differences"]}
-    assert "rejected (REASON_ORDER_QUANTITY_LIMIT)" in becomes
-    limits.write_text('[[limit]]\nkind = "speed"\nvalue = 1\n')
-    with pytest.raises(TradeCaptainError):
+    assert "rejected (REASON_ORDER_NOTIONAL_LIMIT)" in becomes
+    limits.write_text('["account:alpha"]\nspeed = "1"\n')
+    with pytest.raises(CommandError, match=r"limits.toml:2: account:alpha.speed"):
         call(venue, "replay", "--what-if", str(limits))
     venue.stop()
 
