@@ -71,11 +71,13 @@ def _level_of(target: risk_pb2.RiskTarget, reference: Reference) -> Level:
     return Level(int(target.scope), scope_id, instrument_id)
 
 
-def apply_changes(frames: npt.NDArray[np.uint8], changes: dict[LimitKey, int]) -> set[LimitKey]:
-    """Change the values of logged limits in place; which of them."""
+def apply_changes(
+    frames: npt.NDArray[np.uint8], changes: dict[LimitKey, int], met: set[LimitKey]
+) -> int:
+    """Give logged limits their new values in place, and add them to ``met``; how many differed."""
     entries = np.zeros((len(frames) // FRAME_HEADER_BYTES + 1, 4), np.int64)
     count = int(list_frames(address_of(frames), len(frames), address_of(entries)))
-    changed = set()
+    changed = 0
     for address, _, kind, flags in entries[:count].tolist():
         if kind != control.KIND or flags & FLAG_RESULT:
             continue
@@ -90,8 +92,9 @@ def apply_changes(frames: npt.NDArray[np.uint8], changes: dict[LimitKey, int]) -
             int(row["limit_kind"]),
         )
         if key in changes:
+            met.add(key)
+            changed += int(row["value"]) != changes[key]
             row["value"] = changes[key]
-            changed.add(key)
     return changed
 
 
@@ -187,11 +190,11 @@ def replay_log(
         if changes:
             other = Rerun(source, Path(scratch) / "what-if", until_place, changes)
             result["what_if"] = compare(outcomes, other.outcomes) | {
-                "limits_changed": len(other.changed),
-                "limits_not_in_log": len(changes) - len(other.changed),
+                "limits_changed": other.changed,
+                "limits_not_in_log": len(changes) - len(other.met),
                 "state_hash": f"{other.replica.state_hash():016x}",
             }
-            if not other.changed:
+            if not other.met:
                 raise CommandError(
                     f"the log sets no limit that {what_if} names",
                     next_step="see `tradecaptain journal cat --kind control`",
@@ -203,8 +206,12 @@ def replay_log(
     for name, value in result.items():
         if name != "what_if":
             show(f"{name.replace('_', ' ')}: {value}")
-    for name, value in result.get("what_if", {}).items():
+    told = result.get("what_if", {})
+    differences = told.pop("first_differences", [])
+    for name, value in told.items():
         show(f"what if, {name.replace('_', ' ')}: {value}")
+    for row in differences:
+        show(f"  command {row['sequence']}: {row['was']} → {row['becomes']}")
 
 
 def read_until(text: str) -> tuple[int, int]:
@@ -241,8 +248,10 @@ class Rerun:
             history,
             checks_events=not changes,
         )
-        self.changed: set[LimitKey] = set()
-        """Limits that were changed."""
+        self.changed = 0
+        """Limits that got another value."""
+        self.met: set[LimitKey] = set()
+        """Limits of the changes that the log sets."""
         self.compared = 0
         """Snapshots that said what came out at their places."""
         self._snapshots = [read_snapshot(path) for path in source.snapshots]
@@ -271,14 +280,15 @@ class Rerun:
             )
         snapshot = self._snapshots.pop(0)
         self.replica.restore(snapshot)
-        self.changed |= change_gate(self.replica.core.gate, self._changes)
+        self.met = change_gate(self.replica.core.gate, self._changes)
+        self.changed = len(self.met)
         return snapshot.place
 
     def _take(self, frames: npt.NDArray[np.uint8]) -> bool:
         """Carry out frames; False once the limit is reached."""
         if self._changes:
             frames = frames.copy()
-            self.changed |= apply_changes(frames, self._changes)
+            self.changed += apply_changes(frames, self._changes, self.met)
         while True:
             awaited = self._snapshots[0].sequence if self._snapshots else EVERYTHING
             self.replica.rest_behind(EVERYTHING if self._changes else awaited)
