@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import bars
+from tradecaptain.base.jit import JIT_DISABLED
 from tradecaptain.kernels.indicators.program import Stream, compute
 from tradecaptain.kernels.indicators.registry import INDICATORS
 
@@ -71,6 +72,43 @@ def test_peeking_tells_what_pushing_would_and_leaves_no_trace(name, count, seed,
 def test_pieces_of_an_array_join_without_a_seam(name):
     inputs = columns_of(name, bars.walk(3_000, 1))
     expect_same(name, {}, inputs)
+
+
+def expect_same_when_fused(name, inputs):
+    block = np.ascontiguousarray(np.stack(inputs))
+    plain, fused = Stream.of(name), Stream.of(name)
+    fused.fuse()
+    due = np.empty((len(INDICATORS[name].outputs), block.shape[1]))
+    found = np.empty_like(due)
+    plain.push_block(block, due)
+    # In two pieces, of which the second goes on in the middle of the rings.
+    for part in (slice(0, 37), slice(37, None)):
+        piece = np.empty_like(np.ascontiguousarray(found[:, part]))
+        fused.push_block(np.ascontiguousarray(block[:, part]), piece)
+        found[:, part] = piece
+    np.testing.assert_array_equal(found, due)
+    bar = [column[0] for column in inputs]
+    np.testing.assert_array_equal(fused.peek(bar), plain.peek(bar))
+    np.testing.assert_array_equal(fused.push(bar), plain.push(bar))
+
+
+# One of each kind of block; the rest takes half a minute of machine code.
+FUSED = ("EMA", "SMA", "MACDEXT", "T3", "ADX", "MAMA", "HT_TRENDMODE", "STOCH", "SAR", "BETA")
+FUSED += ("VAR", "LINEARREG", "MFI", "AROON", "CDLADVANCEBLOCK", "CDLHIKKAKE", "HA", "VWAP")
+
+
+@pytest.mark.skipif(JIT_DISABLED, reason="nothing is fused with the JIT off")
+@pytest.mark.parametrize(
+    "name",
+    [name if name in FUSED else pytest.param(name, marks=pytest.mark.full) for name in NAMES],
+)
+def test_code_of_its_own_gives_a_stream_the_same_bits(name):
+    expect_same_when_fused(name, columns_of(name, bars.walk(400, 3)))
+
+
+@pytest.mark.skipif(not JIT_DISABLED, reason="the JIT is on")
+def test_fusing_changes_nothing_with_the_jit_off():
+    expect_same_when_fused("MACD", columns_of("MACD", bars.walk(100, 3)))
 
 
 @pytest.mark.parametrize("name", ["SMA", "OBV", "CDLDOJI"])

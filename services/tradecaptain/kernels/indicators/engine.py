@@ -9,7 +9,8 @@ the same nodes:
   along.
 * ``push_bars`` takes bars one after the other, each through all nodes. Every column is a ring of
   ``history`` elements that is kept twice in a row, so that the window that ends at any element lies
-  in one piece. ``peek_bar`` does the same for a bar that is still forming, and leaves no trace.
+  in one piece. ``peek_bar`` does the same for a bar that is still forming, and leaves no trace. A
+  program may have code of its own for pushing (``fused``), which then takes the engine's place.
 
 Columns hold at least one element more than any block looks back.
 """
@@ -22,7 +23,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic, overload
-from tradecaptain.base.jit import CompiledEntry, inline_always, kernel
+from tradecaptain.base.jit import JIT_DISABLED, CompiledEntry, inline_always, kernel
 from tradecaptain.base.memory import (
     copy_bytes,
     load_f64,
@@ -50,14 +51,28 @@ PROGRAM: Final = np.dtype(
         ("piece", "<i8"),
         ("bar", "<i8"),
         ("position", "<i8"),
+        ("push_address", "<i8"),
     ],
     align=True,
 )
 """A program at work. ``outputs_address`` lists the columns that are outputs; ``spare_address`` has
-room for a copy of the nodes; ``bar`` and ``position`` are those of the next tick."""
+room for a copy of the nodes; ``bar`` and ``position`` are those of the next tick; ``push_address``
+is that of the program's own code, 0 if it has none."""
 
 BLOCKS: Final[list[CompiledEntry]] = []
-"""Blocks by number, which is how they are called with the JIT off."""
+"""Blocks in use: with the JIT off they are called by their number here."""
+
+
+def block_word(block: CompiledEntry) -> int:
+    """What stands for a block in a node: its address, or its number with the JIT off."""
+    if block not in BLOCKS:
+        BLOCKS.append(block)
+    return BLOCKS.index(block) if JIT_DISABLED else block.address
+
+
+def blocks_by_address() -> dict[int, CompiledEntry]:
+    """Blocks in use by the address that stands for them in nodes."""
+    return {block.address: block for block in BLOCKS}
 
 
 def call_block(function: int, node: int, first: int, end: int) -> None:
@@ -80,6 +95,39 @@ def _call_block(typing_context: Any, function: Any, node: Any, first: Any, end: 
 @overload(call_block, strict=False)
 def _call_block_overload(function: Any, node: Any, first: Any, end: Any) -> Any:
     return lambda function, node, first, end: _call_block(function, node, first, end)
+
+
+def call_push(function: int, program: int, bars: int, outputs: int, count: int, first: int) -> None:
+    """Push the bars from ``first`` on by a program's own code; there is none with the JIT off."""
+    raise NotImplementedError
+
+
+@intrinsic
+def _call_push(
+    typing_context: Any,
+    function: Any,
+    program: Any,
+    bars: Any,
+    outputs: Any,
+    count: Any,
+    first: Any,
+) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * 5)
+        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    word = types.int64
+    return types.void(word, word, word, word, word, word), codegen
+
+
+@overload(call_push, strict=False)
+def _call_push_overload(
+    function: Any, program: Any, bars: Any, outputs: Any, count: Any, first: Any
+) -> Any:
+    return lambda function, program, bars, outputs, count, first: _call_push(
+        function, program, bars, outputs, count, first
+    )
 
 
 @inline_always
@@ -213,7 +261,11 @@ def push_bars(address: int, bars: int, outputs: int, count: int) -> None:
     with a NaN are not counted: the warm-up begins after them.
     """
     program = records_at(address, 1, PROGRAM)
+    own_code = program[0]["push_address"]
     for index in range(count):
+        if own_code != 0 and program[0]["bar"] > 0:
+            call_push(own_code, address, bars, outputs, count, index)
+            return
         if program[0]["bar"] == 0 and is_missing(program, bars, count, index):
             for row in range(program[0]["output_count"]):
                 store_f64(outputs + (row * count + index) * WORD_BYTES, np.nan)

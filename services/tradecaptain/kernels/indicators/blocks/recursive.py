@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tradecaptain.base.jit import inline_always
 from tradecaptain.kernels.indicators.node import (
     block,
     column,
@@ -17,6 +18,31 @@ from tradecaptain.kernels.indicators.node import (
 )
 
 
+@inline_always
+def smoothed_once(node: int, i: int) -> None:
+    """One bar of ``smoothed``: what it does for ranges, without loops."""
+    decay, gain = real(node, 0), real(node, 1)
+    x, result = column(node, 0), column(node, 1)
+    since_seed, base = seen(node) - integer(node, 0), state(node, 0)
+    if since_seed < 0:
+        base += x[i]
+        if since_seed == -1:
+            base *= real(node, 2)
+            result[i] = base
+        set_state(node, 0, base)
+        return
+    place = since_seed & 3
+    gained = gain * x[i]
+    part = gained if place == 0 else state(node, 1) * decay + gained
+    power = decay if place == 0 else state(node, 2) * decay
+    value = base * power + part
+    set_state(node, 1, part)
+    set_state(node, 2, power)
+    if place == 3:
+        set_state(node, 0, value)
+    result[i] = value
+
+
 @block
 def smoothed(node: int, first: int, end: int) -> None:
     """First-order average: result = decay * result before + gain * x.
@@ -26,6 +52,9 @@ def smoothed(node: int, first: int, end: int) -> None:
     Wilder's sums are all of this kind. Like running sums, it is kept as the result at the start of
     a group of four bars and what came since.
     """
+    if end - first == 1:
+        smoothed_once(node, first)
+        return
     seed_bars, decay, gain, seed_scale = (
         integer(node, 0),
         real(node, 0),

@@ -11,7 +11,7 @@ import math
 from typing import Any, Final
 
 import numpy as np
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.kernels.indicators.node import (
     block,
     column,
@@ -37,9 +37,33 @@ _LOST_DIGITS: Final = 1e-6
 _NO_SPREAD: Final = 1e-12
 
 
+@inline_always
+def rolling_sum_once(node: int, i: int) -> None:
+    """One bar of ``rolling_sum``: what it does for ranges, without loops."""
+    count, period, scale = seen(node), integer(node, 0), real(node, 0)
+    x, result, base = column(node, 0), column(node, 1), state(node, 0)
+    if count < period:
+        base += x[i]
+        set_state(node, 0, base)
+        if count + 1 == period:
+            result[i] = base * scale
+        return
+    place = (count - period) & 3
+    step = x[i] - x[i - period]
+    part = step if place == 0 else state(node, 1) + step
+    total = base + part
+    set_state(node, 1, part)
+    if place == 3:
+        set_state(node, 0, total)
+    result[i] = total * scale
+
+
 @block
 def rolling_sum(node: int, first: int, end: int) -> None:
     """Real 0 times the sum of the last integer 0 values of x."""
+    if end - first == 1:
+        rolling_sum_once(node, first)
+        return
     period, scale = integer(node, 0), real(node, 0)
     x, result = column(node, 0), column(node, 1)
     count, base, part = seen(node), state(node, 0), state(node, 1)
