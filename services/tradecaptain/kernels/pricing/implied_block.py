@@ -42,18 +42,16 @@ from tradecaptain.kernels.pricing.columns import (
     YIELD,
 )
 from tradecaptain.kernels.pricing.columns import VOLATILITY as PRICE
-from tradecaptain.kernels.pricing.elementary import (
-    LOG2_E,
-    mills_parts,
-    multiply_add,
-)
+from tradecaptain.kernels.pricing.elementary import mills_parts, multiply_add
 from tradecaptain.kernels.pricing.implied_steps import (
     mills_slope,
     near_guess,
     near_series,
     near_step,
+    root_of_quotient,
     short_mills_parts,
     short_mills_slope,
+    tail_end,
     tail_guess,
     tail_step,
 )
@@ -73,7 +71,6 @@ from tradecaptain.kernels.pricing.validity import (
     lognormal_status,
 )
 from tradecaptain.kernels.pricing.vector import (
-    fast_exp2,
     fast_expm1,
     fast_log_of_parts,
     fast_log_parts,
@@ -191,19 +188,32 @@ def tail_step_pass(work: int, first: int, end: int, sign: float) -> None:
 
 @kernel(PASS_TYPE)
 def tail_end_pass(work: int, first: int, end: int, sign: float) -> None:
-    """The last step of ``m``, and ``s`` in its place."""
+    """``s`` in the place of ``m``, by the last step."""
     moneynesses, unknowns = work_column(work, MONEYNESS), work_column(work, UNKNOWN)
     tops, bottoms = work_column(work, TOP), work_column(work, BOTTOM)
     shares, hypotenuses = work_column(work, SHARE), work_column(work, HYPOTENUSE)
-    for index in range(first, end):
-        unknown, hypotenuse = unknowns[index], hypotenuses[index]
-        step = tail_step(unknown, hypotenuse, shares[index], tops[index], bottoms[index], sign)
-        # The step is so small that the hypotenuse p follows it by step * m / p.
-        total = hypotenuse + unknown
-        both = 1.0 / (hypotenuse * total)
-        change = step * (total * both)
-        wing = 2.0 * moneynesses[index] * (hypotenuse * both) * (1.0 - change)
-        unknowns[index] = wing if sign > 0.0 else multiply_add(change, total, total)
+    if sign > 0.0:
+        for index in range(first, end):
+            unknowns[index] = tail_end(
+                unknowns[index],
+                hypotenuses[index],
+                moneynesses[index],
+                shares[index],
+                tops[index],
+                bottoms[index],
+                1.0,
+            )
+    else:
+        for index in range(first, end):
+            unknowns[index] = tail_end(
+                unknowns[index],
+                hypotenuses[index],
+                moneynesses[index],
+                shares[index],
+                tops[index],
+                bottoms[index],
+                -1.0,
+            )
 
 
 @inline_always
@@ -222,9 +232,9 @@ def near_guess_pass(work: int, first: int, end: int, sign: float) -> None:
     moneynesses, shares = work_column(work, MONEYNESS), work_column(work, SHARE)
     unknowns = work_column(work, UNKNOWN)
     for index in range(first, end):
-        shares[index] *= fast_exp2(moneynesses[index] * (-0.5 * LOG2_E), first)
-    for index in range(first, end):
-        unknowns[index] = near_guess(shares[index], moneynesses[index])
+        value = shares[index] * root_of_quotient(moneynesses[index])
+        shares[index] = value
+        unknowns[index] = near_guess(value, moneynesses[index])
 
 
 @kernel(PASS_TYPE)
@@ -253,16 +263,33 @@ def near_full_pass(work: int, first: int, end: int, sign: float) -> None:
         bottoms[index] = inverse
 
 
-@kernel(PASS_TYPE)
-def near_step_pass(work: int, first: int, end: int, sign: float) -> None:
+@inline_always
+def near_steps(work: int, end: int, is_short: bool) -> None:
     """One step of ``s`` with what the pass before left."""
     moneynesses, unknowns = work_column(work, MONEYNESS), work_column(work, UNKNOWN)
     tops, bottoms = work_column(work, TOP), work_column(work, BOTTOM)
     shares = work_column(work, SHARE)
-    for index in range(first, end):
+    for index in range(end):
         unknowns[index] += near_step(
-            unknowns[index], shares[index], moneynesses[index], bottoms[index], tops[index]
+            unknowns[index],
+            shares[index],
+            moneynesses[index],
+            bottoms[index],
+            tops[index],
+            is_short,
         )
+
+
+@kernel(PASS_TYPE)
+def near_step_pass(work: int, first: int, end: int, sign: float) -> None:
+    """The first step."""
+    near_steps(work, end, True)
+
+
+@kernel(PASS_TYPE)
+def near_end_pass(work: int, first: int, end: int, sign: float) -> None:
+    """The last step."""
+    near_steps(work, end, False)
 
 
 @inline_always
@@ -272,17 +299,18 @@ def solve_near(work: int, end: int) -> None:
     near_short_pass(work, 0, end, 0.0)
     near_step_pass(work, 0, end, 0.0)
     near_full_pass(work, 0, end, 0.0)
-    near_step_pass(work, 0, end, 0.0)
+    near_end_pass(work, 0, end, 0.0)
 
 
 @inline_always
-def excess_pass(rows: Any, scratch: Any, count: int, anchor: int) -> bool:
-    """What the price exceeds its intrinsic value by, and the most that it could.
+def excess_pass(rows: Any, scratch: Any, is_future: bool, count: int, anchor: int) -> bool:
+    """What the price exceeds its intrinsic value by, and the most that it could; root of the time.
 
-    Returns whether any input is unusual, but for the prices, which are told by their results.
+    Of a future both legs are discounted alike. Returns whether any input is unusual, but for the
+    prices, which are told by their results.
     """
     right, spot, strike, time, price, rate, dividend_yield = rows
-    _, excesses, maxima, _ = scratch
+    _, excesses, maxima, _, roots = scratch
     windows = rates = rights = 0
     for index in range(count):
         years = time[index]
@@ -296,44 +324,57 @@ def excess_pass(rows: Any, scratch: Any, count: int, anchor: int) -> bool:
             dividend_yield[index],
         )
         windows, rates, rights = windows | bits[0], rates | bits[1], rights | bits[2]
-        spot_change = spot[index] * fast_expm1(-dividend_yield[index] * years, anchor)
-        strike_change = strike[index] * fast_expm1(-rate[index] * years, anchor)
+        roots[index] = np.sqrt(max(years, TIME_MIN))
+        rate_change = fast_expm1(-rate[index] * years, anchor)
+        yield_change = rate_change
+        if not is_future:
+            yield_change = fast_expm1(-dividend_yield[index] * years, anchor)
+        spot_change, strike_change = spot[index] * yield_change, strike[index] * rate_change
         # The difference of the discounted prices without the rounding of either.
         intrinsic = (spot[index] - strike[index]) + (spot_change - strike_change)
-        excesses[index] = price[index] - max(right[index] * intrinsic, 0.0)
+        # What no price can be fails every comparison from here on.
+        usable = price[index] if price[index] < PRICE_MAX else math.nan
+        excesses[index] = usable - max(right[index] * intrinsic, 0.0)
         maxima[index] = min(spot[index] + spot_change, strike[index] + strike_change)
     return is_unusual(windows, rates, rights)
 
 
 @inline_always
-def share_pass(rows: Any, scratch: Any, count: int, anchor: int) -> int:
-    """Moneyness, share, kind and ``Y(sqrt(2 x))``; what isn't ordinary has no share.
-
-    Returns how many options aren't ordinary. Shares and kinds take the places of what the pass
-    before left.
-    """
-    _, spot, strike, time, price, rate, dividend_yield = rows
-    moneynesses, shares, kinds, mills = scratch
-    other_count = 0
+def share_pass(rows: Any, scratch: Any, count: int, anchor: int) -> None:
+    """Moneyness, share of the maximum, and what is left to it, in place of excess and maximum."""
+    _, spot, strike, time, _, rate, dividend_yield = rows
+    moneynesses, shares, rests, _, _ = scratch
     for index in range(count):
-        excess, maximum = shares[index], kinds[index]
+        excess, maximum = shares[index], rests[index]
         difference, total, exponent = fast_log_parts(spot[index], strike[index])
         both = 1.0 / (total * maximum)
         logarithm = fast_log_of_parts(difference * (maximum * both), exponent, anchor)
         carry = rate[index] - dividend_yield[index]
-        moneyness = abs(multiply_add(carry, time[index], logarithm))
+        moneynesses[index] = abs(multiply_add(carry, time[index], logarithm))
+        inverse = total * both
+        shares[index] = excess * inverse
+        rests[index] = (maximum - excess) * inverse
+
+
+@inline_always
+def kind_pass(scratch: Any, count: int) -> int:
+    """Kind, ``Y(sqrt(2 x))``, and the share that the kind asks for; what isn't ordinary has none.
+
+    Returns how many options aren't ordinary. Kinds take the place of what is left to the maximum.
+    """
+    moneynesses, shares, kinds, mills, _ = scratch
+    other_count = 0
+    for index in range(count):
+        moneyness, share, rest = moneynesses[index], shares[index], kinds[index]
         top, bottom = short_mills_parts(np.sqrt(2.0 * moneyness))
         root_mills = top / bottom
-        share = excess * (total * both)
-        is_priced = excess < maximum and price[index] < PRICE_MAX
-        is_ordinary = share > SHARE_MIN and is_priced and moneyness < MONEYNESS_MAX
+        is_ordinary = share > SHARE_MIN and rest > 0.0 and moneyness < MONEYNESS_MAX
         other_count += 0 if is_ordinary else 1
         is_near = moneyness < NEAR_MONEYNESS and share < NEAR_SHARE - NEAR_SLOPE * moneyness
         is_wing = share < 0.5 - root_mills
         kind = float(NEAR) if is_near else (float(WING) if is_wing else float(BODY))
-        kept = share if is_near or is_wing else (maximum - excess) * (total * both)
-        moneynesses[index] = moneyness
         mills[index] = root_mills
+        kept = share if is_near or is_wing else rest
         shares[index] = kept if is_ordinary else math.nan
         kinds[index] = kind if is_ordinary else float(BODY)
     return other_count
@@ -348,7 +389,7 @@ def in_lanes(count: int) -> int:
 @inline_always
 def sort_pass(scratch: Any, work: int, count: int) -> tuple[int, int, int]:
     """Bring options of a kind together; returns how many there are of each."""
-    moneynesses, shares, kinds, mills = scratch
+    moneynesses, shares, kinds, mills, _ = scratch
     ordered_moneynesses, ordered_shares = work_column(work, MONEYNESS), work_column(work, SHARE)
     ordered_mills, places = work_column(work, MILLS), work_column(work, PLACE)
     near_count = wing_count = 0
@@ -404,19 +445,24 @@ def black_implied_volatilities(inputs: Any, status: Any, outputs: Any) -> None:
         stack_floats(SCRATCH),
         stack_floats(SCRATCH),
         stack_floats(SCRATCH),
+        stack_floats(SCRATCH),
     )
+    roots = scratch[4]
     area = stack_floats(WORK_AREA)
     work = floats_address(area)
     for index in range(WORK_AREA):
         # What fills up the lanes is computed as well, so it must be numbers.
         area[index] = 0.25
     solved, places = work_column(work, UNKNOWN), work_column(work, PLACE)
-    status[:] = 0
     for start in range(0, inputs.shape[1], CHUNK):
         count = min(CHUNK, inputs.shape[1] - start)
         rows = input_rows(inputs, start, count)
-        unusual = excess_pass(rows, scratch, count, 2 * start)
-        other_count = share_pass(rows, scratch, count, 2 * start + 1)
+        if inputs.shape[0] > YIELD:
+            unusual = excess_pass(rows, scratch, False, count, 2 * start)
+        else:
+            unusual = excess_pass(rows, scratch, True, count, 2 * start)
+        share_pass(rows, scratch, count, 2 * start + 1)
+        other_count = kind_pass(scratch, count)
         near_count, wing_count, body_count = sort_pass(scratch, work, count)
         wing = in_lanes(near_count)
         body = wing + in_lanes(wing_count)
@@ -427,7 +473,10 @@ def black_implied_volatilities(inputs: Any, status: Any, outputs: Any) -> None:
         volatilities = floats_at(place, count)
         for index in range(count):
             volatilities[index] = solved[int(places[index])]
+        # Status OK has the bits of 0.0.
+        statuses = floats_at(status.ctypes.data + ROW_BYTES * start, count)
         for index in range(count):
-            volatilities[index] = volatilities[index] / np.sqrt(max(rows[3][index], TIME_MIN))
+            volatilities[index] = volatilities[index] / roots[index]
+            statuses[index] = 0.0
         if unusual or other_count > 0:
             settle_black_chunk(inputs, status, outputs, start, count)

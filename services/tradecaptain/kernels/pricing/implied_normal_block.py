@@ -30,8 +30,9 @@ from tradecaptain.kernels.pricing.elementary import INVERSE_ROOT_TWO_PI, log_rat
 from tradecaptain.kernels.pricing.implied_block import CHUNK, ROW_BYTES, SHARE_MIN, TIME_MIN
 from tradecaptain.kernels.pricing.implied_steps import (
     ROOT_TWO_PI,
+    halley,
     householder,
-    log_and_inverse,
+    log_ratio_and_inverse,
     mills_slope,
     normal_distance_parts,
     short_mills_slope,
@@ -51,21 +52,20 @@ from tradecaptain.kernels.pricing.vector import fast_expm1
 
 
 @inline_always
-def normal_step(deviation: float, value: float, gap: float, slope: float) -> float:
-    """Householder's step in ``s`` of the normal model; slope is ``-Y'`` at gap / s."""
+def normal_step(deviation: float, value: float, gap: float, is_short: bool) -> float:
+    """A step in ``s`` of the normal model, Householder's by short functions or Halley's by full."""
     inverse = 1.0 / deviation
     distance = gap * inverse
-    level = deviation * slope
-    logarithm, inverse_level = log_and_inverse(level, value, level)
+    level = deviation * (short_mills_slope(distance) if is_short else mills_slope(distance))
+    logarithm, inverse_level = log_ratio_and_inverse(level, value, level, is_short)
     first = INVERSE_ROOT_TWO_PI * inverse_level
     ratio = distance * inverse
     second = ratio * distance
+    newton = (0.5 * distance * distance - logarithm) * level * ROOT_TWO_PI
+    if not is_short:
+        return halley(newton, second - first)
     third = second * second - 3.0 * ratio * ratio
-    return householder(
-        (0.5 * distance * distance - logarithm) * level * ROOT_TWO_PI,
-        second - first,
-        third - first * (3.0 * second - 2.0 * first),
-    )
+    return householder(newton, second - first, third - first * (3.0 * second - 2.0 * first))
 
 
 @inline_always
@@ -75,8 +75,8 @@ def normal_deviation(value: float, gap: float) -> float:
     logarithm = log_ratio(floor + value, value)
     top, bottom = normal_distance_parts(logarithm)
     deviation = floor * bottom / top
-    deviation += normal_step(deviation, value, gap, short_mills_slope(gap / deviation))
-    return deviation + normal_step(deviation, value, gap, mills_slope(gap / deviation))
+    deviation += normal_step(deviation, value, gap, True)
+    return deviation + normal_step(deviation, value, gap, False)
 
 
 @inline_always

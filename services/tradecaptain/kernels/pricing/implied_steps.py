@@ -10,12 +10,12 @@ from typing import Any, Final
 import numpy as np
 from tradecaptain.base.jit import inline_always
 from tradecaptain.kernels.pricing.elementary import (
+    EXPONENT_SHIFT,
     INVERSE_ROOT_TWO_PI,
     log_of_parts,
-    log_parts,
-    log_ratio,
     multiply_add,
 )
+from tradecaptain.kernels.pricing.vector import LN2_OF_BITS, fast_log_parts
 
 ROOT_TWO_PI: Final = 2.5066282746310002
 
@@ -76,7 +76,7 @@ def mills_slope(distance: float) -> float:
 @inline_always
 def tail_guess(share: float, root_mills: float, sign: float, coefficients: Any) -> float:
     """``m`` in the wing (within 1 %) or the body (2 %), with x given by ``Y(sqrt(2 x))``."""
-    distance = np.sqrt(max(-2.0 * log_ratio(share, 0.5 - sign * root_mills), 0.0))
+    distance = np.sqrt(max(-2.0 * short_log_ratio(share, 0.5 - sign * root_mills), 0.0))
     weight = 2.0 * root_mills
     n0, n1, n2, d1, d2 = coefficients
     return parabola_to_line(
@@ -108,25 +108,53 @@ def householder(newton: float, second: float, third: float) -> float:
 
 
 @inline_always
-def log_and_inverse(top: float, bottom: float, factor: float) -> tuple[float, float]:
+def halley(newton: float, second: float) -> float:
+    """Step of second order where Newton's is below 1e-5: its quotient is a series of one term."""
+    return newton * multiply_add(-0.5 * newton, second, 1.0)
+
+
+@inline_always
+def short_log_of_parts(ratio: float, exponent: float) -> float:
+    """As ``vector.fast_log_of_parts``, to 1e-8 of what isn't a power of two."""
+    square = ratio * ratio
+    total = multiply_add(square, 0.14979598367082414, 0.1998945505396116)
+    total = multiply_add(square, total, 0.3333335686810068)
+    double = ratio + ratio
+    return multiply_add(exponent, LN2_OF_BITS, multiply_add(double * square, total, double))
+
+
+@inline_always
+def short_log_ratio(numerator: float, denominator: float) -> float:
+    """``log(numerator / denominator)`` to 1e-8."""
+    difference, total, exponent = fast_log_parts(numerator, denominator)
+    return short_log_of_parts(difference / total, exponent)
+
+
+@inline_always
+def log_ratio_and_inverse(
+    top: float, bottom: float, factor: float, is_short: bool
+) -> tuple[float, float]:
     """``log(top / bottom)`` and ``1 / factor`` with one division."""
-    difference, total, exponent = log_parts(top, bottom)
+    difference, total, exponent = fast_log_parts(top, bottom)
     both = 1.0 / (total * factor)
-    return log_of_parts(difference * (factor * both), exponent), total * both
+    ratio = difference * (factor * both)
+    if is_short:
+        return short_log_of_parts(ratio, exponent), total * both
+    return log_of_parts(ratio, exponent * 2.0**-EXPONENT_SHIFT), total * both
 
 
 @inline_always
 def tail_step(
     unknown: float, hypotenuse: float, share: float, top: float, bottom: float, sign: float
 ) -> float:
-    """Householder's step in ``m`` for wing (sign +1) and body (-1).
+    """Householder's step in ``m`` for wing (sign +1) and body (-1), by the short logarithm.
 
     ``top / bottom`` is Y(m) - sign Y(p).
     """
     # The first derivative is -slope / level.
     slope = INVERSE_ROOT_TWO_PI * (hypotenuse - sign * unknown) * bottom
     level = hypotenuse * top
-    logarithm, inverse_both = log_and_inverse(top, bottom * share, slope * level)
+    logarithm, inverse_both = log_ratio_and_inverse(top, bottom * share, slope * level, True)
     error = logarithm - 0.5 * unknown * unknown
     first = -slope * slope * inverse_both
     inverse = slope * top * inverse_both
@@ -140,6 +168,35 @@ def tail_step(
         second - first,
         third - first * (3.0 * second - 2.0 * first),
     )
+
+
+@inline_always
+def tail_end(
+    unknown: float,
+    hypotenuse: float,
+    moneyness: float,
+    share: float,
+    top: float,
+    bottom: float,
+    sign: float,
+) -> float:
+    """The deviation ``s`` by Halley's step in ``m``, which is so small that p follows linearly."""
+    slope = INVERSE_ROOT_TWO_PI * (hypotenuse - sign * unknown) * bottom
+    level, total = hypotenuse * top, hypotenuse + unknown
+    product = slope * level
+    # In the wing p - m is 2 x / (p + m), which loses no digits; one division serves that as well.
+    factor = product * total if sign > 0.0 else product
+    logarithm, inverse_factor = log_ratio_and_inverse(top, bottom * share, factor, False)
+    inverse_both = inverse_factor * total if sign > 0.0 else inverse_factor
+    error = multiply_add(-0.5 * unknown, unknown, logarithm)
+    inverse = slope * top * inverse_both
+    sum_part = (hypotenuse + sign * unknown) * (inverse * inverse)
+    second = multiply_add(slope * slope, inverse_both, -unknown) - sign * sum_part
+    # By step * m / p, so that p + m grows by the share step / p, and p - m shrinks by it.
+    change = halley(error * (level * level * inverse_both), second) * inverse
+    if sign > 0.0:
+        return 2.0 * moneyness * (product * inverse_factor) * (1.0 - change)
+    return multiply_add(change, total, total)
 
 
 @inline_always
@@ -158,54 +215,70 @@ def near_guess(value: float, moneyness: float) -> float:
     """``s`` of an option near the money from the normal model, with its first correction."""
     stretch = multiply_add(moneyness * moneyness, 1.0 / 24.0, 1.0)
     gap = max(moneyness * stretch, 1e-8 * value)
-    top, bottom = normal_distance_parts(log_ratio(gap + value, value))
+    top, bottom = normal_distance_parts(short_log_ratio(gap + value, value))
     normal = gap * bottom / top
     return normal * multiply_add(normal * normal - moneyness * moneyness, 1.0 / 24.0, 1.0)
 
 
 @inline_always
-def near_term(
-    term: float, before: float, distance_square: float, half_square: float, order: float
-) -> float:
-    """The next term of the odd Taylor series of ``Y(h - t) - Y(h + t)`` over ``2 t``."""
-    grown = multiply_add(distance_square + (2.0 * order + 1.0), term, -half_square * before)
-    return half_square * (1.0 / ((order + 1.0) * (order + 2.0))) * grown
+def near_term(term: float, before: float, distance_square: float, order: float) -> float:
+    """The next coefficient, by t^2, of the odd Taylor series of ``Y(h - t) - Y(h + t)``."""
+    share = 1.0 / ((order + 1.0) * (order + 2.0))
+    factor = multiply_add(share, distance_square, share * (2.0 * order + 1.0))
+    return multiply_add(factor, term, -share * before)
 
 
 @inline_always
 def near_series(slope: float, distance: float, half: float, is_short: bool) -> float:
     """``(Y(h - t) - Y(h + t)) / 2 t``, by 4 or by 10 terms, for t up to 1/2."""
-    distance_square, half_square = distance * distance, half * half
-    first = multiply_add(distance_square + 3.0, slope, -INVERSE_ROOT_TWO_PI)
-    a1 = half_square * (1.0 / 6.0) * first
-    a2 = near_term(a1, slope, distance_square, half_square, 3.0)
-    a3 = near_term(a2, a1, distance_square, half_square, 5.0)
+    square, step = distance * distance, half * half
+    first = multiply_add(square, slope, -INVERSE_ROOT_TWO_PI)
+    c1 = multiply_add(0.5, slope, (1.0 / 6.0) * first)
+    c2 = near_term(c1, slope, square, 3.0)
+    c3 = near_term(c2, c1, square, 5.0)
     if is_short:
-        return slope + (a1 + (a2 + a3))
-    a4 = near_term(a3, a2, distance_square, half_square, 7.0)
-    a5 = near_term(a4, a3, distance_square, half_square, 9.0)
-    a6 = near_term(a5, a4, distance_square, half_square, 11.0)
-    a7 = near_term(a6, a5, distance_square, half_square, 13.0)
-    a8 = near_term(a7, a6, distance_square, half_square, 15.0)
-    a9 = near_term(a8, a7, distance_square, half_square, 17.0)
-    return slope + (a1 + (a2 + (a3 + (a4 + (a5 + (a6 + (a7 + (a8 + a9))))))))
+        return multiply_add(step, multiply_add(step, multiply_add(step, c3, c2), c1), slope)
+    c4 = near_term(c3, c2, square, 7.0)
+    c5 = near_term(c4, c3, square, 9.0)
+    c6 = near_term(c5, c4, square, 11.0)
+    c7 = near_term(c6, c5, square, 13.0)
+    c8 = near_term(c7, c6, square, 15.0)
+    c9 = near_term(c8, c7, square, 17.0)
+    total = multiply_add(step, multiply_add(step, multiply_add(step, c9, c8), c7), c6)
+    total = multiply_add(step, multiply_add(step, multiply_add(step, total, c5), c4), c3)
+    return multiply_add(step, multiply_add(step, multiply_add(step, total, c2), c1), slope)
+
+
+@inline_always
+def root_of_quotient(moneyness: float) -> float:
+    """``exp(-x / 2)`` for x of 0 … 1, to 1e-16: the powers of x - 1/2 need no reduction."""
+    power = moneyness - 0.5
+    total = multiply_add(power, 2.0985960413237536e-10, -4.198284991962349e-09)
+    total = multiply_add(power, total, 7.545108645495816e-08)
+    total = multiply_add(power, total, -1.2072168368305365e-06)
+    total = multiply_add(power, total, 1.690105866787243e-05)
+    total = multiply_add(power, total, -0.00020281270410411968)
+    total = multiply_add(power, total, 0.0020281270392481167)
+    total = multiply_add(power, total, -0.016225016313979598)
+    total = multiply_add(power, total, 0.09735009788392561)
+    total = multiply_add(power, total, -0.38940039153570255)
+    return multiply_add(power, total, 0.7788007830714049)
 
 
 @inline_always
 def near_step(
-    deviation: float, value: float, moneyness: float, inverse: float, series: float
+    deviation: float, value: float, moneyness: float, inverse: float, series: float, is_short: bool
 ) -> float:
-    """Householder's step in ``s``; ``inverse`` is 1 / s."""
+    """A step in ``s``, Householder's or, at the end, Halley's; ``inverse`` is 1 / s."""
     distance, half = moneyness * inverse, 0.5 * deviation
     exponent = 0.5 * multiply_add(distance, distance, half * half)
     level = deviation * series
-    logarithm, inverse_level = log_and_inverse(level, value, level)
+    logarithm, inverse_level = log_ratio_and_inverse(level, value, level, is_short)
     first = INVERSE_ROOT_TWO_PI * inverse_level
     ratio = distance * inverse
     second = multiply_add(ratio, distance, -0.25 * deviation)
+    newton = (exponent - logarithm) * level * ROOT_TWO_PI
+    if not is_short:
+        return halley(newton, second - first)
     third = second * second - 3.0 * ratio * ratio - 0.25
-    return householder(
-        (exponent - logarithm) * level * ROOT_TWO_PI,
-        second - first,
-        third - first * (3.0 * second - 2.0 * first),
-    )
+    return householder(newton, second - first, third - first * (3.0 * second - 2.0 * first))

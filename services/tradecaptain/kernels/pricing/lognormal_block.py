@@ -205,13 +205,43 @@ def with_sign(number: float, right_bits: int) -> float:
 
 
 @inline_always
-def value_pass(right: Any, scratch: Any, value: Any, count: int, anchor: int) -> None:
-    """Values."""
+def value_of(
+    right_bits: int,
+    first_deviate: float,
+    deviation: float,
+    spot_leg: float,
+    strike_leg: float,
+    density: float,
+    anchor: int,
+) -> float:
+    """The value alone: what both tails take from the legs that count in full, by one division.
+
+    Put and call differ in the legs that count, and not in the tails.
+    """
+    second_deviate = first_deviate - deviation
+    first_bits, second_bits = float_bits(first_deviate), float_bits(second_deviate)
+    # Nothing is left of a tail beyond the end, and the powers of its deviate would overflow.
+    end = in_register(DEVIATE_END, anchor)
+    top1, bottom1 = fast_mills_parts(min(abs(first_deviate), end), anchor)
+    top2, bottom2 = fast_mills_parts(min(abs(second_deviate), end), anchor)
+    spot_part = spot_leg if (right_bits ^ first_bits) >= 0 else 0.0
+    strike_part = strike_leg if (right_bits ^ second_bits) >= 0 else 0.0
+    # Each tail has the sign of its deviate.
+    spot_top = with_sign(top1, first_bits) * bottom2
+    tails = multiply_add(with_sign(-top2, second_bits), bottom1, spot_top)
+    quotient = tails / (bottom1 * bottom2)
+    value = multiply_add(-density, quotient, with_sign(spot_part - strike_part, right_bits))
+    return max(value, 0.0)
+
+
+@inline_always
+def value_pass(right: Any, scratch: Any, value: Any, status: Any, count: int, anchor: int) -> None:
+    """Values. Status ``OK``, which is the bits of 0.0, is written on the way, where it is free."""
     deviations, spot_legs, strike_legs, first_deviates, densities, _ = scratch
     for index in range(count):
-        right_bits = float_bits(right[index])
-        spot_part, strike_part = legs_of(
-            right_bits,
+        status[index] = 0.0
+        value[index] = value_of(
+            float_bits(right[index]),
             first_deviates[index],
             deviations[index],
             spot_legs[index],
@@ -219,7 +249,6 @@ def value_pass(right: Any, scratch: Any, value: Any, count: int, anchor: int) ->
             densities[index],
             anchor,
         )
-        value[index] = max(with_sign(spot_part - strike_part, right_bits), 0.0)
 
 
 @inline_always
@@ -381,14 +410,14 @@ def chunk_scratch() -> Any:
 def lognormal_values(inputs: Any, outputs: Any, status: Any) -> int:
     """Row ``VALUE`` of ``outputs`` and the status of every option; returns how many are invalid."""
     scratch = chunk_scratch()
-    status[:] = 0
     invalid_count = 0
     for start in range(0, inputs.shape[1], CHUNK):
         count = min(CHUNK, inputs.shape[1] - start)
         rows = input_rows(inputs, start, count)
         unusual = prepare_chunk(rows, start, count, scratch, False)
         place = outputs.ctypes.data + ROW_BYTES * (VALUE * outputs.shape[1] + start)
-        value_pass(rows[0], scratch, floats_at(place, count), count, 4 * start + 3)
+        statuses = floats_at(status.ctypes.data + ROW_BYTES * start, count)
+        value_pass(rows[0], scratch, floats_at(place, count), statuses, count, 4 * start + 3)
         if unusual:
             invalid_count += settle_chunk(inputs, outputs, status, start, count)
     return invalid_count

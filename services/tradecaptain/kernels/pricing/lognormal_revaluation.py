@@ -131,7 +131,8 @@ def lognormal_revaluation(
         for scenario in range(scenarios.shape[1]):
             shift_pass(rows, scenarios, scenario, shifted, count)
             prepare_chunk(moved, start + scenario, count, scratch, False)
-            value_pass(rows[0], scratch, values, count, 4 * (start + scenario) + 3)
+            # Nobody asks for statuses here: they go where roots would, which have no use either.
+            value_pass(rows[0], scratch, values, scratch[5], count, 4 * (start + scenario) + 3)
             if not (is_ordinary and is_moderate(scenarios, scenario)):
                 invalid_counts[scenario] += erase_chunk(moved, values, count)
             totals[scenario] += weighted_sum(values, weights, count)
