@@ -1,6 +1,7 @@
 """One option chain: its contracts, the underlying's last quote, and the values that follow.
 
-Values are computed once for each change, however many clients follow the chain.
+Values are computed once for each change, however many clients follow the chain: European ones at
+once, American ones, which take a hundred times as long, on the threads of the pool.
 """
 
 from __future__ import annotations
@@ -17,9 +18,13 @@ from tradecaptain.base.instruments import Instrument
 from tradecaptain.kernels.pricing import columns
 from tradecaptain.kernels.pricing.lognormal_block import lognormal_greeks
 from tradecaptain.pricing.volatility import VolatilityBook
+from tradecaptain.pricing.worker_pool import Steps, WorkerPool
 
 YEAR_NS: Final = 365 * 24 * 3600 * 1_000_000_000
 """Time to expiry is counted in years of 365 days."""
+AMERICAN: Final = "american"
+STYLES: Final = ("european", AMERICAN)
+_AMERICAN_PIECE: Final = 128
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -55,17 +60,42 @@ def underlying_price(instrument: Instrument, quote: Any) -> float | None:
     return None
 
 
+def _values_of(request: tuple[FloatArray, npt.NDArray[np.int64]]) -> Steps[FloatArray]:
+    """Value and five greeks of a block, of which some options, by their places, are American."""
+    # Their kernels are loaded with the first chain that has such options.
+    from tradecaptain.kernels.pricing import american
+
+    inputs, places = request
+    outputs = np.empty((columns.GREEK_ROWS, inputs.shape[1]))
+    lognormal_greeks(inputs, outputs, np.empty(inputs.shape[1], np.int64))
+    for start in range(0, len(places), _AMERICAN_PIECE):
+        part = places[start : start + _AMERICAN_PIECE]
+        block = np.ascontiguousarray(inputs[:, part])
+        found = american.price(block, american.Accuracy.STANDARD, rows=columns.GREEK_ROWS)
+        outputs[:, part] = found.values
+        yield
+    return outputs
+
+
 class OptionChain:
-    """The European options on one underlying, with what their values need; loop thread only."""
+    """The options on one underlying, with what their values need; loop thread only."""
 
     def __init__(
-        self, underlying: Instrument, options: Sequence[Instrument], book: VolatilityBook
+        self,
+        underlying: Instrument,
+        options: Sequence[Instrument],
+        book: VolatilityBook,
+        pool: WorkerPool,
     ) -> None:
         self.underlying = underlying
         self.options = tuple(
             sorted(options, key=lambda item: (item.expiry_ns, item.strike_units, item.right))
         )
         self._book = book
+        self._pool = pool
+        styles = [option.exercise_style for option in self.options]
+        self._american = np.flatnonzero(np.array(styles) == AMERICAN)
+        self._computing = asyncio.Lock()
         self._quote: Underlying | None = None
         self._snapshot: ChainSnapshot | None = None
         self._changed = asyncio.Event()
@@ -124,15 +154,33 @@ class OptionChain:
             return False
         return True
 
-    def snapshot(self, now_ns: int) -> ChainSnapshot | None:
+    async def snapshot(self, now_ns: int) -> ChainSnapshot | None:
         """Values at the last quote, computed at most once for each version."""
         if self._quote is None:
             return None
-        if self._snapshot is None:
-            self._inputs[columns.SPOT] = self._quote.price
-            self._inputs[columns.TIME] = np.maximum(self._expiry_ns - now_ns, 0) / YEAR_NS
+        if self._snapshot is None and not len(self._american):
             outputs = np.empty((columns.GREEK_ROWS, len(self.options)))
-            lognormal_greeks(self._inputs, outputs, np.empty(len(self.options), np.int64))
-            volatility = self._inputs[columns.VOLATILITY].copy()
+            inputs = self._inputs_at(now_ns)
+            lognormal_greeks(inputs, outputs, np.empty(len(self.options), np.int64))
+            volatility = inputs[columns.VOLATILITY].copy()
             self._snapshot = ChainSnapshot(self._quote, now_ns, volatility, outputs)
-        return self._snapshot
+        if self._snapshot is not None:
+            return self._snapshot
+        async with self._computing:
+            return self._snapshot or await self._beside_the_loop(now_ns)
+
+    def _inputs_at(self, now_ns: int) -> FloatArray:
+        assert self._quote is not None
+        self._inputs[columns.SPOT] = self._quote.price
+        self._inputs[columns.TIME] = np.maximum(self._expiry_ns - now_ns, 0) / YEAR_NS
+        return self._inputs
+
+    async def _beside_the_loop(self, now_ns: int) -> ChainSnapshot:
+        """Values of a chain with American options; what ticks meanwhile is for the next ones."""
+        assert self._quote is not None
+        version, quote, inputs = self.version, self._quote, self._inputs_at(now_ns).copy()
+        outputs: FloatArray = await self._pool.run(_values_of, (inputs, self._american))
+        snapshot = ChainSnapshot(quote, now_ns, inputs[columns.VOLATILITY], outputs)
+        if version == self.version:
+            self._snapshot = snapshot
+        return snapshot

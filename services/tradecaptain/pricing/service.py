@@ -22,7 +22,7 @@ from tradecaptain.pricing.batch import (
     value_columns,
     value_of,
 )
-from tradecaptain.pricing.chain import ChainSnapshot, OptionChain
+from tradecaptain.pricing.chain import STYLES, ChainSnapshot, OptionChain
 from tradecaptain.pricing.config import PricingConfig
 from tradecaptain.pricing.options.listed import ListedOptions
 from tradecaptain.pricing.volatility import Resolved, VolatilityBook
@@ -32,6 +32,10 @@ from tradecaptain.wire import reason as reasons
 _RIGHTS: Final = {
     "call": instruments_pb2.OPTION_RIGHT_CALL,
     "put": instruments_pb2.OPTION_RIGHT_PUT,
+}
+_STYLES: Final = {
+    "european": instruments_pb2.EXERCISE_STYLE_EUROPEAN,
+    "american": instruments_pb2.EXERCISE_STYLE_AMERICAN,
 }
 _MILLISECOND_NS: Final = 1_000_000
 
@@ -55,6 +59,7 @@ def _contract(option: Instrument) -> pricing_pb2.ChainContract:
         right=_RIGHTS[option.right],
         strike=option.price.format(option.strike_units),
         expiry_time_ns=option.expiry_ns,
+        exercise_style=_STYLES[option.exercise_style],
     )
 
 
@@ -101,10 +106,10 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         """Takes the quotes that wait; set by whoever reads the feed."""
         for underlying_id in sorted({item.underlying_id for item in reference.instruments} - {0}):
             options = reference.options_on(underlying_id)
-            european = [option for option in options if option.exercise_style == "european"]
-            if european:
+            listed = [option for option in options if option.exercise_style in STYLES]
+            if listed:
                 underlying = reference.instrument(underlying_id)
-                self.chains[underlying_id] = OptionChain(underlying, european, book)
+                self.chains[underlying_id] = OptionChain(underlying, listed, book, self.pool)
 
     def on_quotes(self, batch: npt.NDArray[Any]) -> None:
         """Take quotes from the feed, in the loop thread."""
@@ -161,7 +166,7 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
                 changed = await chain.wait_beyond(version, self._stale_after_ns / 1e9)
                 sent_ns = self._clock.monotonic_ns()
                 version = chain.version
-                snapshot = chain.snapshot(self._clock.now_ns())
+                snapshot = await chain.snapshot(self._clock.now_ns())
                 stale = snapshot is not None and self._is_stale(snapshot)
                 if snapshot is not None and (changed or stale != was_stale):
                     values = self._values(snapshot, sequence, stale=stale)
@@ -215,7 +220,7 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
                 return self.chains[underlying_id]
         raise TradeCaptainError(
             reasons.REASON_UNKNOWN_INSTRUMENT,
-            f"there are no European options on {instrument.key}",
+            f"there are no options on {instrument.key}",
             field="underlying",
             observed=name,
         )

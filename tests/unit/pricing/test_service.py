@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,13 @@ from tradecaptain.base.reference import default_reference
 from tradecaptain.edge import EdgeServer, EdgeSettings, Principal, Role
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.edge.tokens import TokenEntry, TokenTable
-from tradecaptain.kernels.pricing import american, registry
+from tradecaptain.kernels.pricing import american, columns, registry
 from tradecaptain.pricing.agent import QUOTE
-from tradecaptain.pricing.chain import YEAR_NS
+from tradecaptain.pricing.chain import YEAR_NS, OptionChain
 from tradecaptain.pricing.config import PricingConfig
 from tradecaptain.pricing.service import Pricing
 from tradecaptain.pricing.volatility import VolatilityBook
+from tradecaptain.pricing.worker_pool import WorkerPool
 from tradecaptain.wire import reason as reasons
 from twins.pricing import european as twin
 
@@ -48,6 +49,14 @@ HULL = {
 }
 
 
+def quote_rows(bid: int, ask: int) -> Any:
+    rows = np.zeros(1, dtype=QUOTE)
+    rows["instrument_id"] = ACME.instrument_id
+    rows["bid_price_units"], rows["ask_price_units"] = bid, ask
+    rows["bid_quantity_units"], rows["ask_quantity_units"] = bid > 0, ask > 0
+    return rows
+
+
 @dataclass
 class Served:
     """A running service, its clock, and a client."""
@@ -57,12 +66,9 @@ class Served:
     stub: Any
 
     def quote(self, bid: int, ask: int, sequence: int = 1, **fields: int) -> None:
-        rows = np.zeros(1, dtype=QUOTE)
-        rows["instrument_id"] = ACME.instrument_id
+        rows = quote_rows(bid, ask)
         rows["epoch"], rows["sequence"], rows["event_time_ns"] = 3, sequence, 99
         rows["receive_time_ns"] = self.clock.now_ns()
-        rows["bid_price_units"], rows["ask_price_units"] = bid, ask
-        rows["bid_quantity_units"], rows["ask_quantity_units"] = bid > 0, ask > 0
         for name, value in fields.items():
             rows[name] = value
         self.service.on_quotes(rows)
@@ -313,6 +319,37 @@ async def test_a_chain_tells_its_contracts_and_then_its_values(tmp_path: Path) -
         assert (values.sequence, values.previous_sequence) == (6, 5)
 
 
+async def test_american_options_of_a_chain_are_valued_as_such(tmp_path: Path) -> None:
+    styles = ["american", "european", "american"]
+    options = [
+        replace(option, exercise_style=style)
+        for option, style in zip(OPTIONS[-3:], styles, strict=True)
+    ]
+    pool = WorkerPool(1, 4)
+    try:
+        book = VolatilityBook(REFERENCE, tmp_path / "volatilities.json")
+        chain = OptionChain(ACME, options, book, pool)
+        assert await chain.snapshot(0) is None
+        chain.on_quote(quote_rows(9_990, 10_010)[0])
+        now_ns = options[0].expiry_ns - YEAR_NS
+        first, second = await asyncio.gather(chain.snapshot(now_ns), chain.snapshot(now_ns))
+        assert first is second
+    finally:
+        pool.close()
+    assert first is not None
+    spot = first.underlying.price
+    for place, option in enumerate(chain.options):
+        right = 1.0 if option.right == "call" else -1.0
+        time = (option.expiry_ns - now_ns) / YEAR_NS
+        strike = float(option.strike_units * option.price_unit)
+        inputs = (right, spot, strike, time, option.volatility, option.rate, option.dividend_yield)
+        due = float(twin.value("black_scholes", inputs))
+        if option.exercise_style == "american":
+            block = np.array(inputs).reshape(-1, 1)
+            due = float(american.price(block, american.Accuracy.ACCURATE).values[0, 0])
+        assert first.outputs[columns.VALUE, place] == pytest.approx(due, abs=1e-6 * strike)
+
+
 async def test_ticks_are_conflated_to_the_pace_of_the_client(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         stream = served.chain(interval_ms=60_000)
@@ -436,4 +473,5 @@ async def test_a_client_that_leaves_ends_its_stream(tmp_path: Path) -> None:
         stream.cancel()
         await wait_until_async(stream.done, what="the stream to end")
         served.quote(9_990, 10_010)
-        assert served.service.chains[ACME.instrument_id].snapshot(served.clock.now_ns()) is not None
+        chain = served.service.chains[ACME.instrument_id]
+        assert await chain.snapshot(served.clock.now_ns()) is not None

@@ -376,6 +376,7 @@ class ChainContract(_message.Message):
     RIGHT_FIELD_NUMBER: _builtins.int
     STRIKE_FIELD_NUMBER: _builtins.int
     EXPIRY_TIME_NS_FIELD_NUMBER: _builtins.int
+    EXERCISE_STYLE_FIELD_NUMBER: _builtins.int
     instrument_id: _builtins.int
     """Numeric id of the option."""
     instrument: _builtins.str
@@ -386,6 +387,8 @@ class ChainContract(_message.Message):
     """Strike, exact decimal text."""
     expiry_time_ns: _builtins.int
     """Time of expiry, ns UTC."""
+    exercise_style: _instruments_pb2.ExerciseStyle.ValueType
+    """When it may be exercised."""
     def __init__(
         self,
         *,
@@ -394,10 +397,11 @@ class ChainContract(_message.Message):
         right: _instruments_pb2.OptionRight.ValueType = ...,
         strike: _builtins.str = ...,
         expiry_time_ns: _builtins.int = ...,
+        exercise_style: _instruments_pb2.ExerciseStyle.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expiry_time_ns", b"expiry_time_ns", "instrument", b"instrument", "instrument_id", b"instrument_id", "right", b"right", "strike", b"strike"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exercise_style", b"exercise_style", "expiry_time_ns", b"expiry_time_ns", "instrument", b"instrument", "instrument_id", b"instrument_id", "right", b"right", "strike", b"strike"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
