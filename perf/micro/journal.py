@@ -33,6 +33,7 @@ from tradecaptain.base.memory import (
     pause,
     store_i64,
 )
+from tradecaptain.mesh.direct_files import open_direct, page_buffer, whole_pages
 from tradecaptain.mesh.journal import (
     JOURNAL,
     OFFSET_DURABLE_POSITION,
@@ -70,7 +71,7 @@ RECORD_BYTES = 128
 ROUNDS = 9
 APPENDS = 200_000
 RING_BYTES = 1 << 26
-IN_FLIGHT = 16_384
+IN_FLIGHT = 4_096
 GROUP_ORDERS = 400_000
 _FLOOR_PLACES = 16
 ORDER_BYTES = order_command.RECORD_BYTES + 2 * execution_event.RECORD_BYTES
@@ -204,18 +205,20 @@ def compile_floor(folder: Path) -> ctypes.CDLL:
 
 
 def sync_floor_ns(folder: Path, group_bytes: int, count: int) -> npt.NDArray[np.float64]:
-    """What a write and fdatasync of so many bytes take on this device, each."""
-    data = os.urandom(group_bytes)
+    """What a write past the cache and fdatasync of so many bytes take on this device, each."""
+    data = page_buffer(whole_pages(group_bytes))
+    data[:] = np.frombuffer(os.urandom(len(data)), np.uint8)
     path = folder / "floor"
     taken = np.zeros(count)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = open_direct(path, os.O_RDWR | os.O_CREAT)
     try:
         # Blocks that were written before, as those of a prepared segment are.
-        os.pwrite(descriptor, bytes(group_bytes * _FLOOR_PLACES), 0)
+        for place in range(_FLOOR_PLACES):
+            os.pwrite(descriptor, data, place * len(data))
         os.fsync(descriptor)
         for index in range(count):
             began = time.monotonic_ns()
-            os.pwrite(descriptor, data, index % _FLOOR_PLACES * group_bytes)
+            os.pwrite(descriptor, data, index % _FLOOR_PLACES * len(data))
             os.fdatasync(descriptor)
             taken[index] = time.monotonic_ns() - began
     finally:

@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import load_i64, load_u8
 
 POLYNOMIAL: Final = 0x82F6_3B78
@@ -168,44 +168,52 @@ def _product(typing_context: Any, left: Any, right: Any) -> Any:
     return types.int64(types.int64, types.int64), codegen
 
 
-@inline
-def _three_lanes(crc: int, address: int, lane_words: int) -> int:
-    """Take three times ``lane_words`` words into the running remainder."""
-    second = address + lane_words * WORD_BYTES
-    third = second + lane_words * WORD_BYTES
+@inline_always
+def _three_lanes(crc: int, address: int, first: int, others: int) -> int:
+    """Take ``first`` words and twice ``others``, which aren't fewer, into the running remainder."""
+    second = address + first * WORD_BYTES
+    third = second + others * WORD_BYTES
     middle = 0
     last = 0
-    for index in range(lane_words):
+    for index in range(first):
         crc = crc32c_word(crc, load_i64(address + index * WORD_BYTES))
         middle = crc32c_word(middle, load_i64(second + index * WORD_BYTES))
         last = crc32c_word(last, load_i64(third + index * WORD_BYTES))
-    first = _product(crc, _FACTORS[2 * lane_words])
-    return last ^ crc32c_word(0, first ^ _product(middle, _FACTORS[lane_words]))
+    for index in range(first, others):
+        middle = crc32c_word(middle, load_i64(second + index * WORD_BYTES))
+        last = crc32c_word(last, load_i64(third + index * WORD_BYTES))
+    front = _product(crc, _FACTORS[2 * others])
+    return last ^ crc32c_word(0, front ^ _product(middle, _FACTORS[others]))
 
 
-def take_lanes(crc: int, address: int, lane_words: int) -> int:
-    """Take three times ``lane_words`` words into the running remainder."""
-    for index in range(3 * lane_words):
+def take_lanes(crc: int, address: int, first: int, others: int) -> int:
+    """Take ``first`` words and twice ``others``, which aren't fewer, into the running remainder."""
+    for index in range(first + 2 * others):
         crc = crc32c_word(crc, load_i64(address + index * WORD_BYTES))
     return crc
 
 
 @overload(take_lanes, strict=False)
-def _take_lanes_overload(crc: Any, address: Any, lane_words: Any) -> Any:
+def _take_lanes_overload(crc: Any, address: Any, first: Any, others: Any) -> Any:
     if _HAS_PRODUCT:
-        return lambda crc, address, lane_words: _three_lanes(crc, address, lane_words)
+        return lambda crc, address, first, others: _three_lanes(crc, address, first, others)
     return take_lanes
 
 
-@inline
+@inline_always
 def crc32c_run(crc: int, address: int, length: int) -> int:
-    """Take ``length`` bytes into the running remainder, which isn't inverted."""
+    """Take ``length`` bytes into the running remainder, which isn't inverted.
+
+    The first lane is the shortest: whoever took a word or two before is still at work on them.
+    """
     words = length >> 3
     taken = 0
     while words - taken >= LANES_FROM_WORDS:
-        lane_words = min((words - taken) // 3, _LANE_WORDS_MAX)
-        crc = take_lanes(crc, address + taken * WORD_BYTES, lane_words)
-        taken += 3 * lane_words
+        left = words - taken
+        others = min((left + 2) // 3, _LANE_WORDS_MAX)
+        first = min(left - 2 * others, others)
+        crc = take_lanes(crc, address + taken * WORD_BYTES, first, others)
+        taken += first + 2 * others
     for index in range(taken, words):
         crc = crc32c_word(crc, load_i64(address + index * WORD_BYTES))
     for index in range(words * WORD_BYTES, length):

@@ -7,6 +7,7 @@ file system knows no such way, the same calls go through its cache.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import mmap
@@ -19,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 PAGE_BYTES: Final = 4_096
+_HUGE_BYTES: Final = 1 << 24
+"""Memory from so many bytes on is filled as a whole."""
 _DIRECT: Final = getattr(os, "O_DIRECT", 0)
 
 
@@ -34,8 +37,12 @@ def open_direct(path: Path, flags: int, mode: int = 0o600) -> int:
 
 def page_buffer(length: int) -> npt.NDArray[np.uint8]:
     """Zeroed memory that begins with a page; pages are taken as they are written."""
-    private = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-    return np.frombuffer(mmap.mmap(-1, length, flags=private), np.uint8)
+    memory = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if length >= _HUGE_BYTES:
+        with contextlib.suppress(OSError):
+            # Only a kernel that has huge pages takes the advice.
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, np.uint8)
 
 
 def whole_pages(length: int) -> int:
@@ -48,6 +55,25 @@ def write_all(descriptor: int, data: memoryview, offset: int) -> None:
     while data:
         written = os.pwrite(descriptor, data, offset)
         data, offset = data[written:], offset + written
+
+
+def read_whole(path: Path) -> npt.NDArray[np.uint8]:
+    """A file's content."""
+    descriptor = open_direct(path, os.O_RDONLY)
+    try:
+        length = os.fstat(descriptor).st_size
+        if length == 0:
+            return np.empty(0, np.uint8)
+        content = page_buffer(whole_pages(length))
+        taken = 0
+        while taken < length:
+            count = os.preadv(descriptor, [content[taken:]], taken)
+            if count == 0:
+                break
+            taken += count
+        return content[:taken]
+    finally:
+        os.close(descriptor)
 
 
 def read_pieces(path: Path, piece_bytes: int) -> Iterator[memoryview]:

@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 from tradecaptain.base.crc32c import crc32c_run, crc32c_word
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
     address_of,
     aligned_zeros,
@@ -30,6 +30,7 @@ from tradecaptain.base.memory import (
     load_acquire_i64,
     load_i64,
     load_u32,
+    prefetch_write,
     store_i64,
     store_release_i64,
     zero_bytes,
@@ -82,6 +83,9 @@ FLAG_PADDING: Final = 128
 """Nothing: fills the ring up to its end. Has the number and checksum of the frame before."""
 LARGEST_FRAME_BYTES: Final = 1_040
 ANNOUNCE_SHIFT: Final = 4
+LINE_BYTES: Final = 64
+AHEAD_BYTES: Final = 1_024
+"""How far ahead of the tail its writer asks for lines of the ring."""
 
 CHECKSUM_MASK: Final = 0xFFFF_FFFF
 
@@ -94,9 +98,11 @@ JOURNAL: Final = np.dtype(
         ("position", "<i8"),
         ("sequence", "<i8"),
         ("checksum", "<i8"),
-        # Up to where the writer may write, as far as it knows, and what it has announced.
+        # Up to where the writer may write, as far as it knows, what it has announced, and up to
+        # where frames follow one another without an announcement or padding.
         ("limit", "<i8"),
         ("announced", "<i8"),
+        ("clear", "<i8"),
         ("published", "<i8"),
         ("blocked_count", "<i8"),
     ],
@@ -111,7 +117,7 @@ def frame_bytes(length: int) -> int:
     return (FRAME_HEADER_BYTES + length + FRAME_ALIGNMENT - 1) & -FRAME_ALIGNMENT
 
 
-@inline
+@inline_always
 def frame_checksum(previous: int, word: int, sequence: int, record: int, length: int) -> int:
     """Checksum of a frame: the frame before, length and flags, number, and the record."""
     state = crc32c_word(crc32c_word(previous ^ CHECKSUM_MASK, word), sequence)
@@ -158,28 +164,42 @@ def journal_pad(state: Any, length: int) -> None:
 
 
 @inline
-def journal_append(journal: int, record: int, length: int, flags: int) -> int:
-    """Append a record of ``length`` bytes (a multiple of 8); returns the frame's number.
-
-    There must be room (:func:`journal_has_room`). Readers see it after :func:`journal_publish`.
-    """
+def journal_make_clear(journal: int, total: int) -> None:
+    """Announce, and pad, so that a frame of ``total`` bytes may follow."""
     state = records_at(journal, 1, JOURNAL)
-    total = frame_bytes(length)
     left = state[0]["capacity"] - (state[0]["position"] & state[0]["mask"])
     end = state[0]["position"] + total + (left if total > left else 0)
     if end > state[0]["announced"]:
         journal_announce(state, end)
     if total > left:
         journal_pad(state, left)
+    lap_end = (state[0]["position"] | state[0]["mask"]) + 1
+    state[0]["clear"] = min(state[0]["announced"], lap_end)
+
+
+@inline_always
+def journal_append(journal: int, record: int, length: int, flags: int) -> int:
+    """Append a record of ``length`` bytes (a multiple of 8); returns the frame's number.
+
+    There must be room (:func:`journal_has_room`). Readers see it after :func:`journal_publish`. It
+    vanishes into its caller, where a known length makes copy and checksum straight runs of code.
+    """
+    state = records_at(journal, 1, JOURNAL)
+    total = frame_bytes(length)
+    if state[0]["position"] + total > state[0]["clear"]:
+        journal_make_clear(journal, total)
     frame = state[0]["frames"] + (state[0]["position"] & state[0]["mask"])
     word = length | (flags << FLAGS_SHIFT)
     sequence = state[0]["sequence"] + 1
+    checksum = frame_checksum(state[0]["checksum"], word, sequence, record, length)
     # A filling word behind the record, if there is one, is zero.
     store_i64(frame + total - 8, 0)
     copy_bytes(frame + FRAME_HEADER_BYTES, record, length)
-    checksum = frame_checksum(state[0]["checksum"], word, sequence, record, length)
     store_i64(frame, word | (checksum << 32))
     store_i64(frame + FRAME_SEQUENCE, sequence)
+    # Lines that the durability agent has read on another core are asked for ahead.
+    for line in range(0, total, LINE_BYTES):
+        prefetch_write(frame + AHEAD_BYTES + line)
     state[0]["checksum"] = checksum
     state[0]["sequence"] = sequence
     state[0]["position"] += total

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ from tradecaptain.base.crc32c import crc32c
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of
-from tradecaptain.mesh.direct_files import forget_pages, read_pieces
+from tradecaptain.mesh.direct_files import forget_pages, read_pieces, read_whole
 from tradecaptain.mesh.journal_scan import BAD, CUT, FULL, Place, Scan, find_later_frame
 from tradecaptain.wire import journal_block, journal_segment, reason
 
@@ -79,13 +80,13 @@ class Segment:
         """All frames, and what lies behind the last; unpacked if it is compressed."""
         if not self.is_compressed:
             try:
-                return np.fromfile(self.path, np.uint8, offset=SEGMENT_HEADER_BYTES)
+                return read_whole(self.path)[SEGMENT_HEADER_BYTES:]
             except FileNotFoundError:
                 # It was compressed meanwhile.
                 name = segment_name(self.start.position) + COMPRESSED_SUFFIX
                 return replace(self, path=self.path.with_name(name)).frames()
         try:
-            data = zstandard.ZstdDecompressor().decompress(self.path.read_bytes())
+            data = zstandard.ZstdDecompressor().decompress(read_whole(self.path).data)
         except (zstandard.ZstdError, MemoryError) as error:
             raise JournalDamaged(
                 f"{self.path.name} can't be unpacked ({error}); it begins with record"
@@ -257,9 +258,9 @@ def check_chain(
 ) -> Place:
     """Check the segments that hold records from ``from_sequence`` on; the place behind the last.
 
-    Each is handed to ``on_segment`` once it is known to be good; ``until`` is the last one that is
-    looked at. A segment that is missing between
-    two others, or before the first one needed, raises :class:`JournalDamaged`.
+    Each is handed to ``on_segment`` once it is known to be good, while the next one is read and
+    checked on a thread beside; ``until`` is the last one that is looked at. A segment that is
+    missing between two others, or before the first one needed, raises :class:`JournalDamaged`.
     """
     segments = list_segments(folder)
     needed = segments_from(segments, from_sequence)
@@ -267,21 +268,36 @@ def check_chain(
         raise JournalDamaged(
             f"records {from_sequence} to {needed[0].start.sequence} are missing", from_sequence
         )
+    if until is not None:
+        needed = [segment for segment in needed if segment.start <= until.start]
     place = needed[0].start if needed else Place()
-    for segment in needed:
+
+    def check(segment: Segment) -> Checked:
+        return check_segment(segment, is_last=segment is segments[-1], check_hashes=check_hashes)
+
+    for segment, checking in _one_ahead(needed, check):
         if segment.start != place:
             raise JournalDamaged(
                 f"{segment.path.name} doesn't continue the log: record {place.sequence + 1} is"
                 " missing",
                 place.sequence + 1,
             )
-        checked = check_segment(segment, is_last=segment is segments[-1], check_hashes=check_hashes)
+        checked = checking.result()
         if on_segment is not None:
             on_segment(checked)
         place = checked.end
-        if until is not None and segment.start == until.start:
-            break
     return place
+
+
+def _one_ahead(
+    segments: list[Segment], check: Callable[[Segment], Checked]
+) -> Iterator[tuple[Segment, Future[Checked]]]:
+    """Each segment with its check, and that of the next one under way."""
+    with ThreadPoolExecutor(1, "journal-check") as pool:
+        checks = [pool.submit(check, segment) for segment in segments[:1]]
+        for index, segment in enumerate(segments):
+            checks += [pool.submit(check, following) for following in segments[index + 1 :][:1]]
+            yield segment, checks.pop(0)
 
 
 def segments_from(segments: list[Segment], sequence: int) -> list[Segment]:

@@ -24,7 +24,7 @@ from tradecaptain.mesh.journal import (
     frame_length,
     frame_stored_checksum,
 )
-from tradecaptain.wire import order_command
+from tradecaptain.wire import execution_event, order_command
 
 END: Final = 0
 """Nothing follows: the rest is unwritten."""
@@ -66,6 +66,18 @@ def is_zero(address: int, length: int) -> bool:
 
 
 @inline
+def checksum_from(frame: int, sequence: int, checksum: int, length: int) -> int:
+    """Checksum that a frame should tell; the commonest lengths have code of their own."""
+    word = load_i64(frame) & 0xFFFF_FFFF
+    record = frame + FRAME_HEADER_BYTES
+    if length == execution_event.RECORD_BYTES:
+        return frame_checksum(checksum, word, sequence, record, execution_event.RECORD_BYTES)
+    if length == order_command.RECORD_BYTES:
+        return frame_checksum(checksum, word, sequence, record, order_command.RECORD_BYTES)
+    return frame_checksum(checksum, word, sequence, record, length)
+
+
+@inline
 def frame_is_good(frame: int, left: int, sequence: int, checksum: int) -> int:
     """Whether the frame continues the chain: ``FULL`` if so, else why not."""
     if left < FRAME_HEADER_BYTES:
@@ -95,9 +107,8 @@ def frame_is_good(frame: int, left: int, sequence: int, checksum: int) -> int:
         return BAD
     if frame_bytes(length) > left:
         return CUT
-    word = word & 0xFFFF_FFFF
     record = frame + FRAME_HEADER_BYTES
-    if frame_checksum(checksum, word, sequence + 1, record, length) != frame_stored_checksum(frame):
+    if checksum_from(frame, sequence + 1, checksum, length) != frame_stored_checksum(frame):
         return BAD
     return (
         FULL if is_zero(record + length, frame_bytes(length) - FRAME_HEADER_BYTES - length) else BAD

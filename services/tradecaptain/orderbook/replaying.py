@@ -13,6 +13,7 @@ from tradecaptain.base.crc32c import crc32c_run
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import copy_bytes, load_u16
 from tradecaptain.base.records import records_at
+from tradecaptain.kernels.risk_gate import gate_look_ahead, gate_look_closer
 from tradecaptain.mesh.journal import (
     FLAG_PADDING,
     FLAG_REFUSED,
@@ -106,7 +107,11 @@ def take_result(replay: Any, record: int, length: int) -> None:
 def replay_command(header: Any, executions: Any, books: Any, frame: int) -> bool:
     """Carry out a logged order command; False if its stamp doesn't continue the log."""
     length, flags = frame_length(frame), frame_flags(frame)
-    copy_bytes(header[0]["raw_record"], frame + FRAME_HEADER_BYTES, length)
+    if length == order_command.RECORD_BYTES:
+        # A copy of known length needs no call.
+        copy_bytes(header[0]["raw_record"], frame + FRAME_HEADER_BYTES, order_command.RECORD_BYTES)
+    else:
+        copy_bytes(header[0]["raw_record"], frame + FRAME_HEADER_BYTES, length)
     record = order_command.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
     if record < 0 or order_command.get_sequence(record) != header[0]["sequence"] + 1:
         return False
@@ -181,6 +186,39 @@ def replay_input(replay: Any, header: Any, frame: int) -> int:
 
 
 @inline
+def next_input(address: int, offset: int, length: int) -> int:
+    """Offset of the first input from ``offset`` on, or something beyond the frames' end."""
+    while offset < length:
+        flags = frame_flags(address + offset)
+        if flags & FLAG_PADDING != 0:
+            offset += FRAME_HEADER_BYTES + frame_length(address + offset)
+        elif flags & FLAG_RESULT != 0:
+            offset += frame_bytes(frame_length(address + offset))
+        else:
+            break
+    return offset
+
+
+@inline
+def input_behind(address: int, offset: int, length: int) -> int:
+    """Offset of the input behind the one at ``offset``, or something beyond the frames' end."""
+    if offset >= length:
+        return offset
+    return next_input(address, offset + frame_bytes(frame_length(address + offset)), length)
+
+
+@inline
+def look_ahead_in_log(header: Any, address: int, coming: int, behind: int, length: int) -> None:
+    """Ask for what the gate will read for the next command and the one behind it."""
+    coming_record = address + coming + FRAME_HEADER_BYTES
+    if coming < length and load_u16(coming_record + OFFSET_KIND) == order_command.KIND:
+        gate_look_closer(header[0]["gate"], coming_record)
+    behind_record = address + behind + FRAME_HEADER_BYTES
+    if behind < length and load_u16(behind_record + OFFSET_KIND) == order_command.KIND:
+        gate_look_ahead(header[0]["gate"], behind_record)
+
+
+@inline
 def replay_frames(replay: Any, header: Any) -> int:
     """Replay the checked frames that ``replay`` names; the verdict, which its record has too.
 
@@ -188,6 +226,8 @@ def replay_frames(replay: Any, header: Any) -> int:
     """
     address, length = replay[0]["frames"], replay[0]["frame_bytes"]
     consumed = 0
+    coming = input_behind(address, next_input(address, 0, length), length)
+    behind = input_behind(address, coming, length)
     verdict = REPLAYED_ALL
     while consumed < length:
         frame = address + consumed
@@ -199,6 +239,8 @@ def replay_frames(replay: Any, header: Any) -> int:
         if flags & FLAG_RESULT != 0:
             take_result(replay, frame + FRAME_HEADER_BYTES, size)
         else:
+            look_ahead_in_log(header, address, coming, behind, length)
+            coming, behind = behind, input_behind(address, behind, length)
             verdict = replay_input(replay, header, frame)
             if verdict != REPLAYED_ALL:
                 break
