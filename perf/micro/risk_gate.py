@@ -6,8 +6,8 @@ instrument drawn by Zipf(1.0) (and uniformly, for comparison). A check is made a
 cycle makes it: with a look at the next commands of the batch, which asks memory for what their
 checks will read. That look is part of the measured time, so each check is charged with the
 look-ahead of one. A check is timed between serialising reads of the cycle counter, and the cost of
-an empty measurement is taken off. What a check reserved is given back outside the measurement, and
-at the end nothing may be left.
+an empty measurement is taken off (perf/support/cycles.py). What a check reserved is given back
+outside the measurement, and at the end nothing may be left.
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, load_i64, store_i64
 from tradecaptain.kernels import risk_gate
 from tradecaptain.wire import common, control, order_command
 
+from perf.support.cycles import (
+    cycles,
+    cycles_per_ns,
+    grouped_percentile,
+    step_of,
+    time_nothing,
+)
 from perf.support.machine import core_pair, pinned_to
 from perf.support.result import Result
 from perf.topology.risk_gate_path import measure_kill, measure_path
@@ -74,40 +79,8 @@ LIMITS = {
 """Wide enough that no order is refused."""
 WHOLE_ACCOUNT_KINDS = range(control.LIMIT_KIND_MESSAGE_RATE, control.LIMIT_KIND_DAILY_LOSS + 1)
 _FULL_TABLE = 100_000
-_CALIBRATION_SECONDS = 0.2
 _I64 = types.int64
 _ARRAY = types.int64[::1]
-
-
-@intrinsic
-def _cycles(typing_context: Any) -> Any:
-    """The cycle counter, read after all loads before it and before all after it."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        nothing = ir.FunctionType(ir.VoidType(), ())
-        fence = builder.module.globals.get("llvm.x86.sse2.lfence")
-        if fence is None:
-            fence = ir.Function(builder.module, nothing, "llvm.x86.sse2.lfence")
-        counter_type = ir.FunctionType(ir.IntType(64), ())
-        counter = builder.module.declare_intrinsic("llvm.readcyclecounter", (), counter_type)
-        builder.call(fence, ())
-        value = builder.call(counter, ())
-        builder.call(fence, ())
-        return value
-
-    return types.int64(), codegen
-
-
-@kernel(_I64())
-def _read_cycles() -> int:
-    return _cycles()
-
-
-@kernel(types.void(_ARRAY))
-def _measure_nothing(samples: Any) -> None:
-    for index in range(samples.shape[0]):
-        start = _cycles()
-        samples[index] = _cycles() - start
 
 
 @kernel(_I64(_I64, _I64))
@@ -167,9 +140,9 @@ def _time_checks(gate: int, commands: int, clock: int, orders: Any, samples: Any
     for index in range(samples.shape[0]):
         _write_order(commands, orders, index + 2)
         _stamp(gate, _command_at(commands, index), clock)
-        start = _cycles()
+        start = cycles()
         refusal = _check(gate, commands, index)
-        samples[index] = _cycles() - start
+        samples[index] = cycles() - start
         if refusal == 0:
             passed += 1
             _release(gate, 1, orders, index)
@@ -224,10 +197,16 @@ class GateRig:
                 DISPLAYED_UNITS,
             )
         self._set_limits()
-        self.cycles_per_ns = _cycles_per_ns()
-        samples = np.zeros(100_000, np.int64)
-        _measure_nothing(samples)
-        self.timer_ns = float(np.median(samples)) / self.cycles_per_ns
+        self.cycles_per_ns = cycles_per_ns()
+        nothing = np.zeros(100_000, np.int64)
+        time_nothing(address_of(nothing), len(nothing))
+        self.step = step_of(nothing)
+        self._timer = grouped_percentile(nothing, 50, self.step)
+
+    @property
+    def timer_ns(self) -> float:
+        """What an empty measurement reads."""
+        return self._timer / self.cycles_per_ns
 
     @property
     def commands(self) -> int:
@@ -266,8 +245,10 @@ class GateRig:
             self.gate.address, self.commands, address_of(self._clock), orders, samples
         )
         assert passed == count, f"{count - passed} of {count} orders were refused"
-        net = samples / self.cycles_per_ns - self.timer_ns
-        return Latency(float(np.percentile(net, 50)), float(np.percentile(net, 99)))
+        p50, p99 = (grouped_percentile(samples, percent, self.step) for percent in (50, 99))
+        return Latency(
+            (p50 - self._timer) / self.cycles_per_ns, (p99 - self._timer) / self.cycles_per_ns
+        )
 
     def rate(self, orders: npt.NDArray[np.int64], count: int) -> float:
         """Checks a second."""
@@ -291,13 +272,6 @@ class GateRig:
         assert not self.gate.pairs["working_sell"].any()
         assert not self.gate.accounts["open_order_count"].any()
         assert self.gate.header[0]["accounting_error_count"] == 0
-
-
-def _cycles_per_ns() -> float:
-    start_ns, start = time.perf_counter_ns(), _read_cycles()
-    while time.perf_counter_ns() - start_ns < _CALIBRATION_SECONDS * 1e9:
-        pass
-    return float(_read_cycles() - start) / (time.perf_counter_ns() - start_ns)
 
 
 def _zipf(generator: np.random.Generator, count: int, size: int) -> npt.NDArray[np.int64]:
@@ -350,7 +324,8 @@ def run(smoke: bool) -> list[Result]:
     rig.verify_empty()
     pairs = int(rig.gate.header[0]["pairs"]["used_count"])
     print(
-        f"timer {rig.timer_ns:.1f} ns taken off each check; {pairs:,} pairs resident;"
+        f"timer {rig.timer_ns:.1f} ns (in steps of {rig.step / rig.cycles_per_ns:.1f}) taken off"
+        f" each check; {pairs:,} pairs resident;"
         f" {rig.fast_share():.1%} took the short way; {rig.gate.huge_bytes() >> 20} of"
         f" {rig.gate.table_bytes() >> 20} MiB on huge pages",
         file=sys.stderr,

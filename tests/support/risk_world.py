@@ -174,7 +174,9 @@ class RiskWorld:
         service = RiskService(
             self.agent.controller, self.agent.ledger, self.reference, control_timeout_s=2.0
         )
-        administration = RiskAdministrationService(service, self.agent.controller, self.reference)
+        administration = RiskAdministrationService(
+            service, self.agent.controller, self.reference, self.agent.trading_day
+        )
         server.add(risk_pb2_grpc.add_RiskServiceServicer_to_server, service, access=ACCESS)
         server.add(
             administration_pb2_grpc.add_RiskAdministrationServiceServicer_to_server,

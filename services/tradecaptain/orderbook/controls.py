@@ -11,6 +11,7 @@ from typing import Any
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import copy_bytes, load_i64, store_u8
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.checks import check_new
 from tradecaptain.kernels.matching.control import (
     set_accounts,
     set_scope,
@@ -21,6 +22,7 @@ from tradecaptain.kernels.matching.venue_control import submit_venue_control
 from tradecaptain.kernels.risk_gate import (
     FAR_APPLY_CONTROL,
     FAR_MARK_GROUP,
+    asked_order,
     call_far,
     gate_add_instrument,
     gate_handles,
@@ -46,6 +48,9 @@ STAGE_ANSWER = 3
 
 FLAG_CANCEL_WORKING = 1
 FLAG_CANCEL_ON_DISCONNECT = 2
+FLAG_VENUE_RULES = 1
+"""Of a question about an order: it says all that the order would, so the venue's own rules, which
+come before the gate, can be asked too."""
 
 
 @inline
@@ -136,6 +141,14 @@ def carry_out(header: Any, record: int) -> None:
 
 
 @inline
+def check_asked_order(header: Any, record: int) -> int:
+    """Why the venue's own rules would refuse the order that a control asks about, or 0."""
+    if control.get_flags(record) & FLAG_VENUE_RULES == 0:
+        return 0
+    return check_new(header[0]["engine"], asked_order(header[0]["gate"], record))
+
+
+@inline
 def apply_control(header: Any, record: int) -> bool:
     """Carry out what needs no room; True when a sweep of the book has to follow."""
     action = control.get_action(record)
@@ -148,7 +161,11 @@ def apply_control(header: Any, record: int) -> bool:
         return header[0]["control_outcome"] == 0
     if gate_handles(action) != 0:
         gate = header[0]["gate"]
-        outcome = call_far(gate, FAR_APPLY_CONTROL, gate, record, 0, 0, 0, 0)
+        outcome = 0
+        if action == control.CONTROL_ACTION_CHECK_ORDER:
+            outcome = check_asked_order(header, record)
+        if outcome == 0:
+            outcome = call_far(gate, FAR_APPLY_CONTROL, gate, record, 0, 0, 0, 0)
         header[0]["control_outcome"] = outcome
         if action != control.CONTROL_ACTION_KILL or (
             control.get_flags(record) & FLAG_CANCEL_WORKING == 0

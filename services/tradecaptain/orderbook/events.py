@@ -17,6 +17,8 @@ from tradecaptain.kernels.risk_gate import (
     NO_PRICE,
     gate_apply_fill,
     gate_apply_quote,
+    gate_ask_for,
+    gate_ask_for_pair,
     gate_release,
 )
 from tradecaptain.mesh.history import history_copy
@@ -35,6 +37,9 @@ from tradecaptain.orderbook.journaling import (
     show_journal,
 )
 from tradecaptain.wire import book_event, execution_event
+
+LARGE_STEP_EVENTS = 4
+"""Events of one step from which on it pays to ask for all of their accounts first."""
 
 
 @inline
@@ -220,12 +225,28 @@ def settle_execution(header: Any, event: int) -> None:
 
 
 @inline
+def ask_for_accounts(header: Any, event: int, stride: int, count: int) -> None:
+    """Ask memory for what the events of a large step will change in the gate."""
+    gate = header[0]["gate"]
+    for index in range(count):
+        place = event + index * stride
+        account_id = execution_event.get_account_id(place)
+        gate_ask_for(gate, account_id, execution_event.get_instrument_id(place))
+    for index in range(count):
+        place = event + index * stride
+        account_id = execution_event.get_account_id(place)
+        gate_ask_for_pair(gate, account_id, execution_event.get_instrument_id(place))
+
+
+@inline
 def settle_step(header: Any) -> None:
     """Follow the events of a step: the gate's reservations, and its view of the best prices."""
     engine = header[0]["engine"]
     execution_count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
     event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS)
     stride = load_i64(engine + at.HEADER_EXECUTION_STRIDE)
+    if execution_count >= LARGE_STEP_EVENTS:
+        ask_for_accounts(header, event, stride, execution_count)
     for _ in range(execution_count):
         mark_durability(header, event)
         settle_execution(header, event)

@@ -81,7 +81,7 @@ async def main() -> None:
         server.add(add_RiskServiceServicer_to_server, service, access=ACCESS)
         server.add(
             add_RiskAdministrationServiceServicer_to_server,
-            RiskAdministrationService(service, agent.controller, reference),
+            RiskAdministrationService(service, agent.controller, reference, agent.trading_day),
             access=ADMINISTRATION_ACCESS,
         )
         server.add(

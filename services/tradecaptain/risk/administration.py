@@ -13,7 +13,7 @@ from tradecaptain.base.reference import Reference
 from tradecaptain.edge import current_call
 from tradecaptain.risk.channel import ControlOutcome, ControlRequest
 from tradecaptain.risk.controller import RiskController
-from tradecaptain.risk.levels import SCOPE_ACCOUNT, SCOPE_FIRM, Level, parse_cash, parse_value
+from tradecaptain.risk.levels import SCOPE_ACCOUNT, Level, parse_cash, parse_value
 from tradecaptain.risk.service import RiskService
 from tradecaptain.risk.settings import (
     FLAG_CLOSE,
@@ -28,6 +28,7 @@ from tradecaptain.risk.settings import (
     unit_change,
 )
 from tradecaptain.risk.store import AuditRecord, LimitRecord, Setting, Stamp
+from tradecaptain.risk.trading_day import TradingDay
 from tradecaptain.wire import control, reason
 
 AUDIT_SIZE_DEFAULT = 100
@@ -55,8 +56,15 @@ def _invalid(message: str, field: str) -> TradeCaptainError:
 class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServiceServicer):
     """Implements the contract; each method returns when the gate has applied the change."""
 
-    def __init__(self, risk: RiskService, controller: RiskController, reference: Reference) -> None:
+    def __init__(
+        self,
+        risk: RiskService,
+        controller: RiskController,
+        reference: Reference,
+        trading_day: TradingDay,
+    ) -> None:
         """``risk`` turns names of requests into levels, and back."""
+        self._trading_day = trading_day
         self._risk = risk
         self._controller = controller
         self._reference = reference
@@ -247,11 +255,8 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         self, request: administration_pb2.StartDayRequest, context: Any
     ) -> administration_pb2.StartDayResponse:
         """Begin a trading day, after positions were brought to present prices."""
-        await self._controller.revalue(self._risk.timeout_s())
-        change = ControlRequest(control.CONTROL_ACTION_START_DAY, Level(SCOPE_FIRM))
-        done = await self._change("start_day", change, comment=request.comment)
-        # The last prices are closing prices now; what was told of the day before is history.
-        self._controller.store.forget_settings(control.CONTROL_ACTION_REFERENCE_PRICE)
+        author = current_call().principal.name
+        done = await self._trading_day.start(author, request.comment, self._risk.timeout_s())
         return administration_pb2.StartDayResponse(sequence=done.sequence)
 
     async def Revalue(  # noqa: N802

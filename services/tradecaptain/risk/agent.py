@@ -40,6 +40,7 @@ from tradecaptain.risk.seeds import seed_store
 from tradecaptain.risk.store import RiskStore, Stamp
 from tradecaptain.risk.synchroniser import Synchroniser
 from tradecaptain.risk.taken import take_foreign_control
+from tradecaptain.risk.trading_day import TradingDay, day_schedule
 from tradecaptain.wire import control, execution_event, reason, streams
 
 _LOG = structlog.get_logger("risk")
@@ -115,6 +116,7 @@ class RiskAgent:
             share_bps=100 * config.alert_share_percent,
             timeout_s=config.control_timeout_seconds,
         )
+        self.trading_day = TradingDay(self.controller, day_schedule(config, reference), clock)
         self.executions = StreamReader(
             mesh,
             streams.EXECUTION_EVENTS,
@@ -148,6 +150,7 @@ class RiskAgent:
             loop.create_task(self._save_now_and_then()),
             loop.create_task(self.alerts.run(self._config.alert_interval_seconds)),
             loop.create_task(self._revalue_now_and_then()),
+            loop.create_task(self.trading_day.run(self._config.control_timeout_seconds)),
         ]
 
     def _seed(self) -> None:

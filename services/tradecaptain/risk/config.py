@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import ClassVar
 
 from pydantic import Field
@@ -29,6 +30,12 @@ class RiskConfig(ServiceConfig):
     """How often limits are looked at for alerts."""
     revalue_interval_seconds: float = Field(default=1.0, ge=0.05, le=3600.0)
     """How often positions are brought to present prices while limits depend on them."""
+    day_start: datetime.time = datetime.time()
+    """Local time at which a trading day begins by itself."""
+    day_timezone: str = Field(default="UTC", min_length=1)
+    """Time zone of ``day_start``."""
+    day_calendar: str = ""
+    """A calendar of the reference data whose sessions begin the days instead, when they open."""
     retry_seconds: float = Field(default=0.5, ge=0.01, le=30.0)
     """Pause before limits are sent again after the venue didn't answer."""
     reader_capacity: int = Field(default=65_536, ge=1_024, le=1 << 22)

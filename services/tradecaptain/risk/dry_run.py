@@ -15,8 +15,36 @@ from tradecaptain.risk.channel import ControlOutcome, ControlRequest
 from tradecaptain.risk.levels import SCOPE_ACCOUNT_INSTRUMENT, Level
 from tradecaptain.wire import common, control, reason
 
-REDUCE_ONLY: Final = 2
-LOCATED: Final = 1 << 15
+VENUE_RULES: Final = 1
+"""Flag of a question that says all that the order would."""
+_INSTRUCTIONS: Final = (
+    ("post_only", 1),
+    ("reduce_only", 2),
+    ("hidden", 4),
+    ("all_or_none", 8),
+    ("slide", 32),
+    ("top_priority", 64),
+    ("located", 1 << 15),
+)
+_CARRIED: Final = frozenset(
+    {
+        *(name for name, _ in _INSTRUCTIONS),
+        *("account", "instrument", "client_order_id", "side", "type", "time_in_force"),
+        *("quantity", "price", "trader_id", "strategy_id", "self_trade_group", "capacity"),
+        *("position_effect", "short_sale", "seen_execution_sequence", "seen_price_sequence"),
+    }
+)
+"""What of an order a question carries, or no rule of the venue looks at."""
+
+
+def meets_venue_rules(order: records_pb2.NewOrder) -> bool:
+    """Whether a question can be held against the venue's own rules too.
+
+    It can't carry stops, pegs, displays, minimum quantities, times of expiry and groups.
+    """
+    return order.type in (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_MARKET) and all(
+        field.name in _CARRIED for field, _ in order.ListFields()
+    )
 
 
 def dry_run_request(
@@ -43,8 +71,9 @@ def dry_run_request(
             "strategy_id": order.strategy_id,
             "self_trade_group": group if has_group else account.self_trade_group,
             "short_sale": order.short_sale,
-            "instructions": REDUCE_ONLY * order.reduce_only | LOCATED * order.located,
+            "instructions": sum(bit for name, bit in _INSTRUCTIONS if getattr(order, name)),
         },
+        flags=VENUE_RULES if meets_venue_rules(order) else 0,
     )
 
 

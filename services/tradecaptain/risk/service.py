@@ -14,7 +14,12 @@ from tradecaptain.base.reference import Reference
 from tradecaptain.edge import current_call
 from tradecaptain.risk.channel import ControlRequest
 from tradecaptain.risk.controller import RiskController
-from tradecaptain.risk.dry_run import AccountSums, dry_run_request, refusal_detail
+from tradecaptain.risk.dry_run import (
+    AccountSums,
+    dry_run_request,
+    meets_venue_rules,
+    refusal_detail,
+)
 from tradecaptain.risk.ledger import Ledger, PairState
 from tradecaptain.risk.levels import (
     LIMIT_KINDS,
@@ -292,7 +297,10 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         question = dry_run_request(order, account, instrument)
         outcome = await self._controller.ask(question, self.timeout_s())
         response = risk_pb2.CheckOrderResponse(
-            passes=outcome.outcome == 0, sequence=outcome.sequence, time_ns=outcome.time_ns
+            passes=outcome.outcome == 0,
+            sequence=outcome.sequence,
+            time_ns=outcome.time_ns,
+            venue_rules=meets_venue_rules(order),
         )
         if outcome.outcome != 0:
             response.refusal.CopyFrom(refusal_detail(outcome, order, instrument))

@@ -224,6 +224,18 @@ async def test_a_new_gate_is_told_terms_again(tmp_path: Path) -> None:
         assert account_row(world)["firm_id"] == 10
 
 
+async def test_a_dry_run_asks_the_venues_own_rules_where_it_can(world: RiskWorld) -> None:
+    plain = await check(world)
+    assert (plain.passes, plain.venue_rules) == (True, True)
+    never_rests = records_pb2.TIME_IN_FORCE_GOOD_TILL_CANCEL
+    market = await check(world, type=records_pb2.ORDER_TYPE_MARKET, time_in_force=never_rests)
+    assert market.venue_rules
+    assert market.refusal.reason == reason.REASON_INVALID_TIME_IN_FORCE
+    assert market.refusal.level == 0
+    shown = await check(world, display_quantity="1")
+    assert (shown.passes, shown.venue_rules) == (True, False)
+
+
 async def test_a_day_begins_at_no_profit(world: RiskWorld) -> None:
     await set_limit(world, ACCOUNT, "DAILY_LOSS", "1000")
     position = {"scope": control.CONTROL_SCOPE_ACCOUNT_INSTRUMENT, "instrument_id": ACME_ID}

@@ -11,7 +11,15 @@ the engine until it is done.
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, load_u8, load_u32, store_i64
+from tradecaptain.base.memory import (
+    load_i32,
+    load_i64,
+    load_u8,
+    load_u32,
+    prefetch_read,
+    prefetch_write,
+    store_i64,
+)
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.entry import end_resting
 from tradecaptain.kernels.matching.events import (
@@ -21,7 +29,8 @@ from tradecaptain.kernels.matching.events import (
     write_mass_cancel_done,
 )
 from tradecaptain.kernels.matching.finish import finish_step, note_all_books
-from tradecaptain.kernels.matching.layout import MORE, PHASE_MASS_CANCEL
+from tradecaptain.kernels.matching.identity import order_bucket
+from tradecaptain.kernels.matching.layout import MORE, PARTY_BYTES, PHASE_MASS_CANCEL
 from tradecaptain.kernels.matching.tables import order_at, party_at
 from tradecaptain.kernels.matching.terms import flags_of, order_side
 from tradecaptain.kernels.matching.waiting import end_special
@@ -29,6 +38,7 @@ from tradecaptain.kernels.matching.walk import PARKED, first_order, following_or
 from tradecaptain.wire import execution_event
 
 VISITS_A_STEP = 16
+ORDERS_AHEAD = 4
 
 
 @inline
@@ -111,17 +121,51 @@ def enter_next_part(engine: int) -> bool:
 
 
 @inline
+def ask_for(engine: int, slot: int) -> None:
+    """Ask memory for what a visit of an order reads first; slot 0 is nobody's."""
+    party = party_at(engine, slot)
+    prefetch_write(order_at(engine, slot))
+    prefetch_read(party)
+    prefetch_read(party + PARTY_BYTES - 1)
+
+
+@inline
+def walk_ahead(engine: int, slot: int, count: int) -> int:
+    """The order ``count`` behind one in the same part of its book, or 0; all are asked for."""
+    for _ in range(count):
+        if slot == 0:
+            return 0
+        slot = following_order(engine, slot)
+        ask_for(engine, slot)
+    return slot
+
+
+@inline
+def ask_for_id(engine: int, slot: int) -> None:
+    """Ask for where an order is found by its id, which its end changes."""
+    prefetch_write(order_bucket(engine, load_i64(order_at(engine, slot) + at.ORDER_ORDER_ID)))
+
+
+@inline
 def sweep_step(engine: int) -> int:
-    """Walk on, at most ``step_limit`` events and a bounded number of visits."""
+    """Walk on, at most ``step_limit`` events and a bounded number of visits.
+
+    A large book lies all over memory: orders are asked for some visits before they are made.
+    """
     remaining_events = load_i64(engine + at.HEADER_STEP_LIMIT)
     remaining_visits = remaining_events * VISITS_A_STEP
+    ahead = walk_ahead(engine, load_i64(engine + at.HEADER_CURSOR_ORDER), ORDERS_AHEAD)
     while remaining_events > 0 and remaining_visits > 0:
         slot = load_i64(engine + at.HEADER_CURSOR_ORDER)
         if slot == 0:
             if not enter_next_part(engine):
                 return finish_sweep(engine)
+            ahead = walk_ahead(engine, load_i64(engine + at.HEADER_CURSOR_ORDER), ORDERS_AHEAD)
         else:
-            store_i64(engine + at.HEADER_CURSOR_ORDER, following_order(engine, slot))
+            following = following_order(engine, slot)
+            store_i64(engine + at.HEADER_CURSOR_ORDER, following)
+            ask_for_id(engine, following)
+            ahead = walk_ahead(engine, ahead, 1)
             remaining_events -= visit_order(engine, slot)
         remaining_visits -= 1
     return MORE

@@ -13,6 +13,7 @@ from tradecaptain.kernels.risk_gate.accounting import (
     gate_apply_quote,
     gate_release,
 )
+from tradecaptain.kernels.risk_gate.asked_order import asked_order
 from tradecaptain.kernels.risk_gate.control import (
     gate_add_instrument,
     gate_apply_control,
@@ -29,7 +30,12 @@ from tradecaptain.kernels.risk_gate.gate import (
     gate_note_cancel,
 )
 from tradecaptain.kernels.risk_gate.layout import NO_PRICE, UNLIMITED
-from tradecaptain.kernels.risk_gate.look_ahead import gate_look_ahead, gate_look_closer
+from tradecaptain.kernels.risk_gate.look_ahead import (
+    gate_ask_for,
+    gate_ask_for_pair,
+    gate_look_ahead,
+    gate_look_closer,
+)
 from tradecaptain.kernels.risk_gate.rejection import (
     gate_reject_flags,
     gate_reject_level,
@@ -53,11 +59,14 @@ __all__ = [
     "GateCapacities",
     "RiskGate",
     "allocate_gate",
+    "asked_order",
     "call_far",
     "gate_add_instrument",
     "gate_apply_control",
     "gate_apply_fill",
     "gate_apply_quote",
+    "gate_ask_for",
+    "gate_ask_for_pair",
     "gate_check_new",
     "gate_check_replace",
     "gate_handles",

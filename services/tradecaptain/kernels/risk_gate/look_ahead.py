@@ -9,7 +9,7 @@ whose place the index tells by then. Nothing waits for any of it, and any number
 from __future__ import annotations
 
 from numba import types
-from tradecaptain.base.jit import inline_always, kernel
+from tradecaptain.base.jit import inline, inline_always, kernel
 from tradecaptain.base.memory import prefetch_write
 from tradecaptain.kernels.risk_gate.duplicates import mark_of, prefetch_marks
 from tradecaptain.kernels.risk_gate.layout import (
@@ -34,19 +34,30 @@ def _prefetch_lead(row: int, lead_offset: int) -> None:
         prefetch_write(row + offset)
 
 
-@kernel(types.void(types.int64, types.int64))
-def gate_look_ahead(gate: int, command: int) -> None:
-    """Ask for the account, the instrument and the pair's index entry.
-
-    ``command`` is the address of an OrderCommand, which need not be checked yet.
-    """
-    account_id = order_command.get_account_id(command)
-    instrument_id = order_command.get_instrument_id(command)
+@inline
+def gate_ask_for(gate: int, account_id: int, instrument_id: int) -> None:
+    """Ask for an account, an instrument and their pair's index entry."""
     prefetch_entry(gate, pair_key(account_id, instrument_id))
     row = place_of_id(gate + HEADER_ACCOUNTS, account_id, ACCOUNT_ROW_BYTES)
     _prefetch_lead(row, ACCOUNT_KEY)
     row = place_of_id(gate + HEADER_INSTRUMENTS, instrument_id, INSTRUMENT_ROW_BYTES)
     _prefetch_lead(row, INSTRUMENT_KEY)
+
+
+@inline
+def gate_ask_for_pair(gate: int, account_id: int, instrument_id: int) -> None:
+    """Ask for the row of a pair, whose index entry was asked for some time before."""
+    prefetch_pair(gate, pair_key(account_id, instrument_id))
+
+
+@kernel(types.void(types.int64, types.int64))
+def gate_look_ahead(gate: int, command: int) -> None:
+    """Ask for what a command's ids lead to: account, instrument, the pair's index entry.
+
+    ``command`` is the address of an OrderCommand, which need not be checked yet.
+    """
+    account_id = order_command.get_account_id(command)
+    gate_ask_for(gate, account_id, order_command.get_instrument_id(command))
 
 
 @kernel(types.void(types.int64, types.int64))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i64, store_i64
+from tradecaptain.kernels.risk_gate.asked_order import asked_order
 from tradecaptain.kernels.risk_gate.gate import check_order
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_NEXT_MESSAGE_NS,
@@ -18,7 +19,6 @@ from tradecaptain.kernels.risk_gate.layout import (
     HEADER_REJECT_LEVEL,
     HEADER_REJECT_LIMIT_VALUE,
     HEADER_REJECT_OBSERVED_VALUE,
-    HEADER_SCRATCH_COMMAND,
     INSTRUMENT_WINDOW_PRICE,
     INSTRUMENT_WINDOW_START_NS,
     SUM_OFFSETS,
@@ -33,26 +33,6 @@ _REASON_UNKNOWN_ACCOUNT = reason.REASON_UNKNOWN_ACCOUNT
 _SCOPE_ACCOUNT = control.CONTROL_SCOPE_ACCOUNT
 _SCOPE_FIRM = control.CONTROL_SCOPE_FIRM
 _SCOPE_GROUP = control.CONTROL_SCOPE_GROUP
-
-
-@inline
-def _write_command(command: int, record: int) -> None:
-    """The order that a control asks about, as a command."""
-    order_command.initialise(command)
-    order_command.set_action(command, order_command.COMMAND_ACTION_NEW_ORDER)
-    order_command.set_time_ns(command, control.get_time_ns(record))
-    order_command.set_account_id(command, control.get_scope_id(record))
-    order_command.set_instrument_id(command, control.get_instrument_id(record))
-    order_command.set_side(command, control.get_side(record))
-    order_command.set_order_type(command, control.get_order_type(record))
-    order_command.set_time_in_force(command, control.get_time_in_force(record))
-    order_command.set_price_units(command, control.get_price_units(record))
-    order_command.set_quantity_units(command, control.get_quantity_units(record))
-    order_command.set_firm_id(command, control.get_firm_id(record))
-    order_command.set_strategy_id(command, control.get_strategy_id(record))
-    order_command.set_self_trade_group(command, control.get_self_trade_group(record))
-    order_command.set_short_sale(command, control.get_short_sale(record))
-    order_command.set_instructions(command, control.get_instructions(record))
 
 
 @inline
@@ -80,9 +60,7 @@ def _check(gate: int, command: int) -> int:
 @inline
 def answer_dry_run(gate: int, record: int) -> int:
     """Check the order that a control asks about, write the detail into it; the reason or 0."""
-    command = load_i64(gate + HEADER_SCRATCH_COMMAND)
-    _write_command(command, record)
-    refusal = _check(gate, command)
+    refusal = _check(gate, asked_order(gate, record))
     if refusal != 0:
         control.set_limit_level(record, load_i64(gate + HEADER_REJECT_LEVEL))
         control.set_limit_value(record, load_i64(gate + HEADER_REJECT_LIMIT_VALUE))

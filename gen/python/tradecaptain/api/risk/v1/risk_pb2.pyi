@@ -929,12 +929,18 @@ class CheckOrderResponse(_message.Message):
     REFUSAL_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     TIME_NS_FIELD_NUMBER: _builtins.int
+    VENUE_RULES_FIELD_NUMBER: _builtins.int
     passes: _builtins.bool
     """True if it would pass."""
     sequence: _builtins.int
     """Number of the question in the venue's log: commands before it were counted, later ones weren't."""
     time_ns: _builtins.int
     """Time at which the gate looked at it, ns UTC."""
+    venue_rules: _builtins.bool
+    """True if the venue's own rules (lots, bands, times in force, post-only, room) were asked before the
+    gate, as they are for an order. They are for limit and market orders without a stop, a peg, a
+    display, a minimum quantity, a time of expiry or a group.
+    """
     @_builtins.property
     def refusal(self) -> _errors_pb2.ErrorDetail:
         """Otherwise the first reason against it, with limit, observed value and level."""
@@ -946,10 +952,11 @@ class CheckOrderResponse(_message.Message):
         refusal: _errors_pb2.ErrorDetail | None = ...,
         sequence: _builtins.int = ...,
         time_ns: _builtins.int = ...,
+        venue_rules: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["passes", b"passes", "refusal", b"refusal", "sequence", b"sequence", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["passes", b"passes", "refusal", b"refusal", "sequence", b"sequence", "time_ns", b"time_ns", "venue_rules", b"venue_rules"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
