@@ -2,8 +2,8 @@
 
 Two kinds of flow. The mix (57 % limit, 5 % market or immediate or cancel, 33 % cancel, 5 % replace)
 at a steady number of live orders; and a cancel-heavy flow whose middle drifts, swings or crashes.
-The engine reports compactly into a ring, as it does inside another program; ``wire`` says what the
-venue's full records cost instead. The peers get the same commands, natively driven.
+Commands and reports are compact, as inside another program; ``wire`` says what the venue's full
+records cost instead. The peers get the same commands, natively driven.
 """
 
 from __future__ import annotations

@@ -14,39 +14,36 @@ from tradecaptain.base.kernel_clock import monotonic_ns_kernel
 from tradecaptain.base.memory import (
     address_of,
     aligned_zeros,
-    copy_bytes,
     load_i64,
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.engine import resume_step, submit_command
-from tradecaptain.kernels.matching.layout import REPORT, REPORT_FORM_COMPACT
+from tradecaptain.kernels.matching.engine import resume_step, submit_compact
+from tradecaptain.kernels.matching.layout import (
+    COMPACT_COMMAND,
+    COMPACT_COMMAND_BYTES,
+    COMPACT_FIRST_BYTE,
+    REPORT,
+    REPORT_FORM_COMPACT,
+    offset_of,
+)
 from tradecaptain.kernels.matching.lookahead import look_ahead
+from tradecaptain.kernels.matching.plain import further_terms
 from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring
 from tradecaptain.kernels.matching.state import Engine
 from tradecaptain.wire import order_command
 
-FIRST_BYTE = order_command.OFFSET_SEQUENCE
-COMMAND_BYTES = 64
-"""From the sequence to the first word of the client order id: all that these flows say."""
-ORDER_ID = order_command.OFFSET_ORDER_ID - FIRST_BYTE
+ORDER_ID = offset_of(COMPACT_COMMAND, "order_id")
 RING_REPORTS = 4_096
 
 _I64 = types.int64
 
 
 @inline
-def take_command(source: int, target: int) -> None:
-    """Complete a command of a tape to the record that the engine reads."""
-    copy_bytes(target + FIRST_BYTE, source, COMMAND_BYTES)
-
-
-@inline
-def carry_out(engine: int, tape: int, index: int, count: int, scratch: int) -> None:
+def carry_out(engine: int, tape: int, index: int, count: int, scratch: int, said: int) -> None:
     """Carry out one command of a tape to its end."""
-    look_ahead(engine, tape + ORDER_ID, COMMAND_BYTES, index, count)
-    take_command(tape + index * COMMAND_BYTES, scratch)
-    answer = submit_command(engine, scratch)
+    look_ahead(engine, tape + ORDER_ID, COMPACT_COMMAND_BYTES, index, count)
+    answer = submit_compact(engine, tape + index * COMPACT_COMMAND_BYTES, scratch, said)
     while answer != 0:
         answer = resume_step(engine)
 
@@ -54,13 +51,14 @@ def carry_out(engine: int, tape: int, index: int, count: int, scratch: int) -> N
 @entry(_I64(_I64, _I64, _I64, _I64, _I64), whole_program=True)
 def play_commands(engine: int, tape: int, count: int, scratch: int, times: int) -> int:
     """Carry out a run of commands; with ``times``, nanoseconds of each go there."""
+    said = further_terms(scratch)
     for index in range(count):
         if times != 0:
             before_ns = monotonic_ns_kernel()
-            carry_out(engine, tape, index, count, scratch)
+            carry_out(engine, tape, index, count, scratch, said)
             store_i64(times + index * 8, monotonic_ns_kernel() - before_ns)
         else:
-            carry_out(engine, tape, index, count, scratch)
+            carry_out(engine, tape, index, count, scratch, said)
     return count
 
 
@@ -82,8 +80,10 @@ class BookTape:
 def book_tape(records: npt.NDArray[Any], warm_count: int, state_hash: int) -> BookTape:
     """A tape of wire commands that say nothing beyond its line, one firm apart."""
     raw = records.view(np.uint8).reshape(len(records), order_command.RECORD_BYTES)
-    lines = aligned_zeros(len(records) * COMMAND_BYTES, np.uint8).reshape(-1, COMMAND_BYTES)
-    lines[:] = raw[:, FIRST_BYTE : FIRST_BYTE + COMMAND_BYTES]
+    lines = aligned_zeros(len(records) * COMPACT_COMMAND_BYTES, np.uint8).reshape(
+        -1, COMPACT_COMMAND_BYTES
+    )
+    lines[:] = raw[:, COMPACT_FIRST_BYTE : COMPACT_FIRST_BYTE + COMPACT_COMMAND_BYTES]
     scratch = records[:1].copy()
     scratch["tag"] = 0
     return BookTape(lines, warm_count, scratch, state_hash)
@@ -109,7 +109,7 @@ def play(engine: Engine, tape: BookTape, times: npt.NDArray[np.int64] | None = N
     start_ns = time.thread_time_ns()
     play_commands(
         engine.address,
-        start + tape.warm_count * COMMAND_BYTES,
+        start + tape.warm_count * COMPACT_COMMAND_BYTES,
         count,
         scratch,
         0 if times is None else address_of(times),

@@ -14,17 +14,16 @@ from tradecaptain.kernels.matching.layout import (
     FEE_TIER_BYTES,
     FEE_TIERS,
     FIRST_ORDER_BUCKETS,
-    HEADER_BYTES,
     IDENTITY_BITS,
     INT64_MAXIMUM,
     INT64_MINIMUM,
     LEVEL_BYTES,
     LINE_BYTES,
     NODE_BYTES,
+    ORDER_BUCKETS_AT,
     ORDER_BYTES,
     ORDER_IDS_CLIENT,
     PARTY_BYTES,
-    RECENT_LEVELS,
     REPORT_FORM_COMPACT,
     SPECIAL_BOOK,
     TERMS_BYTES,
@@ -93,10 +92,8 @@ def place_tables(engine: int, config: int) -> int:
     levels = load_i64(config + at.CONFIG_LEVELS) + 1
     books = load_i64(config + at.CONFIG_INSTRUMENTS) + 1
     buckets = power_of_two(orders - 1)
-    end = place_table(0, 0, 0, HEADER_BYTES)
+    end = place_table(0, 0, ORDER_BUCKETS_AT, order_buckets(buckets) * 4)
     end = place_table(engine, at.HEADER_SPARE_EVENT_OFFSET, end, SPARE_BYTES)
-    end = place_table(engine, at.HEADER_RECENT_LEVELS_OFFSET, end, RECENT_LEVELS * 4)
-    end = place_table(engine, at.HEADER_ORDER_BUCKETS_OFFSET, end, order_buckets(buckets) * 4)
     end = place_table(engine, at.HEADER_VENDOR_BUCKETS_OFFSET, end, buckets * 4)
     end = place_table(
         engine,
@@ -153,6 +150,25 @@ def create_engine(engine: int, config: int) -> None:
     store_i64(engine + at.HEADER_IDENTITY_BASE, epoch << IDENTITY_BITS)
     store_i64(engine + at.HEADER_REPORT_FORM, load_i64(config + at.CONFIG_REPORT_FORM))
     store_i64(engine + at.HEADER_ORDER_IDS, load_i64(config + at.CONFIG_ORDER_IDS))
+
+
+@inline
+def note_plain_rules(book: int) -> None:
+    """Take what limits the numbers of a plain order of a book (by its address) together.
+
+    Where sizes or prices come in steps, no number is plain.
+    """
+    low_units = max(
+        load_i64(book + at.BOOK_MINIMUM_PRICE_UNITS), load_i64(book + at.BOOK_LOW_BAND_UNITS)
+    )
+    high_units = min(
+        load_i64(book + at.BOOK_MAXIMUM_PRICE_UNITS), load_i64(book + at.BOOK_HIGH_BAND_UNITS)
+    )
+    has_steps = load_i64(book + at.BOOK_LOT_UNITS) | load_i64(book + at.BOOK_TICK_UNITS) != 1
+    quantity_units = 0 if has_steps else load_i64(book + at.BOOK_MAXIMUM_QUANTITY_UNITS)
+    store_i64(book + at.BOOK_PLAIN_LOW_UNITS, low_units)
+    store_i64(book + at.BOOK_PLAIN_HIGH_UNITS, high_units)
+    store_i64(book + at.BOOK_PLAIN_QUANTITY_UNITS, quantity_units)
 
 
 @inline
@@ -232,4 +248,5 @@ def add_book(engine: int, rules: int) -> int:
     )
     store_i64(book + at.BOOK_LOT_UNITS, load_i64(rules + at.RULES_LOT_UNITS))
     set_trading(engine, book, rules)
+    note_plain_rules(book)
     return index

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i64, store_i64
+from tradecaptain.base.memory import copy_bytes, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.control import (
     set_scope,
     submit_control_sweep,
@@ -12,6 +13,8 @@ from tradecaptain.kernels.matching.control import (
 )
 from tradecaptain.kernels.matching.entry import submit_order_command
 from tradecaptain.kernels.matching.layout import (
+    COMPACT_COMMAND_BYTES,
+    COMPACT_FIRST_BYTE,
     DONE,
     PHASE_FILL_OR_KILL,
     PHASE_IDLE,
@@ -22,7 +25,7 @@ from tradecaptain.kernels.matching.layout import (
 )
 from tradecaptain.kernels.matching.match import fill_or_kill_step, match_step
 from tradecaptain.kernels.matching.phases import resume_phases
-from tradecaptain.kernels.matching.plain import NOT_PLAIN, submit_plain
+from tradecaptain.kernels.matching.plain import NOT_PLAIN, further_terms, submit_plain
 from tradecaptain.kernels.matching.reports import reports_wire
 from tradecaptain.kernels.matching.special import special_step
 from tradecaptain.kernels.matching.sweep import sweep_step
@@ -67,9 +70,30 @@ def resume_step(engine: int) -> int:
 def submit_command(engine: int, command: int) -> int:
     """Carry out the first step of a sequenced order command: DONE or MORE."""
     if not reports_wire(engine):
-        answer = submit_plain(engine, command)
+        answer = submit_plain(engine, command, command, further_terms(command))
         if answer != NOT_PLAIN:
             return answer
+    return submit_general(engine, command, 0, 0)
+
+
+@inline
+def submit_compact(engine: int, line: int, rest: int, said: int) -> int:
+    """Carry out the first step of a compact command: DONE or MORE.
+
+    ``rest`` is a whole record, which says for all commands of a run what they don't say themselves,
+    and ``said`` its `further_terms`. It is overwritten with the command if that isn't plain.
+    """
+    if not reports_wire(engine):
+        answer = submit_plain(engine, line - COMPACT_FIRST_BYTE, rest, said)
+        if answer != NOT_PLAIN:
+            return answer
+    copy_bytes(rest + COMPACT_FIRST_BYTE, line, COMPACT_COMMAND_BYTES)
+    return submit_general(engine, rest, 0, 0)
+
+
+@apart
+def submit_general(engine: int, command: int, _third: int, _fourth: int) -> int:
+    """Carry out the first step of a command that isn't plain: DONE or MORE."""
     if order_command.get_action(command) == order_command.COMMAND_ACTION_MASS_CANCEL:
         return submit_mass_cancel(engine, command)
     return submit_order_command(engine, command)

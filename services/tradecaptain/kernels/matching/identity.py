@@ -16,14 +16,15 @@ from tradecaptain.base.memory import (
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.layout import BUCKETS_PER_ORDER
+from tradecaptain.kernels.matching.apart import apart
+from tradecaptain.kernels.matching.layout import BUCKETS_PER_ORDER, ORDER_BUCKETS_AT
 from tradecaptain.kernels.matching.tables import order_at, party_at
 
 
 @inline
 def bucket_at(engine: int, bucket: int) -> int:
     """Address of a bucket of the table of order ids."""
-    return engine + load_constant_i64(engine + at.HEADER_ORDER_BUCKETS_OFFSET) + bucket * 4
+    return engine + ORDER_BUCKETS_AT + bucket * 4
 
 
 @inline
@@ -46,9 +47,9 @@ def order_bucket(engine: int, order_id: int) -> int:
     return bucket_at(engine, bucket)
 
 
-@inline
-def open_bucket(engine: int, buckets: int) -> None:
-    """Open one more bucket behind so many, and move there what belongs to it."""
+@apart
+def open_bucket(engine: int, buckets: int, _second: int, _third: int) -> int:
+    """Open one more bucket behind so many, and move there what belongs to it; returns it."""
     mask = load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
     if buckets > mask:
         mask = 2 * mask + 1
@@ -68,18 +69,18 @@ def open_bucket(engine: int, buckets: int) -> None:
             store_i32(opened, slot)
         slot = following
     store_i64(engine + at.HEADER_ORDER_BUCKETS, buckets + 1)
+    return buckets
 
 
 @inline
-def enter_order_id(engine: int, slot: int) -> None:
+def enter_order_id(engine: int, slot: int, order_id: int) -> None:
     """Make an order findable by its id."""
     buckets = load_i64(engine + at.HEADER_ORDER_BUCKETS)
     wanted = BUCKETS_PER_ORDER * load_i64(engine + at.HEADER_ORDER_COUNT)
     if wanted > buckets and buckets < load_constant_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY):
-        open_bucket(engine, buckets)
-    order = order_at(engine, slot)
-    bucket = order_bucket(engine, load_i64(order + at.ORDER_ORDER_ID))
-    store_i32(order + at.ORDER_CHAIN, load_i32(bucket))
+        open_bucket(engine, buckets, 0, 0)
+    bucket = order_bucket(engine, order_id)
+    store_i32(order_at(engine, slot) + at.ORDER_CHAIN, load_i32(bucket))
     store_i32(bucket, slot)
 
 

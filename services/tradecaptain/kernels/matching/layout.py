@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from tradecaptain.wire import order_command
 
 I8: Final = "<i8"
 I4: Final = "<i4"
@@ -30,10 +31,8 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("books_offset", I8),
         ("instrument_index_offset", I8),
         ("account_sequences_offset", I8),
-        ("order_buckets_offset", I8),
         ("vendor_buckets_offset", I8),
         ("spare_event_offset", I8),
-        ("recent_levels_offset", I8),
         ("block_bytes", I8),
         # Capacities, in records; buckets are powers of two and kept as masks.
         ("order_capacity", I8),
@@ -194,6 +193,26 @@ REPORT: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
+# What most commands say, in a cache line: an order command's fields from its sequence on, where
+# they lie there.
+COMPACT_COMMAND: Final[np.dtype[Any]] = np.dtype(
+    [
+        ("sequence", I8),
+        ("time_ns", I8),
+        ("action", "<u2"),
+        ("side", "<u2"),
+        ("order_type", "<u2"),
+        ("time_in_force", "<u2"),
+        ("account_id", "<u4"),
+        ("instrument_id", "<u4"),
+        ("price_units", I8),
+        ("quantity_units", I8),
+        ("order_id", I8),
+        ("client_order_id0", I8),
+    ],
+    align=True,
+)
+
 ORDER: Final[np.dtype[Any]] = np.dtype(
     [
         ("order_id", I8),
@@ -309,7 +328,10 @@ NODE: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
-SIDE_BOOK: Final[np.dtype[Any]] = np.dtype([("best", I4), ("root", I4)], align=True)
+# The price of the best level is only right where there is one.
+SIDE_BOOK: Final[np.dtype[Any]] = np.dtype(
+    [("best", I4), ("root", I4), ("best_units", I8)], align=True
+)
 
 
 def in_lines(fields: np.dtype[Any]) -> np.dtype[Any]:
@@ -338,6 +360,14 @@ BOOK: Final[np.dtype[Any]] = in_lines(
             ("special", I8),
             # Number of orders that a change of the book may set off.
             ("watch_count", I8),
+            # What a price must not be below or above, and how large an order may be, all rules
+            # taken together: see creation.note_plain_rules.
+            ("plain_low_units", I8),
+            ("plain_high_units", I8),
+            ("plain_quantity_units", I8),
+            ("last_price_units", I8),
+            ("has_last", I8),
+            ("trade_count", I8),
             ("minimum_price_units", I8),
             ("maximum_price_units", I8),
             ("low_band_units", I8),
@@ -345,9 +375,6 @@ BOOK: Final[np.dtype[Any]] = in_lines(
             ("maximum_quantity_units", I8),
             ("lot_units", I8),
             ("tick_units", I8),
-            ("last_price_units", I8),
-            ("has_last", I8),
-            ("trade_count", I8),
             ("divergence_count", I8),
             ("allocation", I8),
             ("minimum_share_units", I8),
@@ -416,6 +443,9 @@ LEVEL_BYTES: Final = LEVEL.itemsize
 NODE_BYTES: Final = NODE.itemsize
 BOOK_BYTES: Final = BOOK.itemsize
 REPORT_BYTES: Final = REPORT.itemsize
+COMPACT_COMMAND_BYTES: Final = COMPACT_COMMAND.itemsize
+COMPACT_FIRST_BYTE: Final = order_command.OFFSET_SEQUENCE
+"""Where an order command's record holds what a compact command says."""
 
 # Wire records of both streams, or compact reports of executions alone.
 REPORT_FORM_WIRE: Final = 0
@@ -482,6 +512,10 @@ RECENT_LEVELS: Final = 4_096
 # identity.py. Powers of two.
 FIRST_ORDER_BUCKETS: Final = 1_024
 BUCKETS_PER_ORDER: Final = 2
+# Both tables lie at the same place in every engine, behind the header, since every command needs
+# one of them and most need both.
+RECENT_LEVELS_AT: Final = -(-HEADER_BYTES // LINE_BYTES) * LINE_BYTES
+ORDER_BUCKETS_AT: Final = RECENT_LEVELS_AT + RECENT_LEVELS * 4
 
 # What a call answers.
 DONE: Final = 0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
-    load_constant_i64,
     load_i16,
     load_i32,
     load_i64,
@@ -12,7 +11,8 @@ from tradecaptain.base.memory import (
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.layout import RECENT_LEVELS, UNKNOWN_LEVEL
+from tradecaptain.kernels.matching.apart import apart
+from tradecaptain.kernels.matching.layout import RECENT_LEVELS, RECENT_LEVELS_AT, UNKNOWN_LEVEL
 from tradecaptain.kernels.matching.prices import (
     find_level,
     insert_beside,
@@ -84,9 +84,24 @@ def order_behind(engine: int, slot: int) -> int:
 
 
 @inline
+def set_best(engine: int, side_book: int, level: int) -> None:
+    """Let a level be the best one of a side (by its address), or none if it is 0."""
+    store_i32(side_book + at.SIDE_BOOK_BEST, level)
+    best_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+    store_i64(side_book + at.SIDE_BOOK_BEST_UNITS, best_units)
+
+
+@inline
+def meets_side(side: int, limit_units: int, other_side: int) -> bool:
+    """Whether an order of ``side`` may trade at the best price of the other one (its address)."""
+    best_units = load_i64(other_side + at.SIDE_BOOK_BEST_UNITS)
+    return (best_level(other_side) != 0) & crosses(side, limit_units, best_units)
+
+
+@inline
 def side_key(engine: int, side_book: int) -> int:
     """What tells a side (by its address) from all others in a level; never 0."""
-    return (side_book - engine - load_constant_i64(engine + at.HEADER_BOOKS_OFFSET)) >> 3
+    return (side_book - engine) >> 4
 
 
 @inline
@@ -95,11 +110,20 @@ def recent_level(engine: int, key: int, price_units: int) -> int:
 
     Prices next to each other lie next to each other; a level that was closed since has no key.
     """
-    index = (price_units + key * 97) & (RECENT_LEVELS - 1)
-    return engine + load_constant_i64(engine + at.HEADER_RECENT_LEVELS_OFFSET) + index * 4
+    index = (price_units + key * 5) & (RECENT_LEVELS - 1)
+    return engine + RECENT_LEVELS_AT + index * 4
 
 
-@inline
+@apart
+def search_level(engine: int, side_book: int, price_units: int, recent: int) -> int:
+    """Look a price up that wasn't used of late, and remember its level at ``recent``."""
+    level = find_level(engine, side_book, price_units)
+    if level != 0:
+        store_i32(recent, level)
+    return level
+
+
+@inline_always
 def level_of_price(engine: int, side_book: int, price_units: int) -> int:
     """Level of a price on a side (by its address), or 0; levels used of late are found at once."""
     key = side_key(engine, side_book)
@@ -109,12 +133,7 @@ def level_of_price(engine: int, side_book: int, price_units: int) -> int:
     is_found = (load_i64(address + at.LEVEL_PRICE_UNITS) == price_units) & (
         load_i32(address + at.LEVEL_SIDE_KEY) == key
     )
-    if is_found:
-        return level
-    level = find_level(engine, side_book, price_units)
-    if level != 0:
-        store_i32(recent, level)
-    return level
+    return level if is_found else search_level(engine, side_book, price_units, recent)
 
 
 @inline
@@ -124,7 +143,7 @@ def link_between(engine: int, side_book: int, better: int, level: int, worse: in
     store_i32(address + at.LEVEL_BETTER, better)
     store_i32(address + at.LEVEL_WORSE, worse)
     if better == 0:
-        store_i32(side_book + at.SIDE_BOOK_BEST, level)
+        set_best(engine, side_book, level)
     else:
         store_i32(level_at(engine, better) + at.LEVEL_WORSE, level)
     if worse != 0:
@@ -160,6 +179,12 @@ def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     return level
 
 
+@apart
+def open_level(engine: int, side_book: int, side: int, price_units: int) -> int:
+    """`add_level`, for callers that seldom need it."""
+    return add_level(engine, side_book, side, price_units)
+
+
 @inline
 def remove_level(engine: int, side_book: int, level: int) -> None:
     """Close an empty level."""
@@ -167,7 +192,7 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
     better = load_i32(address + at.LEVEL_BETTER) + 0
     worse = load_i32(address + at.LEVEL_WORSE) + 0
     if better == 0:
-        store_i32(side_book + at.SIDE_BOOK_BEST, worse)
+        set_best(engine, side_book, worse)
     else:
         store_i32(level_at(engine, better) + at.LEVEL_WORSE, worse)
     if worse != 0:

@@ -21,12 +21,20 @@ from tradecaptain.kernels.matching.engine import (
     claim_events,
     resume_step,
     submit_command,
+    submit_compact,
     submit_control,
 )
 from tradecaptain.kernels.matching.identity import find_order_id
-from tradecaptain.kernels.matching.layout import EXTRA_EVENTS, PHASE_IDLE
+from tradecaptain.kernels.matching.layout import (
+    COMPACT_COMMAND,
+    COMPACT_COMMAND_BYTES,
+    EXTRA_EVENTS,
+    PHASE_IDLE,
+    offset_of,
+)
 from tradecaptain.kernels.matching.levels import best_level, level_of_price
 from tradecaptain.kernels.matching.lookahead import look_ahead
+from tradecaptain.kernels.matching.plain import further_terms
 from tradecaptain.kernels.matching.reports import reports_wire
 from tradecaptain.kernels.matching.restore import restore_snapshot
 from tradecaptain.kernels.matching.rings import (
@@ -52,6 +60,7 @@ BUFFER_BOOKS = 24
 BUFFER_BOOK_CAPACITY = 32
 BUFFER_BOOK_COUNT = 40
 
+COMPACT_ORDER_ID = offset_of(COMPACT_COMMAND, "order_id")
 LIBRARY_VERSION = 1
 NOT_AN_ENGINE = -1
 NO_ROOM = -2
@@ -166,6 +175,27 @@ def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int
         while done < count and claim_room(engine, buffer):
             look_ahead(engine, ids, order_command.RECORD_BYTES, done, count)
             submit_command(engine, commands + done * order_command.RECORD_BYTES)
+            note_events(engine, buffer)
+            done += 1
+            if not finish_command(engine, buffer):
+                break
+    if not reports_wire(engine):
+        publish_ring(engine)
+    return done
+
+
+def tc_engine_submit_compact(engine: int, commands: int, count: int, rest: int, buffer: int) -> int:
+    """Carry out a run of compact commands as `tc_engine_submit` does. ``rest`` says for all of them
+    what they don't say themselves; its first words, those of a compact command, are overwritten."""
+    if not is_engine(engine):
+        return NOT_AN_ENGINE
+    done = 0
+    if finish_command(engine, buffer):
+        said = further_terms(rest)
+        ids = commands + COMPACT_ORDER_ID
+        while done < count and claim_room(engine, buffer):
+            look_ahead(engine, ids, COMPACT_COMMAND_BYTES, done, count)
+            submit_compact(engine, commands + done * COMPACT_COMMAND_BYTES, rest, said)
             note_events(engine, buffer)
             done += 1
             if not finish_command(engine, buffer):
@@ -307,6 +337,16 @@ ENTRIES: tuple[tuple[Callable[..., int], tuple[str, ...]], ...] = (
             "tc_engine *engine",
             "const tc_order_command *commands",
             "int64_t count",
+            "tc_event_buffer *buffer",
+        ),
+    ),
+    (
+        tc_engine_submit_compact,
+        (
+            "tc_engine *engine",
+            "const tc_compact_command *commands",
+            "int64_t count",
+            "tc_order_command *rest",
             "tc_event_buffer *buffer",
         ),
     ),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tradecaptain.kernels.matching import library
 from tradecaptain.kernels.matching.layout import (
+    COMPACT_COMMAND,
     ENGINE_CONFIG,
     INSTRUMENT_RULES,
     ORDER_IDS_CLIENT,
@@ -216,6 +217,7 @@ def header_text() -> str:
             _struct("tc_engine_config", ENGINE_CONFIG),
             _struct("tc_instrument_rules", INSTRUMENT_RULES),
             _struct("tc_order_command", order_command.DTYPE),
+            _struct("tc_compact_command", COMPACT_COMMAND),
             _struct("tc_control", control.DTYPE),
             _struct("tc_execution_event", execution_event.DTYPE),
             _struct("tc_book_event", book_event.DTYPE),

@@ -35,7 +35,7 @@ from tradecaptain.kernels.matching.terms import has_flag, order_book, watch
 @inline
 def enter_ids(engine: int, slot: int) -> None:
     """Make an order that begins to rest findable."""
-    enter_order_id(engine, slot)
+    enter_order_id(engine, slot, load_i64(order_at(engine, slot) + at.ORDER_ORDER_ID))
     if is_vendor_order(engine, slot):
         enter_vendor_id(engine, slot)
 

@@ -1,14 +1,18 @@
 """The short way for what most commands are: plain orders, their cancels and their replaces.
 
 Where an engine reports compactly, and a book has nothing but plain orders in continuous trading,
-all the rules that could refuse or divert a command are looked at together, in one branch. What
-passes does to the book just what the general way does (`entry`), which takes everything else. Both
-are run against each other in the tests.
+all the rules that could refuse or divert a command are looked at together. What passes does to the
+book just what the general way does (`entry`), which takes everything else. Both are run against
+each other in the tests.
+
+A command comes in two parts: what most commands say, and a record that says the rest of it for
+itself or for all commands of a run (`engine.submit_compact`). Each function leaves the other
+actions' registers alone (`apart`).
 """
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
     copy_bytes,
     load_constant_i64,
@@ -21,6 +25,7 @@ from tradecaptain.base.memory import (
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.identity import enter_order_id, link_of_order
 from tradecaptain.kernels.matching.layout import (
     DONE,
@@ -31,17 +36,16 @@ from tradecaptain.kernels.matching.layout import (
     PARTY_NAMES_BYTES,
 )
 from tradecaptain.kernels.matching.levels import (
-    add_level,
-    append_order,
     best_level,
-    close_if_empty,
-    crosses,
     leave_level,
     level_head,
     level_of_price,
     level_reduce,
+    meets_side,
+    open_level,
     opposite,
     queue_order,
+    remove_level,
 )
 from tradecaptain.kernels.matching.match import end_maker, leave_under_way, take_units
 from tradecaptain.kernels.matching.reports import (
@@ -82,64 +86,62 @@ EXPIRED = report_word(
 )
 """Small fields of a report, with the side still to come."""
 
+# Action, side, type and time in force lie in one word: a new limit order to buy for the day, and
+# what may differ in it by one: to sell, and good till cancel.
+FIRST_LIMIT = (
+    order_command.COMMAND_ACTION_NEW_ORDER
+    | (common.SIDE_BUY << 16)
+    | (common.ORDER_TYPE_LIMIT << 32)
+    | (common.TIME_IN_FORCE_DAY << 48)
+)
+OTHER_LIMITS = (1 << 16) | (1 << 48)
+
 FIRST_TERMS = order_command.OFFSET_STOP_PRICE_UNITS
 LAST_TERMS = order_command.OFFSET_EXPIRE_TIME_NS
 FURTHER_TERMS = order_command.OFFSET_SEND_TIME_NS + 8
+FIRST_NAME = order_command.OFFSET_CLIENT_ORDER_ID0
+OTHER_NAMES = order_command.OFFSET_CLIENT_ORDER_ID1
 
 
 @inline
-def further_terms(command: int) -> int:
-    """Zero if a command says nothing beyond what a plain order says."""
-    said = order_command.get_instructions(command) | order_command.get_self_trade_group(command)
+def further_terms(rest: int) -> int:
+    """Zero if a command's record says nothing beyond what a plain order says."""
+    said = order_command.get_instructions(rest) | order_command.get_self_trade_group(rest)
     for offset in range(FIRST_TERMS, LAST_TERMS + 8, 8):
-        said |= load_i64(command + offset)
+        said |= load_i64(rest + offset)
     for offset in range(FURTHER_TERMS, order_command.RECORD_BYTES, 8):
-        said |= load_i64(command + offset)
+        said |= load_i64(rest + offset)
     return said
 
 
 @inline
 def further_rules(engine: int, book: int) -> int:
-    """Zero if a book (by its address) has only plain orders, in continuous trading, and neither
-    lots nor price steps."""
+    """Zero if a book (by its address) has only plain orders, in continuous trading."""
     return (
         load_i64(book + at.BOOK_SPECIAL)
         | load_i64(book + at.BOOK_WATCH_COUNT)
         | load_i64(engine + at.HEADER_WATCH_COUNT)
-        | (load_i64(book + at.BOOK_LOT_UNITS) ^ 1)
-        | (load_i64(book + at.BOOK_TICK_UNITS) ^ 1)
     )
 
 
 @inline
 def breaks_price_rules(book: int, price_units: int) -> bool:
-    """Whether a price lies outside of the range or the static band of a book (by its address)."""
-    return (
-        price_units < load_i64(book + at.BOOK_MINIMUM_PRICE_UNITS)
-        or price_units > load_i64(book + at.BOOK_MAXIMUM_PRICE_UNITS)
-        or price_units < load_i64(book + at.BOOK_LOW_BAND_UNITS)
-        or price_units > load_i64(book + at.BOOK_HIGH_BAND_UNITS)
+    """Whether a price lies outside of what a book (by its address) takes."""
+    return price_units < load_i64(book + at.BOOK_PLAIN_LOW_UNITS) or price_units > load_i64(
+        book + at.BOOK_PLAIN_HIGH_UNITS
     )
 
 
 @inline
 def breaks_quantity_rules(book: int, quantity_units: int) -> bool:
-    """Whether a book (by its address) takes no orders of a size."""
-    return quantity_units <= 0 or quantity_units > load_i64(book + at.BOOK_MAXIMUM_QUANTITY_UNITS)
+    """Whether a book (by its address) takes no plain orders of a size."""
+    return quantity_units <= 0 or quantity_units > load_i64(book + at.BOOK_PLAIN_QUANTITY_UNITS)
 
 
 @inline
 def has_own_ids(engine: int, account_id: int) -> bool:
     """Whether an account is the replayed flow's, whose orders are found by ids of its own."""
     return account_id == load_constant_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID)
-
-
-@inline
-def meets(engine: int, book: int, side: int, limit_units: int) -> bool:
-    """Whether an order may trade at the best price of the other side of a book (by its address)."""
-    best = best_level(side_of_book(book, opposite(side)))
-    best_units = load_i64(level_at(engine, best) + at.LEVEL_PRICE_UNITS)
-    return (best != 0) & crosses(side, limit_units, best_units)
 
 
 @inline
@@ -156,40 +158,49 @@ def note_command(engine: int, command: int) -> None:
     store_i64(engine + at.HEADER_TIME_NS, order_command.get_time_ns(command))
 
 
-@inline
+@inline_always
 def add_plain_order(
-    engine: int, command: int, book: int, order_id: int, price_units: int, leaves_units: int
+    engine: int,
+    command: int,
+    rest: int,
+    book: int,
+    order_id: int,
+    price_units: int,
+    leaves_units: int,
 ) -> int:
     """Take a slot for a new plain order and write its records; returns the slot."""
     slot = take_order(engine)
     order = order_at(engine, slot)
     party = party_at(engine, slot)
-    quantity_units = order_command.get_quantity_units(command)
-    account_id = order_command.get_account_id(command)
-    side = order_command.get_side(command)
     store_i64(order + at.ORDER_ORDER_ID, order_id)
     store_i64(order + at.ORDER_PRICE_UNITS, price_units)
     store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units)
-    store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
-    store_i32(order + at.ORDER_LEVEL, 0)
-    store_i32(order + at.ORDER_ACCOUNT_ID, account_id)
+    store_i64(order + at.ORDER_QUANTITY_UNITS, order_command.get_quantity_units(command))
+    store_i32(order + at.ORDER_ACCOUNT_ID, order_command.get_account_id(command))
     store_i32(order + at.ORDER_BOOK, book)
     # No flags and no group: they lie behind the side, in its word.
-    store_i64(order + at.ORDER_SIDE, side)
-    copy_bytes(party, command + order_command.OFFSET_CLIENT_ORDER_ID0, PARTY_NAMES_BYTES)
-    store_i32(party + at.PARTY_TAG, order_command.get_tag(command))
+    store_i64(order + at.ORDER_SIDE, order_command.get_side(command))
+    store_i64(party + at.PARTY_CLIENT_ORDER_ID0, order_command.get_client_order_id0(command))
+    copy_bytes(party + at.PARTY_CLIENT_ORDER_ID1, rest + OTHER_NAMES, PARTY_NAMES_BYTES - 8)
+    store_i32(party + at.PARTY_TAG, order_command.get_tag(rest))
     store_i32(party + at.PARTY_ORDER_TYPE, order_command.get_order_type(command))
     store_i32(party + at.PARTY_TIME_IN_FORCE, order_command.get_time_in_force(command))
     return slot
 
 
 @inline
-def report_new(
-    engine: int, command: int, order_id: int, price_units: int, leaves_units: int, word: int
-) -> None:
-    """Report what happened to a new order that may have no slot."""
-    quantity_units = order_command.get_quantity_units(command)
-    write_report(engine, word, order_id, price_units, quantity_units, leaves_units)
+def order_price(command: int) -> int:
+    """The price that an order of a command has: none if it is a market order."""
+    is_limit = order_command.get_order_type(command) == common.ORDER_TYPE_LIMIT
+    return order_command.get_price_units(command) if is_limit else 0
+
+
+@inline
+def limit_of(command: int) -> int:
+    """The price up to which a new order trades."""
+    if order_command.get_order_type(command) == common.ORDER_TYPE_LIMIT:
+        return order_command.get_price_units(command)
+    return INT64_MAXIMUM if order_command.get_side(command) == common.SIDE_BUY else INT64_MINIMUM
 
 
 @inline
@@ -201,30 +212,84 @@ def can_rest(command: int) -> bool:
 
 
 @inline
-def match_new(
-    engine: int, command: int, book: int, order_id: int, price_units: int, limit_units: int
-) -> int:
-    """Trade a new order as `match_step` does, but without a slot; returns what is left of it.
+def newest_order_id(engine: int, command: int) -> int:
+    """The id of the order that a command has just entered."""
+    if load_constant_i64(engine + at.HEADER_ORDER_IDS) == ORDER_IDS_CLIENT:
+        return order_command.get_client_order_id0(command)
+    return load_constant_i64(engine + at.HEADER_IDENTITY_BASE) + load_i64(
+        engine + at.HEADER_LAST_ORDER_NUMBER
+    )
+
+
+@inline_always
+def can_have_id(engine: int, command: int) -> bool:
+    """Whether a new order can have an id: one that it names itself must be new."""
+    if load_constant_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
+        return True
+    order_id = order_command.get_client_order_id0(command)
+    return order_id != 0 and load_i32(link_of_order(engine, order_id)) == 0
+
+
+@inline_always
+def accept_plain(engine: int, command: int, side: int, price_units: int) -> int:
+    """Number a new order that nothing refuses, and acknowledge it; returns its id."""
+    note_command(engine, command)
+    number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
+    store_i64(engine + at.HEADER_LAST_ORDER_NUMBER, number)
+    order_id = newest_order_id(engine, command)
+    quantity_units = order_command.get_quantity_units(command)
+    word = ACCEPTED | (side << 16)
+    write_report(engine, word, order_id, price_units, quantity_units, quantity_units)
+    return order_id
+
+
+@inline_always
+def rest_plain(
+    engine: int,
+    command: int,
+    rest: int,
+    book: int,
+    order_id: int,
+    side: int,
+    level: int,
+    leaves_units: int,
+) -> None:
+    """Let what is left of a new order rest; ``level`` is its price's, or 0 if it has none."""
+    price_units = order_command.get_price_units(command)
+    slot = add_plain_order(engine, command, rest, book, order_id, price_units, leaves_units)
+    enter_order_id(engine, slot, order_id)
+    address = book_at(engine, book)
+    if level == 0:
+        level = open_level(engine, side_of_book(address, side), side, price_units)
+    queue_order(engine, slot, level)
+    count_book_events(engine, address, 1)
+
+
+@inline
+def match_new(engine: int, command: int, rest: int, book: int) -> int:
+    """Trade the newest order as `match_step` does, but without a slot; returns what is left of it.
 
     Only if more trades are to come than one step may bring does it get a slot, and UNDER_WAY is
     returned.
     """
     side = order_command.get_side(command)
+    limit_units = limit_of(command)
+    order_id = newest_order_id(engine, command)
     leaves_units = order_command.get_quantity_units(command)
     address = book_at(engine, book)
     other_side = side_of_book(address, opposite(side))
     remaining_steps = load_constant_i64(engine + at.HEADER_STEP_LIMIT)
-    while leaves_units > 0:
-        level = best_level(other_side)
-        level_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
-        if level == 0 or not crosses(side, limit_units, level_units):
-            break
+    while leaves_units > 0 and meets_side(side, limit_units, other_side):
         if remaining_steps == 0:
-            slot = add_plain_order(engine, command, book, order_id, price_units, leaves_units)
+            price_units = order_price(command)
+            slot = add_plain_order(engine, command, rest, book, order_id, price_units, leaves_units)
+            store_i32(order_at(engine, slot) + at.ORDER_LEVEL, 0)
             # What has met its limit finds no order of its own side there.
             store_i64(engine + at.HEADER_FOUND_LEVEL, 0)
             leave_under_way(engine, slot, limit_units)
             return UNDER_WAY
+        level = best_level(other_side)
+        level_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
         maker = level_head(engine, level)
         maker_id = load_i64(order_at(engine, maker) + at.ORDER_ORDER_ID)
         maker_units = load_i64(order_at(engine, maker) + at.ORDER_LEAVES_UNITS)
@@ -241,85 +306,93 @@ def match_new(
     return leaves_units
 
 
-@inline
-def next_order_id(engine: int, command: int) -> int:
-    """The id that a new order will have; 0 if it can't have the one that it names itself."""
-    if load_constant_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
-        number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
-        return load_constant_i64(engine + at.HEADER_IDENTITY_BASE) + number
-    order_id = order_command.get_client_order_id0(command)
-    if load_i32(link_of_order(engine, order_id)) != 0:
-        return 0
-    return order_id
+@apart
+def rest_taker(engine: int, command: int, rest: int, leaves_units: int) -> int:
+    """Let a new order rest that has met its limit, and so finds no order of its own side there."""
+    book = book_index(engine, order_command.get_instrument_id(command))
+    order_id = newest_order_id(engine, command)
+    side = order_command.get_side(command)
+    rest_plain(engine, command, rest, book, order_id, side, 0, leaves_units)
+    return DONE
 
 
-@inline
-def is_plain_new(engine: int, command: int, book: int) -> bool:
-    """Whether nothing about a new order for a book (by its address), or about that book, refuses
-    or diverts it."""
+@apart
+def take_plain(engine: int, command: int, rest: int, book: int) -> int:
+    """Enter a new order that meets the other side of a book (by its index) or may not rest."""
+    if not can_have_id(engine, command):
+        return NOT_PLAIN
+    side = order_command.get_side(command)
+    price_units = order_price(command)
+    order_id = accept_plain(engine, command, side, price_units)
+    leaves_units = match_new(engine, command, rest, book)
+    if leaves_units == UNDER_WAY:
+        return MORE
+    if leaves_units != 0:
+        if can_rest(command):
+            return rest_taker(engine, command, rest, leaves_units)
+        quantity_units = order_command.get_quantity_units(command)
+        word = EXPIRED | (side << 16)
+        write_report(engine, word, order_id, price_units, quantity_units, leaves_units)
+    return DONE
+
+
+@inline_always
+def diverts(engine: int, command: int, book: int, said: int) -> bool:
+    """Whether anything but type and price of a new order for a book (by its address), or about that
+    book, refuses or diverts it."""
     account_id = order_command.get_account_id(command)
-    order_type = order_command.get_order_type(command)
-    time_in_force = order_command.get_time_in_force(command)
-    if (
-        further_rules(engine, book) | further_terms(command) != 0
-        or time_in_force < common.TIME_IN_FORCE_DAY
-        or time_in_force > common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
+    return (
+        further_rules(engine, book) | said != 0
         or not account_known(engine, account_id)
         or has_own_ids(engine, account_id)
         or not has_free_order(engine)
         or not has_free_level(engine)
         or breaks_quantity_rules(book, order_command.get_quantity_units(command))
-    ):
-        return False
-    if order_type == common.ORDER_TYPE_LIMIT:
-        return not breaks_price_rules(book, order_command.get_price_units(command))
-    return (
-        order_type == common.ORDER_TYPE_MARKET
-        and time_in_force != common.TIME_IN_FORCE_GOOD_TILL_CANCEL
     )
 
 
-@inline
-def new_plain(engine: int, command: int) -> int:
-    """Enter a plain order: DONE, MORE, or NOT_PLAIN with nothing changed."""
+@apart
+def new_limit(engine: int, command: int, rest: int, said: int) -> int:
+    """Enter a limit order that may rest: DONE, MORE, or NOT_PLAIN with nothing changed."""
     side = order_command.get_side(command)
     index = book_index(engine, order_command.get_instrument_id(command))
     book = book_at(engine, index)
-    if index == 0 or (side - 1) & ~1 != 0 or not is_plain_new(engine, command, book):
-        return NOT_PLAIN
-    order_id = next_order_id(engine, command)
     price_units = order_command.get_price_units(command)
-    quantity_units = order_command.get_quantity_units(command)
-    limit_units = price_units
-    if order_command.get_order_type(command) == common.ORDER_TYPE_MARKET:
-        price_units = 0
-        limit_units = INT64_MAXIMUM if side == common.SIDE_BUY else INT64_MINIMUM
-    rests = can_rest(command)
-    waits = rests and not meets(engine, book, side, limit_units)
-    level = level_of_price(engine, side_of_book(book, side), price_units) if waits else 0
-    if order_id == 0 or not has_room(engine, level, quantity_units):
+    if index == 0 or diverts(engine, command, book, said) or breaks_price_rules(book, price_units):
         return NOT_PLAIN
-    note_command(engine, command)
-    number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
-    store_i64(engine + at.HEADER_LAST_ORDER_NUMBER, number)
-    report_new(engine, command, order_id, price_units, quantity_units, ACCEPTED | (side << 16))
-    leaves_units = quantity_units
-    if not waits:
-        leaves_units = match_new(engine, command, index, order_id, price_units, limit_units)
-        if leaves_units == 0:
-            return DONE
-        if leaves_units == UNDER_WAY:
-            return MORE
-        if not rests:
-            report_new(engine, command, order_id, price_units, leaves_units, EXPIRED | (side << 16))
-            return DONE
-    slot = add_plain_order(engine, command, index, order_id, price_units, leaves_units)
-    enter_order_id(engine, slot)
-    if level == 0:
-        level = add_level(engine, side_of_book(book, side), side, price_units)
-    queue_order(engine, slot, level)
-    count_book_events(engine, book, 1)
+    if meets_side(side, price_units, side_of_book(book, opposite(side))):
+        return take_plain(engine, command, rest, index)
+    level = level_of_price(engine, side_of_book(book, side), price_units)
+    quantity_units = order_command.get_quantity_units(command)
+    if not has_room(engine, level, quantity_units) or not can_have_id(engine, command):
+        return NOT_PLAIN
+    order_id = accept_plain(engine, command, side, price_units)
+    rest_plain(engine, command, rest, index, order_id, side, level, quantity_units)
     return DONE
+
+
+@apart
+def new_taker(engine: int, command: int, rest: int, said: int) -> int:
+    """Enter an order that may not rest, as `new_limit` does."""
+    side = order_command.get_side(command)
+    order_type = order_command.get_order_type(command)
+    time_in_force = order_command.get_time_in_force(command)
+    index = book_index(engine, order_command.get_instrument_id(command))
+    book = book_at(engine, index)
+    is_limit = order_type == common.ORDER_TYPE_LIMIT
+    is_immediate = time_in_force == common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
+    # A market order never rests, whatever its day.
+    is_day = time_in_force == common.TIME_IN_FORCE_DAY
+    is_market = order_type == common.ORDER_TYPE_MARKET and (is_immediate or is_day)
+    if (
+        index == 0
+        or (side - 1) & ~1 != 0
+        or not (is_market or (is_limit and is_immediate))
+        or diverts(engine, command, book, said)
+        or (is_limit and breaks_price_rules(book, order_command.get_price_units(command)))
+    ):
+        return NOT_PLAIN
+    return take_plain(engine, command, rest, index)
 
 
 @inline
@@ -336,14 +409,29 @@ def is_plain_target(engine: int, command: int, slot: int) -> bool:
 
 
 @inline
-def cancel_plain(engine: int, command: int) -> int:
+def leave_plain(engine: int, slot: int, side_book: int) -> None:
+    """Take a plain order out of its queue, and close its level if it was alone there."""
+    level = leave_level(engine, slot)
+    if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 0:
+        close_level(engine, side_book, level, 0)
+
+
+@apart
+def close_level(engine: int, side_book: int, level: int, _fourth: int) -> int:
+    """`remove_level`, which is seldom needed."""
+    remove_level(engine, side_book, level)
+    return 0
+
+
+@apart
+def cancel_plain(engine: int, command: int, rest: int, said: int) -> int:
     """Cancel a plain resting order as a whole: DONE, or NOT_PLAIN with nothing changed."""
     link = link_of_order(engine, order_command.get_order_id(command))
     slot = load_i32(link) + 0
     order = order_at(engine, slot)
     following = load_i32(order + at.ORDER_CHAIN) + 0
     book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
-    said = order_command.get_quantity_units(command) | order_command.get_instructions(command)
+    said |= order_command.get_quantity_units(command)
     if not is_plain_target(engine, command, slot) or said | further_rules(engine, book) != 0:
         return NOT_PLAIN
     note_command(engine, command)
@@ -355,19 +443,20 @@ def cancel_plain(engine: int, command: int) -> int:
         reason.REASON_CANCELLED_BY_OWNER,
     )
     count_book_events(engine, book, 1)
-    close_if_empty(engine, slot, leave_level(engine, slot))
     store_i32(link, following)
+    leave_plain(engine, slot, side_of_book(book, load_i16(order + at.ORDER_SIDE) + 0))
     give_order(engine, slot)
     return DONE
 
 
 @inline
-def rename_order(engine: int, slot: int, command: int) -> None:
+def rename_order(engine: int, slot: int, command: int, rest: int) -> None:
     """Let a replace's client order id and tag name an order from now on."""
     party = party_at(engine, slot)
-    tag = order_command.get_tag(command)
-    copy_bytes(party, command + order_command.OFFSET_CLIENT_ORDER_ID0, at.PARTY_FIRM_ID)
-    store_i32(party + at.PARTY_TAG, tag)
+    others_bytes = at.PARTY_FIRM_ID - at.PARTY_CLIENT_ORDER_ID1
+    store_i64(party + at.PARTY_CLIENT_ORDER_ID0, order_command.get_client_order_id0(command))
+    copy_bytes(party + at.PARTY_CLIENT_ORDER_ID1, rest + OTHER_NAMES, others_bytes)
+    store_i32(party + at.PARTY_TAG, order_command.get_tag(rest))
 
 
 @inline
@@ -385,17 +474,21 @@ def requeue_plain(engine: int, slot: int, price_units: int, quantity_units: int)
     side_book = side_of_book(book, load_i16(order + at.ORDER_SIDE) + 0)
     added_units = quantity_units - load_i64(order + at.ORDER_QUANTITY_UNITS)
     leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS) + added_units
-    close_if_empty(engine, slot, leave_level(engine, slot))
+    leave_plain(engine, slot, side_book)
     store_i64(order + at.ORDER_PRICE_UNITS, price_units)
     store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
     store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units)
     report_replaced(engine, slot)
-    append_order(engine, side_book, slot, level_of_price(engine, side_book, price_units))
+    level = level_of_price(engine, side_book, price_units)
+    if level == 0:
+        side = load_i16(order + at.ORDER_SIDE) + 0
+        level = open_level(engine, side_book, side, price_units)
+    queue_order(engine, slot, level)
     count_book_events(engine, book, 2)
 
 
-@inline
-def replace_plain(engine: int, command: int) -> int:
+@apart
+def replace_plain(engine: int, command: int, rest: int, said: int) -> int:
     """Replace a plain resting order that won't trade at once: DONE, or NOT_PLAIN with nothing
     changed."""
     slot = load_i32(link_of_order(engine, order_command.get_order_id(command))) + 0
@@ -410,7 +503,7 @@ def replace_plain(engine: int, command: int) -> int:
     keeps_place = price_units == load_i64(order + at.ORDER_PRICE_UNITS) and added_units <= 0
     if (
         not is_plain_target(engine, command, slot)
-        or further_rules(engine, book) | further_terms(command) != 0
+        or further_rules(engine, book) | said != 0
         or (side != own_side and side != common.SIDE_UNSET)
         or order_command.get_instrument_id(command) != load_i64(book + at.BOOK_INSTRUMENT_ID)
         or breaks_price_rules(book, price_units)
@@ -421,7 +514,7 @@ def replace_plain(engine: int, command: int) -> int:
         return NOT_PLAIN
     if keeps_place:
         note_command(engine, command)
-        rename_order(engine, slot, command)
+        rename_order(engine, slot, command, rest)
         level_reduce(engine, load_i32(order + at.ORDER_LEVEL) + 0, -added_units)
         store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units)
         store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
@@ -429,22 +522,31 @@ def replace_plain(engine: int, command: int) -> int:
         count_book_events(engine, book, 0 if added_units == 0 else 1)
         return DONE
     level = level_of_price(engine, side_of_book(book, own_side), price_units)
-    if meets(engine, book, own_side, price_units) or not has_room(engine, level, quantity_units):
+    other_side = side_of_book(book, opposite(own_side))
+    if meets_side(own_side, price_units, other_side) or not has_room(engine, level, quantity_units):
         return NOT_PLAIN
     note_command(engine, command)
-    rename_order(engine, slot, command)
+    rename_order(engine, slot, command, rest)
     requeue_plain(engine, slot, price_units, quantity_units)
     return DONE
 
 
 @inline
-def submit_plain(engine: int, command: int) -> int:
-    """Carry out a command the short way: DONE, MORE, or NOT_PLAIN with nothing changed."""
-    action = order_command.get_action(command)
-    if action == order_command.COMMAND_ACTION_NEW_ORDER:
-        return new_plain(engine, command)
+def submit_plain(engine: int, command: int, rest: int, said: int) -> int:
+    """Carry out a command the short way: DONE, MORE, or NOT_PLAIN with nothing changed.
+
+    Its words from the sequence to the first of the client order id are read from a record at
+    ``command``, all others from the one at ``rest``, of which ``said`` is `further_terms`.
+    """
+    head = load_i64(command + order_command.OFFSET_ACTION)
+    action = head & 0xFFFF
+    # The rarer of the two that are most: a wrong guess costs more than the command's own test.
     if action == order_command.COMMAND_ACTION_CANCEL_ORDER:
-        return cancel_plain(engine, command)
+        return cancel_plain(engine, command, rest, said)
+    if (head - FIRST_LIMIT) & ~OTHER_LIMITS == 0:
+        return new_limit(engine, command, rest, said)
+    if action == order_command.COMMAND_ACTION_NEW_ORDER:
+        return new_taker(engine, command, rest, said)
     if action == order_command.COMMAND_ACTION_REPLACE_ORDER:
-        return replace_plain(engine, command)
+        return replace_plain(engine, command, rest, said)
     return NOT_PLAIN

@@ -167,9 +167,10 @@ def count_market_event(engine: int, book: int) -> None:
 @inline
 def count_book_events(engine: int, book: int, count: int) -> None:
     """Count events of a book (by its address) that compact reports don't tell."""
+    # One after the other, so that each is added to where it lies.
     sequence = load_i64(engine + at.HEADER_BOOK_SEQUENCE) + count
-    instrument_sequence = load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + count
     store_i64(engine + at.HEADER_BOOK_SEQUENCE, sequence)
+    instrument_sequence = load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + count
     store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, instrument_sequence)
 
 

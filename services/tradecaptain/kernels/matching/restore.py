@@ -15,7 +15,7 @@ from tradecaptain.base.memory import (
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.creation import open_book
+from tradecaptain.kernels.matching.creation import note_plain_rules, open_book
 from tradecaptain.kernels.matching.identity import find_order_id
 from tradecaptain.kernels.matching.indexes import NOWHERE
 from tradecaptain.kernels.matching.ladder import join_ladder
@@ -151,6 +151,7 @@ def restore_instrument(engine: int, record: int) -> int:
     store_i64(book + at.BOOK_LOW_BAND_UNITS, instrument_snapshot.get_low_band_units(record))
     store_i64(book + at.BOOK_HIGH_BAND_UNITS, instrument_snapshot.get_high_band_units(record))
     store_i64(book + at.BOOK_DYNAMIC_BAND_UNITS, instrument_snapshot.get_dynamic_band_units(record))
+    note_plain_rules(book)
     store_i64(book + at.BOOK_PAUSE_NS, instrument_snapshot.get_pause_ns(record))
     store_i64(
         book + at.BOOK_INDICATED_PRICE_UNITS, instrument_snapshot.get_indicated_price_units(record)

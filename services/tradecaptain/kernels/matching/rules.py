@@ -22,7 +22,13 @@ from tradecaptain.kernels.matching.layout import (
     INT64_MAXIMUM,
     INT64_MINIMUM,
 )
-from tradecaptain.kernels.matching.levels import BUY, best_level, crosses, level_of_price, opposite
+from tradecaptain.kernels.matching.levels import (
+    BUY,
+    best_level,
+    level_of_price,
+    meets_side,
+    opposite,
+)
 from tradecaptain.kernels.matching.special import is_auction, is_pro_rata
 from tradecaptain.kernels.matching.tables import (
     book_at,
@@ -334,10 +340,7 @@ def check_phase(book: int, time_in_force: int) -> int:
 @inline
 def meets_best(engine: int, book: int, side: int, price_units: int) -> bool:
     """Whether an order would meet the best price of the other side; ``book`` is its index."""
-    best = best_level(side_at(engine, book, opposite(side)))
-    return best != 0 and crosses(
-        side, price_units, load_i64(level_at(engine, best) + at.LEVEL_PRICE_UNITS)
-    )
+    return meets_side(side, price_units, side_at(engine, book, opposite(side)))
 
 
 @inline

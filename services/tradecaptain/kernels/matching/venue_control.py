@@ -5,7 +5,7 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.creation import add_book
+from tradecaptain.kernels.matching.creation import add_book, note_plain_rules
 from tradecaptain.kernels.matching.events import begin_command
 from tradecaptain.kernels.matching.fees import RATE_LIMIT
 from tradecaptain.kernels.matching.layout import DONE, FEE_TIER_BYTES, FEE_TIERS
@@ -56,6 +56,7 @@ def set_bands(book: int, record: int) -> int:
     store_i64(book + at.BOOK_HIGH_BAND_UNITS, high_units)
     store_i64(book + at.BOOK_DYNAMIC_BAND_UNITS, width_units)
     store_i64(book + at.BOOK_PAUSE_NS, pause_ns)
+    note_plain_rules(book)
     classify_book(book)
     return DONE
 
