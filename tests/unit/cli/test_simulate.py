@@ -31,7 +31,7 @@ def test_failure_is_told_with_its_step_and_ends_with_status_1(
 
     def pretend(seeds: range, *, jobs: int, on_outcome: object) -> tuple[list[Failure], float]:
         assert callable(on_outcome)
-        on_outcome(5, Outcome(17, "", failure))
+        on_outcome(5, Outcome(17, 0, 0, "", failure))
         return [failure], 0.25
 
     monkeypatch.setattr(simulate, "run_seeds", pretend)
