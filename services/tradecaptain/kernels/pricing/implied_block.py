@@ -76,7 +76,7 @@ from tradecaptain.kernels.pricing.vector import (
     fast_log_parts,
 )
 
-CHUNK: Final = 256
+CHUNK: Final = 512
 SCRATCH: Final = CHUNK + 24
 ROW_BYTES: Final = 8
 LANES: Final = 8

@@ -65,7 +65,7 @@ from tradecaptain.kernels.pricing.vector import (
     fast_mills_parts,
 )
 
-CHUNK: Final = 256
+CHUNK: Final = 384
 # Columns at a distance that isn't near a power of two share no sets of the cache.
 SCRATCH: Final = CHUNK + 24
 ROW_BYTES: Final = 8

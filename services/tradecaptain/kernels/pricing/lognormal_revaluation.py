@@ -14,7 +14,6 @@ from tradecaptain.base.floats import floats_at, stack_floats
 from tradecaptain.base.jit import inline, inline_always, kernel
 from tradecaptain.kernels.pricing.columns import BLOCK_TYPE, STATUS_TYPE
 from tradecaptain.kernels.pricing.lognormal_block import (
-    CHUNK,
     SCRATCH,
     chunk_scratch,
     input_rows,
@@ -26,6 +25,8 @@ from tradecaptain.kernels.pricing.lognormal_block import (
 from tradecaptain.kernels.pricing.status import OK
 from tradecaptain.kernels.pricing.validity import is_rate, lognormal_status
 
+# A power of two, which sums by halves ask for; the scratch of ``lognormal_block`` has more room.
+CHUNK: Final = 256
 # Rows of scenarios.
 SPOT_FACTOR: Final = 0
 VOLATILITY_SHIFT: Final = 1
