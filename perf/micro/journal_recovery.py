@@ -34,7 +34,7 @@ from perf.topology.order_path_rig import _LIMITS, REFERENCE_FROM_OUTSIDE, benchm
 
 COMMANDS = 1_000_000
 SMOKE_COMMANDS = 20_000
-BYTES_A_COMMAND = 1_000
+COMMANDS_A_PIECE = 20_000
 _TIME_NS = 1_750_000_000_000_000_000
 
 
@@ -100,16 +100,17 @@ def write_log(
         replay[name] = EVERYTHING
     tape = record_tape(flow)
     orders = np.frombuffer(tape.commands, np.uint8).view(order_command.DTYPE).copy().reshape(-1)
-    for records in (limits(flow), orders[: flow.commands]):
+    pieces = range(0, flow.commands, COMMANDS_A_PIECE)
+    for records in (limits(flow), *(orders[at : at + COMMANDS_A_PIECE] for at in pieces)):
         frames = as_frames(records, int(header["sequence"]) + 1)
         replay["frames"], replay["frame_bytes"] = address_of(frames), len(frames)
         agent.do_work(0)
         if int(replay[0]["consumed"]) != len(frames):
             raise RuntimeError(f"the log was not written: {replay[0]}")
-    while log.ring.tail > log.agent.place.position:
-        log.agent.step(force=True)
-    while log.keeper.step():
-        pass
+        while log.ring.tail > log.agent.place.position:
+            log.agent.step(force=True)
+        while log.keeper.step():
+            pass
     log.keeper.close()
     state, size = int(engine_state_hash(core.engine.address)), log.ring.tail
     log.ring.close()
@@ -121,10 +122,7 @@ def measure_recovery(shared: Path, disk: Path, *, smoke: bool) -> list[Result]:
     """Write a log, kill its venue, and start another: without snapshots, and with them."""
     commands = SMOKE_COMMANDS if smoke else COMMANDS
     flow = FlowSettings(commands, 1_000, 100, 1_000)
-    ring_bytes = 1 << (commands * BYTES_A_COMMAND - 1).bit_length()
-    journal = JournalSettings(
-        ring_bytes=max(ring_bytes, 1 << 20), **({"snapshot_bytes": 1 << 21} if smoke else {})
-    )
+    journal = JournalSettings(**({"snapshot_bytes": 1 << 21} if smoke else {}))
     paths = LogPaths(shared / "ring", disk / "recovery", shared / "history", disk / "epoch")
     settings = VenueSettings()
     state, size = write_log(paths, settings, journal, flow)

@@ -18,7 +18,7 @@ from perf.topology.order_path_rig import VenueRig
 COMMANDS = 600_000
 SMOKE_COMMANDS = 30_000
 IN_FLIGHT = 64
-RING_BYTES = 1 << 29
+RING_BYTES = 1 << 28
 
 
 def measure_order_path(*, smoke: bool) -> list[Result]:
