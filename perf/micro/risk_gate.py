@@ -54,7 +54,9 @@ REFERENCE_PRICE = 10_000
 DISPLAYED_UNITS = 1_000_000_000
 ORDER_INTERVAL_NS = 50_000
 QUANTITY_MAX = 10_000
-BATCH = 4
+BATCH = 64
+WRITTEN_AHEAD = 32
+"""Orders that lie ready, as in a log: one that was only just written can't be read at once."""
 LIMITS = {
     control.LIMIT_KIND_ORDER_QUANTITY: 10**6,
     control.LIMIT_KIND_ORDER_NOTIONAL: 10**15,
@@ -135,10 +137,10 @@ def _release(gate: int, count: int, orders: Any, first: int) -> int:
 def _time_checks(gate: int, commands: int, clock: int, orders: Any, samples: Any) -> int:
     """Time each check; returns how many passed."""
     passed = 0
-    _write_order(commands, orders, 0)
-    _write_order(commands, orders, 1)
+    for index in range(WRITTEN_AHEAD):
+        _write_order(commands, orders, index)
     for index in range(samples.shape[0]):
-        _write_order(commands, orders, index + 2)
+        _write_order(commands, orders, index + WRITTEN_AHEAD)
         _stamp(gate, _command_at(commands, index), clock)
         start = cycles()
         refusal = _check(gate, commands, index)
@@ -153,10 +155,10 @@ def _time_checks(gate: int, commands: int, clock: int, orders: Any, samples: Any
 def _run_checks(gate: int, commands: int, clock: int, orders: Any, count: int) -> int:
     """Check without a clock in between; returns how many passed."""
     passed = 0
-    _write_order(commands, orders, 0)
-    _write_order(commands, orders, 1)
+    for index in range(WRITTEN_AHEAD):
+        _write_order(commands, orders, index)
     for index in range(count):
-        _write_order(commands, orders, index + 2)
+        _write_order(commands, orders, index + WRITTEN_AHEAD)
         _stamp(gate, _command_at(commands, index), clock)
         if _check(gate, commands, index) == 0:
             passed += 1
