@@ -516,7 +516,7 @@ RULES: Final[dict[int, ReasonRule]] = {
         field="",
         retryable=False,
         grpc_code=9,
-        clause="FIA 2.6",
+        clause="SEC 15c3-5(c)(1)(i)",
     ),
     REASON_RESTRICTED: ReasonRule(
         rule="the instrument must not be restricted",
@@ -586,14 +586,14 @@ RULES: Final[dict[int, ReasonRule]] = {
         field="quantity",
         retryable=False,
         grpc_code=9,
-        clause="SEC 15c3-5(c)(1)(i); RTS 6 art. 15(1)",
+        clause="SEC 15c3-5(c)(1)(i)",
     ),
     REASON_TOTAL_NET_EXPOSURE_LIMIT: ReasonRule(
         rule="net exposure of a group or firm must not exceed its limit",
         field="quantity",
         retryable=False,
         grpc_code=9,
-        clause="SEC 15c3-5(c)(1)(i); RTS 6 art. 15(1)",
+        clause="SEC 15c3-5(c)(1)(i)",
     ),
     REASON_TOTAL_CREDIT_LIMIT: ReasonRule(
         rule="margin of a group or firm must not exceed its cash, profit and credit",
@@ -607,7 +607,7 @@ RULES: Final[dict[int, ReasonRule]] = {
         field="",
         retryable=False,
         grpc_code=9,
-        clause="FIA 2.6",
+        clause="SEC 15c3-5(c)(1)(i)",
     ),
     REASON_TOTAL_POSITION_LIMIT_LONG: ReasonRule(
         rule="long position of a group or firm with working orders must not exceed its limit",
