@@ -85,6 +85,18 @@ def test_what_does_not_fit_the_new_capacities_is_refused_with_its_reason() -> No
     assert restore(snapshot, one)[0] == -reason.REASON_CAPACITY_EXHAUSTED
 
 
+def test_an_engine_without_a_free_level_is_restored() -> None:
+    full = MatchingCapacity(orders=64, levels=4, instruments=4, instrument_ids=8, account_ids=16)
+    first = EngineDriver(RULES, full)
+    for place, price_units in enumerate((10, 11, 12, 13, 13, 10)):
+        order = next(iter(random_commands(1, 1))) | {"sequence": 1 + place}
+        kind = {"action": 1, "order_type": 1, "side": 2, "time_in_force": 1}
+        first.submit(order | kind | {"instrument_id": 1, "price_units": price_units})
+    assert len(first.depth(1, 2)) == 4
+    result, second = restore(take(first), full)
+    assert (result, second.depth(1, 2)) == (0, first.depth(1, 2))
+
+
 def test_only_a_new_engine_is_restored() -> None:
     snapshot = take(played(3))
     assert EngineDriver(RULES, SMALL).restore(snapshot) == -reason.REASON_INVALID_REQUEST

@@ -195,10 +195,12 @@ def order_fault(engine: int, record: int) -> int:
     book = book_index(engine, order_snapshot.get_instrument_id(record))
     if book == 0:
         return reason.REASON_UNKNOWN_INSTRUMENT
-    if not has_free_order(engine) or not has_free_level(engine):
-        return reason.REASON_CAPACITY_EXHAUSTED
     price_units = order_snapshot.get_price_units(record)
     level = level_of_price(engine, side_at(engine, book, side), price_units)
+    # An order that waits has no level, and one that joins others takes none.
+    needs_level = level == 0 and order_snapshot.get_flags(record) & FLAG_PARKED == 0
+    if not has_free_order(engine) or (needs_level and not has_free_level(engine)):
+        return reason.REASON_CAPACITY_EXHAUSTED
     if level != 0:
         resting_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS)
         if resting_units > INT64_MAXIMUM - leaves_units:
