@@ -31,7 +31,8 @@ class Result:
             return None
         if self.value is None:
             return False
-        return self.value >= self.goal if self.higher_is_better else self.value <= self.goal
+        # A value may come from NumPy, whose comparisons aren't booleans of JSON.
+        return bool(self.value >= self.goal if self.higher_is_better else self.value <= self.goal)
 
     def as_dict(self) -> dict[str, Any]:
         """The metric as the output has it, in its order of keys."""

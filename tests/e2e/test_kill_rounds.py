@@ -20,8 +20,8 @@ from support.order_load import Burst, Desk, Ledger, open_desk
 from support.running_mesh import RunningMesh, running_mesh
 
 TARGETS = ("orderbook", "gateway", "risk", "driver", "everything")
-ROUNDS, ROUNDS_FULL = 10, 50
-"""Two of each target by default: the whole run of all tests has no room for more."""
+ROUNDS, ROUNDS_FULL = 5, 50
+"""One of each target by default: the whole run of all tests has no room for more."""
 LOAD_SECONDS = (0.05, 0.6)
 BACK_SECONDS = 120
 SEED = 20_251_125

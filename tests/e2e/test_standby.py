@@ -127,6 +127,13 @@ def test_the_command_line_tells_and_promotes(paired: RunningMesh) -> None:
     assert told["process"] == "standby"
     promoted = paired.json("standby", "promote")
     assert int(promoted["term"]) == int(told["term"]) + 1
+    # The one that was fenced comes back as the next standby, and is asked then.
+    with paired.channel() as channel:
+        wait_until(
+            Administrator(paired, channel).standby_once_reached,
+            timeout_s=BACK_SECONDS,
+            what="the next standby",
+        )
     refused = paired.command("standby", "promote", "--as", "alpha")
     assert refused.returncode == 1
     assert "REASON_PERMISSION_DENIED" in refused.stderr

@@ -27,7 +27,7 @@ from tradecaptain.wire import reason as reasons
 _KEY_BYTES: Final = 32
 _CODES: Final[Mapping[int, str]] = {1: "B", 2: "H", 4: "I", 8: "q"}
 NEEDS_PRICE: Final = (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_STOP_LIMIT)
-_MAY_HAVE_PRICE: Final = (*NEEDS_PRICE, common.ORDER_TYPE_PEGGED)
+MAY_HAVE_PRICE: Final = (*NEEDS_PRICE, common.ORDER_TYPE_PEGGED)
 NEEDS_STOP_PRICE: Final = (common.ORDER_TYPE_STOP, common.ORDER_TYPE_STOP_LIMIT)
 POST_ONLY: Final = 1
 REDUCE_ONLY: Final = 2
@@ -313,7 +313,7 @@ def _default_time_in_force(order_type: int) -> int:
 
 def _price(order: records_pb2.NewOrder, instrument: Instrument, order_type: int) -> int:
     if order.HasField("price"):
-        if order_type not in _MAY_HAVE_PRICE:
+        if order_type not in MAY_HAVE_PRICE:
             raise TradeCaptainError(
                 reasons.REASON_INVALID_PRICE, "an order of this type has no price"
             )

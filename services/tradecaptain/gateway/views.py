@@ -16,7 +16,7 @@ from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
 from tradecaptain.edge.errors import DetailedError
 from tradecaptain.edge.limit_texts import limit_text, reference_source
-from tradecaptain.gateway.commands import BOUNDED, NEEDS_PRICE, NEEDS_STOP_PRICE
+from tradecaptain.gateway.commands import MAY_HAVE_PRICE, NEEDS_STOP_PRICE
 from tradecaptain.gateway.frame import AT_PLAN
 from tradecaptain.gateway.layout import OUTCOME_PENDING, REQUEST
 from tradecaptain.gateway.reports import (
@@ -127,7 +127,7 @@ def order_view(store: Store, slot: int, instrument: Instrument) -> records_pb2.O
     )
     body = store.commands[slot]
     order_type = row[_PLACE["order_type"]]
-    if order_type in NEEDS_PRICE or int(body["instructions"]) & BOUNDED:
+    if order_type in MAY_HAVE_PRICE:
         order.price = price.format(row[_PLACE["price_units"]])
     if order_type in NEEDS_STOP_PRICE:
         order.stop_price = price.format(_stop_price_units(store, slot))

@@ -1218,7 +1218,7 @@ class Order(_message.Message):
     quantity: _builtins.str
     """Total quantity, exact decimal text."""
     price: _builtins.str
-    """Limit price, or the bound of a peg, exact decimal text; absent for orders without one."""
+    """Limit price, or where a peg stands, exact decimal text; absent for orders without one."""
     leaves_quantity: _builtins.str
     """Open quantity, exact decimal text."""
     cumulative_quantity: _builtins.str
