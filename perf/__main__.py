@@ -11,6 +11,8 @@ import argparse
 import json
 import sys
 
+import structlog
+
 from perf.support.catalogue import benchmark_files, load
 from perf.support.machine import describe
 from perf.support.result import Result
@@ -60,6 +62,8 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.name not in names:
         print(f"no benchmark {arguments.name!r}; there are {', '.join(names)}", file=sys.stderr)
         return 2
+    # What services log is no part of the answer.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     module = load(arguments.name)
     results: list[Result] = module.run(arguments.smoke)
     if arguments.json:
