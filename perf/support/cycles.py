@@ -10,7 +10,7 @@ off by the same rule.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from numba import types
 from numba.extending import intrinsic
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, store_i64
+
+_CALIBRATION_NS: Final = 100_000_000
+"""How long the counter is held against the clock."""
 
 
 @intrinsic
@@ -53,8 +56,9 @@ def cycles_per_ns() -> float:
     """Cycles of the counter in a nanosecond."""
     nothing = np.zeros(1, np.int64)
     began, began_ns = time_nothing(address_of(nothing), 0), time.perf_counter_ns()
-    time.sleep(0.1)
-    return float(time_nothing(address_of(nothing), 0) - began) / (time.perf_counter_ns() - began_ns)
+    while (elapsed_ns := time.perf_counter_ns() - began_ns) < _CALIBRATION_NS:
+        pass
+    return float(time_nothing(address_of(nothing), 0) - began) / elapsed_ns
 
 
 def step_of(samples: npt.NDArray[np.int64]) -> int:

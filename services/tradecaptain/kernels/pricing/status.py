@@ -45,7 +45,7 @@ INVALID_DIVIDEND: Final = -61
 
 # Status: name of the input at fault, and the rule that it breaks.
 RULES: Final[dict[int, tuple[str, str]]] = {
-    INVALID_RIGHT: ("right", "right must be 1 for a call or -1 for a put"),
+    INVALID_RIGHT: ("right", "right must be that of a call or of a put"),
     INVALID_SPOT: ("spot", "spot must lie from 1e-50 to 1e50"),
     INVALID_STRIKE: ("strike", "strike must lie from 1e-50 to 1e50"),
     INVALID_TIME: ("time_years", "time must lie from 0 to 1000 years"),
