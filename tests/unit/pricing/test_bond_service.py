@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,8 +12,8 @@ from typing import Any
 
 import grpc
 import pytest
+from support.wait import wait_until_async
 from tradecaptain.api.pricing.v1 import bonds_pb2, bonds_pb2_grpc, fixed_income_pb2
-from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.edge.principals import Principal
@@ -37,8 +39,8 @@ NOTE = {
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path, queue: int = 4) -> AsyncIterator[Any]:
-    pool = WorkerPool(1, queue)
+async def serving(tmp_path: Path, pool: WorkerPool | None = None) -> AsyncIterator[Any]:
+    pool = pool or WorkerPool(1, 4)
     reader = Principal("reader", frozenset(), False, frozenset({Role.READ}))
     server = EdgeServer(
         EdgeSettings("pricing", 0, tmp_path / "none", drain_wait_seconds=0.0),
@@ -310,16 +312,13 @@ async def test_more_large_batches_than_may_wait_are_refused(tmp_path: Path) -> N
     request = bonds_pb2.AnalyseBondsRequest(
         queries=[query(NOTE, "2025-03-03", clean_price=100.0)] * 300
     )
-    async with serving(tmp_path, queue=1) as stub:
-        first = stub.AnalyseBonds(request, metadata=READER)
-        second = stub.AnalyseBonds(request, metadata=READER)
-        answers = [await refusal_or_answer(call) for call in (first, second)]
-    refused = [answer for answer in answers if isinstance(answer, TradeCaptainError)]
-    assert [error.name for error in refused] == ["REASON_OVERLOADED"]
-
-
-async def refusal_or_answer(call: Any) -> Any:
-    try:
-        return await call
-    except grpc.RpcError as error:
-        return from_rpc_error(error)
+    pool, release = WorkerPool(1, 1), threading.Event()
+    async with serving(tmp_path, pool) as stub:
+        held = asyncio.create_task(pool.run(lambda _: release.wait(), None))
+        await wait_until_async(lambda: pool.job_count == 1)
+        error = await refusal(stub.AnalyseBonds(request, metadata=READER))
+        assert error.name == "REASON_OVERLOADED"
+        release.set()
+        await held
+        answer = await stub.AnalyseBonds(request, metadata=READER)
+        assert len(answer.analytics) == len(request.queries)
