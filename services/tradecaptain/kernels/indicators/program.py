@@ -39,7 +39,8 @@ def find(name: str) -> Indicator:
     """The indicator of this name; raises `IndicatorError` if there is none."""
     found = INDICATORS.get(name)
     if found is None:
-        raise IndicatorError("name", f"there is no indicator {name!r}", name)
+        meant = f"; {name.upper()!r} is one" if name.upper() in INDICATORS else ""
+        raise IndicatorError("name", f"there is no indicator {name!r}{meant}", name)
     return found
 
 

@@ -157,7 +157,8 @@ def price(
     half = (nodes // 2) | 1
     coarse, fine = (_on_grid(contract, dividends, model, count) for count in (half, 2 * half - 1))
     best = [after + (after - before) / 3.0 for before, after in zip(coarse, fine, strict=True)]
-    value, delta, gamma = best
+    # Interpolation across a dividend can leave a worthless option a rounding below nothing.
+    value, delta, gamma = max(best[0], 0.0), best[1], best[2]
     error = abs(fine[0] - coarse[0]) / 3.0
     intrinsic = contract.right * (contract.spot - contract.strike)
     if contract.is_american:

@@ -129,6 +129,11 @@ def test_a_call_is_exercised_just_before_its_dividend() -> None:
     assert price(contract, (CashDividend(0.0, 20.0),)).value == 100.0
 
 
+def test_a_call_that_a_dividend_makes_worthless_is_worth_nothing() -> None:
+    european = replace(PUT, right=1.0, is_american=False)
+    assert price(european, (CashDividend(0.5, 500.0),)).value == 0.0
+
+
 def test_a_dividend_today_lowers_the_spot_and_one_at_expiry_raises_the_strike() -> None:
     european = replace(PUT, right=1.0, is_american=False)
     for model in DividendModel:
