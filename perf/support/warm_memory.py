@@ -17,9 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-_HUGE_PAGE_BYTES: Final = 2 << 20
-_POPULATE_WRITE: Final = 23
-"""MADV_POPULATE_WRITE of Linux 5.14."""
+from tradecaptain.base.huge_pages import HUGE_PAGE_BYTES, POPULATE_WRITE
+
 _SHARE: Final = 4
 """At most this part of what is available is touched."""
 
@@ -35,19 +34,19 @@ def _available_bytes() -> int:
 def warmed_memory(wanted_bytes: int) -> Iterator[int]:
     """Have that many bytes of free memory warm while the block runs; yields how many there are."""
     free_bytes = min(wanted_bytes, _available_bytes() // _SHARE // 2)
-    step = 2 * _HUGE_PAGE_BYTES
-    length = max(1, free_bytes // _HUGE_PAGE_BYTES) * step
+    step = 2 * HUGE_PAGE_BYTES
+    length = max(1, free_bytes // HUGE_PAGE_BYTES) * step
     started = time.perf_counter()
     with mmap.mmap(-1, length, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as held:
         held.madvise(mmap.MADV_HUGEPAGE)
         try:
-            held.madvise(_POPULATE_WRITE)
+            held.madvise(POPULATE_WRITE)
         except OSError:
             print("the kernel can't populate memory: none is warmed", file=sys.stderr)
             yield 0
             return
         for offset in range(0, length, step):
-            held.madvise(mmap.MADV_DONTNEED, offset, _HUGE_PAGE_BYTES)
+            held.madvise(mmap.MADV_DONTNEED, offset, HUGE_PAGE_BYTES)
         print(
             f"{length // 2 >> 20:,} MB of free memory warmed in"
             f" {time.perf_counter() - started:.1f} s",

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 HUGE_PAGE_BYTES: Final = 2 << 20
 _LINE_BYTES: Final = 64
-_POPULATE_WRITE: Final = 23
-"""MADV_POPULATE_WRITE of Linux 5.14; an older kernel refuses it, and pages come at first use."""
+POPULATE_WRITE: Final = 23
+"""MADVPOPULATE_WRITE of Linux 5.14; an older kernel refuses it, and pages come at first use."""
 
 
 class Arena(Protocol):
@@ -66,7 +66,7 @@ class HugeArena:
         with contextlib.suppress(OSError):
             self._map.madvise(mmap.MADV_HUGEPAGE)
         with contextlib.suppress(OSError):
-            self._map.madvise(_POPULATE_WRITE, start, length)
+            self._map.madvise(POPULATE_WRITE, start, length)
 
     def zeros(self, count: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
         """Cut an array that begins on a cache line; ValueError if the arena is used up."""

@@ -18,6 +18,7 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of, aligned_zeros
 from tradecaptain.base.reference import Reference
+from tradecaptain.edge.order_instructions import BOUNDED, instruction_bits
 from tradecaptain.gateway.layout import BATCH_MAX
 from tradecaptain.gateway.mapped_file import Records
 from tradecaptain.gateway.store import Store
@@ -29,15 +30,6 @@ _CODES: Final[Mapping[int, str]] = {1: "B", 2: "H", 4: "I", 8: "q"}
 NEEDS_PRICE: Final = (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_STOP_LIMIT)
 MAY_HAVE_PRICE: Final = (*NEEDS_PRICE, common.ORDER_TYPE_PEGGED)
 NEEDS_STOP_PRICE: Final = (common.ORDER_TYPE_STOP, common.ORDER_TYPE_STOP_LIMIT)
-POST_ONLY: Final = 1
-REDUCE_ONLY: Final = 2
-HIDDEN: Final = 4
-ALL_OR_NONE: Final = 8
-SLIDE: Final = 32
-TOP_PRIORITY: Final = 64
-LOCATED: Final = 1 << 15
-BOUNDED: Final = 128
-
 
 _U16_MAX: Final = (1 << 16) - 1
 _I64_MAX: Final = (1 << 63) - 1
@@ -162,7 +154,7 @@ class Stager:
             order.capacity or common.CAPACITY_AGENCY,
             order.position_effect,
             order.short_sale,
-            _instructions(order),
+            instruction_bits(order),
             0,  # tag, stamped on entry
             _stop_price(order, instrument, order_type),
             _optional_quantity(order, instrument, "display_quantity"),
@@ -334,19 +326,6 @@ def _stop_price(order: records_pb2.NewOrder, instrument: Instrument, order_type:
 def _optional_quantity(order: records_pb2.NewOrder, instrument: Instrument, name: str) -> int:
     text: str = getattr(order, name)
     return instrument.quantity.parse(text) if text else 0
-
-
-def _instructions(order: records_pb2.NewOrder) -> int:
-    return (
-        POST_ONLY * order.post_only
-        | REDUCE_ONLY * order.reduce_only
-        | HIDDEN * order.hidden
-        | ALL_OR_NONE * order.all_or_none
-        | SLIDE * order.slide
-        | TOP_PRIORITY * order.top_priority
-        | LOCATED * order.located
-        | BOUNDED * (order.type == common.ORDER_TYPE_PEGGED and order.HasField("price"))
-    )
 
 
 def _offset(order: records_pb2.NewOrder, instrument: Instrument) -> int:

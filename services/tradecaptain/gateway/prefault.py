@@ -14,21 +14,20 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from numba import types
+from tradecaptain.base.huge_pages import POPULATE_WRITE
 from tradecaptain.base.jit import JIT_DISABLED, inline, kernel
 from tradecaptain.base.memory import load_acquire_i64
 from tradecaptain.base.system_calls import external
 from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
 
 PAGE: Final = 4096
-_POPULATE_WRITE: Final = 23
-"""MADV_POPULATE_WRITE of Linux 5.14; an older kernel refuses it, and pages come in as before."""
 
 _madvise = external("madvise", types.int32(types.int64, types.int64, types.int32))
 
 
 @kernel(types.int64(types.int64, types.int64))
 def _populate(address: int, length: int) -> int:
-    return _madvise(address, length, _POPULATE_WRITE)
+    return _madvise(address, length, POPULATE_WRITE)
 
 
 def populate(address: int, length: int) -> bool:
@@ -91,7 +90,7 @@ def _bring_in(tables: Any, index: int, now_ns: int) -> int:
     last = min(wanted, first + _STEP_BYTES // record_bytes)
     address = tables[index]["address"] + first * record_bytes
     start = address & -PAGE
-    _madvise(start, (last - first) * record_bytes + address - start, _POPULATE_WRITE)
+    _madvise(start, (last - first) * record_bytes + address - start, POPULATE_WRITE)
     tables[index]["populated"] = last
     return 1
 

@@ -11,24 +11,16 @@ from tradecaptain.base.accounts import Account
 from tradecaptain.base.errors import TradeCaptainError, reason_info
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.edge.limit_texts import limit_text, reference_source
+from tradecaptain.edge.order_instructions import BIT_BY_FIELD, instruction_bits
 from tradecaptain.risk.channel import ControlOutcome, ControlRequest
 from tradecaptain.risk.levels import SCOPE_ACCOUNT_INSTRUMENT, Level
 from tradecaptain.wire import common, control, reason
 
 VENUE_RULES: Final = 1
 """Flag of a question that says all that the order would."""
-_INSTRUCTIONS: Final = (
-    ("post_only", 1),
-    ("reduce_only", 2),
-    ("hidden", 4),
-    ("all_or_none", 8),
-    ("slide", 32),
-    ("top_priority", 64),
-    ("located", 1 << 15),
-)
 _CARRIED: Final = frozenset(
     {
-        *(name for name, _ in _INSTRUCTIONS),
+        *BIT_BY_FIELD,
         *("account", "instrument", "client_order_id", "side", "type", "time_in_force"),
         *("quantity", "price", "trader_id", "strategy_id", "self_trade_group", "capacity"),
         *("position_effect", "short_sale", "seen_execution_sequence", "seen_price_sequence"),
@@ -71,7 +63,7 @@ def dry_run_request(
             "strategy_id": order.strategy_id,
             "self_trade_group": group if has_group else account.self_trade_group,
             "short_sale": order.short_sale,
-            "instructions": sum(bit for name, bit in _INSTRUCTIONS if getattr(order, name)),
+            "instructions": instruction_bits(order),
         },
         flags=VENUE_RULES if meets_venue_rules(order) else 0,
     )
