@@ -221,6 +221,28 @@ def crc32c_run(crc: int, address: int, length: int) -> int:
     return crc
 
 
+def crc32c_behind(crc: int, word_count: int) -> int:
+    """What the running remainder ``crc`` adds behind ``word_count`` further words, at most 126.
+
+    A remainder is linear: that of a run which begins with ``crc`` is this, combined by exclusive
+    or with that of the same run which begins with 0.
+    """
+    return _soft_bytes(int(crc), 0, int(word_count) * WORD_BYTES)
+
+
+@overload(crc32c_behind, strict=False)
+def _behind_overload(crc: Any, word_count: Any) -> Any:
+    if _HAS_PRODUCT:
+        return lambda crc, word_count: crc32c_word(0, _product(crc, _FACTORS[word_count]))
+
+    def behind(crc: int, word_count: int) -> int:
+        for _ in range(word_count):
+            crc = crc32c_word(crc, 0)
+        return crc
+
+    return behind
+
+
 @inline
 def crc32c(address: int, length: int, seed: int) -> int:
     """Checksum of ``length`` bytes; ``seed`` is 0, or the checksum of what comes before them."""

@@ -114,9 +114,11 @@ def close_claim(header: Any, executions: Any, books: Any) -> None:
 
 @inline
 def copy_to_history(header: Any, count: int) -> None:
-    """Copy the execution events of the open claim to the history."""
+    """Copy the execution events of the open claim to the history, if there is one now."""
     stride = publication_stride(execution_event.RECORD_BYTES)
     history = header[0]["history"]
+    if history == 0:
+        return
     event = header[0]["execution_base"]
     for _ in range(count):
         history_copy(history, event)

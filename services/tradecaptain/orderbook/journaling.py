@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.crc32c import crc32c_run
+from tradecaptain.base.crc32c import crc32c_run, crc32c_word
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_u8
 from tradecaptain.mesh.journal import (
@@ -87,8 +87,9 @@ def journal_events(header: Any, count: int) -> None:
             journal_append(journal, event, execution_event.RECORD_BYTES, FLAG_RESULT)
         else:
             header[0]["replayed_events"] += 1
-            header[0]["replayed_checksum"] = crc32c_run(
-                header[0]["replayed_checksum"], event, execution_event.RECORD_BYTES
+            # Each event is summed up by itself, so that one needn't wait for the one before.
+            header[0]["replayed_checksum"] = crc32c_word(
+                header[0]["replayed_checksum"], crc32c_run(0, event, execution_event.RECORD_BYTES)
             )
         event += stride
 

@@ -161,10 +161,11 @@ def _read_behind(
     before fills the history, as far as that reaches."""
     place = snapshot.place if snapshot is not None else Place()
     from_sequence = 1
+    history_bytes = replica.core.history.capacity * EVENT_FRAME_BYTES
+    held_from = max(segments[-1].start.position, place.position) - history_bytes if segments else 0
     if snapshot is not None:
         if not segments or segments[0].start.position > place.position:
             raise SnapshotUnusable(name, f"the log lacks record {place.sequence}")
-        history_bytes = replica.core.history.capacity * EVENT_FRAME_BYTES
         from_sequence = _first_segment(segments, place, history_bytes).start.sequence + 1
     last: Checked | None = None
 
@@ -175,6 +176,7 @@ def _read_behind(
         before = place.position - checked.segment.start.position
         if before > 0:
             replica.show_past(checked.frames[:before])
+        replica.hold_events(is_held=checked.end.position > held_from)
         replica.apply(checked.frames[max(before, 0) :])
 
     end = check_chain(

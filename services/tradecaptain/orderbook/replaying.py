@@ -2,6 +2,10 @@
 
 Commands and controls are carried out as they were stamped; the events that come of them are held
 against those that the log has. Nothing is published or logged again.
+
+Whoever checked the frames has found each one's checksum to be that of its bytes. So an event of the
+log is known by the checksum in its header, and its record isn't read again. A log is longer than
+any cache, and its frames are found one by one: their lines are asked for some way ahead.
 """
 
 from __future__ import annotations
@@ -9,19 +13,23 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from tradecaptain.base.crc32c import crc32c_run
+from tradecaptain.base.crc32c import crc32c_behind, crc32c_word
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import copy_bytes, load_u16
+from tradecaptain.base.memory import copy_bytes, load_i64, load_u16, prefetch_read
 from tradecaptain.base.records import records_at
 from tradecaptain.kernels.risk_gate import gate_look_ahead, gate_look_closer
 from tradecaptain.mesh.journal import (
+    CHECKSUM_MASK,
     FLAG_PADDING,
     FLAG_REFUSED,
     FLAG_RESULT,
     FRAME_HEADER_BYTES,
+    FRAME_SEQUENCE,
+    LINE_BYTES,
     frame_bytes,
     frame_flags,
     frame_length,
+    frame_stored_checksum,
 )
 from tradecaptain.mesh.layout import PUBLICATION
 from tradecaptain.orderbook.controls import advance_control, begin_control, stamp
@@ -36,6 +44,11 @@ from tradecaptain.wire import (
 )
 
 OFFSET_KIND: Final = order_command.OFFSET_KIND
+EVENT_WORDS: Final = execution_event.RECORD_BYTES // 8
+FRAMES_CLOSE, FRAMES_AHEAD = 3, 6
+"""How many frames ahead a command is looked at: what one and two commands take, mostly."""
+LOG_BYTES_AHEAD: Final = 2_048
+"""How far beyond those lines of the log are asked for."""
 
 REPLAYED_ALL: Final = 0
 """Every frame was taken."""
@@ -68,6 +81,8 @@ REPLAY: Final = np.dtype(
         ("logged_events", "<i8"),
         ("logged_checksum", "<i8"),
         ("checks_events", "<i8"),
+        # Checksum of the last frame that was taken, with which that of the next one begins.
+        ("frame_checksum", "<i8"),
     ],
     align=True,
 )
@@ -91,15 +106,25 @@ def has_diverged(replay: Any, header: Any) -> bool:
 
 
 @inline
-def take_result(replay: Any, record: int, length: int) -> None:
+def record_checksum(frame: int, previous: int) -> int:
+    """Remainder of a frame's record alone, an event of ours, told by the frame's checksum."""
+    word = load_i64(frame) & CHECKSUM_MASK
+    state = crc32c_word(
+        crc32c_word(previous ^ CHECKSUM_MASK, word), load_i64(frame + FRAME_SEQUENCE)
+    )
+    return frame_stored_checksum(frame) ^ CHECKSUM_MASK ^ crc32c_behind(state, EVENT_WORDS)
+
+
+@inline
+def take_result(replay: Any, frame: int, length: int) -> None:
     """Sum up an event of the log. One of another version's layout can't be held against ours."""
-    if load_u16(record + OFFSET_KIND) == execution_event.KIND:
+    if load_u16(frame + FRAME_HEADER_BYTES + OFFSET_KIND) == execution_event.KIND:
         replay[0]["logged_events"] += 1
         if length != execution_event.RECORD_BYTES:
             replay[0]["checks_events"] = 0
             return
-        replay[0]["logged_checksum"] = crc32c_run(
-            replay[0]["logged_checksum"], record, execution_event.RECORD_BYTES
+        replay[0]["logged_checksum"] = crc32c_word(
+            replay[0]["logged_checksum"], record_checksum(frame, replay[0]["frame_checksum"])
         )
 
 
@@ -186,36 +211,32 @@ def replay_input(replay: Any, header: Any, frame: int) -> int:
 
 
 @inline
-def next_input(address: int, offset: int, length: int) -> int:
-    """Offset of the first input from ``offset`` on, or something beyond the frames' end."""
-    while offset < length:
-        flags = frame_flags(address + offset)
-        if flags & FLAG_PADDING != 0:
-            offset += FRAME_HEADER_BYTES + frame_length(address + offset)
-        elif flags & FLAG_RESULT != 0:
-            offset += frame_bytes(frame_length(address + offset))
-        else:
-            break
-    return offset
-
-
-@inline
-def input_behind(address: int, offset: int, length: int) -> int:
-    """Offset of the input behind the one at ``offset``, or something beyond the frames' end."""
+def frame_behind(address: int, offset: int, length: int) -> int:
+    """Offset of the frame behind the one at ``offset``; one beyond the frames' end stays."""
     if offset >= length:
         return offset
-    return next_input(address, offset + frame_bytes(frame_length(address + offset)), length)
+    return offset + frame_bytes(frame_length(address + offset))
 
 
 @inline
-def look_ahead_in_log(header: Any, address: int, coming: int, behind: int, length: int) -> None:
-    """Ask for what the gate will read for the next command and the one behind it."""
-    coming_record = address + coming + FRAME_HEADER_BYTES
-    if coming < length and load_u16(coming_record + OFFSET_KIND) == order_command.KIND:
-        gate_look_closer(header[0]["gate"], coming_record)
-    behind_record = address + behind + FRAME_HEADER_BYTES
-    if behind < length and load_u16(behind_record + OFFSET_KIND) == order_command.KIND:
-        gate_look_ahead(header[0]["gate"], behind_record)
+def is_order(address: int, offset: int, length: int) -> bool:
+    """Whether an order command is to be carried out at ``offset``."""
+    if offset >= length or frame_flags(address + offset) & (FLAG_PADDING | FLAG_RESULT) != 0:
+        return False
+    return load_u16(address + offset + FRAME_HEADER_BYTES + OFFSET_KIND) == order_command.KIND
+
+
+@inline
+def look_ahead_in_log(header: Any, address: int, near: int, far: int, length: int) -> None:
+    """Ask for the lines of the log that come, and for what the gate will read for two commands."""
+    if far < length:
+        # The log is longer than any cache, and where a frame lies is told by the one before.
+        for line in range(0, frame_bytes(frame_length(address + far)), LINE_BYTES):
+            prefetch_read(address + far + LOG_BYTES_AHEAD + line)
+    if is_order(address, near, length):
+        gate_look_closer(header[0]["gate"], address + near + FRAME_HEADER_BYTES)
+    if is_order(address, far, length):
+        gate_look_ahead(header[0]["gate"], address + far + FRAME_HEADER_BYTES)
 
 
 @inline
@@ -225,25 +246,26 @@ def replay_frames(replay: Any, header: Any) -> int:
     ``consumed`` tells how many bytes were taken; the frame behind them is the one that stopped it.
     """
     address, length = replay[0]["frames"], replay[0]["frame_bytes"]
-    consumed = 0
-    coming = input_behind(address, next_input(address, 0, length), length)
-    behind = input_behind(address, coming, length)
+    consumed = near = far = 0
+    for step in range(FRAMES_AHEAD):
+        far = frame_behind(address, far, length)
+        if step < FRAMES_CLOSE:
+            near = far
     verdict = REPLAYED_ALL
     while consumed < length:
         frame = address + consumed
         size = frame_length(frame)
         flags = frame_flags(frame)
-        if flags & FLAG_PADDING != 0:
-            consumed += FRAME_HEADER_BYTES + size
-            continue
+        look_ahead_in_log(header, address, near, far, length)
+        near = frame_behind(address, near, length)
+        far = frame_behind(address, far, length)
         if flags & FLAG_RESULT != 0:
-            take_result(replay, frame + FRAME_HEADER_BYTES, size)
-        else:
-            look_ahead_in_log(header, address, coming, behind, length)
-            coming, behind = behind, input_behind(address, behind, length)
+            take_result(replay, frame, size)
+        elif flags & FLAG_PADDING == 0:
             verdict = replay_input(replay, header, frame)
             if verdict != REPLAYED_ALL:
                 break
+        replay[0]["frame_checksum"] = frame_stored_checksum(frame)
         consumed += frame_bytes(size)
     if verdict == REPLAYED_ALL:
         if has_diverged(replay, header):

@@ -19,6 +19,7 @@ from tradecaptain.mesh.journal import (
     FRAME_HEADER_BYTES,
     frame_bytes,
     frame_length,
+    frame_stored_checksum,
 )
 from tradecaptain.mesh.journal_files import JournalDamaged
 from tradecaptain.mesh.layout import METADATA_LENGTH, PUBLICATION
@@ -110,6 +111,18 @@ class Replica:
         Raises TradeCaptainError if the capacities don't suffice; the replica is of no use then.
         """
         restore_snapshot(self.core, snapshot)
+        self._replay["frame_checksum"] = snapshot.place.checksum
+
+    def hold_events(self, *, is_held: bool) -> None:
+        """Whether the history gets the events that come about from here on; at first it does.
+
+        Of a long log it holds the newest alone, so the others needn't be copied.
+        """
+        header = self.core.header[0]
+        if is_held == bool(header["history"]):
+            return
+        header["history"] = self.core.history.address if is_held else 0
+        self.core.history.begin_behind(int(self.core.engine.header[0]["execution_sequence"]))
 
     def rest_behind(self, sequence: int) -> None:
         """Stop at the first place where the sequence has come so far and every event is logged."""
@@ -176,6 +189,7 @@ class Replica:
             self.taken_bytes = taken
             if verdict == AT_INSTRUMENT:
                 self._apply_instrument(address + taken + FRAME_HEADER_BYTES)
+                self._replay["frame_checksum"] = frame_stored_checksum(address + taken)
                 taken += frame_bytes(frame_length(address + taken))
             elif verdict == REPLAYED_ALL:
                 return True

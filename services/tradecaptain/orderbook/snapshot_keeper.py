@@ -24,7 +24,7 @@ from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.mesh.journal_scan import Place
 from tradecaptain.mesh.journal_tail import LogTail
 from tradecaptain.orderbook.replica import EVERYTHING, Replica
-from tradecaptain.orderbook.snapshot import restore_snapshot, take_snapshot
+from tradecaptain.orderbook.snapshot import take_snapshot
 from tradecaptain.orderbook.snapshot_files import list_snapshots, read_snapshot, write_snapshot
 from tradecaptain.orderbook.venue_core import VenueSettings
 
@@ -91,7 +91,7 @@ class SnapshotKeeper(Closing):
             replica = self._make()
             try:
                 snapshot = read_snapshot(path)
-                restore_snapshot(replica.core, snapshot)
+                replica.restore(snapshot)
             except TradeCaptainError as error:
                 replica.close()
                 _LOG.error("a snapshot can't be used", snapshot=path.name, why=error.message)

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.journal_driver import JournalWriter, record_bytes
+from tradecaptain.base.crc32c import crc32c_behind, crc32c_run
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of
 from tradecaptain.mesh.journal import (
+    CHECKSUM_MASK,
     FLAG_RESULT,
     HEADER_BYTES,
     OFFSET_DURABLE_POSITION,
@@ -51,6 +54,23 @@ def test_checksum_is_crc32c(length: int) -> None:
     data = np.random.default_rng(length).integers(0, 256, length + 1, np.uint8)
     seed = crc32c(b"before")
     assert checksum_of(address_of(data), length, seed) == crc32c(data[:length].tobytes(), seed)
+
+
+@kernel("int64(int64, int64, int64)")
+def checksum_in_parts(address: int, length: int, seed: int) -> int:
+    """CRC32C of whole words from ``address`` on, those of the record begun with nothing before."""
+    behind = crc32c_behind(seed ^ CHECKSUM_MASK, length // 8)
+    return crc32c_run(0, address, length) ^ behind ^ CHECKSUM_MASK
+
+
+@pytest.mark.twin
+@pytest.mark.parametrize("length", [0, 8, 96, 232, 256, 1_008])
+def test_a_remainder_is_the_sum_of_what_came_before_and_of_what_follows(length: int) -> None:
+    data = np.random.default_rng(length).integers(0, 256, length + 1, np.uint8)
+    seed = crc32c(b"before")
+    assert checksum_in_parts(address_of(data), length, seed) == crc32c(
+        data[:length].tobytes(), seed
+    )
 
 
 def test_checksum_of_the_standard() -> None:
