@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,15 @@ settings.register_profile(
 settings.register_profile("jit_off", settings.get_profile("default"), max_examples=15)
 settings.register_profile("full", settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("TRADECAPTAIN_TEST_PROFILE", "default"))
+
+
+def pytest_configure() -> None:
+    """Let the parts that tests start be interrupted, also in a run that a shell put behind it.
+
+    A shell has its background jobs ignore the interrupt, and whatever they start inherits that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
