@@ -66,10 +66,7 @@ def check(
     refusal = answer.refusal
     text = "it would pass"
     if not answer.passes:
-        text = (
-            f"{refusal.message}: limit {refusal.limit or '-'}, observed {refusal.observed or '-'}"
-        )
-        text += f" ({refusal.clause})" if refusal.clause else ""
+        text = f"{refusal.message} [{refusal.clause}]" if refusal.clause else refusal.message
     answer_with(answer, text, json=json)
     if not answer.passes:
         raise typer.Exit(1)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from tradecaptain.api.common.v1 import common_pb2
+from tradecaptain.api.errors.v1 import errors_pb2
+from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.base.accounts import NOTIONAL_UNIT
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.units import UnitScale
@@ -35,17 +38,72 @@ MONEY_REASONS: Final = frozenset(
     }
 )
 """Refusals whose limit and observed value are money."""
+_UNITS: Final = {
+    reason.REASON_PRICE_COLLAR: ("basis points", "basis points"),
+    reason.REASON_PRICE_MOVE_COLLAR: ("basis points", "basis points"),
+    reason.REASON_DISPLAYED_SHARE_LIMIT: ("basis points", "basis points"),
+    reason.REASON_REFERENCE_PRICE_STALE: ("ms", "ms"),
+    reason.REASON_DUPLICATE_ORDER: ("ms", "ms"),
+    reason.REASON_MESSAGE_RATE_LIMIT: ("messages a second", "at once"),
+    reason.REASON_OPEN_ORDER_LIMIT: ("orders", "orders"),
+}
+"""Words behind the limit and behind what was observed, where the numbers are plain counts."""
 _MONEY: Final = UnitScale(NOTIONAL_UNIT, reason.REASON_NUMBER_OUT_OF_RANGE, "limit")
 _REFERENCE_SOURCES: Final = {4: 1, 8: 2, 16: 3, 32: 4}
 
 
 def limit_text(why: int, value: int, instrument: Instrument) -> str:
-    """A limit or what was held against it, as exact decimal text in the limit's own unit."""
+    """A limit or what was held against it, as exact decimal text in the limit's own unit.
+
+    Empty for a reason that holds no number against another, such as a kill switch.
+    """
     if why in QUANTITY_REASONS:
         return instrument.quantity.format(value)
-    return _MONEY.format(value) if why in MONEY_REASONS else str(value)
+    if why in MONEY_REASONS:
+        return _MONEY.format(value)
+    return str(value) if why in _UNITS else ""
 
 
 def reference_source(flags: int) -> int:
     """The contract's ReferencePriceSource for the bits of an event that name a reference."""
     return _REFERENCE_SOURCES.get(flags & 0b111100, 0)
+
+
+def fill_limit(
+    detail: errors_pb2.ErrorDetail,
+    level: int,
+    limit_value: int,
+    observed_value: int,
+    source: int,
+    instrument: Instrument,
+) -> None:
+    """Tell in a refusal which limit tripped, and where it is set, in fields and in words.
+
+    ``level`` is the Scope at which it tripped; with none the refusal has no limit to tell.
+    """
+    if level == 0:
+        return
+    why = int(detail.reason)
+    detail.level = level  # type: ignore[assignment]
+    detail.limit = limit_text(why, limit_value, instrument)
+    detail.observed = limit_text(why, observed_value, instrument)
+    detail.reference_source = source  # type: ignore[assignment]
+    said = []
+    if detail.limit:
+        words = tuple(f" {unit}" for unit in _UNITS[why]) if why in _UNITS else ("", "")
+        said += [f"limit {detail.limit}{words[0]}", f"observed {detail.observed}{words[1]}"]
+    if why == reason.REASON_LIMIT_UNSET and observed_value != 0:
+        said.append(f"unset is {_plain(risk_pb2.LimitKind.Name(observed_value), 'LIMIT_KIND_')}")  # type: ignore[arg-type]
+    scope = _plain(common_pb2.Scope.Name(level), "SCOPE_")  # type: ignore[arg-type]
+    said.append(
+        f"at the level of the {scope.replace('account instrument', 'account in this instrument')}"
+    )
+    if source:
+        name = common_pb2.ReferencePriceSource.Name(source)  # type: ignore[arg-type]
+        said.append(f"reference is the {_plain(name, 'REFERENCE_PRICE_SOURCE_')}")
+    detail.message += f" ({', '.join(said)})"
+
+
+def _plain(name: str, prefix: str) -> str:
+    """The name of an enum's value as words."""
+    return name.removeprefix(prefix).lower().replace("_", " ")

@@ -15,7 +15,7 @@ from tradecaptain.base.errors import TradeCaptainError, reason_info
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
 from tradecaptain.edge.errors import DetailedError
-from tradecaptain.edge.limit_texts import limit_text, reference_source
+from tradecaptain.edge.limit_texts import fill_limit, reference_source
 from tradecaptain.gateway.commands import MAY_HAVE_PRICE, NEEDS_STOP_PRICE
 from tradecaptain.gateway.frame import AT_PLAN
 from tradecaptain.gateway.layout import OUTCOME_PENDING, REQUEST
@@ -199,23 +199,14 @@ def refusal(store: Store, request: int, instrument: Instrument) -> DetailedError
 
 def _fill_from_event(detail: errors_pb2.ErrorDetail, record: Any, instrument: Instrument) -> None:
     detail.order_id = int(record["order_id"])
-    level = int(record["limit_level"])
-    if level == 0:
-        return
-    detail.level = level  # type: ignore[assignment]
-    detail.limit = limit_text(detail.reason, int(record["limit_value"]), instrument)
-    detail.observed = limit_text(detail.reason, int(record["observed_value"]), instrument)
-    source = reference_source(int(record["flags"]))
-    detail.reference_source = source  # type: ignore[assignment]
-    scope = common_pb2.Scope.Name(level).removeprefix("SCOPE_").lower()  # type: ignore[arg-type]
-    detail.message += (
-        f" (limit {detail.limit}, observed {detail.observed}, set for the {scope.replace('_', ' ')}"
+    fill_limit(
+        detail,
+        int(record["limit_level"]),
+        int(record["limit_value"]),
+        int(record["observed_value"]),
+        reference_source(int(record["flags"])),
+        instrument,
     )
-    if detail.reference_source:
-        name = common_pb2.ReferencePriceSource.Name(detail.reference_source)
-        name = name.removeprefix("REFERENCE_PRICE_SOURCE_").lower().replace("_", " ")
-        detail.message += f", reference is the {name}"
-    detail.message += ")"
 
 
 def units_of(instrument: Instrument) -> common_pb2.InstrumentUnits:

@@ -10,7 +10,7 @@ from tradecaptain.api.orders.v1 import records_pb2
 from tradecaptain.base.accounts import Account
 from tradecaptain.base.errors import TradeCaptainError, reason_info
 from tradecaptain.base.instruments import Instrument
-from tradecaptain.edge.limit_texts import limit_text, reference_source
+from tradecaptain.edge.limit_texts import fill_limit, reference_source
 from tradecaptain.edge.order_instructions import BIT_BY_FIELD, instruction_bits
 from tradecaptain.risk.channel import ControlOutcome, ControlRequest
 from tradecaptain.risk.levels import SCOPE_ACCOUNT_INSTRUMENT, Level
@@ -84,13 +84,14 @@ def refusal_detail(
         message=f"it would be refused: {info.rule}",
         client_order_id=order.client_order_id,
     )
-    level = outcome.value("limit_level")
-    if level:
-        detail.level = level  # type: ignore[assignment]
-        detail.limit = limit_text(why, outcome.value("limit_value"), instrument)
-        detail.observed = limit_text(why, outcome.value("observed_value"), instrument)
-        source = reference_source(outcome.value("reference_flags"))
-        detail.reference_source = source  # type: ignore[assignment]
+    fill_limit(
+        detail,
+        outcome.value("limit_level"),
+        outcome.value("limit_value"),
+        outcome.value("observed_value"),
+        reference_source(outcome.value("reference_flags")),
+        instrument,
+    )
     return detail
 
 
