@@ -24,12 +24,13 @@ settings.load_profile(os.environ.get("TRADECAPTAIN_TEST_PROFILE", "default"))
 
 
 def pytest_configure() -> None:
-    """Let the parts that tests start be interrupted, also in a run that a shell put behind it.
+    """Let the parts that tests start be interrupted, also in a run in a background or under nohup.
 
-    A shell has its background jobs ignore the interrupt, and whatever they start inherits that.
+    Such a run ignores these signals, and whatever it starts would inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
