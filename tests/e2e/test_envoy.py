@@ -12,13 +12,12 @@ from typing import Any
 
 import grpc
 import pytest
+import pytest_asyncio
 from google.rpc import status_pb2
 from support.front_door import FrontDoor, channel_to, front_door
 from support.toy_services import submit_request
 from support.wait import wait_until_async
 from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc
-from tradecaptain.base.errors import ConfigurationError
-from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge.errors import from_rpc_error, from_status
 from tradecaptain.edge.service_map import PROCESS_OF_SERVICE
 from tradecaptain.launch import envoy_config
@@ -30,8 +29,20 @@ RISK = "tradecaptain.api.risk.v1.RiskService"
 BUF = shutil.which("buf", path=str(Path(sys.executable).parent))
 
 
-@pytest.fixture
-async def door(tmp_path: Path) -> AsyncIterator[FrontDoor]:
+# One loop for all, since the door that most tests go through runs in it.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def door(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FrontDoor]:
+    """One door for all tests that leave it as it was."""
+    async with front_door(tmp_path_factory.mktemp("door")) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def own_door(tmp_path: Path) -> AsyncIterator[FrontDoor]:
+    """A door of the test's own."""
     async with front_door(tmp_path) as opened:
         yield opened
 
@@ -123,9 +134,9 @@ async def test_rest_takes_and_gives_json(door: FrontDoor) -> None:
     assert (status, json.loads(body)["order"]["clientOrderId"]) == (200, "beta")
 
 
-async def test_rest_streams_one_json_object_a_line(door: FrontDoor) -> None:
-    door.servicer.release_streams.set()
-    status, _, body = await door.http("GET", "/v1/executions:stream")
+async def test_rest_streams_one_json_object_a_line(own_door: FrontDoor) -> None:
+    own_door.servicer.release_streams.set()
+    status, _, body = await own_door.http("GET", "/v1/executions:stream")
     assert status == 200
     lines = [json.loads(line) for line in body.decode().split("\n") if line]
     assert [line["reports"][0]["sequence"] for line in lines] == ["1", "2"]
@@ -165,13 +176,13 @@ async def test_a_bad_query_parameter_is_named(door: FrontDoor, query: str) -> No
     assert (status, named) == (400, ("REASON_INVALID_REQUEST", query.split("=")[0]))
 
 
-async def test_an_unknown_field_of_one_order_of_a_batch_is_named(door: FrontDoor) -> None:
+async def test_an_unknown_field_of_one_order_of_a_batch_is_named(own_door: FrontDoor) -> None:
     orders = [json.loads(order_json())["order"] for _ in range(3)]
     orders[2]["prise"] = "1.00"
     body = json.dumps({"orders": orders}).encode()
-    status, _, answer = await door.http("POST", "/v1/orders:batchSubmit", body)
+    status, _, answer = await own_door.http("POST", "/v1/orders:batchSubmit", body)
     assert (status, detail_of(answer)["field"]) == (400, "orders[2].prise")
-    assert door.servicer.submits == 0
+    assert own_door.servicer.submits == 0
 
 
 async def test_both_spellings_of_a_field_and_any_text_in_it_pass(door: FrontDoor) -> None:
@@ -351,29 +362,29 @@ async def test_buf_curl_lists_every_service_and_calls_by_reflection(door: FrontD
         assert json.loads(answer)["order"]["clientOrderId"] == "c-1"
 
 
-async def test_orders_are_never_sent_twice_and_a_dead_process_is_told(door: FrontDoor) -> None:
-    routes = json.loads((door.run.envoy / envoy_config.CONFIG_FILE).read_bytes())
+async def test_orders_are_never_sent_twice_and_a_dead_process_is_told(own_door: FrontDoor) -> None:
+    routes = json.loads((own_door.run.envoy / envoy_config.CONFIG_FILE).read_bytes())
     manager = routes["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
     table = manager["typed_config"]["route_config"]["virtual_hosts"][0]["routes"]
     for route in table:
         if route.get("route", {}).get("cluster") in ("gateway", "risk"):
             assert "retry_policy" not in route["route"]
-    await door.server.stop()
+    await own_door.server.stop()
 
-    async with channel_to(door) as channel:
+    async with channel_to(own_door) as channel:
         stub: Any = orders_pb2_grpc.OrderServiceStub(channel)
 
         async def is_refused() -> bool:
             with pytest.raises(grpc.RpcError) as gone:
-                await stub.SubmitOrder(submit_request(), metadata=door.headers())
+                await stub.SubmitOrder(submit_request(), metadata=own_door.headers())
             return from_rpc_error(gone.value).reason == reason.REASON_UNAVAILABLE
 
         await wait_until_async(is_refused)
 
 
-async def test_the_access_log_is_json_a_line(door: FrontDoor) -> None:
-    await door.http("POST", "/v1/orders", order_json())
-    path = door.run.logs / "envoy-access.log"
+async def test_the_access_log_is_json_a_line(own_door: FrontDoor) -> None:
+    await own_door.http("POST", "/v1/orders", order_json())
+    path = own_door.run.logs / "envoy-access.log"
 
     def logged() -> list[dict[str, Any]]:
         lines = path.read_text().splitlines() if path.exists() else []
@@ -382,7 +393,7 @@ async def test_the_access_log_is_json_a_line(door: FrontDoor) -> None:
     await wait_until_async(logged, timeout_s=15)
     entry = logged()[-1]
     assert (entry["path"], entry["grpc_path"], entry["status"]) == ("/v1/orders", SUBMIT, 200)
-    assert door.token() not in path.read_text()
+    assert own_door.token() not in path.read_text()
 
 
 async def test_only_the_loopback_interface_listens(door: FrontDoor) -> None:
@@ -393,35 +404,3 @@ async def test_only_the_loopback_interface_listens(door: FrontDoor) -> None:
         document["static_resources"]["listeners"][0]["address"]["socket_address"]["address"],
     }
     assert addresses == {"127.0.0.1"}
-
-
-@pytest.mark.parametrize(
-    "text", ["", '[envoy]\nconcurrency = 4\nallowed_origins = ["https://a"]\n']
-)
-def test_envoy_itself_finds_the_configuration_valid(tmp_path: Path, text: str) -> None:
-    run = RunPaths(tmp_path, tmp_path / "shm")
-    run.create()
-    run.config.write_text(text)
-    path = envoy_config.write_envoy_config(run)
-    judged = subprocess.run(
-        envoy_config.validate_command(path), capture_output=True, text=True, check=False
-    )
-    assert judged.returncode == 0, judged.stderr
-    assert "OK" in judged.stdout
-
-
-def test_a_broken_configuration_is_refused_by_envoy(tmp_path: Path) -> None:
-    run = RunPaths(tmp_path, tmp_path / "shm")
-    run.create()
-    path = envoy_config.write_envoy_config(run)
-    path.write_text(path.read_text().replace('"stat_prefix"', '"stat_prefiks"'))
-    judged = subprocess.run(envoy_config.validate_command(path), capture_output=True, check=False)
-    assert judged.returncode != 0
-
-
-def test_bad_settings_are_named(tmp_path: Path) -> None:
-    run = RunPaths(tmp_path, tmp_path / "shm")
-    run.create()
-    run.config.write_text("[envoy]\nconcurrency = 0\n")
-    with pytest.raises(ConfigurationError, match=r"envoy\.concurrency"):
-        envoy_config.write_envoy_config(run)
