@@ -54,8 +54,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("name", nargs="?", help="which one; none lists them")
     parser.add_argument("--smoke", action="store_true", help="seconds instead of minutes; no goals")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--compile", action="store_true", help="only compile what they all need")
     arguments = parser.parse_args(argv)
     names = sorted(benchmark_files())
+    if arguments.compile:
+        for name in names:
+            load(name)
+        return 0
     if arguments.name is None:
         print(json.dumps({"benchmarks": names}) if arguments.json else "\n".join(names))
         return 0

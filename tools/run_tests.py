@@ -1,10 +1,12 @@
 """Runs every test in three phases and sums them up; `./tc test` calls it.
 
 1. ``fast``: unit, property, vectors and house tests, on all cores.
-2. ``alone``: end-to-end tests, benchmarks in smoke mode, and tests that need the whole machine.
-3. ``jit-off``: the suites that compare kernels with their slow twins, once more as plain Python.
+2. ``jit-off``: the suites that compare kernels with their slow twins, once more as plain Python, in
+   one process beside the fast phase; what it says is printed behind what that says.
+3. ``alone``: end-to-end tests, benchmarks in smoke mode, and tests that need the whole machine.
 
-Kernels are compiled once beforehand; otherwise each worker would compile all of them again.
+Kernels are compiled once beforehand; otherwise each worker would compile all of them again. Those
+of the benchmarks, which the alone phase needs, follow beside the fast phase.
 """
 
 import argparse
@@ -16,8 +18,10 @@ import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parents[1]
 FAST_FOLDERS = ("unit", "property", "vectors", "simulation", "house")
@@ -25,6 +29,7 @@ NO_TESTS_COLLECTED = 5
 # A test that hangs is shown where it hangs, and its phase ends some time after.
 HANGING_SECONDS = 300
 PHASE_SECONDS_MAX = 1800
+SLOWEST = 15
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ def existing(*folders: str) -> tuple[str, ...]:
 
 
 def phases(full: bool) -> list[Phase]:
-    """The phases in the order in which they run."""
+    """The phases in the order in which they are told of."""
     extra = ("--full",) if full else ()
     workers = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile")
     fast = existing(*FAST_FOLDERS)
@@ -54,8 +59,8 @@ def phases(full: bool) -> list[Phase]:
     serial_or_elsewhere = "serial or e2e or perf or soak"
     return [
         Phase("fast", (*fast, *workers, "-m", "not serial", *extra), long_profile),
-        Phase("alone", (*every, "-m", serial_or_elsewhere, *extra), long_profile),
         Phase("jit-off", (*fast, "-m", "twin and not serial", *extra), jit_off),
+        Phase("alone", (*every, "-m", serial_or_elsewhere, *extra), long_profile),
     ]
 
 
@@ -66,20 +71,66 @@ def compile_kernels() -> int:
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
-def run_phase(phase: Phase, report: Path) -> int:
-    """Run pytest for one phase; no test collected is no failure."""
-    print(f"\n== {phase.name}: pytest {' '.join(phase.arguments)}", flush=True)
-    options = ("-q", "-o", f"faulthandler_timeout={HANGING_SECONDS}", f"--junitxml={report}")
-    command = [sys.executable, "-m", "pytest", *options, *phase.arguments]
-    environment = {**os.environ, **dict(phase.environment)}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, process_group=0) as process:
+class Run:
+    """A phase under way; with ``output`` what it says goes there until it has ended."""
+
+    def __init__(self, phase: Phase, folder: Path, output: IO[bytes] | None = None) -> None:
+        self.phase = phase
+        self.report = folder / f"{phase.name}.xml"
+        self._output = output
+        if output is None:
+            self._announce()
+        options = ("-q", "-o", f"faulthandler_timeout={HANGING_SECONDS}", f"--durations={SLOWEST}")
+        command = [sys.executable, "-m", "pytest", *options, f"--junitxml={self.report}"]
+        self._process = subprocess.Popen(
+            [*command, *phase.arguments],
+            cwd=ROOT,
+            env={**os.environ, **dict(phase.environment)},
+            stdout=output,
+            stderr=output,
+            process_group=0,
+        )
+
+    def end(self) -> int:
+        """Wait for its end; its status, where no test collected is no failure."""
+        early = False
         try:
-            status = process.wait(PHASE_SECONDS_MAX)
+            status = self._process.wait(PHASE_SECONDS_MAX)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            print(f"== {phase.name}: ended early", flush=True)
-            os.killpg(process.pid, signal.SIGTERM)
-            status = 1
-    return 0 if status == NO_TESTS_COLLECTED else status
+            os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.wait()
+            early = True
+        if self._output is not None:
+            self._announce()
+            self._output.seek(0)
+            print(self._output.read().decode(errors="replace"), flush=True)
+        if early:
+            print(f"== {self.phase.name}: ended early", flush=True)
+            return 1
+        return 0 if status == NO_TESTS_COLLECTED else status
+
+    def _announce(self) -> None:
+        print(f"\n== {self.phase.name}: pytest {' '.join(self.phase.arguments)}", flush=True)
+
+
+def run_phases(chosen: list[Phase], folder: Path) -> Iterator[tuple[int, Path]]:
+    """Run the phases; yields the status and the report of each as it has ended."""
+    by_name = {phase.name: phase for phase in chosen}
+    benchmarks = None
+    if "alone" in by_name:
+        command = ["nice", "-n", "19", sys.executable, "-m", "perf", "--compile"]
+        benchmarks = subprocess.Popen(command, cwd=ROOT)
+    with tempfile.TemporaryFile() as output:
+        aside = Run(by_name["jit-off"], folder, output) if "jit-off" in by_name else None
+        if "fast" in by_name:
+            fast = Run(by_name["fast"], folder)
+            yield fast.end(), fast.report
+        if aside is not None:
+            yield aside.end(), aside.report
+    if benchmarks is not None:
+        benchmarks.wait()
+        alone = Run(by_name["alone"], folder)
+        yield alone.end(), alone.report
 
 
 def tally(report: Path, counts: Counter[str], seconds: Counter[str]) -> None:
@@ -110,12 +161,12 @@ def main() -> int:
     counts: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     status = compile_kernels()
+    chosen = [
+        phase for phase in phases(options.full) if not options.phase or phase.name in options.phase
+    ]
     with tempfile.TemporaryDirectory(prefix="tradecaptain-tests-") as folder:
-        for phase in phases(options.full):
-            if options.phase and phase.name not in options.phase:
-                continue
-            report = Path(folder) / f"{phase.name}.xml"
-            status = run_phase(phase, report) or status
+        for ended, report in run_phases(chosen, Path(folder)):
+            status = ended or status
             tally(report, counts, seconds)
     print("\n== minutes of test time per folder")
     for name, spent in seconds.most_common():
