@@ -109,9 +109,11 @@ def implied(
         time_years=[years],
         price=[price],
         interest_rate=[rate],
-        dividend_yield=[dividend_yield] if dividend_yield else [],
     )
     number = _choice(options_pb2.OptionModel, "OPTION_MODEL_", model)
+    # A forward has no yield: one that is given all the same is refused by name.
+    if number == options_pb2.OPTION_MODEL_BLACK_SCHOLES or dividend_yield:
+        columns.dividend_yield.append(dividend_yield)
     request = options_pb2.SolveImpliedVolatilitiesRequest(columns=columns, model=number)
     with connect(account) as connection:
         found = _options(connection).SolveImpliedVolatilities(request, **_settings(connection))
@@ -202,7 +204,8 @@ def simulate(
     _fill(request, terms)
     schedule = request.schedule
     schedule.last_years, schedule.count = years, fixings
-    schedule.first_years = years / fixings if fixings > 1 else 0.0
+    if fixings > 1:
+        schedule.first_years = years / fixings
     request.plan.points, request.plan.seed = points, seed
     with connect(account) as connection:
         found = _options(connection).SimulateOption(request, **_settings(connection))
@@ -259,8 +262,10 @@ def _plain(message: Message) -> dict[str, Any]:
 
 
 def _show_value(value: pricing_pb2.OptionValue) -> None:
-    for name in ("value", "delta", "gamma", "vega", "theta", "rho"):
-        show(f"{name:6}{getattr(value, name):.12g}")
+    show(f"value {value.value:.12g}")
+    for name in ("delta", "gamma", "vega", "theta", "rho"):
+        if value.HasField(name):
+            show(f"{name:6}{getattr(value, name):.12g}")
 
 
 def _right(text: str) -> Any:

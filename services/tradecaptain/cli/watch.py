@@ -6,6 +6,7 @@ last one that was seen.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
@@ -285,10 +286,17 @@ def _chain_text(
     for index, contract in enumerate(contracts):
         lines.append(
             f"{contract.instrument:28} {columns.value[index]:10.4f}"
-            f"  delta {columns.delta[index]:+.4f}  gamma {columns.gamma[index]:.5f}"
-            f"  vega {columns.vega[index]:9.4f}  theta {columns.theta[index]:+10.4f}"
+            f"  delta {_greek(columns.delta[index], '+.4f'):>7}"
+            f"  gamma {_greek(columns.gamma[index], '.5f'):>7}"
+            f"  vega {_greek(columns.vega[index], '.4f'):>9}"
+            f"  theta {_greek(columns.theta[index], '+.4f'):>10}"
         )
     return "\n".join(lines)
+
+
+def _greek(number: float, form: str) -> str:
+    """A greek, or a dash where there is none, as at the strike at expiry."""
+    return "-" if math.isnan(number) else format(number, form)
 
 
 def _chain_object(

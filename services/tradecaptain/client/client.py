@@ -197,11 +197,12 @@ class Client:
     ) -> Mapping[str, NDArray[Any]]:
         """Values, greeks and statuses of up to 200,000 options as arrays, in one call.
 
-        ``columns`` are right (1 call, 2 put), spot, strike, time_years, volatility and, if not
-        zero, interest_rate and dividend_yield; a single number stands for all options. ``model`` is
-        black_scholes, black76, bachelier or american, ``depth`` value, greeks or all_greeks. The
-        result has read-only arrays by name: ``status`` (numbers of OptionStatus), ``value``,
-        ``delta`` …; what can't be priced is NaN. Raises ``ValueError`` for columns that don't fit.
+        ``columns`` are right (1 call, 2 put), spot, strike, time_years, volatility, interest_rate
+        and, but for black76 and bachelier, dividend_yield; a single number stands for all options.
+        ``model`` is black_scholes, black76, bachelier or american, ``depth`` value, greeks or
+        all_greeks. The result has read-only arrays by name: ``status`` (numbers of OptionStatus),
+        ``value``, ``delta`` …; what can't be priced, and a greek that doesn't exist, is NaN.
+        Raises ``ValueError`` for columns that don't fit.
         """
         arrays = np.broadcast_arrays(*(np.atleast_1d(column) for column in columns.values()))
         named = dict(zip(columns, arrays, strict=True))

@@ -6,7 +6,9 @@ skip it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import protovalidate
@@ -24,6 +26,7 @@ VIOLATIONS_MAX = 16
 type AccountTexts = Callable[[Any], Iterator[str]]
 
 _VALIDATOR = protovalidate.Validator()
+_SUBJECT = re.compile(r"this\.(\w+)")
 _REASON_OF_FIELD: dict[str, errors_pb2.Reason.ValueType] = {
     rule.field: errors_pb2.Reason.Value(reasons.NAMES[number])
     for number, rule in reasons.RULES.items()
@@ -46,13 +49,22 @@ def check(message: Message) -> None:
     """Refuse a message that breaks rules of its contract, naming fields and rules."""
     violations = _VALIDATOR.collect_violations(message)
     if violations:
-        raise _refusal([violation.proto for violation in violations[:VIOLATIONS_MAX]])
+        broken = [violation.proto for violation in violations[:VIOLATIONS_MAX]]
+        raise _refusal(broken, _subjects_of_rules(message.DESCRIPTOR))
 
 
-def _refusal(violations: list[Any]) -> DetailedError:
+@cache
+def _subjects_of_rules(descriptor: Descriptor) -> Mapping[str, str]:
+    """The first field that each rule on a whole message speaks of, by the rule's id."""
+    rules = descriptor.GetOptions().Extensions[validate_pb2.message].cel
+    subjects = {rule.id: _SUBJECT.search(rule.expression) for rule in rules}
+    return {rule_id: found[1] for rule_id, found in subjects.items() if found}
+
+
+def _refusal(violations: list[Any], subjects: Mapping[str, str]) -> DetailedError:
     broken = [
         errors_pb2.RuleViolation(
-            field=field_path(violation.field),
+            field=field_path(violation.field) or subjects.get(violation.rule_id, ""),
             rule=violation.rule_id,
             message=violation.message or violation.rule_id,
         )

@@ -121,7 +121,7 @@ async def main() -> None:
             (add_OptionServiceServicer_to_server, Options(pool, process.service.listed)),
             (add_SurfaceServiceServicer_to_server, Surfaces(pool)),
             (add_BondServiceServicer_to_server, Bonds(pool)),
-            (add_IndicatorServiceServicer_to_server, Indicators(pool, candles)),
+            (add_IndicatorServiceServicer_to_server, Indicators(reference, pool, candles)),
         ):
             server.add(add_to_server, servicer, access=READ_ACCESS)
         server.on_drain(process.close)

@@ -11,6 +11,7 @@ from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.api.pricing.v1 import pricing_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.kernels.pricing import columns, registry, status
+from tradecaptain.pricing.refusals import invalid, unequal
 from tradecaptain.pricing.worker_pool import Steps
 from tradecaptain.wire import reason as reasons
 
@@ -84,21 +85,20 @@ def _block_of_rows(rows: Sequence[pricing_pb2.OptionInputs]) -> FloatArray:
     return block
 
 
-def block_of_columns(inputs: pricing_pb2.OptionInputColumns) -> FloatArray:
-    """A block from columns, which must all have one length."""
+def block_of_columns(
+    inputs: pricing_pb2.OptionInputColumns, family: str = "black_scholes"
+) -> FloatArray:
+    """A block of a family from columns, which must be there and have one length."""
     count = len(inputs.right)
-    block = np.empty((columns.YIELD + 1, count))
+    block = np.empty((len(registry.FAMILIES[family].inputs), count))
     for row, name in enumerate(NUMERIC_COLUMNS, start=columns.SPOT):
         column = getattr(inputs, name)
+        if row >= block.shape[0]:
+            if column:
+                raise invalid(f"columns.{name}", f"{family} takes no {name}: leave the column out")
+            continue
         if len(column) != count:
-            raise TradeCaptainError(
-                reasons.REASON_INVALID_REQUEST,
-                f"columns must be of equal length: right has {count} options,"
-                f" {name} has {len(column)}",
-                field=f"columns.{name}",
-                limit=count,
-                observed=len(column),
-            )
+            raise unequal(f"columns.{name}", len(column), count, "right")
         block[row] = column
     block[columns.RIGHT] = rights_of(inputs.right)
     return block
@@ -128,15 +128,19 @@ def _price(family: str, block: FloatArray, places: str | Sequence[str]) -> Float
             field=f"{place}.{name}" if name else place,
             observed=repr(float(block[row, index])) if name else None,
         )
+    erase_undefined(outcome.outputs, outcome.status)
     return outcome.outputs
 
 
+def erase_undefined(outputs: FloatArray, statuses: npt.NDArray[np.int64]) -> None:
+    """Set the greeks of options that have none, as at the strike at expiry, to NaN in place."""
+    outputs[columns.VALUE + 1 :, statuses == status.GREEKS_UNDEFINED] = np.nan
+
+
 def value_of(outputs: FloatArray, index: int) -> pricing_pb2.OptionValue:
-    """One option's outputs as a message."""
-    value, delta, gamma, vega, theta, rho = outputs[:, index].tolist()
-    return pricing_pb2.OptionValue(
-        value=value, delta=delta, gamma=gamma, vega=vega, theta=theta, rho=rho
-    )
+    """One option's outputs as a message, as many as there are; NaN, which is none, is left out."""
+    named = zip(columns.OUTPUT_NAMES, outputs[:, index].tolist(), strict=False)
+    return pricing_pb2.OptionValue(**{name: number for name, number in named if number == number})
 
 
 def value_columns(outputs: FloatArray) -> pricing_pb2.OptionValueColumns:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.kernels.pricing import columns
 from tradecaptain.kernels.pricing.lognormal_block import lognormal_greeks
+from tradecaptain.pricing.batch import erase_undefined
 from tradecaptain.pricing.volatility import VolatilityBook
 from tradecaptain.pricing.worker_pool import Steps, WorkerPool
 
@@ -67,7 +68,9 @@ def _values_of(request: tuple[FloatArray, npt.NDArray[np.int64]]) -> Steps[Float
 
     inputs, places = request
     outputs = np.empty((columns.GREEK_ROWS, inputs.shape[1]))
-    lognormal_greeks(inputs, outputs, np.empty(inputs.shape[1], np.int64))
+    statuses = np.empty(inputs.shape[1], np.int64)
+    lognormal_greeks(inputs, outputs, statuses)
+    erase_undefined(outputs, statuses)
     for start in range(0, len(places), _AMERICAN_PIECE):
         part = places[start : start + _AMERICAN_PIECE]
         block = np.ascontiguousarray(inputs[:, part])
@@ -161,7 +164,9 @@ class OptionChain:
         if self._snapshot is None and not len(self._american):
             outputs = np.empty((columns.GREEK_ROWS, len(self.options)))
             inputs = self._inputs_at(now_ns)
-            lognormal_greeks(inputs, outputs, np.empty(len(self.options), np.int64))
+            statuses = np.empty(len(self.options), np.int64)
+            lognormal_greeks(inputs, outputs, statuses)
+            erase_undefined(outputs, statuses)
             volatility = inputs[columns.VOLATILITY].copy()
             self._snapshot = ChainSnapshot(self._quote, now_ns, volatility, outputs)
         if self._snapshot is not None:

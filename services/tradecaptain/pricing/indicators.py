@@ -7,8 +7,10 @@ from contextlib import aclosing
 from typing import Any, Final, override
 
 from tradecaptain.api.pricing.v1 import indicators_pb2, indicators_pb2_grpc
+from tradecaptain.base.reference import Reference
 from tradecaptain.pricing.indicators_candles import CandleSource
 from tradecaptain.pricing.later import Later
+from tradecaptain.pricing.market_names import on_market
 from tradecaptain.pricing.worker_pool import WorkerPool, at_once
 
 INLINE_VALUES: Final = 20_000
@@ -23,7 +25,8 @@ stream: Final = Later(f"{_ANSWERS}:stream")
 class Indicators(indicators_pb2_grpc.IndicatorServiceServicer):
     """Small requests in the loop thread, large ones beside it; streams follow a candle source."""
 
-    def __init__(self, pool: WorkerPool, source: CandleSource) -> None:
+    def __init__(self, reference: Reference, pool: WorkerPool, source: CandleSource) -> None:
+        self._reference = reference
         self._pool = pool
         self._source = source
 
@@ -49,8 +52,9 @@ class Indicators(indicators_pb2_grpc.IndicatorServiceServicer):
         self, request: indicators_pb2.StreamIndicatorsRequest, context: Any
     ) -> AsyncIterator[indicators_pb2.StreamIndicatorsResponse]:
         """History, then values whenever a candle changes or completes."""
+        instrument = on_market(self._reference, request.instrument, "instrument").key
         follow = stream.load() if stream.is_loaded else await self._pool.run(stream.load, None)
         metadata = context.invocation_metadata()
-        async with aclosing(follow(request, self._source, metadata)) as responses:
+        async with aclosing(follow(request, instrument, self._source, metadata)) as responses:
             async for response in responses:
                 yield response

@@ -153,9 +153,12 @@ def compute(
 
 
 async def stream(
-    request: indicators_pb2.StreamIndicatorsRequest, source: CandleSource, metadata: Any
+    request: indicators_pb2.StreamIndicatorsRequest,
+    instrument: str,
+    source: CandleSource,
+    metadata: Any,
 ) -> AsyncIterator[indicators_pb2.StreamIndicatorsResponse]:
-    """History first, then values whenever a candle changes or completes."""
+    """History of an instrument first, then values whenever a candle changes or completes."""
     programs, complete = programs_of(request.indicators)
     for index, program in enumerate(programs):
         foreign = [name for name in program.input_names if name not in CANDLE_INPUTS]
@@ -167,7 +170,7 @@ async def stream(
             )
     feed = CandleFeed(programs, complete_only=request.complete_only)
     async for header, candles in source.follow(
-        request.instrument,
+        instrument,
         request.interval_seconds,
         max(program.warm_up for program in programs) + request.history + 1,
         metadata,

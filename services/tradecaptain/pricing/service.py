@@ -24,6 +24,7 @@ from tradecaptain.pricing.batch import (
 )
 from tradecaptain.pricing.chain import STYLES, ChainSnapshot, OptionChain
 from tradecaptain.pricing.config import PricingConfig
+from tradecaptain.pricing.market_names import with_options
 from tradecaptain.pricing.options.listed import ListedOptions
 from tradecaptain.pricing.volatility import Resolved, VolatilityBook
 from tradecaptain.pricing.worker_pool import Steps, WorkerPool, at_once
@@ -208,29 +209,24 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         )
 
     def _chain(self, name: str) -> OptionChain:
-        """The chain on an instrument, or on the one whose flow it takes."""
-        try:
-            instrument = self._reference.named(name)
-        except TradeCaptainError as error:
+        """The chain on an instrument, or on the market whose flow it takes."""
+        instrument = with_options(self._reference, name, "underlying")
+        chain = self.chains.get(instrument.instrument_id)
+        if chain is None:
             raise TradeCaptainError(
-                error.reason, error.message, field="underlying", observed=name
-            ) from error
-        for underlying_id in (instrument.instrument_id, instrument.mirror_of):
-            if underlying_id in self.chains:
-                return self.chains[underlying_id]
-        raise TradeCaptainError(
-            reasons.REASON_UNKNOWN_INSTRUMENT,
-            f"there are no options on {instrument.key}",
-            field="underlying",
-            observed=name,
-        )
+                reasons.REASON_UNKNOWN_INSTRUMENT,
+                f"there are no options on {instrument.key}",
+                field="underlying",
+                observed=name,
+            )
+        return chain
 
     @override
     async def SetVolatility(
         self, request: pricing_pb2.SetVolatilityRequest, context: Any
     ) -> pricing_pb2.SetVolatilityResponse:
         """Change volatility and rates; chains on them are valued anew at once."""
-        instrument = self._reference.named(request.instrument)
+        instrument = with_options(self._reference, request.instrument, "instrument")
         resolved = self._book.set(
             instrument,
             request.volatility,
@@ -249,7 +245,7 @@ class Pricing(pricing_pb2_grpc.PricingServiceServicer):
         self, request: pricing_pb2.GetVolatilityRequest, context: Any
     ) -> pricing_pb2.GetVolatilityResponse:
         """The volatility and rates in use."""
-        instrument = self._reference.named(request.instrument)
+        instrument = with_options(self._reference, request.instrument, "instrument")
         resolved = self._book.resolve(instrument)
         return pricing_pb2.GetVolatilityResponse(reference=_reference_message(instrument, resolved))
 

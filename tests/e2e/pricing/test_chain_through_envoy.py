@@ -22,6 +22,7 @@ HULL = {
     "timeYears": 0.5,
     "volatility": 0.2,
     "interestRate": 0.1,
+    "dividendYield": 0.0,
 }
 
 
@@ -68,6 +69,10 @@ def test_rest_prices_an_option_and_names_what_is_wrong(mesh: RunningMesh) -> Non
     assert isinstance(value, dict)
     assert value["value"] == pytest.approx(4.759422392871533, rel=1e-14)
     assert value["delta"] == pytest.approx(0.779131290942669, rel=1e-14)
+    without = {name: value for name, value in HULL.items() if name != "volatility"}
+    code, document = post(mesh, "/v1/options:price", {"option": without})
+    assert code == 400
+    assert "option.volatility: value is required" in json.dumps(document)
     code, document = post(mesh, "/v1/options:price", {"option": {**HULL, "volatility": 500.0}})
     assert code == 400
     assert "REASON_MODEL_DOMAIN" in json.dumps(document)

@@ -34,7 +34,15 @@ from tradecaptain.kernels.pricing import registry
 from tradecaptain.wire import reason as reasons
 
 TIMEOUT_SECONDS = 60
-PUT = {"right": 2, "spot": 42.0, "strike": 50.0, "time_years": 0.5, "volatility": 0.2}
+PUT = {
+    "right": 2,
+    "spot": 42.0,
+    "strike": 50.0,
+    "time_years": 0.5,
+    "volatility": 0.2,
+    "interest_rate": 0.1,
+    "dividend_yield": 0.0,
+}
 LARGE = [("grpc.max_receive_message_length", 32 << 20)]
 
 
@@ -64,6 +72,7 @@ def columns_of(count: int) -> dict[str, np.ndarray]:
         "time_years": np.full(count, 1.0),
         "volatility": np.full(count, 0.2),
         "interest_rate": np.full(count, 0.01),
+        "dividend_yield": np.zeros(count),
     }
 
 
@@ -98,8 +107,11 @@ def test_a_block_of_a_hundred_thousand_contracts_goes_in_and_out_in_one_call(
 def test_rest_prices_exercise_exotics_and_simulations_and_names_what_is_wrong(
     mesh: RunningMesh,
 ) -> None:
-    code, found = rest(mesh, "/v1/options:priceAmerican", {"option": {**PUT, "interest_rate": 0.1}})
+    code, found = rest(mesh, "/v1/options:priceAmerican", {"option": PUT})
     assert (code, found["value"]["delta"]) == (200, pytest.approx(-1.0))
+    barrier = {"level": 30.0, "kind": "BARRIER_KIND_DOWN_OUT"}
+    code, found = rest(mesh, "/v1/options:priceAmerican", {"option": PUT, "barrier": barrier})
+    assert (code, set(found["value"])) == (200, {"value", "delta", "gamma"})
     option = {
         "family": "OPTION_FAMILY_DOUBLE_BARRIER",
         "right": "OPTION_RIGHT_CALL",
@@ -127,8 +139,9 @@ def test_rest_prices_exercise_exotics_and_simulations_and_names_what_is_wrong(
     code, found = rest(mesh, "/v1/options:simulate", path)
     assert code == 200
     assert 0.0 < found["standardError"] < 0.01
-    prices = {name: [PUT[name]] for name in ("right", "spot", "strike", "time_years")}
-    columns = {"columns": {**prices, "price": [7.0]}}
+    names = ("right", "spot", "strike", "time_years", "interest_rate", "dividend_yield")
+    prices = {name: [PUT[name]] for name in names}
+    columns = {"columns": {**prices, "price": [5.0]}}
     code, found = rest(mesh, "/v1/options:solveImpliedVolatilities", columns)
     assert (code, found["status"]) == (200, ["OPTION_STATUS_PRICE_BELOW_INTRINSIC"])
     assert found["volatility"] == ["NaN"]

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import protovalidate
 import pytest
+from buf.validate import validate_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.api.marketdata.v1 import marketdata_pb2, records_pb2
 from tradecaptain.api.orders.v1 import orders_pb2
 from tradecaptain.api.orders.v1 import records_pb2 as order_records
-from tradecaptain.api.pricing.v1 import pricing_pb2
+from tradecaptain.api.pricing.v1 import (
+    bonds_pb2,
+    indicators_pb2,
+    options_pb2,
+    pricing_pb2,
+    surface_pb2,
+)
 from tradecaptain.api.risk.v1 import risk_pb2
 
 VALIDATOR = protovalidate.Validator()
@@ -37,8 +47,9 @@ def replace(**fields: object) -> orders_pb2.ReplaceOrderRequest:
     return orders_pb2.ReplaceOrderRequest(replace=order_records.OrderReplace(**fields))
 
 
-def option(**changes: float) -> pricing_pb2.PriceOptionRequest:
+def option(**changes: float | None) -> pricing_pb2.PriceOptionRequest:
     fields = {"right": 1, "spot": 100.0, "strike": 90.0, "time_years": 0.5, "volatility": 0.2}
+    fields |= {"interest_rate": 0.01, "dividend_yield": 0.0}
     return pricing_pb2.PriceOptionRequest(option=pricing_pb2.OptionInputs(**(fields | changes)))
 
 
@@ -116,6 +127,17 @@ def test_sound_requests_pass(request_message: Message) -> None:
         (option(spot=0.0), "option.spot", "double.gt"),
         (option(strike=float("nan")), "option.strike", "double.finite"),
         (option(volatility=float("inf")), "option.volatility", "double.finite"),
+        *(
+            (option(**{name: None}), f"option.{name}", "required")
+            for name in (
+                "spot",
+                "strike",
+                "time_years",
+                "volatility",
+                "interest_rate",
+                "dividend_yield",
+            )
+        ),
         (pricing_pb2.PriceOptionsRequest(), "", "price_options.one_form"),
         (risk_pb2.KillRequest(), "target", "required"),
         (
@@ -129,3 +151,69 @@ def test_broken_requests_name_field_and_rule(
     request_message: Message, field: str, rule: str
 ) -> None:
     assert (field, rule) in violations(request_message)
+
+
+# Settings whose zero says "as usual", by the comment of each.
+SETTINGS = {
+    "StreamOptionChainRequest.interval_ms",
+    "PriceDividendOptionRequest.nodes",
+    "SimulationPlan.points",
+    "SimulationPlan.replicates",
+    "SimulationPlan.seed",
+    "SolveYieldsRequest.frequency",
+    "CompareBondWithCurveRequest.frequency",
+    "YieldConvention.frequency",
+    "Bond.coupons_a_year",
+    "SwapQuote.fixed_payments_a_year",
+    "SwapQuote.floating_payments_a_year",
+    "StreamIndicatorsRequest.history",
+}
+PRICING = (bonds_pb2, indicators_pb2, options_pb2, pricing_pb2, surface_pb2)
+NUMBERS = (
+    FieldDescriptor.CPPTYPE_DOUBLE,
+    FieldDescriptor.CPPTYPE_UINT32,
+    FieldDescriptor.CPPTYPE_INT64,
+    FieldDescriptor.CPPTYPE_UINT64,
+)
+
+
+def messages_of(root: Descriptor) -> Iterator[Descriptor]:
+    """A request's type and every type in it."""
+    pending, seen = [root], {root.full_name}
+    while pending:
+        current = pending.pop()
+        yield current
+        for field in current.fields:
+            if field.message_type is not None and field.message_type.full_name not in seen:
+                seen.add(field.message_type.full_name)
+                pending.append(field.message_type)
+
+
+def pricing_requests() -> list[Descriptor]:
+    services = [item for file in PRICING for item in file.DESCRIPTOR.services_by_name.values()]
+    return [method.input_type for service in services for method in service.methods]
+
+
+def refuses_zero(field: FieldDescriptor) -> bool:
+    """Whether zero breaks the field's own rule, so that leaving it out does too."""
+    own = field.GetOptions().Extensions[validate_pb2.field]
+    rules = getattr(own, own.WhichOneof("type") or "double")
+    listed = list(getattr(rules, "in"))
+    is_listed = bool(listed) and 0 not in listed
+    is_above = (rules.HasField("gt") and rules.gt >= 0) or (rules.HasField("gte") and rules.gte > 0)
+    return is_listed or is_above
+
+
+def test_no_number_of_a_pricing_request_is_zero_because_it_was_left_out() -> None:
+    silent = set()
+    for message in {
+        item.full_name: item for root in pricing_requests() for item in messages_of(root)
+    }.values():
+        if message.GetOptions().map_entry:
+            continue
+        for field in message.fields:
+            if field.cpp_type not in NUMBERS or field.is_repeated or field.has_presence:
+                continue
+            if not refuses_zero(field):
+                silent.add(f"{message.name}.{field.name}")
+    assert silent == SETTINGS

@@ -3,6 +3,7 @@
 import pytest
 from tradecaptain.api.marketdata.v1 import marketdata_pb2
 from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
+from tradecaptain.api.pricing.v1 import pricing_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.edge import validation
 from tradecaptain.edge.errors import DetailedError
@@ -62,6 +63,13 @@ def test_all_broken_rules_are_listed() -> None:
         validation.check(request)
     fields = {item.field for item in refused.value.detail.violations}
     assert fields == {"order.side", "order.type", "order.quantity"}
+
+
+def test_a_rule_on_a_whole_request_names_the_first_field_that_it_speaks_of() -> None:
+    with pytest.raises(DetailedError) as refused:
+        validation.check(pricing_pb2.PriceOptionsRequest())
+    assert (refused.value.reason, refused.value.field) == (reason.REASON_INVALID_REQUEST, "options")
+    assert "give either options or columns" in refused.value.message
 
 
 @pytest.mark.parametrize("data", [b"\xff\xff\xff", b"\x0a\x7f", b"\x0a\x03\x0a\x01\xff"])

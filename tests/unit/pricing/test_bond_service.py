@@ -269,6 +269,34 @@ REFUSED = {
         "maturity_date",
     ),
     "no_maturity": (credit(par_spread=0.02), "tenor"),
+    "no_coupon": (credit(par_spread=0.02, tenor="5Y", coupon=None), "coupon"),
+    "no_recovery": (credit(par_spread=0.02, tenor="5Y", recovery_rate=None), "recovery_rate"),
+    "no_rate_of_a_curve": (
+        credit(par_spread=0.02, tenor="5Y", curve={"reference_date": "2024-05-15"}),
+        "curve.nodes",
+    ),
+    "nodes_and_a_rate": (
+        credit(
+            par_spread=0.02,
+            tenor="5Y",
+            curve={
+                "reference_date": "2024-05-15",
+                "flat_rate": 0.04,
+                "nodes": [{"date": "2025-05-15", "discount_factor": 0.96}],
+            },
+        ),
+        "curve.nodes",
+    ),
+    "no_rate_of_a_deposit": (build([{"deposit": {"tenor": "1M"}}]), "quotes[0].deposit.rate"),
+    "no_rate_of_a_swap": (build([{"swap": {"tenor": "2Y"}}]), "quotes[0].swap.rate"),
+    "no_price_of_a_future": (
+        build([{"future": {"start_date": "2025-09-17"}}]),
+        "quotes[0].future.price",
+    ),
+    "no_rate_of_a_fixing": (
+        analyse(NOTE | {"floating": {"index_months": 6, "fixings": [{"date": "2025-01-15"}]}}),
+        "query.bond.floating.fixings[0].rate",
+    ),
     "hazard": (credit(upfront=0.99, tenor="5Y"), "upfront"),
     "counts": (
         ("SolveYields", bonds_pb2.SolveYieldsRequest(dirty_prices=[100.0])),
@@ -304,7 +332,8 @@ async def test_a_refusal_names_the_field(name: str, tmp_path: Path) -> None:
     async with serving(tmp_path) as stub:
         error = await refusal(getattr(stub, method)(request, metadata=READER))
     assert error.field == field
-    assert error.name in ("REASON_MODEL_DOMAIN", "REASON_INVALID_REQUEST")
+    own = "REASON_INVALID_PRICE" if field.endswith(".price") else "REASON_INVALID_REQUEST"
+    assert error.name in ("REASON_MODEL_DOMAIN", own)
     assert error.message
 
 

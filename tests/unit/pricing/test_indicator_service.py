@@ -15,6 +15,7 @@ from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.marketdata.v1 import records_pb2
 from tradecaptain.api.pricing.v1 import indicators_pb2, indicators_pb2_grpc
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.reference import default_reference
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.edge.principals import Principal
@@ -35,6 +36,7 @@ HEADER = common_pb2.StreamHeader(
         )
     ]
 )
+UNSERVED = "GLOBX@XSIM"
 CLOSES = [100 + step for step in (0, 3, 1, 5, 2, 8, 4, 9, 6, 7)]
 
 
@@ -64,7 +66,7 @@ class Source:
         self, instrument: str, interval_seconds: int, count: int, metadata: Any
     ) -> AsyncIterator[Any]:
         self.asked.append((instrument, interval_seconds, count, dict(metadata)["authorization"]))
-        if instrument == "NONE@XNAS":
+        if instrument == UNSERVED:
             raise TradeCaptainError(reason.REASON_UNKNOWN_INSTRUMENT, "there is none")
         yield HEADER, self.past
         for change in self.changes:
@@ -81,7 +83,7 @@ async def serving(tmp_path: Path, source: Source) -> AsyncIterator[Any]:
     )
     server.add(
         indicators_pb2_grpc.add_IndicatorServiceServicer_to_server,
-        Indicators(pool, source),
+        Indicators(default_reference(), pool, source),
         access={"*": Role.READ},
     )
     port = await server.start()
@@ -237,7 +239,26 @@ async def test_an_answer_that_no_message_holds_is_refused(tmp_path: Path) -> Non
 async def test_refusals_of_the_candle_source_are_handed_on(tmp_path: Path) -> None:
     async with serving(tmp_path, Source()) as stub:
         request = indicators_pb2.StreamIndicatorsRequest(
-            instrument="NONE@XNAS", interval_seconds=60, indicators=[specification("SMA")]
+            instrument=UNSERVED, interval_seconds=60, indicators=[specification("SMA")]
         )
         error = await refusal(stub.StreamIndicators(request, metadata=READER).read())
-        assert error.reason == reason.REASON_UNKNOWN_INSTRUMENT
+        assert (error.reason, error.message) == (reason.REASON_UNKNOWN_INSTRUMENT, "there is none")
+        request.instrument = "NONE@XNAS"
+        error = await refusal(stub.StreamIndicators(request, metadata=READER).read())
+        assert (error.reason, error.field) == (reason.REASON_UNKNOWN_INSTRUMENT, "instrument")
+
+
+@pytest.mark.parametrize("name", ["ACME", "ACME@TCAP", "ACME@XSIM", "number"])
+async def test_an_instrument_of_our_venue_stands_for_the_market_that_it_takes_its_flow_from(
+    tmp_path: Path, name: str
+) -> None:
+    source = Source()
+    number = default_reference().by_symbol("ACME@XSIM").instrument_id
+    async with serving(tmp_path, source) as stub:
+        request = indicators_pb2.StreamIndicatorsRequest(
+            instrument=str(number) if name == "number" else name,
+            interval_seconds=60,
+            indicators=[specification("SMA")],
+        )
+        await stub.StreamIndicators(request, metadata=READER).read()
+    assert source.asked[0][0] == "ACME@XSIM"

@@ -61,7 +61,10 @@ async def serving(tmp_path: Path, world: MarketWorld) -> AsyncIterator[Any]:
         async with (
             hosted(tmp_path, "collector", market_data, world.service) as collector,
             hosted(
-                tmp_path, "pricing", indicators, Indicators(pool, MarketDataCandles(collector))
+                tmp_path,
+                "pricing",
+                indicators,
+                Indicators(world.reference, pool, MarketDataCandles(collector)),
             ) as pricing,
             grpc.aio.insecure_channel(pricing) as channel,
         ):

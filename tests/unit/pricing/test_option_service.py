@@ -79,6 +79,10 @@ def request_of(told: dict[str, np.ndarray], **fields: Any) -> options_pb2.PriceO
     return options_pb2.PriceOptionBlockRequest(block=block, **fields)
 
 
+def without(told: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    return {key: values for key, values in told.items() if key != name}
+
+
 def kernel_block(told: dict[str, np.ndarray], rows: int = 7) -> np.ndarray:
     block = np.stack(list(told.values())[:rows]).astype(np.float64)
     block[columns.RIGHT] = np.where(told["right"] == 1, 1.0, -1.0)
@@ -148,6 +152,9 @@ async def test_what_cant_be_priced_in_a_block_has_a_status_and_its_neighbours_va
     assert answer.invalid_count == 4
     assert np.isnan(found["value"][:4]).all()
     assert np.isfinite(found["value"][4:]).all()
+    # At the strike without volatility greeks don't exist: no number stands for them.
+    assert np.isnan([found[name][4] for name in columns.OUTPUT_NAMES[1:6]]).all()
+    assert np.isfinite([found[name][5] for name in columns.OUTPUT_NAMES[1:6]]).all()
 
 
 def test_every_status_of_the_kernels_that_a_block_can_have_is_in_the_contract() -> None:
@@ -160,11 +167,10 @@ def test_every_status_of_the_kernels_that_a_block_can_have_is_in_the_contract() 
 
 async def test_a_wrong_block_is_named(tmp_path: Path) -> None:
     good = inputs(3)
-    missing = {name: values for name, values in good.items() if name != "strike"}
     schema = OPTION_INPUT_COLUMNS._replace(
         fields=tuple(field._replace(required=False) for field in OPTION_INPUT_COLUMNS.fields)
     )
-    without_strike = build_block(schema, {}, missing)
+    without_strike = build_block(schema, {}, without(good, "strike"))
     many = {name: np.resize(values, ROWS_MAX + 1) for name, values in good.items()}
     none = {name: values[:0] for name, values in good.items()}
     cases = [
@@ -175,6 +181,8 @@ async def test_a_wrong_block_is_named(tmp_path: Path) -> None:
         (request_of(none), "block"),
         (request_of(good, schema_id="tradecaptain.api.columns.v1.CandleColumns"), "schema_id"),
         (request_of(good, model=BLACK76), "block.dividend_yield"),
+        (request_of(without(good, "interest_rate")), "block.interest_rate"),
+        (request_of(without(good, "dividend_yield")), "block.dividend_yield"),
         (request_of(good, model=AMERICAN, depth=ALL), "depth"),
         (request_of(good, accuracy=1), "accuracy"),
         (request_of(good, model=9), "model"),
@@ -233,6 +241,9 @@ async def test_an_american_knock_out_is_worth_less_than_the_option_and_more_than
         )
         assert 5.0 < found.value.value < plain.value.value
         assert found.error < 1e-3
+        given = {field.name for field, _ in found.value.ListFields()}
+        assert given == {"value", "delta", "gamma"}
+        assert not plain.HasField("error")
         request.boundary_times_years.append(0.5)
         error = await refusal(caller.PriceAmericanOption(request))
         assert error.field == "boundary_times_years"
@@ -256,6 +267,7 @@ async def test_dividends_move_european_and_american_options(tmp_path: Path) -> N
             kind = DividendModel.SPOT if model == 1 else DividendModel.ESCROWED
             due = american_dividends.price(contract, own, kind, 201)
             assert (answer.value.value, answer.value.theta) == (due.value, due.theta)
+            assert answer.HasField("error") == (due.error > 0.0)
             assert answer.error == due.error
             assert answer.value.vega > 20.0
             assert answer.value.rho < 0.0
@@ -280,6 +292,14 @@ def knocked(price: float, kind: int, rebate: float = 0.0) -> dict[str, Any]:
         ("PriceAmericanOption", changed(exercise_style=1), "option.exercise_style"),
         ("PriceAmericanOption", changed(volatility=500.0), "option.volatility"),
         ("PriceAmericanOption", changed(spot=0.0), "option.spot"),
+        *(
+            (call, changed(**{name: None}), f"option.{name}")
+            for call in ("PriceAmericanOption", "PriceDividendOption")
+            for name in ("spot", "strike", "time_years", "volatility", "interest_rate")
+        ),
+        ("PriceAmericanOption", {"barrier": {"kind": 2}}, "barrier.level"),
+        ("PriceDividendOption", {"dividends": [{"amount": 1.0}]}, "dividends[0].time_years"),
+        ("PriceDividendOption", {"dividends": [{"time_years": 0.1}]}, "dividends[0].amount"),
         ("PriceAmericanOption", {"boundary_times_years": [0.0]}, "boundary_times_years[0]"),
         ("PriceAmericanOption", {"boundary_times_years": [2000.0]}, "boundary_times_years"),
         ("PriceAmericanOption", knocked(1e60, 1), "barrier.level"),
@@ -337,6 +357,8 @@ async def test_a_price_without_a_volatility_has_a_status(tmp_path: Path) -> None
             "strike": [80.0] * 5,
             "time_years": [1.0, 1.0, 1.0, 0.0, 1.0],
             "price": [19.0, 20.0, 100.0, 21.0, 21.0],
+            "interest_rate": [0.0] * 5,
+            "dividend_yield": [0.0] * 5,
         }
     )
     async with serving(tmp_path) as caller:
@@ -359,7 +381,9 @@ async def test_a_price_without_a_volatility_has_a_status(tmp_path: Path) -> None
     [
         (0, {"strike": [80.0]}, "columns.strike"),
         (0, {"interest_rate": [0.01]}, "columns.interest_rate"),
-        (2, {"dividend_yield": [0.01, 0.01]}, "columns.dividend_yield"),
+        (0, {"interest_rate": []}, "columns.interest_rate"),
+        (0, {"dividend_yield": []}, "columns.dividend_yield"),
+        (2, {}, "columns.dividend_yield"),
         (4, {}, "model"),
         (0, {"right": []}, "columns.right"),
     ],
@@ -373,6 +397,8 @@ async def test_wrong_columns_of_prices_are_named(
         "strike": [80.0, 90.0],
         "time_years": [1.0, 1.0],
         "price": [21.0, 3.0],
+        "interest_rate": [0.0, 0.0],
+        "dividend_yield": [0.0, 0.0],
     }
     request = options_pb2.SolveImpliedVolatilitiesRequest(model=model, columns={**told, **change})
     async with serving(tmp_path) as caller:

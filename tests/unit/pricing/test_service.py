@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -445,12 +446,54 @@ async def test_what_cannot_be_set_or_followed_is_refused(tmp_path: Path) -> None
         assert error.reason == reasons.REASON_PERMISSION_DENIED
         change.instrument = "NOSUCH@XSIM"
         error = await refusal(served.stub.SetVolatility(change, metadata=OPERATOR))
-        assert error.reason == reasons.REASON_UNKNOWN_INSTRUMENT
+        assert (error.reason, error.field) == (reasons.REASON_UNKNOWN_INSTRUMENT, "instrument")
         change.instrument = "GLOBX@XSIM"
         error = await refusal(served.stub.SetVolatility(change, metadata=OPERATOR))
         assert error.reason == reasons.REASON_MODEL_DOMAIN
         error = await refusal(served.chain(underlying="GLOBX@XSIM").read())
         assert (error.reason, error.field) == (reasons.REASON_UNKNOWN_INSTRUMENT, "underlying")
+
+
+@pytest.mark.parametrize("name", ["ACME", "ACME@TCAP", "ACME@XSIM", str(ACME.instrument_id)])
+async def test_our_venues_instrument_stands_for_the_market_that_it_takes_its_flow_from(
+    tmp_path: Path, name: str
+) -> None:
+    async with serving(tmp_path) as served:
+        change = pricing_pb2.SetVolatilityRequest(instrument=name, volatility=0.4)
+        answer = await served.stub.SetVolatility(change, metadata=OPERATOR)
+        assert answer.reference.instrument == "ACME@XSIM"
+        ask = pricing_pb2.GetVolatilityRequest(instrument=name)
+        found = await served.stub.GetVolatility(ask, metadata=READER)
+        assert found.reference == answer.reference
+        stream = served.chain(underlying=name)
+        first = await asyncio.wait_for(stream.read(), 10)
+        assert len(first.contracts) == len(OPTIONS)
+        assert first.header.units[0].instrument == "ACME@XSIM"
+
+
+async def test_greeks_that_dont_exist_are_absent_or_nan(tmp_path: Path) -> None:
+    at_the_strike = {**HULL, "strike": 42.0, "time_years": 0.0}
+    expired = next(option for option in OPTIONS if option.exercise_style == "european")
+    async with serving(tmp_path) as served:
+        request = pricing_pb2.PriceOptionRequest(option=at_the_strike)
+        value = (await served.stub.PriceOption(request, metadata=READER)).value
+        assert not any(value.HasField(name) for name in GREEKS)
+        columns = {name: [number] for name, number in at_the_strike.items()}
+        batch = pricing_pb2.PriceOptionsRequest(columns=columns)
+        found = (await served.stub.PriceOptions(batch, metadata=READER)).columns
+        assert found.value[0] == 0.0
+        assert all(math.isnan(getattr(found, name)[0]) for name in GREEKS)
+        # A chain at the very moment of expiry, with its spot at a strike.
+        now_ns = served.clock.now_ns()
+        served.clock.advance(expired.expiry_ns - now_ns)
+        units = int(expired.strike_units * expired.price_unit / ACME.price_unit)
+        served.quote(units, units)
+        stream = served.chain()
+        first = await asyncio.wait_for(stream.read(), 10)
+        place = [item.instrument for item in first.contracts].index(expired.key)
+        values = await read_values(stream)
+        assert values.values.value[place] == 0.0
+        assert all(math.isnan(getattr(values.values, name)[place]) for name in GREEKS)
 
 
 def test_a_damaged_file_of_volatilities_stops_the_start(tmp_path: Path) -> None:

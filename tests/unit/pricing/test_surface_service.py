@@ -108,8 +108,10 @@ async def test_a_fitted_surface_meets_its_quotes_and_is_free_of_arbitrage(
                 assert fit.rms_error <= fit.error_max < 1e-3
                 assert fit.quote_count + fit.unused_count == STRIKES.size
                 assert item.forward == pytest.approx(forward(TIMES[index]), rel=1e-9)
-                due = math.exp(-RATE * TIMES[index]) if form == "prices" else 0.0
-                assert fit.discount_factor == pytest.approx(due, rel=1e-9)
+                assert fit.HasField("discount_factor") == (form == "prices")
+                if form == "prices":
+                    due = math.exp(-RATE * TIMES[index])
+                    assert fit.discount_factor == pytest.approx(due, rel=1e-9)
         assert answer.ssvi.rho == pytest.approx(MODEL.rho, abs=0.01)
         assert answer.ssvi.thetas == pytest.approx(THETAS, rel=1e-3)
 
@@ -189,7 +191,12 @@ NEGATIVE, SHORT = {**VOGT, "a": -1.0}, smile(0, volatilities=[0.2])
         ("FitSurface", FIT(expiries=[smile(0, strikes=[100.0] * 15)]), "expiries[0].smile.strikes"),
         ("CheckSurface", CHECK(slices=[VOGT, VOGT]), "slices[1]"),
         ("CheckSurface", CHECK(slices=[{**VOGT, "sigma": 0.0}]), "slices[0].sigma"),
-        ("InterpolateSurface", interpolated(VOGT), ""),
+        *(
+            ("CheckSurface", CHECK(slices=[{**VOGT, name: None}]), f"slices[0].{name}")
+            for name in VOGT
+        ),
+        ("FitSurface", FIT(expiries=[smile(0, forward=None)]), "expiries[0].smile.forward"),
+        ("InterpolateSurface", interpolated(VOGT), "log_moneyness"),
         ("InterpolateSurface", interpolated(VOGT, strikes=[9.0]), "slices[0].forward"),
         ("InterpolateSurface", interpolated(VOGT, log_moneyness=[0.0, 1.0]), "log_moneyness"),
         ("InterpolateSurface", interpolated(NEGATIVE, log_moneyness=[0.0]), "log_moneyness[0]"),

@@ -18,7 +18,7 @@ ELSEWHERE = {
     "implied_vol_no_solution",
     # Judged one by one in a test of their own.
     *american.FAMILIES,
-    *json.loads((Path(__file__).parent / "exotic_options.json").read_text()),
+    *json.loads((Path(__file__).parent / "published_options.json").read_text()),
 }
 GIVEN = sorted(options.JUDGES.keys() - ELSEWHERE)
 

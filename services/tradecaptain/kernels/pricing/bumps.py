@@ -99,9 +99,9 @@ def bumped_greeks(family_name: str, inputs: FloatArray) -> Outcome:
             slope += weight * outcome.outputs[VALUE]
             curve += curve_weight * outcome.outputs[VALUE]
         with np.errstate(all="ignore"):
-            outputs[output_row] = np.where(lost, 0.0, slope / steps)
+            outputs[output_row] = np.where(lost, np.nan, slope / steps)
             if output_row == DELTA:
-                outputs[GAMMA] = np.where(lost, 0.0, curve / (steps * steps))
+                outputs[GAMMA] = np.where(lost, np.nan, curve / (steps * steps))
         status[lost & (status == OK)] = GREEKS_UNDEFINED
     outputs[THETA] = -outputs[THETA]
     invalid = (base.status != OK) & (base.status != GREEKS_UNDEFINED)

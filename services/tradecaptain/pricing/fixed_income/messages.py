@@ -33,6 +33,7 @@ from tradecaptain.pricing.fixed_income.curves import DAYS_A_YEAR, Curve, flat_cu
 from tradecaptain.pricing.fixed_income.dates import parse_day, refuse
 from tradecaptain.pricing.fixed_income.floating import FloatingTerms, RateIndex, floating_bond
 from tradecaptain.pricing.fixed_income.schedules import DateRule, ScheduleTerms, Stub
+from tradecaptain.pricing.refusals import invalid
 
 _COUPONS_A_YEAR: Final = 2
 _SCHEDULE_FIELDS: Final[Mapping[str, str]] = {
@@ -168,6 +169,8 @@ def convention_of(message: fixed_income_pb2.YieldConvention, bond: Bond) -> Yiel
 def curve_of(message: fixed_income_pb2.Curve, field: str) -> Curve:
     """A curve of nodes, or a flat one where there are none."""
     reference = parse_day(message.reference_date, f"{field}.reference_date")
+    if bool(message.nodes) == message.HasField("flat_rate"):
+        raise invalid(f"{field}.nodes", "a curve has either nodes or a flat_rate")
     if not message.nodes:
         return flat_curve(reference, message.flat_rate)
     days = []

@@ -132,7 +132,7 @@ def _price_barrier(
     if found.status == statuses.INVALID_AMOUNT:
         raise outside_domain("barrier.rebate", statuses.RULES[found.status][1], barrier.rebate)
     _refuse_status(found.status, request.option)
-    value = pricing_pb2.OptionValue(value=found.value, delta=found.delta, gamma=found.gamma)
+    value = value_of(np.array([[found.value], [found.delta], [found.gamma]]), 0)
     return options_pb2.PriceAmericanOptionResponse(value=value, error=found.error)
 
 
@@ -158,15 +158,11 @@ def price_dividend(
     _refuse_status(found.status, request.option)
     yield
     vega, rho = american_dividends.vega_and_rho(contract, dividends, model, nodes)
-    value = pricing_pb2.OptionValue(
-        value=found.value,
-        delta=found.delta,
-        gamma=found.gamma,
-        vega=vega,
-        theta=found.theta,
-        rho=rho,
-    )
-    return options_pb2.PriceDividendOptionResponse(value=value, error=found.error)
+    outputs = np.array([found.value, found.delta, found.gamma, vega, found.theta, rho])
+    answer = options_pb2.PriceDividendOptionResponse(value=value_of(outputs.reshape(-1, 1), 0))
+    if not (model is DividendModel.ESCROWED and not is_american):
+        answer.error = found.error
+    return answer
 
 
 def _check_grid(contract: Contract) -> None:

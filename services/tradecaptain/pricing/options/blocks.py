@@ -16,7 +16,7 @@ from tradecaptain.base.columns import (
 )
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.kernels.pricing import american, columns, registry, status
-from tradecaptain.pricing.batch import NUMERIC_COLUMNS, rights_of
+from tradecaptain.pricing.batch import NUMERIC_COLUMNS, erase_undefined, rights_of
 from tradecaptain.pricing.refusals import invalid
 from tradecaptain.pricing.worker_pool import Steps
 
@@ -27,7 +27,6 @@ ROWS_MAX: Final = 200_000
 """Options of a block: their answer with all greeks is below what a message may hold."""
 
 AMERICAN: Final = "american"
-FORWARD_FAMILIES: Final = ("black76", "bachelier")
 FAMILY_OF_MODEL: Final[dict[int, str]] = {
     options_pb2.OPTION_MODEL_UNSPECIFIED: "black_scholes",
     options_pb2.OPTION_MODEL_BLACK_SCHOLES: "black_scholes",
@@ -77,16 +76,19 @@ def inputs_of_block(data: bytes, family: str) -> FloatArray:
     count = block.row_count
     if not 1 <= count <= ROWS_MAX:
         raise invalid("block", f"a block has 1 to {ROWS_MAX} rows", limit=ROWS_MAX, observed=count)
-    inputs = np.zeros((len(registry.FAMILIES[family].inputs), count))
+    inputs = np.empty((len(registry.FAMILIES[family].inputs), count))
     inputs[columns.RIGHT] = rights_of(block.columns["right"])
     for row, name in enumerate(NUMERIC_COLUMNS, start=columns.SPOT):
         column = block.columns.get(name)
-        if column is None:
-            continue
-        if row < inputs.shape[0]:
+        if row >= inputs.shape[0]:
+            if column is not None:
+                raise invalid(f"block.{name}", f"{family} takes no {name}: leave the column out")
+        elif column is None:
+            raise invalid(
+                f"block.{name}", f"{family} takes a column {name}, of zeros where it is 0"
+            )
+        else:
             inputs[row] = column
-        elif column.any():
-            raise invalid(f"block.{name}", f"{family} takes no {name}")
     return inputs
 
 
@@ -121,6 +123,7 @@ def price_in_pieces(
         part = slice(start, start + piece)
         outputs[:, part], statuses[part] = pricer(np.ascontiguousarray(inputs[:, part]))
         yield
+    erase_undefined(outputs, statuses)
     return outputs, statuses
 
 

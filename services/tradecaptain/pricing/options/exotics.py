@@ -7,13 +7,16 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from tradecaptain.api.pricing.v1 import option_families_pb2, pricing_pb2
+from tradecaptain.api.pricing.v1 import option_families_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.kernels.pricing import bumps, columns, registry, status
 from tradecaptain.kernels.pricing.family import Outcome
+from tradecaptain.pricing.batch import erase_undefined, value_of
 from tradecaptain.pricing.options.blocks import OUTPUT_ROWS, is_priced
 from tradecaptain.pricing.options.families import (
+    AVERAGE,
     AVERAGE_STRIKE,
+    ELAPSED,
     SPOT,
     STRIKE,
     Terms,
@@ -79,6 +82,8 @@ def _inputs_of(option: option_families_pb2.ExoticOption, terms: Terms, place: st
         if name not in terms.taken:
             taken = ", ".join(terms.taken)
             raise invalid(f"{place}.{name}", f"{terms.name} takes no {name}, but {taken}")
+    if given.get(ELAPSED) and AVERAGE not in given:
+        raise invalid(f"{place}.{AVERAGE}", f"{terms.name} needs average once averaging has begun")
     return [_number(field, given, terms, place) for field in terms.fields]
 
 
@@ -111,7 +116,9 @@ def _filler(field: str, given: dict[str, Any]) -> float:
 def _evaluate(terms: Terms, block: FloatArray, rows: int) -> Outcome:
     if rows > 1 and not terms.has_exact_greeks:
         return bumps.bumped_greeks(terms.name, block)
-    return registry.evaluate(terms.name, block, rows if terms.has_exact_greeks else 1)
+    outcome = registry.evaluate(terms.name, block, rows if terms.has_exact_greeks else 1)
+    erase_undefined(outcome.outputs, outcome.status)
+    return outcome
 
 
 def _refuse_unpriced(
@@ -137,14 +144,12 @@ def _refusal(
 
 
 def _value_message(outcome: Outcome, column: int) -> option_families_pb2.ExoticOptionValue:
-    numbers = outcome.outputs[:, column].tolist()
-    value = dict(zip(columns.OUTPUT_NAMES[: columns.GREEK_ROWS], numbers, strict=False))
     message = option_families_pb2.ExoticOptionValue(
-        value=pricing_pb2.OptionValue(**value),
+        value=value_of(outcome.outputs[: columns.GREEK_ROWS], column),
         greeks_undefined=bool(outcome.status[column] == status.GREEKS_UNDEFINED),
     )
-    if len(numbers) > columns.GREEK_ROWS:
-        names = columns.OUTPUT_NAMES[columns.GREEK_ROWS :]
-        higher = dict(zip(names, numbers[columns.GREEK_ROWS :], strict=True))
-        message.higher_greeks.CopyFrom(option_families_pb2.HigherGreeks(**higher))
+    higher = outcome.outputs[columns.GREEK_ROWS :, column].tolist()
+    for name, number in zip(columns.OUTPUT_NAMES[columns.GREEK_ROWS :], higher, strict=False):
+        if number == number:
+            setattr(message.higher_greeks, name, number)
     return message

@@ -23,26 +23,25 @@ SPOT: Final = "spot"
 STRIKE: Final = "strike"
 AVERAGE_STRIKE: Final = "average_strike"
 AMOUNT: Final = "amount"
+AVERAGE: Final = "average"
+ELAPSED: Final = "elapsed_years"
 VARIANT: Final = "variant"
 
 # Rows that requests call by another name.
 _FIELDS: Final = {"forward": SPOT, "kind": VARIANT, "is_average_strike": AVERAGE_STRIKE}
-# Numbers for what isn't given; a name stands for what is given there.
+# Numbers of terms that an option may do without; a name stands for what is given there. What the
+# market tells (prices, rates, yields, volatilities, correlations) has no default.
 _DEFAULTS: Final[Mapping[str, float | str]] = {
-    "interest_rate": 0.0,
-    "dividend_yield": 0.0,
     "monitoring_count": 0.0,
     "extreme": SPOT,
     "fraction": 1.0,
     "fixing_count": 0.0,
     AVERAGE_STRIKE: 0.0,
     "volatility_slope": 0.0,
-    "average": SPOT,
-    "elapsed_years": 0.0,
-    "other_yield": 0.0,
+    AVERAGE: SPOT,
+    ELAPSED: 0.0,
     "quantity": 1.0,
     "other_quantity": 1.0,
-    "other_rate": 0.0,
 }
 # Rows that a family's block has and its value doesn't depend on.
 _UNUSED: Final[Mapping[str, tuple[str, ...]]] = {

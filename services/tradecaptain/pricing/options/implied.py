@@ -8,14 +8,13 @@ import numpy as np
 from tradecaptain.api.pricing.v1 import options_pb2
 from tradecaptain.kernels.pricing import columns, registry
 from tradecaptain.pricing.batch import rights_of
-from tradecaptain.pricing.options.blocks import FAMILY_OF_MODEL, FORWARD_FAMILIES, status_numbers
+from tradecaptain.pricing.options.blocks import FAMILY_OF_MODEL, status_numbers
 from tradecaptain.pricing.refusals import invalid, unequal
 from tradecaptain.pricing.worker_pool import Steps
 
 _PIECE: Final = 65_536
 # Rows of a block, where the price stands in the volatility's.
 _COLUMNS: Final = ("spot", "strike", "time_years", "price", "interest_rate", "dividend_yield")
-_OPTIONAL: Final = ("interest_rate", "dividend_yield")
 
 
 def solve_implied(
@@ -25,15 +24,14 @@ def solve_implied(
     family = FAMILY_OF_MODEL[request.model]
     told = request.columns
     count = len(told.right)
-    inputs = np.zeros((len(registry.FAMILIES[family].inputs), count))
+    inputs = np.empty((len(registry.FAMILIES[family].inputs), count))
     inputs[columns.RIGHT] = rights_of(told.right)
     for row, name in enumerate(_COLUMNS, start=columns.SPOT):
         column = getattr(told, name)
-        if not column and name in _OPTIONAL:
-            continue
         if row >= inputs.shape[0]:
-            forward = " and ".join(FORWARD_FAMILIES)
-            raise invalid(f"columns.{name}", f"{forward} take no {name}")
+            if column:
+                raise invalid(f"columns.{name}", f"{family} takes no {name}: leave the column out")
+            continue
         if len(column) != count:
             raise unequal(f"columns.{name}", len(column), count, "right")
         inputs[row] = column

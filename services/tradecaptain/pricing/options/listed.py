@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +14,7 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.pricing.chain import YEAR_NS, OptionChain
+from tradecaptain.pricing.market_names import named
 from tradecaptain.pricing.refusals import invalid
 from tradecaptain.pricing.volatility import VolatilityBook
 from tradecaptain.wire import reason as reasons
@@ -53,8 +53,6 @@ class ListedOptions:
         now_ns = self._clock.now_ns()
         for index, position in enumerate(positions):
             option = self._option(position.instrument, f"listed[{index}].instrument")
-            if not math.isfinite(position.quantity):
-                raise invalid(f"listed[{index}].quantity", "quantities must be finite")
             family = _FAMILY_OF_STYLE[option.exercise_style]
             columns.setdefault(family, []).append(self._inputs(option, now_ns))
             quantities.setdefault(family, []).append(position.quantity)
@@ -64,12 +62,7 @@ class ListedOptions:
         ]
 
     def _option(self, name: str, field: str) -> Instrument:
-        try:
-            option = self._reference.named(name)
-        except TradeCaptainError as error:
-            raise TradeCaptainError(
-                error.reason, error.message, field=field, observed=name
-            ) from error
+        option = named(self._reference, name, field)
         if option.exercise_style not in _FAMILY_OF_STYLE:
             raise invalid(field, f"{option.key} is no European or American option", observed=name)
         chain = self._chains.get(option.underlying_id)

@@ -14,7 +14,6 @@ from tradecaptain.pricing.batch import block_of_columns
 from tradecaptain.pricing.options.blocks import (
     AMERICAN,
     FAMILY_OF_MODEL,
-    FORWARD_FAMILIES,
     inputs_of_block,
 )
 from tradecaptain.pricing.options.listed import Holdings
@@ -47,11 +46,7 @@ def part_of_request(request: options_pb2.RevaluePortfolioRequest) -> Holdings:
     """The positions that a request gives by columns or by a block."""
     family = FAMILY_OF_MODEL[request.model]
     if request.HasField("columns"):
-        inputs = block_of_columns(request.columns)
-        if family in FORWARD_FAMILIES:
-            if inputs[-1].any():
-                raise invalid("columns.dividend_yield", f"{family} takes no dividend_yield")
-            inputs = np.ascontiguousarray(inputs[:-1])
+        inputs = block_of_columns(request.columns, family)
     else:
         inputs = inputs_of_block(request.block, family)
     if len(request.quantities) != inputs.shape[1]:

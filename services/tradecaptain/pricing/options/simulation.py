@@ -43,12 +43,12 @@ def simulate_option(
     if request.plan.uncontrolled:
         problem = Problem(problem.market, problem.times, problem.payoff)
     found = yield from monte_carlo.simulation_steps(problem, plan)
-    return simulation_pb2.SimulateOptionResponse(
-        value=found.value,
-        standard_error=found.standard_error,
-        path_count=found.paths,
-        control_weight=found.control_weight,
+    answer = simulation_pb2.SimulateOptionResponse(
+        value=found.value, standard_error=found.standard_error, path_count=found.paths
     )
+    if problem.control is not None:
+        answer.control_weight = found.control_weight
+    return answer
 
 
 def _checked_market(request: simulation_pb2.SimulateOptionRequest, times: FloatArray) -> Market:
@@ -67,16 +67,16 @@ def _check_terms(request: simulation_pb2.SimulateOptionRequest) -> None:
     """Refuse terms that are missing or don't belong to the payoff."""
     name = simulation_pb2.PathPayoff.Name(request.payoff).removeprefix("PATH_PAYOFF_")
     has_strike = request.payoff not in _STRIKELESS
-    if has_strike != (request.strike > 0.0):
+    if has_strike != request.HasField("strike"):
         raise invalid("strike", f"{name} takes {'a' if has_strike else 'no'} strike")
     has_barrier = request.payoff == simulation_pb2.PATH_PAYOFF_BARRIER
-    if has_barrier != (request.barrier > 0.0):
+    if has_barrier != request.HasField("barrier"):
         raise invalid("barrier", f"{name} takes {'a' if has_barrier else 'no'} barrier")
     if has_barrier != bool(request.barrier_kind):
         raise invalid(
             "barrier_kind", f"{name} takes {'a' if has_barrier else 'no'} kind of barrier"
         )
-    if request.rebate and not has_barrier:
+    if request.HasField("rebate") and not has_barrier:
         raise invalid("rebate", f"{name} takes no rebate")
 
 
@@ -92,6 +92,10 @@ def _fixing_times(request: simulation_pb2.SimulateOptionRequest) -> FloatArray:
             raise invalid("times.years", "the last fixing must lie in the future")
         return times
     schedule = request.schedule
+    has_first = schedule.HasField("first_years")
+    if has_first != (schedule.count > 1):
+        rule = "no first fixing" if has_first else "a first fixing"
+        raise invalid("schedule.first_years", f"{schedule.count} fixings take {rule}")
     if schedule.count == 1:
         return np.array([schedule.last_years])
     if schedule.first_years >= schedule.last_years:

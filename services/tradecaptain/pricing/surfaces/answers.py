@@ -125,7 +125,7 @@ def interpolate_surface(
 def _forwards_at(messages: Sequence[surface_pb2.SviSlice], times: FloatArray) -> FloatArray:
     """Forwards at times: their logarithm is linear in time, also beyond the ends."""
     for index, item in enumerate(messages):
-        if not item.forward > 0.0:
+        if not item.HasField("forward"):
             raise invalid(f"slices[{index}].forward", "strikes take a forward of every slice")
     known = np.array([item.time_years for item in messages])
     logs = np.log([item.forward for item in messages])
@@ -169,13 +169,15 @@ def _slice_message(item: SviSlice, forward: float) -> surface_pb2.SviSlice:
 def _fit_message(smile: Smile, item: SviSlice) -> surface_pb2.SliceFit:
     variance = np.maximum(item.total_variance(smile.moneyness), 0.0)
     gaps = np.sqrt(variance / smile.time_years) - smile.volatility
-    return surface_pb2.SliceFit(
+    fit = surface_pb2.SliceFit(
         rms_error=float(np.sqrt(np.mean(gaps * gaps))),
         error_max=float(np.abs(gaps).max()),
         quote_count=smile.moneyness.size,
         unused_count=smile.unused_count,
-        discount_factor=smile.discount,
     )
+    if smile.discount is not None:
+        fit.discount_factor = smile.discount
+    return fit
 
 
 def _arbitrage(slices: Sequence[SviSlice]) -> surface_pb2.ArbitrageReport:

@@ -27,8 +27,8 @@ class Smile:
 
     time_years: float
     forward: float
-    discount: float
-    """Zero where volatilities were quoted."""
+    discount: float | None
+    """None where volatilities were quoted."""
     moneyness: FloatArray
     volatility: FloatArray
     unused_count: int
@@ -77,7 +77,7 @@ def _quoted(quotes: surface_pb2.VolatilitySmile, place: str) -> Smile:
         raise unequal(f"{place}.volatilities", len(quotes.volatilities), strikes.size, "strikes")
     moneyness = np.log(strikes / quotes.forward)
     return Smile(
-        quotes.time_years, quotes.forward, 0.0, moneyness, np.array(quotes.volatilities), 0
+        quotes.time_years, quotes.forward, None, moneyness, np.array(quotes.volatilities), 0
     )
 
 

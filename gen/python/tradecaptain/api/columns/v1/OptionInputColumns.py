@@ -168,7 +168,7 @@ class OptionInputColumns(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(12))
         return o == 0
 
-    # Continuous risk-free rate a year; zero if absent.
+    # Continuous risk-free rate a year.
     # OptionInputColumns
     def InterestRate(self, j):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
@@ -196,7 +196,7 @@ class OptionInputColumns(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(14))
         return o == 0
 
-    # Continuous dividend yield or carry a year; zero if absent.
+    # Continuous dividend yield or carry a year; absent for models of a forward, which take none.
     # OptionInputColumns
     def DividendYield(self, j):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(16))

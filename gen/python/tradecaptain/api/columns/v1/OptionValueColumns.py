@@ -28,7 +28,7 @@ class OptionValueColumns(object):
     def Init(self, buf, pos):
         self._tab = flatbuffers.table.Table(buf, pos)
 
-    # What became of the option: number of OptionStatus; outputs of what wasn't priced are NaN.
+    # What became of the option: number of OptionStatus; outputs of what wasn't priced and greeks that don't exist are NaN.
     # OptionValueColumns
     def Status(self, j):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(4))

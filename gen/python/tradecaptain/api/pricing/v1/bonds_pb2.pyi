@@ -566,18 +566,27 @@ class PriceCreditDefaultSwapRequest(_message.Message):
         trade_date: _builtins.str = ...,
         maturity_date: _builtins.str = ...,
         tenor: _builtins.str = ...,
-        coupon: _builtins.float = ...,
-        recovery_rate: _builtins.float = ...,
+        coupon: _builtins.float | None = ...,
+        recovery_rate: _builtins.float | None = ...,
         curve: _fixed_income_pb2.Curve | None = ...,
         par_spread: _builtins.float = ...,
         upfront: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["curve", b"curve", "par_spread", b"par_spread", "quote", b"quote", "upfront", b"upfront"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_coupon", b"_coupon", "_recovery_rate", b"_recovery_rate", "coupon", b"coupon", "curve", b"curve", "par_spread", b"par_spread", "quote", b"quote", "recovery_rate", b"recovery_rate", "upfront", b"upfront"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon", b"coupon", "curve", b"curve", "maturity_date", b"maturity_date", "par_spread", b"par_spread", "quote", b"quote", "recovery_rate", b"recovery_rate", "tenor", b"tenor", "trade_date", b"trade_date", "upfront", b"upfront"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_coupon", b"_coupon", "_recovery_rate", b"_recovery_rate", "coupon", b"coupon", "curve", b"curve", "maturity_date", b"maturity_date", "par_spread", b"par_spread", "quote", b"quote", "recovery_rate", b"recovery_rate", "tenor", b"tenor", "trade_date", b"trade_date", "upfront", b"upfront"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__coupon: _TypeAlias = _typing.Literal["coupon"]  # noqa: Y015
+    _WhichOneofArgType__coupon: _TypeAlias = _typing.Literal["_coupon", b"_coupon"]  # noqa: Y015
+    _WhichOneofReturnType__recovery_rate: _TypeAlias = _typing.Literal["recovery_rate"]  # noqa: Y015
+    _WhichOneofArgType__recovery_rate: _TypeAlias = _typing.Literal["_recovery_rate", b"_recovery_rate"]  # noqa: Y015
     _WhichOneofReturnType_quote: _TypeAlias = _typing.Literal["par_spread", "upfront"]  # noqa: Y015
     _WhichOneofArgType_quote: _TypeAlias = _typing.Literal["quote", b"quote"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__coupon) -> _WhichOneofReturnType__coupon | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__recovery_rate) -> _WhichOneofReturnType__recovery_rate | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_quote) -> _WhichOneofReturnType_quote | None: ...
 
 Global___PriceCreditDefaultSwapRequest: _TypeAlias = PriceCreditDefaultSwapRequest  # noqa: Y015

@@ -345,13 +345,15 @@ class IndexFixing(_message.Message):
         self,
         *,
         date: _builtins.str = ...,
-        rate: _builtins.float = ...,
+        rate: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "rate", b"rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "date", b"date", "rate", b"rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
+    _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
 
 Global___IndexFixing: _TypeAlias = IndexFixing  # noqa: Y015
 
@@ -562,13 +564,15 @@ class CurveNode(_message.Message):
         self,
         *,
         date: _builtins.str = ...,
-        discount_factor: _builtins.float = ...,
+        discount_factor: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_discount_factor", b"_discount_factor", "discount_factor", b"discount_factor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["date", b"date", "discount_factor", b"discount_factor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_discount_factor", b"_discount_factor", "date", b"date", "discount_factor", b"discount_factor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__discount_factor: _TypeAlias = _typing.Literal["discount_factor"]  # noqa: Y015
+    _WhichOneofArgType__discount_factor: _TypeAlias = _typing.Literal["_discount_factor", b"_discount_factor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__discount_factor) -> _WhichOneofReturnType__discount_factor | None: ...
 
 Global___CurveNode: _TypeAlias = CurveNode  # noqa: Y015
 
@@ -587,7 +591,7 @@ class Curve(_message.Message):
     interpolation: Global___CurveInterpolation.ValueType
     """How it goes between nodes."""
     flat_rate: _builtins.float
-    """One continuous rate by years of 365 days, where there are no nodes."""
+    """One continuous rate by years of 365 days, where there are no nodes; a curve has one or the other."""
     @_builtins.property
     def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurveNode]:
         """Nodes in order of their dates; instead of them, a flat rate."""
@@ -598,13 +602,15 @@ class Curve(_message.Message):
         reference_date: _builtins.str = ...,
         nodes: _abc.Iterable[Global___CurveNode] | None = ...,
         interpolation: Global___CurveInterpolation.ValueType = ...,
-        flat_rate: _builtins.float = ...,
+        flat_rate: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_flat_rate", b"_flat_rate", "flat_rate", b"flat_rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["flat_rate", b"flat_rate", "interpolation", b"interpolation", "nodes", b"nodes", "reference_date", b"reference_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flat_rate", b"_flat_rate", "flat_rate", b"flat_rate", "interpolation", b"interpolation", "nodes", b"nodes", "reference_date", b"reference_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__flat_rate: _TypeAlias = _typing.Literal["flat_rate"]  # noqa: Y015
+    _WhichOneofArgType__flat_rate: _TypeAlias = _typing.Literal["_flat_rate", b"_flat_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__flat_rate) -> _WhichOneofReturnType__flat_rate | None: ...
 
 Global___Curve: _TypeAlias = Curve  # noqa: Y015
 
@@ -635,14 +641,16 @@ class DepositQuote(_message.Message):
         tenor: _builtins.str = ...,
         start_date: _builtins.str = ...,
         end_date: _builtins.str = ...,
-        rate: _builtins.float = ...,
+        rate: _builtins.float | None = ...,
         day_count: Global___DayCount.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["day_count", b"day_count", "end_date", b"end_date", "rate", b"rate", "start_date", b"start_date", "tenor", b"tenor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "day_count", b"day_count", "end_date", b"end_date", "rate", b"rate", "start_date", b"start_date", "tenor", b"tenor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
+    _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
 
 Global___DepositQuote: _TypeAlias = DepositQuote  # noqa: Y015
 
@@ -664,7 +672,7 @@ class FutureQuote(_message.Message):
     price: _builtins.float
     """Price: 100 less the rate in percent."""
     convexity_adjustment: _builtins.float
-    """What the future's rate exceeds the forward rate by."""
+    """What the future's rate exceeds the forward rate by; nothing if absent."""
     day_count: Global___DayCount.ValueType
     """Day count; ACT/360 if unspecified."""
     def __init__(
@@ -672,15 +680,22 @@ class FutureQuote(_message.Message):
         *,
         start_date: _builtins.str = ...,
         end_date: _builtins.str = ...,
-        price: _builtins.float = ...,
-        convexity_adjustment: _builtins.float = ...,
+        price: _builtins.float | None = ...,
+        convexity_adjustment: _builtins.float | None = ...,
         day_count: Global___DayCount.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_convexity_adjustment", b"_convexity_adjustment", "_price", b"_price", "convexity_adjustment", b"convexity_adjustment", "price", b"price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["convexity_adjustment", b"convexity_adjustment", "day_count", b"day_count", "end_date", b"end_date", "price", b"price", "start_date", b"start_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convexity_adjustment", b"_convexity_adjustment", "_price", b"_price", "convexity_adjustment", b"convexity_adjustment", "day_count", b"day_count", "end_date", b"end_date", "price", b"price", "start_date", b"start_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__convexity_adjustment: _TypeAlias = _typing.Literal["convexity_adjustment"]  # noqa: Y015
+    _WhichOneofArgType__convexity_adjustment: _TypeAlias = _typing.Literal["_convexity_adjustment", b"_convexity_adjustment"]  # noqa: Y015
+    _WhichOneofReturnType__price: _TypeAlias = _typing.Literal["price"]  # noqa: Y015
+    _WhichOneofArgType__price: _TypeAlias = _typing.Literal["_price", b"_price"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__convexity_adjustment) -> _WhichOneofReturnType__convexity_adjustment | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__price) -> _WhichOneofReturnType__price | None: ...
 
 Global___FutureQuote: _TypeAlias = FutureQuote  # noqa: Y015
 
@@ -712,17 +727,19 @@ class SwapQuote(_message.Message):
         self,
         *,
         tenor: _builtins.str = ...,
-        rate: _builtins.float = ...,
+        rate: _builtins.float | None = ...,
         fixed_payments_a_year: _builtins.int = ...,
         fixed_day_count: Global___DayCount.ValueType = ...,
         fixed_convention: Global___BusinessDayConvention.ValueType = ...,
         floating_payments_a_year: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "rate", b"rate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fixed_convention", b"fixed_convention", "fixed_day_count", b"fixed_day_count", "fixed_payments_a_year", b"fixed_payments_a_year", "floating_payments_a_year", b"floating_payments_a_year", "rate", b"rate", "tenor", b"tenor"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rate", b"_rate", "fixed_convention", b"fixed_convention", "fixed_day_count", b"fixed_day_count", "fixed_payments_a_year", b"fixed_payments_a_year", "floating_payments_a_year", b"floating_payments_a_year", "rate", b"rate", "tenor", b"tenor"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__rate: _TypeAlias = _typing.Literal["rate"]  # noqa: Y015
+    _WhichOneofArgType__rate: _TypeAlias = _typing.Literal["_rate", b"_rate"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rate) -> _WhichOneofReturnType__rate | None: ...
 
 Global___SwapQuote: _TypeAlias = SwapQuote  # noqa: Y015
 
@@ -748,13 +765,15 @@ class BondQuote(_message.Message):
         *,
         bond: Global___Bond | None = ...,
         settlement_date: _builtins.str = ...,
-        clean_price: _builtins.float = ...,
+        clean_price: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bond", b"bond"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clean_price", b"_clean_price", "bond", b"bond", "clean_price", b"clean_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bond", b"bond", "clean_price", b"clean_price", "settlement_date", b"settlement_date"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clean_price", b"_clean_price", "bond", b"bond", "clean_price", b"clean_price", "settlement_date", b"settlement_date"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__clean_price: _TypeAlias = _typing.Literal["clean_price"]  # noqa: Y015
+    _WhichOneofArgType__clean_price: _TypeAlias = _typing.Literal["_clean_price", b"_clean_price"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clean_price) -> _WhichOneofReturnType__clean_price | None: ...
 
 Global___BondQuote: _TypeAlias = BondQuote  # noqa: Y015
 

@@ -330,11 +330,11 @@ class ExoticOption(_message.Message):
     volatility: _builtins.float
     """Annual volatility; for BACHELIER in quote currency."""
     interest_rate: _builtins.float
-    """Continuous risk-free rate a year; zero if absent."""
+    """Continuous risk-free rate a year."""
     dividend_yield: _builtins.float
-    """Continuous dividend yield or carry a year; zero if absent."""
+    """Continuous dividend yield or carry a year."""
     amount: _builtins.float
-    """Cash of a digital, payoff strike of a gap option, rebate of a barrier (zero if absent)."""
+    """Cash of a digital, payoff strike of a gap option, rebate of a barrier option (none if absent)."""
     barrier: _builtins.float
     """The barrier; of two, the low one."""
     barrier_kind: Global___BarrierKind.ValueType
@@ -364,15 +364,15 @@ class ExoticOption(_message.Message):
     volatility_slope: _builtins.float
     """Slope of the volatility by time, for TURNBULL_WAKEMAN_ASIAN; zero if absent."""
     average: _builtins.float
-    """Average so far, for LEVY_ASIAN; the spot if absent."""
+    """Average so far, for LEVY_ASIAN; needed once averaging has begun."""
     elapsed_years: _builtins.float
-    """Years of averaging that are over, for LEVY_ASIAN; zero if absent."""
+    """Years of averaging that are over, for LEVY_ASIAN; it begins now if absent."""
     other_spot: _builtins.float
     """Price of the other asset."""
     other_volatility: _builtins.float
     """Volatility of the other asset, or of the exchange rate of a quanto."""
     other_yield: _builtins.float
-    """Yield of the other asset; zero if absent."""
+    """Yield of the other asset."""
     correlation: _builtins.float
     """Correlation with the other asset or the exchange rate."""
     quantity: _builtins.float
@@ -388,7 +388,7 @@ class ExoticOption(_message.Message):
     exchange_rate: _builtins.float
     """The fixed exchange rate of a quanto."""
     other_rate: _builtins.float
-    """The foreign interest rate of a quanto; zero if absent."""
+    """The foreign interest rate of a quanto."""
     def __init__(
         self,
         *,
@@ -568,18 +568,41 @@ class HigherGreeks(_message.Message):
     def __init__(
         self,
         *,
-        vanna: _builtins.float = ...,
-        volga: _builtins.float = ...,
-        charm: _builtins.float = ...,
-        speed: _builtins.float = ...,
-        color: _builtins.float = ...,
-        dual_delta: _builtins.float = ...,
+        vanna: _builtins.float | None = ...,
+        volga: _builtins.float | None = ...,
+        charm: _builtins.float | None = ...,
+        speed: _builtins.float | None = ...,
+        color: _builtins.float | None = ...,
+        dual_delta: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_charm", b"_charm", "_color", b"_color", "_dual_delta", b"_dual_delta", "_speed", b"_speed", "_vanna", b"_vanna", "_volga", b"_volga", "charm", b"charm", "color", b"color", "dual_delta", b"dual_delta", "speed", b"speed", "vanna", b"vanna", "volga", b"volga"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charm", b"charm", "color", b"color", "dual_delta", b"dual_delta", "speed", b"speed", "vanna", b"vanna", "volga", b"volga"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_charm", b"_charm", "_color", b"_color", "_dual_delta", b"_dual_delta", "_speed", b"_speed", "_vanna", b"_vanna", "_volga", b"_volga", "charm", b"charm", "color", b"color", "dual_delta", b"dual_delta", "speed", b"speed", "vanna", b"vanna", "volga", b"volga"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__charm: _TypeAlias = _typing.Literal["charm"]  # noqa: Y015
+    _WhichOneofArgType__charm: _TypeAlias = _typing.Literal["_charm", b"_charm"]  # noqa: Y015
+    _WhichOneofReturnType__color: _TypeAlias = _typing.Literal["color"]  # noqa: Y015
+    _WhichOneofArgType__color: _TypeAlias = _typing.Literal["_color", b"_color"]  # noqa: Y015
+    _WhichOneofReturnType__dual_delta: _TypeAlias = _typing.Literal["dual_delta"]  # noqa: Y015
+    _WhichOneofArgType__dual_delta: _TypeAlias = _typing.Literal["_dual_delta", b"_dual_delta"]  # noqa: Y015
+    _WhichOneofReturnType__speed: _TypeAlias = _typing.Literal["speed"]  # noqa: Y015
+    _WhichOneofArgType__speed: _TypeAlias = _typing.Literal["_speed", b"_speed"]  # noqa: Y015
+    _WhichOneofReturnType__vanna: _TypeAlias = _typing.Literal["vanna"]  # noqa: Y015
+    _WhichOneofArgType__vanna: _TypeAlias = _typing.Literal["_vanna", b"_vanna"]  # noqa: Y015
+    _WhichOneofReturnType__volga: _TypeAlias = _typing.Literal["volga"]  # noqa: Y015
+    _WhichOneofArgType__volga: _TypeAlias = _typing.Literal["_volga", b"_volga"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__charm) -> _WhichOneofReturnType__charm | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__color) -> _WhichOneofReturnType__color | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dual_delta) -> _WhichOneofReturnType__dual_delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__speed) -> _WhichOneofReturnType__speed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__vanna) -> _WhichOneofReturnType__vanna | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__volga) -> _WhichOneofReturnType__volga | None: ...
 
 Global___HigherGreeks: _TypeAlias = HigherGreeks  # noqa: Y015
 
@@ -621,7 +644,7 @@ class ExoticOptionValue(_message.Message):
     HIGHER_GREEKS_FIELD_NUMBER: _builtins.int
     GREEKS_UNDEFINED_FIELD_NUMBER: _builtins.int
     greeks_undefined: _builtins.bool
-    """True if some greeks don't exist here, as at the strike at expiry; they are zero."""
+    """True if some greeks don't exist here, as at the strike at expiry; they are absent."""
     @_builtins.property
     def value(self) -> _pricing_pb2.OptionValue:
         """Value and five greeks."""

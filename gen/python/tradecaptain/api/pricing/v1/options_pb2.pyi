@@ -112,7 +112,7 @@ class _OptionStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OptionSt
     OPTION_STATUS_INVALID_PRICE: _OptionStatus.ValueType  # 9
     """The price lies outside the model's domain."""
     OPTION_STATUS_GREEKS_UNDEFINED: _OptionStatus.ValueType  # 20
-    """Priced; some greeks don't exist here and are zero."""
+    """Priced; greeks that don't exist here are NaN."""
     OPTION_STATUS_PRICE_BELOW_INTRINSIC: _OptionStatus.ValueType  # 30
     """No volatility: the price lies below the intrinsic value."""
     OPTION_STATUS_PRICE_ABOVE_MAXIMUM: _OptionStatus.ValueType  # 31
@@ -146,7 +146,7 @@ OPTION_STATUS_INVALID_YIELD: OptionStatus.ValueType  # 7
 OPTION_STATUS_INVALID_PRICE: OptionStatus.ValueType  # 9
 """The price lies outside the model's domain."""
 OPTION_STATUS_GREEKS_UNDEFINED: OptionStatus.ValueType  # 20
-"""Priced; some greeks don't exist here and are zero."""
+"""Priced; greeks that don't exist here are NaN."""
 OPTION_STATUS_PRICE_BELOW_INTRINSIC: OptionStatus.ValueType  # 30
 """No volatility: the price lies below the intrinsic value."""
 OPTION_STATUS_PRICE_ABOVE_MAXIMUM: OptionStatus.ValueType  # 31
@@ -311,19 +311,26 @@ class AmericanBarrier(_message.Message):
     kind: _option_families_pb2.BarrierKind.ValueType
     """Its side and effect."""
     rebate: _builtins.float
-    """Paid at the touch of a knock-out, at the expiry of an idle knock-in."""
+    """Paid at the touch of a knock-out, at the expiry of an idle knock-in; no rebate if absent."""
     def __init__(
         self,
         *,
-        level: _builtins.float = ...,
+        level: _builtins.float | None = ...,
         kind: _option_families_pb2.BarrierKind.ValueType = ...,
-        rebate: _builtins.float = ...,
+        rebate: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_level", b"_level", "_rebate", b"_rebate", "level", b"level", "rebate", b"rebate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "level", b"level", "rebate", b"rebate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_level", b"_level", "_rebate", b"_rebate", "kind", b"kind", "level", b"level", "rebate", b"rebate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__level: _TypeAlias = _typing.Literal["level"]  # noqa: Y015
+    _WhichOneofArgType__level: _TypeAlias = _typing.Literal["_level", b"_level"]  # noqa: Y015
+    _WhichOneofReturnType__rebate: _TypeAlias = _typing.Literal["rebate"]  # noqa: Y015
+    _WhichOneofArgType__rebate: _TypeAlias = _typing.Literal["_rebate", b"_rebate"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__level) -> _WhichOneofReturnType__level | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rebate) -> _WhichOneofReturnType__rebate | None: ...
 
 Global___AmericanBarrier: _TypeAlias = AmericanBarrier  # noqa: Y015
 
@@ -375,10 +382,10 @@ class PriceAmericanOptionResponse(_message.Message):
     BOUNDARY_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     error: _builtins.float
-    """What the grid's extrapolation changed: a bound of the error in practice; zero without a grid."""
+    """What the grid's extrapolation changed: a bound of the error in practice; absent without a grid."""
     @_builtins.property
     def value(self) -> _pricing_pb2.OptionValue:
-        """Value and greeks; with a barrier value, delta and gamma alone."""
+        """Value and greeks; of one with a barrier there are value, delta and gamma."""
 
     @_builtins.property
     def exercise(self) -> Global___ExerciseRegion:
@@ -394,13 +401,15 @@ class PriceAmericanOptionResponse(_message.Message):
         value: _pricing_pb2.OptionValue | None = ...,
         exercise: Global___ExerciseRegion | None = ...,
         boundary: _abc.Iterable[Global___ExerciseRegion] | None = ...,
-        error: _builtins.float = ...,
+        error: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["exercise", b"exercise", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "exercise", b"exercise", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boundary", b"boundary", "error", b"error", "exercise", b"exercise", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "boundary", b"boundary", "error", b"error", "exercise", b"exercise", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
+    _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
 
 Global___PriceAmericanOptionResponse: _TypeAlias = PriceAmericanOptionResponse  # noqa: Y015
 
@@ -419,14 +428,21 @@ class CashDividend(_message.Message):
     def __init__(
         self,
         *,
-        time_years: _builtins.float = ...,
-        amount: _builtins.float = ...,
+        time_years: _builtins.float | None = ...,
+        amount: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_time_years", b"_time_years", "amount", b"amount", "time_years", b"time_years"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "time_years", b"time_years"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_amount", b"_amount", "_time_years", b"_time_years", "amount", b"amount", "time_years", b"time_years"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__amount: _TypeAlias = _typing.Literal["amount"]  # noqa: Y015
+    _WhichOneofArgType__amount: _TypeAlias = _typing.Literal["_amount", b"_amount"]  # noqa: Y015
+    _WhichOneofReturnType__time_years: _TypeAlias = _typing.Literal["time_years"]  # noqa: Y015
+    _WhichOneofArgType__time_years: _TypeAlias = _typing.Literal["_time_years", b"_time_years"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__amount) -> _WhichOneofReturnType__amount | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_years) -> _WhichOneofReturnType__time_years | None: ...
 
 Global___CashDividend: _TypeAlias = CashDividend  # noqa: Y015
 
@@ -477,22 +493,24 @@ class PriceDividendOptionResponse(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     error: _builtins.float
-    """What the grid's extrapolation changed: a bound of the error in practice; zero by closed form."""
+    """What the grid's extrapolation changed: a bound of the error in practice; absent where there is a closed form."""
     @_builtins.property
     def value(self) -> _pricing_pb2.OptionValue:
-        """Value and greeks; vega or rho is NaN at the edge of the domain, where a step leaves it."""
+        """Value and greeks; vega or rho is absent at the edge of the domain, where a step leaves it."""
 
     def __init__(
         self,
         *,
         value: _pricing_pb2.OptionValue | None = ...,
-        error: _builtins.float = ...,
+        error: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "value", b"value"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "error", b"error", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
+    _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
 
 Global___PriceDividendOptionResponse: _TypeAlias = PriceDividendOptionResponse  # noqa: Y015
 
@@ -531,11 +549,11 @@ class OptionPriceColumns(_message.Message):
 
     @_builtins.property
     def interest_rate(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Continuous risk-free rate a year; zero if the column is empty."""
+        """Continuous risk-free rate a year."""
 
     @_builtins.property
     def dividend_yield(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Continuous dividend yield or carry a year; zero if the column is empty. Not of BLACK76 and BACHELIER."""
+        """Continuous dividend yield or carry a year; empty for BLACK76 and BACHELIER, which take none."""
 
     def __init__(
         self,
@@ -634,13 +652,15 @@ class ListedPosition(_message.Message):
         self,
         *,
         instrument: _builtins.str = ...,
-        quantity: _builtins.float = ...,
+        quantity: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_quantity", b"_quantity", "quantity", b"quantity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "quantity", b"quantity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_quantity", b"_quantity", "instrument", b"instrument", "quantity", b"quantity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__quantity: _TypeAlias = _typing.Literal["quantity"]  # noqa: Y015
+    _WhichOneofArgType__quantity: _TypeAlias = _typing.Literal["_quantity", b"_quantity"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__quantity) -> _WhichOneofReturnType__quantity | None: ...
 
 Global___ListedPosition: _TypeAlias = ListedPosition  # noqa: Y015
 
@@ -666,7 +686,7 @@ class RevaluePortfolioRequest(_message.Message):
     """The model of columns or block; listed options have their own style."""
     @_builtins.property
     def columns(self) -> _pricing_pb2.OptionInputColumns:
-        """Model inputs of the positions as columns."""
+        """Model inputs of the positions as columns; no dividend_yield for BLACK76 and BACHELIER."""
 
     @_builtins.property
     def quantities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:

@@ -28,7 +28,7 @@ from tradecaptain.api.common.v1 import common_pb2 as tradecaptain_dot_api_dot_co
 from tradecaptain.api.instruments.v1 import instruments_pb2 as tradecaptain_dot_api_dot_instruments_dot_v1_dot_instruments__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tradecaptain/api/pricing/v1/pricing.proto\x12\x1btradecaptain.api.pricing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\'tradecaptain/api/common/v1/common.proto\x1a\x31tradecaptain/api/instruments/v1/instruments.proto\"\xf8\x02\n\x0cOptionInputs\x12G\n\x05right\x18\x01 \x01(\x0e\x32,.tradecaptain.api.instruments.v1.OptionRightB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12P\n\x0e\x65xercise_style\x18\x02 \x01(\x0e\x32..tradecaptain.api.instruments.v1.ExerciseStyleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1e\n\x04spot\x18\x03 \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12 \n\x06strike\x18\x04 \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12$\n\ntime_years\x18\x05 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12$\n\nvolatility\x18\x06 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x1e\n\rinterest_rate\x18\x07 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12\x1f\n\x0e\x64ividend_yield\x18\x08 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\"d\n\x0bOptionValue\x12\r\n\x05value\x18\x01 \x01(\x01\x12\r\n\x05\x64\x65lta\x18\x02 \x01(\x01\x12\r\n\x05gamma\x18\x03 \x01(\x01\x12\x0c\n\x04vega\x18\x04 \x01(\x01\x12\r\n\x05theta\x18\x05 \x01(\x01\x12\x0b\n\x03rho\x18\x06 \x01(\x01\"\x9a\x02\n\x12OptionInputColumns\x12G\n\x05right\x18\x01 \x03(\x0e\x32,.tradecaptain.api.instruments.v1.OptionRightB\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\x18\n\x04spot\x18\x02 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\x1a\n\x06strike\x18\x03 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\x1e\n\ntime_years\x18\x04 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\x1e\n\nvolatility\x18\x05 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12!\n\rinterest_rate\x18\x06 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\"\n\x0e\x64ividend_yield\x18\x07 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\"k\n\x12OptionValueColumns\x12\r\n\x05value\x18\x01 \x03(\x01\x12\r\n\x05\x64\x65lta\x18\x02 \x03(\x01\x12\r\n\x05gamma\x18\x03 \x03(\x01\x12\x0c\n\x04vega\x18\x04 \x03(\x01\x12\r\n\x05theta\x18\x05 \x03(\x01\x12\x0b\n\x03rho\x18\x06 \x03(\x01\"W\n\x12PriceOptionRequest\x12\x41\n\x06option\x18\x01 \x01(\x0b\x32).tradecaptain.api.pricing.v1.OptionInputsB\x06\xbaH\x03\xc8\x01\x01\"N\n\x13PriceOptionResponse\x12\x37\n\x05value\x18\x01 \x01(\x0b\x32(.tradecaptain.api.pricing.v1.OptionValue\"\x8c\x02\n\x13PriceOptionsRequest\x12\x45\n\x07options\x18\x01 \x03(\x0b\x32).tradecaptain.api.pricing.v1.OptionInputsB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12@\n\x07\x63olumns\x18\x02 \x01(\x0b\x32/.tradecaptain.api.pricing.v1.OptionInputColumns:l\xbaHi\x1ag\n\x16price_options.one_form\x12\x1egive either options or columns\x1a-(size(this.options) > 0) != has(this.columns)\"\x92\x01\n\x14PriceOptionsResponse\x12\x38\n\x06values\x18\x01 \x03(\x0b\x32(.tradecaptain.api.pricing.v1.OptionValue\x12@\n\x07\x63olumns\x18\x02 \x01(\x0b\x32/.tradecaptain.api.pricing.v1.OptionValueColumns\"Y\n\x18StreamOptionChainRequest\x12\x1d\n\nunderlying\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\x0binterval_ms\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\xe0\xd4\x03\"\xe7\x01\n\rChainContract\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12;\n\x05right\x18\x03 \x01(\x0e\x32,.tradecaptain.api.instruments.v1.OptionRight\x12\x0e\n\x06strike\x18\x04 \x01(\t\x12\x16\n\x0e\x65xpiry_time_ns\x18\x05 \x01(\x03\x12\x46\n\x0e\x65xercise_style\x18\x06 \x01(\x0e\x32..tradecaptain.api.instruments.v1.ExerciseStyle\"\xf7\x01\n\x0b\x43hainValues\x12\x18\n\x10underlying_price\x18\x01 \x01(\x01\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x19\n\x11previous_sequence\x18\x04 \x01(\x04\x12\x15\n\revent_time_ns\x18\x05 \x01(\x03\x12\x17\n\x0fpublish_time_ns\x18\x06 \x01(\x03\x12\x12\n\nvolatility\x18\x07 \x03(\x01\x12?\n\x06values\x18\x08 \x01(\x0b\x32/.tradecaptain.api.pricing.v1.OptionValueColumns\x12\r\n\x05stale\x18\t \x01(\x08\"\xce\x01\n\x19StreamOptionChainResponse\x12=\n\tcontracts\x18\x01 \x03(\x0b\x32*.tradecaptain.api.pricing.v1.ChainContract\x12\x38\n\x06header\x18\x02 \x01(\x0b\x32(.tradecaptain.api.common.v1.StreamHeader\x12\x38\n\x06values\x18\x03 \x01(\x0b\x32(.tradecaptain.api.pricing.v1.ChainValues\"\xa9\x01\n\x13VolatilityReference\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x12\n\nvolatility\x18\x02 \x01(\x01\x12\x15\n\rinterest_rate\x18\x03 \x01(\x01\x12\x16\n\x0e\x64ividend_yield\x18\x04 \x01(\x01\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12\x16\n\x0eupdate_time_ns\x18\x06 \x01(\x03\x12\x11\n\tinherited\x18\x07 \x01(\x08\"\xf2\x01\n\x14SetVolatilityRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12+\n\nvolatility\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x34@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\x33\n\rinterest_rate\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00$@)\x00\x00\x00\x00\x00\x00\xf0\xbfH\x00\x88\x01\x01\x12\x34\n\x0e\x64ividend_yield\x18\x04 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00$@)\x00\x00\x00\x00\x00\x00$\xc0H\x01\x88\x01\x01\x42\x10\n\x0e_interest_rateB\x11\n\x0f_dividend_yield\"\\\n\x15SetVolatilityResponse\x12\x43\n\treference\x18\x01 \x01(\x0b\x32\x30.tradecaptain.api.pricing.v1.VolatilityReference\"5\n\x14GetVolatilityRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\\\n\x15GetVolatilityResponse\x12\x43\n\treference\x18\x01 \x01(\x0b\x32\x30.tradecaptain.api.pricing.v1.VolatilityReference2\xcb\x06\n\x0ePricingService\x12\x8e\x01\n\x0bPriceOption\x12/.tradecaptain.api.pricing.v1.PriceOptionRequest\x1a\x30.tradecaptain.api.pricing.v1.PriceOptionResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/options:price:\x01*\x12\x96\x01\n\x0cPriceOptions\x12\x30.tradecaptain.api.pricing.v1.PriceOptionsRequest\x1a\x31.tradecaptain.api.pricing.v1.PriceOptionsResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/options:batchPrice:\x01*\x12\xb7\x01\n\x11StreamOptionChain\x12\x35.tradecaptain.api.pricing.v1.StreamOptionChainRequest\x1a\x36.tradecaptain.api.pricing.v1.StreamOptionChainResponse\"1\x82\xd3\xe4\x93\x02+\x12)/v1/instruments/{underlying}/chain:stream0\x01\x12\xaa\x01\n\rSetVolatility\x12\x31.tradecaptain.api.pricing.v1.SetVolatilityRequest\x1a\x32.tradecaptain.api.pricing.v1.SetVolatilityResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/instruments/{instrument}/volatility:\x01*\x12\xa7\x01\n\rGetVolatility\x12\x31.tradecaptain.api.pricing.v1.GetVolatilityRequest\x1a\x32.tradecaptain.api.pricing.v1.GetVolatilityResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/instruments/{instrument}/volatilityb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tradecaptain/api/pricing/v1/pricing.proto\x12\x1btradecaptain.api.pricing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\'tradecaptain/api/common/v1/common.proto\x1a\x31tradecaptain/api/instruments/v1/instruments.proto\"\xff\x03\n\x0cOptionInputs\x12G\n\x05right\x18\x01 \x01(\x0e\x32,.tradecaptain.api.instruments.v1.OptionRightB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12P\n\x0e\x65xercise_style\x18\x02 \x01(\x0e\x32..tradecaptain.api.instruments.v1.ExerciseStyleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12&\n\x04spot\x18\x03 \x01(\x01\x42\x13\xbaH\x10\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\xc8\x01\x01H\x00\x88\x01\x01\x12(\n\x06strike\x18\x04 \x01(\x01\x42\x13\xbaH\x10\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\xc8\x01\x01H\x01\x88\x01\x01\x12,\n\ntime_years\x18\x05 \x01(\x01\x42\x13\xbaH\x10\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\xc8\x01\x01H\x02\x88\x01\x01\x12,\n\nvolatility\x18\x06 \x01(\x01\x42\x13\xbaH\x10\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\xc8\x01\x01H\x03\x88\x01\x01\x12&\n\rinterest_rate\x18\x07 \x01(\x01\x42\n\xbaH\x07\x12\x02@\x01\xc8\x01\x01H\x04\x88\x01\x01\x12\'\n\x0e\x64ividend_yield\x18\x08 \x01(\x01\x42\n\xbaH\x07\x12\x02@\x01\xc8\x01\x01H\x05\x88\x01\x01\x42\x07\n\x05_spotB\t\n\x07_strikeB\r\n\x0b_time_yearsB\r\n\x0b_volatilityB\x10\n\x0e_interest_rateB\x11\n\x0f_dividend_yield\"\xac\x01\n\x0bOptionValue\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x12\n\x05\x64\x65lta\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05gamma\x18\x03 \x01(\x01H\x01\x88\x01\x01\x12\x11\n\x04vega\x18\x04 \x01(\x01H\x02\x88\x01\x01\x12\x12\n\x05theta\x18\x05 \x01(\x01H\x03\x88\x01\x01\x12\x10\n\x03rho\x18\x06 \x01(\x01H\x04\x88\x01\x01\x42\x08\n\x06_deltaB\x08\n\x06_gammaB\x07\n\x05_vegaB\x08\n\x06_thetaB\x06\n\x04_rho\"\x9a\x02\n\x12OptionInputColumns\x12G\n\x05right\x18\x01 \x03(\x0e\x32,.tradecaptain.api.instruments.v1.OptionRightB\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\x18\n\x04spot\x18\x02 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\x1a\n\x06strike\x18\x03 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\x1e\n\ntime_years\x18\x04 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\x1e\n\nvolatility\x18\x05 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12!\n\rinterest_rate\x18\x06 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\x12\"\n\x0e\x64ividend_yield\x18\x07 \x03(\x01\x42\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06\"k\n\x12OptionValueColumns\x12\r\n\x05value\x18\x01 \x03(\x01\x12\r\n\x05\x64\x65lta\x18\x02 \x03(\x01\x12\r\n\x05gamma\x18\x03 \x03(\x01\x12\x0c\n\x04vega\x18\x04 \x03(\x01\x12\r\n\x05theta\x18\x05 \x03(\x01\x12\x0b\n\x03rho\x18\x06 \x03(\x01\"W\n\x12PriceOptionRequest\x12\x41\n\x06option\x18\x01 \x01(\x0b\x32).tradecaptain.api.pricing.v1.OptionInputsB\x06\xbaH\x03\xc8\x01\x01\"N\n\x13PriceOptionResponse\x12\x37\n\x05value\x18\x01 \x01(\x0b\x32(.tradecaptain.api.pricing.v1.OptionValue\"\x8c\x02\n\x13PriceOptionsRequest\x12\x45\n\x07options\x18\x01 \x03(\x0b\x32).tradecaptain.api.pricing.v1.OptionInputsB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12@\n\x07\x63olumns\x18\x02 \x01(\x0b\x32/.tradecaptain.api.pricing.v1.OptionInputColumns:l\xbaHi\x1ag\n\x16price_options.one_form\x12\x1egive either options or columns\x1a-(size(this.options) > 0) != has(this.columns)\"\x92\x01\n\x14PriceOptionsResponse\x12\x38\n\x06values\x18\x01 \x03(\x0b\x32(.tradecaptain.api.pricing.v1.OptionValue\x12@\n\x07\x63olumns\x18\x02 \x01(\x0b\x32/.tradecaptain.api.pricing.v1.OptionValueColumns\"Y\n\x18StreamOptionChainRequest\x12\x1d\n\nunderlying\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\x0binterval_ms\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\xe0\xd4\x03\"\xe7\x01\n\rChainContract\x12\x15\n\rinstrument_id\x18\x01 \x01(\r\x12\x12\n\ninstrument\x18\x02 \x01(\t\x12;\n\x05right\x18\x03 \x01(\x0e\x32,.tradecaptain.api.instruments.v1.OptionRight\x12\x0e\n\x06strike\x18\x04 \x01(\t\x12\x16\n\x0e\x65xpiry_time_ns\x18\x05 \x01(\x03\x12\x46\n\x0e\x65xercise_style\x18\x06 \x01(\x0e\x32..tradecaptain.api.instruments.v1.ExerciseStyle\"\xf7\x01\n\x0b\x43hainValues\x12\x18\n\x10underlying_price\x18\x01 \x01(\x01\x12\r\n\x05\x65poch\x18\x02 \x01(\r\x12\x10\n\x08sequence\x18\x03 \x01(\x04\x12\x19\n\x11previous_sequence\x18\x04 \x01(\x04\x12\x15\n\revent_time_ns\x18\x05 \x01(\x03\x12\x17\n\x0fpublish_time_ns\x18\x06 \x01(\x03\x12\x12\n\nvolatility\x18\x07 \x03(\x01\x12?\n\x06values\x18\x08 \x01(\x0b\x32/.tradecaptain.api.pricing.v1.OptionValueColumns\x12\r\n\x05stale\x18\t \x01(\x08\"\xce\x01\n\x19StreamOptionChainResponse\x12=\n\tcontracts\x18\x01 \x03(\x0b\x32*.tradecaptain.api.pricing.v1.ChainContract\x12\x38\n\x06header\x18\x02 \x01(\x0b\x32(.tradecaptain.api.common.v1.StreamHeader\x12\x38\n\x06values\x18\x03 \x01(\x0b\x32(.tradecaptain.api.pricing.v1.ChainValues\"\xa9\x01\n\x13VolatilityReference\x12\x12\n\ninstrument\x18\x01 \x01(\t\x12\x12\n\nvolatility\x18\x02 \x01(\x01\x12\x15\n\rinterest_rate\x18\x03 \x01(\x01\x12\x16\n\x0e\x64ividend_yield\x18\x04 \x01(\x01\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12\x16\n\x0eupdate_time_ns\x18\x06 \x01(\x03\x12\x11\n\tinherited\x18\x07 \x01(\x08\"\x89\x02\n\x14SetVolatilityRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x33\n\nvolatility\x18\x02 \x01(\x01\x42\x1a\xbaH\x17\x12\x12\x19\x00\x00\x00\x00\x00\x00\x34@!\x00\x00\x00\x00\x00\x00\x00\x00\xc8\x01\x01H\x00\x88\x01\x01\x12\x33\n\rinterest_rate\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00$@)\x00\x00\x00\x00\x00\x00\xf0\xbfH\x01\x88\x01\x01\x12\x34\n\x0e\x64ividend_yield\x18\x04 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00$@)\x00\x00\x00\x00\x00\x00$\xc0H\x02\x88\x01\x01\x42\r\n\x0b_volatilityB\x10\n\x0e_interest_rateB\x11\n\x0f_dividend_yield\"\\\n\x15SetVolatilityResponse\x12\x43\n\treference\x18\x01 \x01(\x0b\x32\x30.tradecaptain.api.pricing.v1.VolatilityReference\"5\n\x14GetVolatilityRequest\x12\x1d\n\ninstrument\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\\\n\x15GetVolatilityResponse\x12\x43\n\treference\x18\x01 \x01(\x0b\x32\x30.tradecaptain.api.pricing.v1.VolatilityReference2\xcb\x06\n\x0ePricingService\x12\x8e\x01\n\x0bPriceOption\x12/.tradecaptain.api.pricing.v1.PriceOptionRequest\x1a\x30.tradecaptain.api.pricing.v1.PriceOptionResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/options:price:\x01*\x12\x96\x01\n\x0cPriceOptions\x12\x30.tradecaptain.api.pricing.v1.PriceOptionsRequest\x1a\x31.tradecaptain.api.pricing.v1.PriceOptionsResponse\"!\x82\xd3\xe4\x93\x02\x1b\"\x16/v1/options:batchPrice:\x01*\x12\xb7\x01\n\x11StreamOptionChain\x12\x35.tradecaptain.api.pricing.v1.StreamOptionChainRequest\x1a\x36.tradecaptain.api.pricing.v1.StreamOptionChainResponse\"1\x82\xd3\xe4\x93\x02+\x12)/v1/instruments/{underlying}/chain:stream0\x01\x12\xaa\x01\n\rSetVolatility\x12\x31.tradecaptain.api.pricing.v1.SetVolatilityRequest\x1a\x32.tradecaptain.api.pricing.v1.SetVolatilityResponse\"2\x82\xd3\xe4\x93\x02,\"\'/v1/instruments/{instrument}/volatility:\x01*\x12\xa7\x01\n\rGetVolatility\x12\x31.tradecaptain.api.pricing.v1.GetVolatilityRequest\x1a\x32.tradecaptain.api.pricing.v1.GetVolatilityResponse\"/\x82\xd3\xe4\x93\x02)\x12\'/v1/instruments/{instrument}/volatilityb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,17 +40,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPTIONINPUTS'].fields_by_name['exercise_style']._loaded_options = None
   _globals['_OPTIONINPUTS'].fields_by_name['exercise_style']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_OPTIONINPUTS'].fields_by_name['spot']._loaded_options = None
-  _globals['_OPTIONINPUTS'].fields_by_name['spot']._serialized_options = b'\272H\r\022\013!\000\000\000\000\000\000\000\000@\001'
+  _globals['_OPTIONINPUTS'].fields_by_name['spot']._serialized_options = b'\272H\020\022\013!\000\000\000\000\000\000\000\000@\001\310\001\001'
   _globals['_OPTIONINPUTS'].fields_by_name['strike']._loaded_options = None
-  _globals['_OPTIONINPUTS'].fields_by_name['strike']._serialized_options = b'\272H\r\022\013!\000\000\000\000\000\000\000\000@\001'
+  _globals['_OPTIONINPUTS'].fields_by_name['strike']._serialized_options = b'\272H\020\022\013!\000\000\000\000\000\000\000\000@\001\310\001\001'
   _globals['_OPTIONINPUTS'].fields_by_name['time_years']._loaded_options = None
-  _globals['_OPTIONINPUTS'].fields_by_name['time_years']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
+  _globals['_OPTIONINPUTS'].fields_by_name['time_years']._serialized_options = b'\272H\020\022\013)\000\000\000\000\000\000\000\000@\001\310\001\001'
   _globals['_OPTIONINPUTS'].fields_by_name['volatility']._loaded_options = None
-  _globals['_OPTIONINPUTS'].fields_by_name['volatility']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
+  _globals['_OPTIONINPUTS'].fields_by_name['volatility']._serialized_options = b'\272H\020\022\013)\000\000\000\000\000\000\000\000@\001\310\001\001'
   _globals['_OPTIONINPUTS'].fields_by_name['interest_rate']._loaded_options = None
-  _globals['_OPTIONINPUTS'].fields_by_name['interest_rate']._serialized_options = b'\272H\004\022\002@\001'
+  _globals['_OPTIONINPUTS'].fields_by_name['interest_rate']._serialized_options = b'\272H\007\022\002@\001\310\001\001'
   _globals['_OPTIONINPUTS'].fields_by_name['dividend_yield']._loaded_options = None
-  _globals['_OPTIONINPUTS'].fields_by_name['dividend_yield']._serialized_options = b'\272H\004\022\002@\001'
+  _globals['_OPTIONINPUTS'].fields_by_name['dividend_yield']._serialized_options = b'\272H\007\022\002@\001\310\001\001'
   _globals['_OPTIONINPUTCOLUMNS'].fields_by_name['right']._loaded_options = None
   _globals['_OPTIONINPUTCOLUMNS'].fields_by_name['right']._serialized_options = b'\272H\007\222\001\004\020\240\215\006'
   _globals['_OPTIONINPUTCOLUMNS'].fields_by_name['spot']._loaded_options = None
@@ -78,7 +78,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETVOLATILITYREQUEST'].fields_by_name['instrument']._loaded_options = None
   _globals['_SETVOLATILITYREQUEST'].fields_by_name['instrument']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SETVOLATILITYREQUEST'].fields_by_name['volatility']._loaded_options = None
-  _globals['_SETVOLATILITYREQUEST'].fields_by_name['volatility']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\0004@!\000\000\000\000\000\000\000\000'
+  _globals['_SETVOLATILITYREQUEST'].fields_by_name['volatility']._serialized_options = b'\272H\027\022\022\031\000\000\000\000\000\0004@!\000\000\000\000\000\000\000\000\310\001\001'
   _globals['_SETVOLATILITYREQUEST'].fields_by_name['interest_rate']._loaded_options = None
   _globals['_SETVOLATILITYREQUEST'].fields_by_name['interest_rate']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000$@)\000\000\000\000\000\000\360\277'
   _globals['_SETVOLATILITYREQUEST'].fields_by_name['dividend_yield']._loaded_options = None
@@ -96,39 +96,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PRICINGSERVICE'].methods_by_name['GetVolatility']._loaded_options = None
   _globals['_PRICINGSERVICE'].methods_by_name['GetVolatility']._serialized_options = b'\202\323\344\223\002)\022\'/v1/instruments/{instrument}/volatility'
   _globals['_OPTIONINPUTS']._serialized_start=226
-  _globals['_OPTIONINPUTS']._serialized_end=602
-  _globals['_OPTIONVALUE']._serialized_start=604
-  _globals['_OPTIONVALUE']._serialized_end=704
-  _globals['_OPTIONINPUTCOLUMNS']._serialized_start=707
-  _globals['_OPTIONINPUTCOLUMNS']._serialized_end=989
-  _globals['_OPTIONVALUECOLUMNS']._serialized_start=991
-  _globals['_OPTIONVALUECOLUMNS']._serialized_end=1098
-  _globals['_PRICEOPTIONREQUEST']._serialized_start=1100
-  _globals['_PRICEOPTIONREQUEST']._serialized_end=1187
-  _globals['_PRICEOPTIONRESPONSE']._serialized_start=1189
-  _globals['_PRICEOPTIONRESPONSE']._serialized_end=1267
-  _globals['_PRICEOPTIONSREQUEST']._serialized_start=1270
-  _globals['_PRICEOPTIONSREQUEST']._serialized_end=1538
-  _globals['_PRICEOPTIONSRESPONSE']._serialized_start=1541
-  _globals['_PRICEOPTIONSRESPONSE']._serialized_end=1687
-  _globals['_STREAMOPTIONCHAINREQUEST']._serialized_start=1689
-  _globals['_STREAMOPTIONCHAINREQUEST']._serialized_end=1778
-  _globals['_CHAINCONTRACT']._serialized_start=1781
-  _globals['_CHAINCONTRACT']._serialized_end=2012
-  _globals['_CHAINVALUES']._serialized_start=2015
-  _globals['_CHAINVALUES']._serialized_end=2262
-  _globals['_STREAMOPTIONCHAINRESPONSE']._serialized_start=2265
-  _globals['_STREAMOPTIONCHAINRESPONSE']._serialized_end=2471
-  _globals['_VOLATILITYREFERENCE']._serialized_start=2474
-  _globals['_VOLATILITYREFERENCE']._serialized_end=2643
-  _globals['_SETVOLATILITYREQUEST']._serialized_start=2646
-  _globals['_SETVOLATILITYREQUEST']._serialized_end=2888
-  _globals['_SETVOLATILITYRESPONSE']._serialized_start=2890
-  _globals['_SETVOLATILITYRESPONSE']._serialized_end=2982
-  _globals['_GETVOLATILITYREQUEST']._serialized_start=2984
-  _globals['_GETVOLATILITYREQUEST']._serialized_end=3037
-  _globals['_GETVOLATILITYRESPONSE']._serialized_start=3039
-  _globals['_GETVOLATILITYRESPONSE']._serialized_end=3131
-  _globals['_PRICINGSERVICE']._serialized_start=3134
-  _globals['_PRICINGSERVICE']._serialized_end=3977
+  _globals['_OPTIONINPUTS']._serialized_end=737
+  _globals['_OPTIONVALUE']._serialized_start=740
+  _globals['_OPTIONVALUE']._serialized_end=912
+  _globals['_OPTIONINPUTCOLUMNS']._serialized_start=915
+  _globals['_OPTIONINPUTCOLUMNS']._serialized_end=1197
+  _globals['_OPTIONVALUECOLUMNS']._serialized_start=1199
+  _globals['_OPTIONVALUECOLUMNS']._serialized_end=1306
+  _globals['_PRICEOPTIONREQUEST']._serialized_start=1308
+  _globals['_PRICEOPTIONREQUEST']._serialized_end=1395
+  _globals['_PRICEOPTIONRESPONSE']._serialized_start=1397
+  _globals['_PRICEOPTIONRESPONSE']._serialized_end=1475
+  _globals['_PRICEOPTIONSREQUEST']._serialized_start=1478
+  _globals['_PRICEOPTIONSREQUEST']._serialized_end=1746
+  _globals['_PRICEOPTIONSRESPONSE']._serialized_start=1749
+  _globals['_PRICEOPTIONSRESPONSE']._serialized_end=1895
+  _globals['_STREAMOPTIONCHAINREQUEST']._serialized_start=1897
+  _globals['_STREAMOPTIONCHAINREQUEST']._serialized_end=1986
+  _globals['_CHAINCONTRACT']._serialized_start=1989
+  _globals['_CHAINCONTRACT']._serialized_end=2220
+  _globals['_CHAINVALUES']._serialized_start=2223
+  _globals['_CHAINVALUES']._serialized_end=2470
+  _globals['_STREAMOPTIONCHAINRESPONSE']._serialized_start=2473
+  _globals['_STREAMOPTIONCHAINRESPONSE']._serialized_end=2679
+  _globals['_VOLATILITYREFERENCE']._serialized_start=2682
+  _globals['_VOLATILITYREFERENCE']._serialized_end=2851
+  _globals['_SETVOLATILITYREQUEST']._serialized_start=2854
+  _globals['_SETVOLATILITYREQUEST']._serialized_end=3119
+  _globals['_SETVOLATILITYRESPONSE']._serialized_start=3121
+  _globals['_SETVOLATILITYRESPONSE']._serialized_end=3213
+  _globals['_GETVOLATILITYREQUEST']._serialized_start=3215
+  _globals['_GETVOLATILITYREQUEST']._serialized_end=3268
+  _globals['_GETVOLATILITYRESPONSE']._serialized_start=3270
+  _globals['_GETVOLATILITYRESPONSE']._serialized_end=3362
+  _globals['_PRICINGSERVICE']._serialized_start=3365
+  _globals['_PRICINGSERVICE']._serialized_end=4208
 # @@protoc_insertion_point(module_scope)

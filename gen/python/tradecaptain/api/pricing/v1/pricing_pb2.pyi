@@ -27,7 +27,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class OptionInputs(_message.Message):
-    """Model inputs of one option."""
+    """Model inputs of one option. Every number must be given, a rate or yield of zero too."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -60,24 +60,49 @@ class OptionInputs(_message.Message):
         *,
         right: _instruments_pb2.OptionRight.ValueType = ...,
         exercise_style: _instruments_pb2.ExerciseStyle.ValueType = ...,
-        spot: _builtins.float = ...,
-        strike: _builtins.float = ...,
-        time_years: _builtins.float = ...,
-        volatility: _builtins.float = ...,
-        interest_rate: _builtins.float = ...,
-        dividend_yield: _builtins.float = ...,
+        spot: _builtins.float | None = ...,
+        strike: _builtins.float | None = ...,
+        time_years: _builtins.float | None = ...,
+        volatility: _builtins.float | None = ...,
+        interest_rate: _builtins.float | None = ...,
+        dividend_yield: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dividend_yield", b"_dividend_yield", "_interest_rate", b"_interest_rate", "_spot", b"_spot", "_strike", b"_strike", "_time_years", b"_time_years", "_volatility", b"_volatility", "dividend_yield", b"dividend_yield", "interest_rate", b"interest_rate", "spot", b"spot", "strike", b"strike", "time_years", b"time_years", "volatility", b"volatility"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dividend_yield", b"dividend_yield", "exercise_style", b"exercise_style", "interest_rate", b"interest_rate", "right", b"right", "spot", b"spot", "strike", b"strike", "time_years", b"time_years", "volatility", b"volatility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dividend_yield", b"_dividend_yield", "_interest_rate", b"_interest_rate", "_spot", b"_spot", "_strike", b"_strike", "_time_years", b"_time_years", "_volatility", b"_volatility", "dividend_yield", b"dividend_yield", "exercise_style", b"exercise_style", "interest_rate", b"interest_rate", "right", b"right", "spot", b"spot", "strike", b"strike", "time_years", b"time_years", "volatility", b"volatility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__dividend_yield: _TypeAlias = _typing.Literal["dividend_yield"]  # noqa: Y015
+    _WhichOneofArgType__dividend_yield: _TypeAlias = _typing.Literal["_dividend_yield", b"_dividend_yield"]  # noqa: Y015
+    _WhichOneofReturnType__interest_rate: _TypeAlias = _typing.Literal["interest_rate"]  # noqa: Y015
+    _WhichOneofArgType__interest_rate: _TypeAlias = _typing.Literal["_interest_rate", b"_interest_rate"]  # noqa: Y015
+    _WhichOneofReturnType__spot: _TypeAlias = _typing.Literal["spot"]  # noqa: Y015
+    _WhichOneofArgType__spot: _TypeAlias = _typing.Literal["_spot", b"_spot"]  # noqa: Y015
+    _WhichOneofReturnType__strike: _TypeAlias = _typing.Literal["strike"]  # noqa: Y015
+    _WhichOneofArgType__strike: _TypeAlias = _typing.Literal["_strike", b"_strike"]  # noqa: Y015
+    _WhichOneofReturnType__time_years: _TypeAlias = _typing.Literal["time_years"]  # noqa: Y015
+    _WhichOneofArgType__time_years: _TypeAlias = _typing.Literal["_time_years", b"_time_years"]  # noqa: Y015
+    _WhichOneofReturnType__volatility: _TypeAlias = _typing.Literal["volatility"]  # noqa: Y015
+    _WhichOneofArgType__volatility: _TypeAlias = _typing.Literal["_volatility", b"_volatility"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dividend_yield) -> _WhichOneofReturnType__dividend_yield | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interest_rate) -> _WhichOneofReturnType__interest_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spot) -> _WhichOneofReturnType__spot | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strike) -> _WhichOneofReturnType__strike | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_years) -> _WhichOneofReturnType__time_years | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__volatility) -> _WhichOneofReturnType__volatility | None: ...
 
 Global___OptionInputs: _TypeAlias = OptionInputs  # noqa: Y015
 
 @_typing.final
 class OptionValue(_message.Message):
-    """Value and greeks of one option."""
+    """Value and greeks of one option. A greek that wasn't asked for, that the model doesn't give, or that
+    doesn't exist (as at the strike at expiry) is absent, never zero.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -103,23 +128,42 @@ class OptionValue(_message.Message):
         self,
         *,
         value: _builtins.float = ...,
-        delta: _builtins.float = ...,
-        gamma: _builtins.float = ...,
-        vega: _builtins.float = ...,
-        theta: _builtins.float = ...,
-        rho: _builtins.float = ...,
+        delta: _builtins.float | None = ...,
+        gamma: _builtins.float | None = ...,
+        vega: _builtins.float | None = ...,
+        theta: _builtins.float | None = ...,
+        rho: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_gamma", b"_gamma", "_rho", b"_rho", "_theta", b"_theta", "_vega", b"_vega", "delta", b"delta", "gamma", b"gamma", "rho", b"rho", "theta", b"theta", "vega", b"vega"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta", "gamma", b"gamma", "rho", b"rho", "theta", b"theta", "value", b"value", "vega", b"vega"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_gamma", b"_gamma", "_rho", b"_rho", "_theta", b"_theta", "_vega", b"_vega", "delta", b"delta", "gamma", b"gamma", "rho", b"rho", "theta", b"theta", "value", b"value", "vega", b"vega"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
+    _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
+    _WhichOneofReturnType__gamma: _TypeAlias = _typing.Literal["gamma"]  # noqa: Y015
+    _WhichOneofArgType__gamma: _TypeAlias = _typing.Literal["_gamma", b"_gamma"]  # noqa: Y015
+    _WhichOneofReturnType__rho: _TypeAlias = _typing.Literal["rho"]  # noqa: Y015
+    _WhichOneofArgType__rho: _TypeAlias = _typing.Literal["_rho", b"_rho"]  # noqa: Y015
+    _WhichOneofReturnType__theta: _TypeAlias = _typing.Literal["theta"]  # noqa: Y015
+    _WhichOneofArgType__theta: _TypeAlias = _typing.Literal["_theta", b"_theta"]  # noqa: Y015
+    _WhichOneofReturnType__vega: _TypeAlias = _typing.Literal["vega"]  # noqa: Y015
+    _WhichOneofArgType__vega: _TypeAlias = _typing.Literal["_vega", b"_vega"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delta) -> _WhichOneofReturnType__delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gamma) -> _WhichOneofReturnType__gamma | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rho) -> _WhichOneofReturnType__rho | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__theta) -> _WhichOneofReturnType__theta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__vega) -> _WhichOneofReturnType__vega | None: ...
 
 Global___OptionValue: _TypeAlias = OptionValue  # noqa: Y015
 
 @_typing.final
 class OptionInputColumns(_message.Message):
-    """Model inputs of many options as columns of equal length."""
+    """Model inputs of many options as columns of equal length; none may be left out."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -179,7 +223,9 @@ Global___OptionInputColumns: _TypeAlias = OptionInputColumns  # noqa: Y015
 
 @_typing.final
 class OptionValueColumns(_message.Message):
-    """Values and greeks of many options as columns of equal length."""
+    """Values and greeks of many options as columns of equal length. Greeks that don't exist (as at the
+    strike at expiry) are NaN.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -569,22 +615,26 @@ class SetVolatilityRequest(_message.Message):
         self,
         *,
         instrument: _builtins.str = ...,
-        volatility: _builtins.float = ...,
+        volatility: _builtins.float | None = ...,
         interest_rate: _builtins.float | None = ...,
         dividend_yield: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_dividend_yield", b"_dividend_yield", "_interest_rate", b"_interest_rate", "dividend_yield", b"dividend_yield", "interest_rate", b"interest_rate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dividend_yield", b"_dividend_yield", "_interest_rate", b"_interest_rate", "_volatility", b"_volatility", "dividend_yield", b"dividend_yield", "interest_rate", b"interest_rate", "volatility", b"volatility"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dividend_yield", b"_dividend_yield", "_interest_rate", b"_interest_rate", "dividend_yield", b"dividend_yield", "instrument", b"instrument", "interest_rate", b"interest_rate", "volatility", b"volatility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dividend_yield", b"_dividend_yield", "_interest_rate", b"_interest_rate", "_volatility", b"_volatility", "dividend_yield", b"dividend_yield", "instrument", b"instrument", "interest_rate", b"interest_rate", "volatility", b"volatility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dividend_yield: _TypeAlias = _typing.Literal["dividend_yield"]  # noqa: Y015
     _WhichOneofArgType__dividend_yield: _TypeAlias = _typing.Literal["_dividend_yield", b"_dividend_yield"]  # noqa: Y015
     _WhichOneofReturnType__interest_rate: _TypeAlias = _typing.Literal["interest_rate"]  # noqa: Y015
     _WhichOneofArgType__interest_rate: _TypeAlias = _typing.Literal["_interest_rate", b"_interest_rate"]  # noqa: Y015
+    _WhichOneofReturnType__volatility: _TypeAlias = _typing.Literal["volatility"]  # noqa: Y015
+    _WhichOneofArgType__volatility: _TypeAlias = _typing.Literal["_volatility", b"_volatility"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dividend_yield) -> _WhichOneofReturnType__dividend_yield | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__interest_rate) -> _WhichOneofReturnType__interest_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__volatility) -> _WhichOneofReturnType__volatility | None: ...
 
 Global___SetVolatilityRequest: _TypeAlias = SetVolatilityRequest  # noqa: Y015
 

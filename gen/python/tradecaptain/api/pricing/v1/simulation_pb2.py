@@ -27,7 +27,7 @@ from tradecaptain.api.instruments.v1 import instruments_pb2 as tradecaptain_dot_
 from tradecaptain.api.pricing.v1 import option_families_pb2 as tradecaptain_dot_api_dot_pricing_dot_v1_dot_option__families__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tradecaptain/api/pricing/v1/simulation.proto\x12\x1btradecaptain.api.pricing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x31tradecaptain/api/instruments/v1/instruments.proto\x1a\x31tradecaptain/api/pricing/v1/option_families.proto\"x\n\x0e\x46ixingSchedule\x12%\n\x0b\x66irst_years\x18\x01 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12$\n\nlast_years\x18\x02 \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x19\n\x05\x63ount\x18\x03 \x01(\rB\n\xbaH\x07*\x05\x18\x80\x08(\x01\"\x82\x01\n\x0eSimulationPlan\x12\x1a\n\x06points\x18\x01 \x01(\rB\n\xbaH\x07*\x05\x18\x80\x80\x80\x08\x12\x1c\n\nreplicates\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x80\x08\x12\x0c\n\x04seed\x18\x03 \x01(\r\x12\x12\n\nunmirrored\x18\x04 \x01(\x08\x12\x14\n\x0cuncontrolled\x18\x05 \x01(\x08\"\xa6\x05\n\x15SimulateOptionRequest\x12\x43\n\x06payoff\x18\x01 \x01(\x0e\x32\'.tradecaptain.api.pricing.v1.PathPayoffB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x05right\x18\x02 \x01(\x0e\x32,.tradecaptain.api.instruments.v1.OptionRightB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1e\n\x04spot\x18\x03 \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12 \n\x06strike\x18\x04 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12$\n\nvolatility\x18\x05 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x1e\n\rinterest_rate\x18\x06 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12\x1f\n\x0e\x64ividend_yield\x18\x07 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01\x12?\n\x08schedule\x18\x08 \x01(\x0b\x32+.tradecaptain.api.pricing.v1.FixingScheduleH\x00\x12\x39\n\x05times\x18\t \x01(\x0b\x32(.tradecaptain.api.pricing.v1.FixingTimesH\x00\x12!\n\x07\x62\x61rrier\x18\n \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12H\n\x0c\x62\x61rrier_kind\x18\x0b \x01(\x0e\x32(.tradecaptain.api.pricing.v1.BarrierKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12 \n\x06rebate\x18\x0c \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x39\n\x04plan\x18\r \x01(\x0b\x32+.tradecaptain.api.pricing.v1.SimulationPlanB\x10\n\x07\x66ixings\x12\x05\xbaH\x02\x08\x01\"8\n\x0b\x46ixingTimes\x12)\n\x05years\x18\x01 \x03(\x01\x42\x1a\xbaH\x17\x92\x01\x14\x08\x01\x10\x80\x08\"\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\"k\n\x16SimulateOptionResponse\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x16\n\x0estandard_error\x18\x02 \x01(\x01\x12\x12\n\npath_count\x18\x03 \x01(\x04\x12\x16\n\x0e\x63ontrol_weight\x18\x04 \x01(\x01*\x87\x02\n\nPathPayoff\x12\x1b\n\x17PATH_PAYOFF_UNSPECIFIED\x10\x00\x12\x18\n\x14PATH_PAYOFF_EUROPEAN\x10\x01\x12\x1d\n\x19PATH_PAYOFF_AVERAGE_PRICE\x10\x02\x12\x1e\n\x1aPATH_PAYOFF_AVERAGE_STRIKE\x10\x03\x12\'\n#PATH_PAYOFF_GEOMETRIC_AVERAGE_PRICE\x10\x04\x12\x1e\n\x1aPATH_PAYOFF_FIXED_LOOKBACK\x10\x05\x12!\n\x1dPATH_PAYOFF_FLOATING_LOOKBACK\x10\x06\x12\x17\n\x13PATH_PAYOFF_BARRIER\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,tradecaptain/api/pricing/v1/simulation.proto\x12\x1btradecaptain.api.pricing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x31tradecaptain/api/instruments/v1/instruments.proto\x1a\x31tradecaptain/api/pricing/v1/option_families.proto\"\xb6\x01\n\x0e\x46ixingSchedule\x12*\n\x0b\x66irst_years\x18\x01 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x00\x88\x01\x01\x12,\n\nlast_years\x18\x02 \x01(\x01\x42\x13\xbaH\x10\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\xc8\x01\x01H\x01\x88\x01\x01\x12!\n\x05\x63ount\x18\x03 \x01(\rB\r\xbaH\n*\x05\x18\x80\x08(\x01\xc8\x01\x01H\x02\x88\x01\x01\x42\x0e\n\x0c_first_yearsB\r\n\x0b_last_yearsB\x08\n\x06_count\"\x82\x01\n\x0eSimulationPlan\x12\x1a\n\x06points\x18\x01 \x01(\rB\n\xbaH\x07*\x05\x18\x80\x80\x80\x08\x12\x1c\n\nreplicates\x18\x02 \x01(\rB\x08\xbaH\x05*\x03\x18\x80\x08\x12\x0c\n\x04seed\x18\x03 \x01(\r\x12\x12\n\nunmirrored\x18\x04 \x01(\x08\x12\x14\n\x0cuncontrolled\x18\x05 \x01(\x08\"\xb4\x06\n\x15SimulateOptionRequest\x12\x43\n\x06payoff\x18\x01 \x01(\x0e\x32\'.tradecaptain.api.pricing.v1.PathPayoffB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12G\n\x05right\x18\x02 \x01(\x0e\x32,.tradecaptain.api.instruments.v1.OptionRightB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12&\n\x04spot\x18\x03 \x01(\x01\x42\x13\xbaH\x10\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\xc8\x01\x01H\x01\x88\x01\x01\x12%\n\x06strike\x18\x04 \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x02\x88\x01\x01\x12,\n\nvolatility\x18\x05 \x01(\x01\x42\x13\xbaH\x10\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\xc8\x01\x01H\x03\x88\x01\x01\x12&\n\rinterest_rate\x18\x06 \x01(\x01\x42\n\xbaH\x07\x12\x02@\x01\xc8\x01\x01H\x04\x88\x01\x01\x12\'\n\x0e\x64ividend_yield\x18\x07 \x01(\x01\x42\n\xbaH\x07\x12\x02@\x01\xc8\x01\x01H\x05\x88\x01\x01\x12?\n\x08schedule\x18\x08 \x01(\x0b\x32+.tradecaptain.api.pricing.v1.FixingScheduleH\x00\x12\x39\n\x05times\x18\t \x01(\x0b\x32(.tradecaptain.api.pricing.v1.FixingTimesH\x00\x12&\n\x07\x62\x61rrier\x18\n \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x06\x88\x01\x01\x12H\n\x0c\x62\x61rrier_kind\x18\x0b \x01(\x0e\x32(.tradecaptain.api.pricing.v1.BarrierKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12%\n\x06rebate\x18\x0c \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x07\x88\x01\x01\x12\x39\n\x04plan\x18\r \x01(\x0b\x32+.tradecaptain.api.pricing.v1.SimulationPlanB\x10\n\x07\x66ixings\x12\x05\xbaH\x02\x08\x01\x42\x07\n\x05_spotB\t\n\x07_strikeB\r\n\x0b_volatilityB\x10\n\x0e_interest_rateB\x11\n\x0f_dividend_yieldB\n\n\x08_barrierB\t\n\x07_rebate\"8\n\x0b\x46ixingTimes\x12)\n\x05years\x18\x01 \x03(\x01\x42\x1a\xbaH\x17\x92\x01\x14\x08\x01\x10\x80\x08\"\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\"\x83\x01\n\x16SimulateOptionResponse\x12\r\n\x05value\x18\x01 \x01(\x01\x12\x16\n\x0estandard_error\x18\x02 \x01(\x01\x12\x12\n\npath_count\x18\x03 \x01(\x04\x12\x1b\n\x0e\x63ontrol_weight\x18\x04 \x01(\x01H\x00\x88\x01\x01\x42\x11\n\x0f_control_weight*\x87\x02\n\nPathPayoff\x12\x1b\n\x17PATH_PAYOFF_UNSPECIFIED\x10\x00\x12\x18\n\x14PATH_PAYOFF_EUROPEAN\x10\x01\x12\x1d\n\x19PATH_PAYOFF_AVERAGE_PRICE\x10\x02\x12\x1e\n\x1aPATH_PAYOFF_AVERAGE_STRIKE\x10\x03\x12\'\n#PATH_PAYOFF_GEOMETRIC_AVERAGE_PRICE\x10\x04\x12\x1e\n\x1aPATH_PAYOFF_FIXED_LOOKBACK\x10\x05\x12!\n\x1dPATH_PAYOFF_FLOATING_LOOKBACK\x10\x06\x12\x17\n\x13PATH_PAYOFF_BARRIER\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,9 +37,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FIXINGSCHEDULE'].fields_by_name['first_years']._loaded_options = None
   _globals['_FIXINGSCHEDULE'].fields_by_name['first_years']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_FIXINGSCHEDULE'].fields_by_name['last_years']._loaded_options = None
-  _globals['_FIXINGSCHEDULE'].fields_by_name['last_years']._serialized_options = b'\272H\r\022\013!\000\000\000\000\000\000\000\000@\001'
+  _globals['_FIXINGSCHEDULE'].fields_by_name['last_years']._serialized_options = b'\272H\020\022\013!\000\000\000\000\000\000\000\000@\001\310\001\001'
   _globals['_FIXINGSCHEDULE'].fields_by_name['count']._loaded_options = None
-  _globals['_FIXINGSCHEDULE'].fields_by_name['count']._serialized_options = b'\272H\007*\005\030\200\010(\001'
+  _globals['_FIXINGSCHEDULE'].fields_by_name['count']._serialized_options = b'\272H\n*\005\030\200\010(\001\310\001\001'
   _globals['_SIMULATIONPLAN'].fields_by_name['points']._loaded_options = None
   _globals['_SIMULATIONPLAN'].fields_by_name['points']._serialized_options = b'\272H\007*\005\030\200\200\200\010'
   _globals['_SIMULATIONPLAN'].fields_by_name['replicates']._loaded_options = None
@@ -51,33 +51,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['right']._loaded_options = None
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['right']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['spot']._loaded_options = None
-  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['spot']._serialized_options = b'\272H\r\022\013!\000\000\000\000\000\000\000\000@\001'
+  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['spot']._serialized_options = b'\272H\020\022\013!\000\000\000\000\000\000\000\000@\001\310\001\001'
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['strike']._loaded_options = None
-  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['strike']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
+  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['strike']._serialized_options = b'\272H\r\022\013!\000\000\000\000\000\000\000\000@\001'
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['volatility']._loaded_options = None
-  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['volatility']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
+  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['volatility']._serialized_options = b'\272H\020\022\013)\000\000\000\000\000\000\000\000@\001\310\001\001'
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['interest_rate']._loaded_options = None
-  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['interest_rate']._serialized_options = b'\272H\004\022\002@\001'
+  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['interest_rate']._serialized_options = b'\272H\007\022\002@\001\310\001\001'
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['dividend_yield']._loaded_options = None
-  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['dividend_yield']._serialized_options = b'\272H\004\022\002@\001'
+  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['dividend_yield']._serialized_options = b'\272H\007\022\002@\001\310\001\001'
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['barrier']._loaded_options = None
-  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['barrier']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
+  _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['barrier']._serialized_options = b'\272H\r\022\013!\000\000\000\000\000\000\000\000@\001'
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['barrier_kind']._loaded_options = None
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['barrier_kind']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['rebate']._loaded_options = None
   _globals['_SIMULATEOPTIONREQUEST'].fields_by_name['rebate']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
   _globals['_FIXINGTIMES'].fields_by_name['years']._loaded_options = None
   _globals['_FIXINGTIMES'].fields_by_name['years']._serialized_options = b'\272H\027\222\001\024\010\001\020\200\010\"\r\022\013)\000\000\000\000\000\000\000\000@\001'
-  _globals['_PATHPAYOFF']._serialized_start=1312
-  _globals['_PATHPAYOFF']._serialized_end=1575
-  _globals['_FIXINGSCHEDULE']._serialized_start=208
-  _globals['_FIXINGSCHEDULE']._serialized_end=328
-  _globals['_SIMULATIONPLAN']._serialized_start=331
-  _globals['_SIMULATIONPLAN']._serialized_end=461
-  _globals['_SIMULATEOPTIONREQUEST']._serialized_start=464
-  _globals['_SIMULATEOPTIONREQUEST']._serialized_end=1142
-  _globals['_FIXINGTIMES']._serialized_start=1144
-  _globals['_FIXINGTIMES']._serialized_end=1200
-  _globals['_SIMULATEOPTIONRESPONSE']._serialized_start=1202
-  _globals['_SIMULATEOPTIONRESPONSE']._serialized_end=1309
+  _globals['_PATHPAYOFF']._serialized_start=1542
+  _globals['_PATHPAYOFF']._serialized_end=1805
+  _globals['_FIXINGSCHEDULE']._serialized_start=209
+  _globals['_FIXINGSCHEDULE']._serialized_end=391
+  _globals['_SIMULATIONPLAN']._serialized_start=394
+  _globals['_SIMULATIONPLAN']._serialized_end=524
+  _globals['_SIMULATEOPTIONREQUEST']._serialized_start=527
+  _globals['_SIMULATEOPTIONREQUEST']._serialized_end=1347
+  _globals['_FIXINGTIMES']._serialized_start=1349
+  _globals['_FIXINGTIMES']._serialized_end=1405
+  _globals['_SIMULATEOPTIONRESPONSE']._serialized_start=1408
+  _globals['_SIMULATEOPTIONRESPONSE']._serialized_end=1539
 # @@protoc_insertion_point(module_scope)

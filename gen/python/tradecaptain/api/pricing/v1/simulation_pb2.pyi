@@ -79,7 +79,9 @@ class FixingSchedule(_message.Message):
     LAST_YEARS_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     first_years: _builtins.float
-    """Years from now to the first fixing; zero for a first one that is known, the spot."""
+    """Years from now to the first fixing; zero for a first one that is known, the spot. Not of a single
+    fixing.
+    """
     last_years: _builtins.float
     """Years from now to the last fixing, when the option pays."""
     count: _builtins.int
@@ -87,15 +89,26 @@ class FixingSchedule(_message.Message):
     def __init__(
         self,
         *,
-        first_years: _builtins.float = ...,
-        last_years: _builtins.float = ...,
-        count: _builtins.int = ...,
+        first_years: _builtins.float | None = ...,
+        last_years: _builtins.float | None = ...,
+        count: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "_first_years", b"_first_years", "_last_years", b"_last_years", "count", b"count", "first_years", b"first_years", "last_years", b"last_years"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "first_years", b"first_years", "last_years", b"last_years"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_count", b"_count", "_first_years", b"_first_years", "_last_years", b"_last_years", "count", b"count", "first_years", b"first_years", "last_years", b"last_years"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
+    _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
+    _WhichOneofReturnType__first_years: _TypeAlias = _typing.Literal["first_years"]  # noqa: Y015
+    _WhichOneofArgType__first_years: _TypeAlias = _typing.Literal["_first_years", b"_first_years"]  # noqa: Y015
+    _WhichOneofReturnType__last_years: _TypeAlias = _typing.Literal["last_years"]  # noqa: Y015
+    _WhichOneofArgType__last_years: _TypeAlias = _typing.Literal["_last_years", b"_last_years"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_years) -> _WhichOneofReturnType__first_years | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_years) -> _WhichOneofReturnType__last_years | None: ...
 
 Global___FixingSchedule: _TypeAlias = FixingSchedule  # noqa: Y015
 
@@ -175,7 +188,7 @@ class SimulateOptionRequest(_message.Message):
     barrier_kind: _option_families_pb2.BarrierKind.ValueType
     """Its side and effect."""
     rebate: _builtins.float
-    """Paid by a knocked-out option, or by one that never was knocked in."""
+    """Paid by a knocked-out option, or by one that never was knocked in; no rebate if absent."""
     @_builtins.property
     def schedule(self) -> Global___FixingSchedule:
         """At equal intervals."""
@@ -193,24 +206,53 @@ class SimulateOptionRequest(_message.Message):
         *,
         payoff: Global___PathPayoff.ValueType = ...,
         right: _instruments_pb2.OptionRight.ValueType = ...,
-        spot: _builtins.float = ...,
-        strike: _builtins.float = ...,
-        volatility: _builtins.float = ...,
-        interest_rate: _builtins.float = ...,
-        dividend_yield: _builtins.float = ...,
+        spot: _builtins.float | None = ...,
+        strike: _builtins.float | None = ...,
+        volatility: _builtins.float | None = ...,
+        interest_rate: _builtins.float | None = ...,
+        dividend_yield: _builtins.float | None = ...,
         schedule: Global___FixingSchedule | None = ...,
         times: Global___FixingTimes | None = ...,
-        barrier: _builtins.float = ...,
+        barrier: _builtins.float | None = ...,
         barrier_kind: _option_families_pb2.BarrierKind.ValueType = ...,
-        rebate: _builtins.float = ...,
+        rebate: _builtins.float | None = ...,
         plan: Global___SimulationPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["fixings", b"fixings", "plan", b"plan", "schedule", b"schedule", "times", b"times"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_barrier", b"_barrier", "_dividend_yield", b"_dividend_yield", "_interest_rate", b"_interest_rate", "_rebate", b"_rebate", "_spot", b"_spot", "_strike", b"_strike", "_volatility", b"_volatility", "barrier", b"barrier", "dividend_yield", b"dividend_yield", "fixings", b"fixings", "interest_rate", b"interest_rate", "plan", b"plan", "rebate", b"rebate", "schedule", b"schedule", "spot", b"spot", "strike", b"strike", "times", b"times", "volatility", b"volatility"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["barrier", b"barrier", "barrier_kind", b"barrier_kind", "dividend_yield", b"dividend_yield", "fixings", b"fixings", "interest_rate", b"interest_rate", "payoff", b"payoff", "plan", b"plan", "rebate", b"rebate", "right", b"right", "schedule", b"schedule", "spot", b"spot", "strike", b"strike", "times", b"times", "volatility", b"volatility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_barrier", b"_barrier", "_dividend_yield", b"_dividend_yield", "_interest_rate", b"_interest_rate", "_rebate", b"_rebate", "_spot", b"_spot", "_strike", b"_strike", "_volatility", b"_volatility", "barrier", b"barrier", "barrier_kind", b"barrier_kind", "dividend_yield", b"dividend_yield", "fixings", b"fixings", "interest_rate", b"interest_rate", "payoff", b"payoff", "plan", b"plan", "rebate", b"rebate", "right", b"right", "schedule", b"schedule", "spot", b"spot", "strike", b"strike", "times", b"times", "volatility", b"volatility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__barrier: _TypeAlias = _typing.Literal["barrier"]  # noqa: Y015
+    _WhichOneofArgType__barrier: _TypeAlias = _typing.Literal["_barrier", b"_barrier"]  # noqa: Y015
+    _WhichOneofReturnType__dividend_yield: _TypeAlias = _typing.Literal["dividend_yield"]  # noqa: Y015
+    _WhichOneofArgType__dividend_yield: _TypeAlias = _typing.Literal["_dividend_yield", b"_dividend_yield"]  # noqa: Y015
+    _WhichOneofReturnType__interest_rate: _TypeAlias = _typing.Literal["interest_rate"]  # noqa: Y015
+    _WhichOneofArgType__interest_rate: _TypeAlias = _typing.Literal["_interest_rate", b"_interest_rate"]  # noqa: Y015
+    _WhichOneofReturnType__rebate: _TypeAlias = _typing.Literal["rebate"]  # noqa: Y015
+    _WhichOneofArgType__rebate: _TypeAlias = _typing.Literal["_rebate", b"_rebate"]  # noqa: Y015
+    _WhichOneofReturnType__spot: _TypeAlias = _typing.Literal["spot"]  # noqa: Y015
+    _WhichOneofArgType__spot: _TypeAlias = _typing.Literal["_spot", b"_spot"]  # noqa: Y015
+    _WhichOneofReturnType__strike: _TypeAlias = _typing.Literal["strike"]  # noqa: Y015
+    _WhichOneofArgType__strike: _TypeAlias = _typing.Literal["_strike", b"_strike"]  # noqa: Y015
+    _WhichOneofReturnType__volatility: _TypeAlias = _typing.Literal["volatility"]  # noqa: Y015
+    _WhichOneofArgType__volatility: _TypeAlias = _typing.Literal["_volatility", b"_volatility"]  # noqa: Y015
     _WhichOneofReturnType_fixings: _TypeAlias = _typing.Literal["schedule", "times"]  # noqa: Y015
     _WhichOneofArgType_fixings: _TypeAlias = _typing.Literal["fixings", b"fixings"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__barrier) -> _WhichOneofReturnType__barrier | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dividend_yield) -> _WhichOneofReturnType__dividend_yield | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interest_rate) -> _WhichOneofReturnType__interest_rate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rebate) -> _WhichOneofReturnType__rebate | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spot) -> _WhichOneofReturnType__spot | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strike) -> _WhichOneofReturnType__strike | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__volatility) -> _WhichOneofReturnType__volatility | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_fixings) -> _WhichOneofReturnType_fixings | None: ...
 
 Global___SimulateOptionRequest: _TypeAlias = SimulateOptionRequest  # noqa: Y015
@@ -256,19 +298,21 @@ class SimulateOptionResponse(_message.Message):
     path_count: _builtins.int
     """Paths simulated, mirror images counted."""
     control_weight: _builtins.float
-    """Weight of the control variate; zero without one."""
+    """Weight of the control variate; absent without one."""
     def __init__(
         self,
         *,
         value: _builtins.float = ...,
         standard_error: _builtins.float = ...,
         path_count: _builtins.int = ...,
-        control_weight: _builtins.float = ...,
+        control_weight: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_control_weight", b"_control_weight", "control_weight", b"control_weight"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["control_weight", b"control_weight", "path_count", b"path_count", "standard_error", b"standard_error", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_control_weight", b"_control_weight", "control_weight", b"control_weight", "path_count", b"path_count", "standard_error", b"standard_error", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__control_weight: _TypeAlias = _typing.Literal["control_weight"]  # noqa: Y015
+    _WhichOneofArgType__control_weight: _TypeAlias = _typing.Literal["_control_weight", b"_control_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__control_weight) -> _WhichOneofReturnType__control_weight | None: ...
 
 Global___SimulateOptionResponse: _TypeAlias = SimulateOptionResponse  # noqa: Y015

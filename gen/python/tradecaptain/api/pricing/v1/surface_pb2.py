@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tradecaptain/api/pricing/v1/surface.proto\x12\x1btradecaptain.api.pricing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xc5\x01\n\x0cParityQuotes\x12+\n\ntime_years\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\x12+\n\x07strikes\x18\x02 \x03(\x01\x42\x1a\xbaH\x17\x92\x01\x14\x08\x02\x10\xe8\x07\"\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12-\n\x0b\x63\x61ll_prices\x18\x03 \x03(\x01\x42\x18\xbaH\x15\x92\x01\x12\x10\xe8\x07\"\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12,\n\nput_prices\x18\x04 \x03(\x01\x42\x18\xbaH\x15\x92\x01\x12\x10\xe8\x07\"\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\"e\n\x0eImpliedForward\x12\x12\n\ntime_years\x18\x01 \x01(\x01\x12\x0f\n\x07\x66orward\x18\x02 \x01(\x01\x12\x17\n\x0f\x64iscount_factor\x18\x03 \x01(\x01\x12\x15\n\rinterest_rate\x18\x04 \x01(\x01\"_\n\x14ImplyForwardsRequest\x12G\n\x08\x65xpiries\x18\x01 \x03(\x0b\x32).tradecaptain.api.pricing.v1.ParityQuotesB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"V\n\x15ImplyForwardsResponse\x12=\n\x08\x66orwards\x18\x01 \x03(\x0b\x32+.tradecaptain.api.pricing.v1.ImpliedForward\"\xc5\x01\n\x0fVolatilitySmile\x12+\n\ntime_years\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\x12!\n\x07\x66orward\x18\x02 \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12+\n\x07strikes\x18\x03 \x03(\x01\x42\x1a\xbaH\x17\x92\x01\x14\x08\x05\x10\xe8\x07\"\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x35\n\x0cvolatilities\x18\x04 \x03(\x01\x42\x1f\xbaH\x1c\x92\x01\x19\x10\xe8\x07\"\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x34@!\x00\x00\x00\x00\x00\x00\x00\x00\"\x9b\x01\n\x0c\x45xpiryQuotes\x12=\n\x05smile\x18\x01 \x01(\x0b\x32,.tradecaptain.api.pricing.v1.VolatilitySmileH\x00\x12;\n\x06prices\x18\x02 \x01(\x0b\x32).tradecaptain.api.pricing.v1.ParityQuotesH\x00\x42\x0f\n\x06quotes\x12\x05\xbaH\x02\x08\x01\"\x94\x02\n\x08SviSlice\x12+\n\ntime_years\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\x12!\n\x07\x66orward\x18\x02 \x01(\x01\x42\x10\xbaH\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\"\n\x01\x61\x18\x03 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@)\x00\x00\x00\x00\x00@\x8f\xc0\x12\"\n\x01\x62\x18\x04 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@)\x00\x00\x00\x00\x00\x00\x00\x00\x12$\n\x03rho\x18\x05 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\xf0\xbf\x12\"\n\x01m\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@)\x00\x00\x00\x00\x00@\x8f\xc0\x12&\n\x05sigma\x18\x07 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\"t\n\x08SliceFit\x12\x11\n\trms_error\x18\x01 \x01(\x01\x12\x11\n\terror_max\x18\x02 \x01(\x01\x12\x13\n\x0bquote_count\x18\x03 \x01(\r\x12\x14\n\x0cunused_count\x18\x04 \x01(\r\x12\x17\n\x0f\x64iscount_factor\x18\x05 \x01(\x01\"I\n\x0eSsviParameters\x12\x0b\n\x03rho\x18\x01 \x01(\x01\x12\x0b\n\x03\x65ta\x18\x02 \x01(\x01\x12\r\n\x05gamma\x18\x03 \x01(\x01\x12\x0e\n\x06thetas\x18\x04 \x03(\x01\">\n\x12\x42utterflyViolation\x12\r\n\x05slice\x18\x01 \x01(\r\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\"9\n\x11\x43\x61lendarViolation\x12\r\n\x05slice\x18\x01 \x01(\r\x12\x15\n\rlog_moneyness\x18\x02 \x01(\x01\"\xb2\x01\n\x0f\x41rbitrageReport\x12\x16\n\x0e\x61rbitrage_free\x18\x01 \x01(\x08\x12\x44\n\x0b\x62utterflies\x18\x02 \x03(\x0b\x32/.tradecaptain.api.pricing.v1.ButterflyViolation\x12\x41\n\tcalendars\x18\x03 \x03(\x0b\x32..tradecaptain.api.pricing.v1.CalendarViolation\"\xa0\x01\n\x11\x46itSurfaceRequest\x12G\n\x08\x65xpiries\x18\x01 \x03(\x0b\x32).tradecaptain.api.pricing.v1.ExpiryQuotesB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x42\n\x05model\x18\x02 \x01(\x0e\x32).tradecaptain.api.pricing.v1.SurfaceModelB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xfc\x01\n\x12\x46itSurfaceResponse\x12\x35\n\x06slices\x18\x01 \x03(\x0b\x32%.tradecaptain.api.pricing.v1.SviSlice\x12\x33\n\x04\x66its\x18\x02 \x03(\x0b\x32%.tradecaptain.api.pricing.v1.SliceFit\x12\x39\n\x04ssvi\x18\x03 \x01(\x0b\x32+.tradecaptain.api.pricing.v1.SsviParameters\x12?\n\tarbitrage\x18\x04 \x01(\x0b\x32,.tradecaptain.api.pricing.v1.ArbitrageReport\"X\n\x13\x43heckSurfaceRequest\x12\x41\n\x06slices\x18\x01 \x03(\x0b\x32%.tradecaptain.api.pricing.v1.SviSliceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"W\n\x14\x43heckSurfaceResponse\x12?\n\tarbitrage\x18\x01 \x01(\x0b\x32,.tradecaptain.api.pricing.v1.ArbitrageReport\"\x85\x03\n\x19InterpolateSurfaceRequest\x12\x41\n\x06slices\x18\x01 \x03(\x0b\x32%.tradecaptain.api.pricing.v1.SviSliceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x36\n\ntime_years\x18\x02 \x03(\x01\x42\"\xbaH\x1f\x92\x01\x1c\x08\x01\x10\xa0\x8d\x06\"\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\x37\n\rlog_moneyness\x18\x03 \x03(\x01\x42 \xbaH\x1d\x92\x01\x1a\x10\xa0\x8d\x06\"\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00Y\xc0\x12*\n\x07strikes\x18\x04 \x03(\x01\x42\x19\xbaH\x16\x92\x01\x13\x10\xa0\x8d\x06\"\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01:\x87\x01\xbaH\x83\x01\x1a\x80\x01\n\x1cinterpolate_surface.one_form\x12$give either log_moneyness or strikes\x1a:(size(this.log_moneyness) > 0) != (size(this.strikes) > 0)\"D\n\x1aInterpolateSurfaceResponse\x12\x14\n\x0cvolatilities\x18\x01 \x03(\x01\x12\x10\n\x08\x66orwards\x18\x02 \x03(\x01*\\\n\x0cSurfaceModel\x12\x1d\n\x19SURFACE_MODEL_UNSPECIFIED\x10\x00\x12\x15\n\x11SURFACE_MODEL_SVI\x10\x01\x12\x16\n\x12SURFACE_MODEL_SSVI\x10\x02\x32\xff\x04\n\x0eSurfaceService\x12\x9d\x01\n\rImplyForwards\x12\x31.tradecaptain.api.pricing.v1.ImplyForwardsRequest\x1a\x32.tradecaptain.api.pricing.v1.ImplyForwardsResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/surfaces:implyForwards:\x01*\x12\x8a\x01\n\nFitSurface\x12..tradecaptain.api.pricing.v1.FitSurfaceRequest\x1a/.tradecaptain.api.pricing.v1.FitSurfaceResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/surfaces:fit:\x01*\x12\x92\x01\n\x0c\x43heckSurface\x12\x30.tradecaptain.api.pricing.v1.CheckSurfaceRequest\x1a\x31.tradecaptain.api.pricing.v1.CheckSurfaceResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/surfaces:check:\x01*\x12\xaa\x01\n\x12InterpolateSurface\x12\x36.tradecaptain.api.pricing.v1.InterpolateSurfaceRequest\x1a\x37.tradecaptain.api.pricing.v1.InterpolateSurfaceResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/surfaces:interpolate:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)tradecaptain/api/pricing/v1/surface.proto\x12\x1btradecaptain.api.pricing.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xdc\x01\n\x0cParityQuotes\x12\x33\n\ntime_years\x18\x01 \x01(\x01\x42\x1a\xbaH\x17\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\xc8\x01\x01H\x00\x88\x01\x01\x12+\n\x07strikes\x18\x02 \x03(\x01\x42\x1a\xbaH\x17\x92\x01\x14\x08\x02\x10\xe8\x07\"\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12-\n\x0b\x63\x61ll_prices\x18\x03 \x03(\x01\x42\x18\xbaH\x15\x92\x01\x12\x10\xe8\x07\"\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12,\n\nput_prices\x18\x04 \x03(\x01\x42\x18\xbaH\x15\x92\x01\x12\x10\xe8\x07\"\r\x12\x0b)\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x42\r\n\x0b_time_years\"e\n\x0eImpliedForward\x12\x12\n\ntime_years\x18\x01 \x01(\x01\x12\x0f\n\x07\x66orward\x18\x02 \x01(\x01\x12\x17\n\x0f\x64iscount_factor\x18\x03 \x01(\x01\x12\x15\n\rinterest_rate\x18\x04 \x01(\x01\"_\n\x14ImplyForwardsRequest\x12G\n\x08\x65xpiries\x18\x01 \x03(\x0b\x32).tradecaptain.api.pricing.v1.ParityQuotesB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"V\n\x15ImplyForwardsResponse\x12=\n\x08\x66orwards\x18\x01 \x03(\x0b\x32+.tradecaptain.api.pricing.v1.ImpliedForward\"\xf0\x01\n\x0fVolatilitySmile\x12\x33\n\ntime_years\x18\x01 \x01(\x01\x42\x1a\xbaH\x17\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\xc8\x01\x01H\x00\x88\x01\x01\x12)\n\x07\x66orward\x18\x02 \x01(\x01\x42\x13\xbaH\x10\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\xc8\x01\x01H\x01\x88\x01\x01\x12+\n\x07strikes\x18\x03 \x03(\x01\x42\x1a\xbaH\x17\x92\x01\x14\x08\x05\x10\xe8\x07\"\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01\x12\x35\n\x0cvolatilities\x18\x04 \x03(\x01\x42\x1f\xbaH\x1c\x92\x01\x19\x10\xe8\x07\"\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x34@!\x00\x00\x00\x00\x00\x00\x00\x00\x42\r\n\x0b_time_yearsB\n\n\x08_forward\"\x9b\x01\n\x0c\x45xpiryQuotes\x12=\n\x05smile\x18\x01 \x01(\x0b\x32,.tradecaptain.api.pricing.v1.VolatilitySmileH\x00\x12;\n\x06prices\x18\x02 \x01(\x0b\x32).tradecaptain.api.pricing.v1.ParityQuotesH\x00\x42\x0f\n\x06quotes\x12\x05\xbaH\x02\x08\x01\"\x88\x03\n\x08SviSlice\x12\x33\n\ntime_years\x18\x01 \x01(\x01\x42\x1a\xbaH\x17\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\xc8\x01\x01H\x00\x88\x01\x01\x12&\n\x07\x66orward\x18\x02 \x01(\x01\x42\x10\xbaH\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01H\x01\x88\x01\x01\x12*\n\x01\x61\x18\x03 \x01(\x01\x42\x1a\xbaH\x17\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@)\x00\x00\x00\x00\x00@\x8f\xc0\xc8\x01\x01H\x02\x88\x01\x01\x12*\n\x01\x62\x18\x04 \x01(\x01\x42\x1a\xbaH\x17\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@)\x00\x00\x00\x00\x00\x00\x00\x00\xc8\x01\x01H\x03\x88\x01\x01\x12,\n\x03rho\x18\x05 \x01(\x01\x42\x1a\xbaH\x17\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\xf0\xbf\xc8\x01\x01H\x04\x88\x01\x01\x12*\n\x01m\x18\x06 \x01(\x01\x42\x1a\xbaH\x17\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@)\x00\x00\x00\x00\x00@\x8f\xc0\xc8\x01\x01H\x05\x88\x01\x01\x12.\n\x05sigma\x18\x07 \x01(\x01\x42\x1a\xbaH\x17\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\xc8\x01\x01H\x06\x88\x01\x01\x42\r\n\x0b_time_yearsB\n\n\x08_forwardB\x04\n\x02_aB\x04\n\x02_bB\x06\n\x04_rhoB\x04\n\x02_mB\x08\n\x06_sigma\"\x8d\x01\n\x08SliceFit\x12\x11\n\trms_error\x18\x01 \x01(\x01\x12\x11\n\terror_max\x18\x02 \x01(\x01\x12\x13\n\x0bquote_count\x18\x03 \x01(\r\x12\x14\n\x0cunused_count\x18\x04 \x01(\r\x12\x1c\n\x0f\x64iscount_factor\x18\x05 \x01(\x01H\x00\x88\x01\x01\x42\x12\n\x10_discount_factor\"I\n\x0eSsviParameters\x12\x0b\n\x03rho\x18\x01 \x01(\x01\x12\x0b\n\x03\x65ta\x18\x02 \x01(\x01\x12\r\n\x05gamma\x18\x03 \x01(\x01\x12\x0e\n\x06thetas\x18\x04 \x03(\x01\">\n\x12\x42utterflyViolation\x12\r\n\x05slice\x18\x01 \x01(\r\x12\x0b\n\x03low\x18\x02 \x01(\x01\x12\x0c\n\x04high\x18\x03 \x01(\x01\"9\n\x11\x43\x61lendarViolation\x12\r\n\x05slice\x18\x01 \x01(\r\x12\x15\n\rlog_moneyness\x18\x02 \x01(\x01\"\xb2\x01\n\x0f\x41rbitrageReport\x12\x16\n\x0e\x61rbitrage_free\x18\x01 \x01(\x08\x12\x44\n\x0b\x62utterflies\x18\x02 \x03(\x0b\x32/.tradecaptain.api.pricing.v1.ButterflyViolation\x12\x41\n\tcalendars\x18\x03 \x03(\x0b\x32..tradecaptain.api.pricing.v1.CalendarViolation\"\xa0\x01\n\x11\x46itSurfaceRequest\x12G\n\x08\x65xpiries\x18\x01 \x03(\x0b\x32).tradecaptain.api.pricing.v1.ExpiryQuotesB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x42\n\x05model\x18\x02 \x01(\x0e\x32).tradecaptain.api.pricing.v1.SurfaceModelB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xfc\x01\n\x12\x46itSurfaceResponse\x12\x35\n\x06slices\x18\x01 \x03(\x0b\x32%.tradecaptain.api.pricing.v1.SviSlice\x12\x33\n\x04\x66its\x18\x02 \x03(\x0b\x32%.tradecaptain.api.pricing.v1.SliceFit\x12\x39\n\x04ssvi\x18\x03 \x01(\x0b\x32+.tradecaptain.api.pricing.v1.SsviParameters\x12?\n\tarbitrage\x18\x04 \x01(\x0b\x32,.tradecaptain.api.pricing.v1.ArbitrageReport\"X\n\x13\x43heckSurfaceRequest\x12\x41\n\x06slices\x18\x01 \x03(\x0b\x32%.tradecaptain.api.pricing.v1.SviSliceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"W\n\x14\x43heckSurfaceResponse\x12?\n\tarbitrage\x18\x01 \x01(\x0b\x32,.tradecaptain.api.pricing.v1.ArbitrageReport\"\x85\x03\n\x19InterpolateSurfaceRequest\x12\x41\n\x06slices\x18\x01 \x03(\x0b\x32%.tradecaptain.api.pricing.v1.SviSliceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\x36\n\ntime_years\x18\x02 \x03(\x01\x42\"\xbaH\x1f\x92\x01\x1c\x08\x01\x10\xa0\x8d\x06\"\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@!\x00\x00\x00\x00\x00\x00\x00\x00\x12\x37\n\rlog_moneyness\x18\x03 \x03(\x01\x42 \xbaH\x1d\x92\x01\x1a\x10\xa0\x8d\x06\"\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00Y@)\x00\x00\x00\x00\x00\x00Y\xc0\x12*\n\x07strikes\x18\x04 \x03(\x01\x42\x19\xbaH\x16\x92\x01\x13\x10\xa0\x8d\x06\"\r\x12\x0b!\x00\x00\x00\x00\x00\x00\x00\x00@\x01:\x87\x01\xbaH\x83\x01\x1a\x80\x01\n\x1cinterpolate_surface.one_form\x12$give either log_moneyness or strikes\x1a:(size(this.log_moneyness) > 0) != (size(this.strikes) > 0)\"D\n\x1aInterpolateSurfaceResponse\x12\x14\n\x0cvolatilities\x18\x01 \x03(\x01\x12\x10\n\x08\x66orwards\x18\x02 \x03(\x01*\\\n\x0cSurfaceModel\x12\x1d\n\x19SURFACE_MODEL_UNSPECIFIED\x10\x00\x12\x15\n\x11SURFACE_MODEL_SVI\x10\x01\x12\x16\n\x12SURFACE_MODEL_SSVI\x10\x02\x32\xff\x04\n\x0eSurfaceService\x12\x9d\x01\n\rImplyForwards\x12\x31.tradecaptain.api.pricing.v1.ImplyForwardsRequest\x1a\x32.tradecaptain.api.pricing.v1.ImplyForwardsResponse\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/surfaces:implyForwards:\x01*\x12\x8a\x01\n\nFitSurface\x12..tradecaptain.api.pricing.v1.FitSurfaceRequest\x1a/.tradecaptain.api.pricing.v1.FitSurfaceResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/surfaces:fit:\x01*\x12\x92\x01\n\x0c\x43heckSurface\x12\x30.tradecaptain.api.pricing.v1.CheckSurfaceRequest\x1a\x31.tradecaptain.api.pricing.v1.CheckSurfaceResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/surfaces:check:\x01*\x12\xaa\x01\n\x12InterpolateSurface\x12\x36.tradecaptain.api.pricing.v1.InterpolateSurfaceRequest\x1a\x37.tradecaptain.api.pricing.v1.InterpolateSurfaceResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/surfaces:interpolate:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradecaptain.api.pricing.v1
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PARITYQUOTES'].fields_by_name['time_years']._loaded_options = None
-  _globals['_PARITYQUOTES'].fields_by_name['time_years']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000@\217@!\000\000\000\000\000\000\000\000'
+  _globals['_PARITYQUOTES'].fields_by_name['time_years']._serialized_options = b'\272H\027\022\022\031\000\000\000\000\000@\217@!\000\000\000\000\000\000\000\000\310\001\001'
   _globals['_PARITYQUOTES'].fields_by_name['strikes']._loaded_options = None
   _globals['_PARITYQUOTES'].fields_by_name['strikes']._serialized_options = b'\272H\027\222\001\024\010\002\020\350\007\"\r\022\013!\000\000\000\000\000\000\000\000@\001'
   _globals['_PARITYQUOTES'].fields_by_name['call_prices']._loaded_options = None
@@ -44,9 +44,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPLYFORWARDSREQUEST'].fields_by_name['expiries']._loaded_options = None
   _globals['_IMPLYFORWARDSREQUEST'].fields_by_name['expiries']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
   _globals['_VOLATILITYSMILE'].fields_by_name['time_years']._loaded_options = None
-  _globals['_VOLATILITYSMILE'].fields_by_name['time_years']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000@\217@!\000\000\000\000\000\000\000\000'
+  _globals['_VOLATILITYSMILE'].fields_by_name['time_years']._serialized_options = b'\272H\027\022\022\031\000\000\000\000\000@\217@!\000\000\000\000\000\000\000\000\310\001\001'
   _globals['_VOLATILITYSMILE'].fields_by_name['forward']._loaded_options = None
-  _globals['_VOLATILITYSMILE'].fields_by_name['forward']._serialized_options = b'\272H\r\022\013!\000\000\000\000\000\000\000\000@\001'
+  _globals['_VOLATILITYSMILE'].fields_by_name['forward']._serialized_options = b'\272H\020\022\013!\000\000\000\000\000\000\000\000@\001\310\001\001'
   _globals['_VOLATILITYSMILE'].fields_by_name['strikes']._loaded_options = None
   _globals['_VOLATILITYSMILE'].fields_by_name['strikes']._serialized_options = b'\272H\027\222\001\024\010\005\020\350\007\"\r\022\013!\000\000\000\000\000\000\000\000@\001'
   _globals['_VOLATILITYSMILE'].fields_by_name['volatilities']._loaded_options = None
@@ -54,19 +54,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPIRYQUOTES'].oneofs_by_name['quotes']._loaded_options = None
   _globals['_EXPIRYQUOTES'].oneofs_by_name['quotes']._serialized_options = b'\272H\002\010\001'
   _globals['_SVISLICE'].fields_by_name['time_years']._loaded_options = None
-  _globals['_SVISLICE'].fields_by_name['time_years']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000@\217@!\000\000\000\000\000\000\000\000'
+  _globals['_SVISLICE'].fields_by_name['time_years']._serialized_options = b'\272H\027\022\022\031\000\000\000\000\000@\217@!\000\000\000\000\000\000\000\000\310\001\001'
   _globals['_SVISLICE'].fields_by_name['forward']._loaded_options = None
-  _globals['_SVISLICE'].fields_by_name['forward']._serialized_options = b'\272H\r\022\013)\000\000\000\000\000\000\000\000@\001'
+  _globals['_SVISLICE'].fields_by_name['forward']._serialized_options = b'\272H\r\022\013!\000\000\000\000\000\000\000\000@\001'
   _globals['_SVISLICE'].fields_by_name['a']._loaded_options = None
-  _globals['_SVISLICE'].fields_by_name['a']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000@\217@)\000\000\000\000\000@\217\300'
+  _globals['_SVISLICE'].fields_by_name['a']._serialized_options = b'\272H\027\022\022\031\000\000\000\000\000@\217@)\000\000\000\000\000@\217\300\310\001\001'
   _globals['_SVISLICE'].fields_by_name['b']._loaded_options = None
-  _globals['_SVISLICE'].fields_by_name['b']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000@\217@)\000\000\000\000\000\000\000\000'
+  _globals['_SVISLICE'].fields_by_name['b']._serialized_options = b'\272H\027\022\022\031\000\000\000\000\000@\217@)\000\000\000\000\000\000\000\000\310\001\001'
   _globals['_SVISLICE'].fields_by_name['rho']._loaded_options = None
-  _globals['_SVISLICE'].fields_by_name['rho']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\360\277'
+  _globals['_SVISLICE'].fields_by_name['rho']._serialized_options = b'\272H\027\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\360\277\310\001\001'
   _globals['_SVISLICE'].fields_by_name['m']._loaded_options = None
-  _globals['_SVISLICE'].fields_by_name['m']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000@\217@)\000\000\000\000\000@\217\300'
+  _globals['_SVISLICE'].fields_by_name['m']._serialized_options = b'\272H\027\022\022\031\000\000\000\000\000@\217@)\000\000\000\000\000@\217\300\310\001\001'
   _globals['_SVISLICE'].fields_by_name['sigma']._loaded_options = None
-  _globals['_SVISLICE'].fields_by_name['sigma']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000@\217@!\000\000\000\000\000\000\000\000'
+  _globals['_SVISLICE'].fields_by_name['sigma']._serialized_options = b'\272H\027\022\022\031\000\000\000\000\000@\217@!\000\000\000\000\000\000\000\000\310\001\001'
   _globals['_FITSURFACEREQUEST'].fields_by_name['expiries']._loaded_options = None
   _globals['_FITSURFACEREQUEST'].fields_by_name['expiries']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
   _globals['_FITSURFACEREQUEST'].fields_by_name['model']._loaded_options = None
@@ -91,44 +91,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SURFACESERVICE'].methods_by_name['CheckSurface']._serialized_options = b'\202\323\344\223\002\027\"\022/v1/surfaces:check:\001*'
   _globals['_SURFACESERVICE'].methods_by_name['InterpolateSurface']._loaded_options = None
   _globals['_SURFACESERVICE'].methods_by_name['InterpolateSurface']._serialized_options = b'\202\323\344\223\002\035\"\030/v1/surfaces:interpolate:\001*'
-  _globals['_SURFACEMODEL']._serialized_start=2814
-  _globals['_SURFACEMODEL']._serialized_end=2906
+  _globals['_SURFACEMODEL']._serialized_start=3022
+  _globals['_SURFACEMODEL']._serialized_end=3114
   _globals['_PARITYQUOTES']._serialized_start=134
-  _globals['_PARITYQUOTES']._serialized_end=331
-  _globals['_IMPLIEDFORWARD']._serialized_start=333
-  _globals['_IMPLIEDFORWARD']._serialized_end=434
-  _globals['_IMPLYFORWARDSREQUEST']._serialized_start=436
-  _globals['_IMPLYFORWARDSREQUEST']._serialized_end=531
-  _globals['_IMPLYFORWARDSRESPONSE']._serialized_start=533
-  _globals['_IMPLYFORWARDSRESPONSE']._serialized_end=619
-  _globals['_VOLATILITYSMILE']._serialized_start=622
-  _globals['_VOLATILITYSMILE']._serialized_end=819
-  _globals['_EXPIRYQUOTES']._serialized_start=822
-  _globals['_EXPIRYQUOTES']._serialized_end=977
-  _globals['_SVISLICE']._serialized_start=980
-  _globals['_SVISLICE']._serialized_end=1256
-  _globals['_SLICEFIT']._serialized_start=1258
-  _globals['_SLICEFIT']._serialized_end=1374
-  _globals['_SSVIPARAMETERS']._serialized_start=1376
-  _globals['_SSVIPARAMETERS']._serialized_end=1449
-  _globals['_BUTTERFLYVIOLATION']._serialized_start=1451
-  _globals['_BUTTERFLYVIOLATION']._serialized_end=1513
-  _globals['_CALENDARVIOLATION']._serialized_start=1515
-  _globals['_CALENDARVIOLATION']._serialized_end=1572
-  _globals['_ARBITRAGEREPORT']._serialized_start=1575
-  _globals['_ARBITRAGEREPORT']._serialized_end=1753
-  _globals['_FITSURFACEREQUEST']._serialized_start=1756
-  _globals['_FITSURFACEREQUEST']._serialized_end=1916
-  _globals['_FITSURFACERESPONSE']._serialized_start=1919
-  _globals['_FITSURFACERESPONSE']._serialized_end=2171
-  _globals['_CHECKSURFACEREQUEST']._serialized_start=2173
-  _globals['_CHECKSURFACEREQUEST']._serialized_end=2261
-  _globals['_CHECKSURFACERESPONSE']._serialized_start=2263
-  _globals['_CHECKSURFACERESPONSE']._serialized_end=2350
-  _globals['_INTERPOLATESURFACEREQUEST']._serialized_start=2353
-  _globals['_INTERPOLATESURFACEREQUEST']._serialized_end=2742
-  _globals['_INTERPOLATESURFACERESPONSE']._serialized_start=2744
-  _globals['_INTERPOLATESURFACERESPONSE']._serialized_end=2812
-  _globals['_SURFACESERVICE']._serialized_start=2909
-  _globals['_SURFACESERVICE']._serialized_end=3548
+  _globals['_PARITYQUOTES']._serialized_end=354
+  _globals['_IMPLIEDFORWARD']._serialized_start=356
+  _globals['_IMPLIEDFORWARD']._serialized_end=457
+  _globals['_IMPLYFORWARDSREQUEST']._serialized_start=459
+  _globals['_IMPLYFORWARDSREQUEST']._serialized_end=554
+  _globals['_IMPLYFORWARDSRESPONSE']._serialized_start=556
+  _globals['_IMPLYFORWARDSRESPONSE']._serialized_end=642
+  _globals['_VOLATILITYSMILE']._serialized_start=645
+  _globals['_VOLATILITYSMILE']._serialized_end=885
+  _globals['_EXPIRYQUOTES']._serialized_start=888
+  _globals['_EXPIRYQUOTES']._serialized_end=1043
+  _globals['_SVISLICE']._serialized_start=1046
+  _globals['_SVISLICE']._serialized_end=1438
+  _globals['_SLICEFIT']._serialized_start=1441
+  _globals['_SLICEFIT']._serialized_end=1582
+  _globals['_SSVIPARAMETERS']._serialized_start=1584
+  _globals['_SSVIPARAMETERS']._serialized_end=1657
+  _globals['_BUTTERFLYVIOLATION']._serialized_start=1659
+  _globals['_BUTTERFLYVIOLATION']._serialized_end=1721
+  _globals['_CALENDARVIOLATION']._serialized_start=1723
+  _globals['_CALENDARVIOLATION']._serialized_end=1780
+  _globals['_ARBITRAGEREPORT']._serialized_start=1783
+  _globals['_ARBITRAGEREPORT']._serialized_end=1961
+  _globals['_FITSURFACEREQUEST']._serialized_start=1964
+  _globals['_FITSURFACEREQUEST']._serialized_end=2124
+  _globals['_FITSURFACERESPONSE']._serialized_start=2127
+  _globals['_FITSURFACERESPONSE']._serialized_end=2379
+  _globals['_CHECKSURFACEREQUEST']._serialized_start=2381
+  _globals['_CHECKSURFACEREQUEST']._serialized_end=2469
+  _globals['_CHECKSURFACERESPONSE']._serialized_start=2471
+  _globals['_CHECKSURFACERESPONSE']._serialized_end=2558
+  _globals['_INTERPOLATESURFACEREQUEST']._serialized_start=2561
+  _globals['_INTERPOLATESURFACEREQUEST']._serialized_end=2950
+  _globals['_INTERPOLATESURFACERESPONSE']._serialized_start=2952
+  _globals['_INTERPOLATESURFACERESPONSE']._serialized_end=3020
+  _globals['_SURFACESERVICE']._serialized_start=3117
+  _globals['_SURFACESERVICE']._serialized_end=3756
 # @@protoc_insertion_point(module_scope)

@@ -78,16 +78,18 @@ class ParityQuotes(_message.Message):
     def __init__(
         self,
         *,
-        time_years: _builtins.float = ...,
+        time_years: _builtins.float | None = ...,
         strikes: _abc.Iterable[_builtins.float] | None = ...,
         call_prices: _abc.Iterable[_builtins.float] | None = ...,
         put_prices: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_time_years", b"_time_years", "time_years", b"time_years"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_prices", b"call_prices", "put_prices", b"put_prices", "strikes", b"strikes", "time_years", b"time_years"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_time_years", b"_time_years", "call_prices", b"call_prices", "put_prices", b"put_prices", "strikes", b"strikes", "time_years", b"time_years"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__time_years: _TypeAlias = _typing.Literal["time_years"]  # noqa: Y015
+    _WhichOneofArgType__time_years: _TypeAlias = _typing.Literal["_time_years", b"_time_years"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_years) -> _WhichOneofReturnType__time_years | None: ...
 
 Global___ParityQuotes: _TypeAlias = ParityQuotes  # noqa: Y015
 
@@ -198,16 +200,23 @@ class VolatilitySmile(_message.Message):
     def __init__(
         self,
         *,
-        time_years: _builtins.float = ...,
-        forward: _builtins.float = ...,
+        time_years: _builtins.float | None = ...,
+        forward: _builtins.float | None = ...,
         strikes: _abc.Iterable[_builtins.float] | None = ...,
         volatilities: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_forward", b"_forward", "_time_years", b"_time_years", "forward", b"forward", "time_years", b"time_years"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["forward", b"forward", "strikes", b"strikes", "time_years", b"time_years", "volatilities", b"volatilities"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_forward", b"_forward", "_time_years", b"_time_years", "forward", b"forward", "strikes", b"strikes", "time_years", b"time_years", "volatilities", b"volatilities"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__forward: _TypeAlias = _typing.Literal["forward"]  # noqa: Y015
+    _WhichOneofArgType__forward: _TypeAlias = _typing.Literal["_forward", b"_forward"]  # noqa: Y015
+    _WhichOneofReturnType__time_years: _TypeAlias = _typing.Literal["time_years"]  # noqa: Y015
+    _WhichOneofArgType__time_years: _TypeAlias = _typing.Literal["_time_years", b"_time_years"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__forward) -> _WhichOneofReturnType__forward | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_years) -> _WhichOneofReturnType__time_years | None: ...
 
 Global___VolatilitySmile: _TypeAlias = VolatilitySmile  # noqa: Y015
 
@@ -261,7 +270,7 @@ class SviSlice(_message.Message):
     time_years: _builtins.float
     """Time to expiry, years."""
     forward: _builtins.float
-    """Forward price; zero if unknown."""
+    """Forward price, where strikes are to be looked up."""
     a: _builtins.float
     """Level of the total variance."""
     b: _builtins.float
@@ -275,19 +284,46 @@ class SviSlice(_message.Message):
     def __init__(
         self,
         *,
-        time_years: _builtins.float = ...,
-        forward: _builtins.float = ...,
-        a: _builtins.float = ...,
-        b: _builtins.float = ...,
-        rho: _builtins.float = ...,
-        m: _builtins.float = ...,
-        sigma: _builtins.float = ...,
+        time_years: _builtins.float | None = ...,
+        forward: _builtins.float | None = ...,
+        a: _builtins.float | None = ...,
+        b: _builtins.float | None = ...,
+        rho: _builtins.float | None = ...,
+        m: _builtins.float | None = ...,
+        sigma: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_a", b"_a", "_b", b"_b", "_forward", b"_forward", "_m", b"_m", "_rho", b"_rho", "_sigma", b"_sigma", "_time_years", b"_time_years", "a", b"a", "b", b"b", "forward", b"forward", "m", b"m", "rho", b"rho", "sigma", b"sigma", "time_years", b"time_years"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["a", b"a", "b", b"b", "forward", b"forward", "m", b"m", "rho", b"rho", "sigma", b"sigma", "time_years", b"time_years"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_a", b"_a", "_b", b"_b", "_forward", b"_forward", "_m", b"_m", "_rho", b"_rho", "_sigma", b"_sigma", "_time_years", b"_time_years", "a", b"a", "b", b"b", "forward", b"forward", "m", b"m", "rho", b"rho", "sigma", b"sigma", "time_years", b"time_years"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__a: _TypeAlias = _typing.Literal["a"]  # noqa: Y015
+    _WhichOneofArgType__a: _TypeAlias = _typing.Literal["_a", b"_a"]  # noqa: Y015
+    _WhichOneofReturnType__b: _TypeAlias = _typing.Literal["b"]  # noqa: Y015
+    _WhichOneofArgType__b: _TypeAlias = _typing.Literal["_b", b"_b"]  # noqa: Y015
+    _WhichOneofReturnType__forward: _TypeAlias = _typing.Literal["forward"]  # noqa: Y015
+    _WhichOneofArgType__forward: _TypeAlias = _typing.Literal["_forward", b"_forward"]  # noqa: Y015
+    _WhichOneofReturnType__m: _TypeAlias = _typing.Literal["m"]  # noqa: Y015
+    _WhichOneofArgType__m: _TypeAlias = _typing.Literal["_m", b"_m"]  # noqa: Y015
+    _WhichOneofReturnType__rho: _TypeAlias = _typing.Literal["rho"]  # noqa: Y015
+    _WhichOneofArgType__rho: _TypeAlias = _typing.Literal["_rho", b"_rho"]  # noqa: Y015
+    _WhichOneofReturnType__sigma: _TypeAlias = _typing.Literal["sigma"]  # noqa: Y015
+    _WhichOneofArgType__sigma: _TypeAlias = _typing.Literal["_sigma", b"_sigma"]  # noqa: Y015
+    _WhichOneofReturnType__time_years: _TypeAlias = _typing.Literal["time_years"]  # noqa: Y015
+    _WhichOneofArgType__time_years: _TypeAlias = _typing.Literal["_time_years", b"_time_years"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__a) -> _WhichOneofReturnType__a | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__b) -> _WhichOneofReturnType__b | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__forward) -> _WhichOneofReturnType__forward | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__m) -> _WhichOneofReturnType__m | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rho) -> _WhichOneofReturnType__rho | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sigma) -> _WhichOneofReturnType__sigma | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_years) -> _WhichOneofReturnType__time_years | None: ...
 
 Global___SviSlice: _TypeAlias = SviSlice  # noqa: Y015
 
@@ -311,7 +347,7 @@ class SliceFit(_message.Message):
     unused_count: _builtins.int
     """Quotes left out, because their price has no volatility."""
     discount_factor: _builtins.float
-    """Discount factor from parity; zero if volatilities were quoted."""
+    """Discount factor from parity; absent if volatilities were quoted."""
     def __init__(
         self,
         *,
@@ -319,13 +355,15 @@ class SliceFit(_message.Message):
         error_max: _builtins.float = ...,
         quote_count: _builtins.int = ...,
         unused_count: _builtins.int = ...,
-        discount_factor: _builtins.float = ...,
+        discount_factor: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_discount_factor", b"_discount_factor", "discount_factor", b"discount_factor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["discount_factor", b"discount_factor", "error_max", b"error_max", "quote_count", b"quote_count", "rms_error", b"rms_error", "unused_count", b"unused_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_discount_factor", b"_discount_factor", "discount_factor", b"discount_factor", "error_max", b"error_max", "quote_count", b"quote_count", "rms_error", b"rms_error", "unused_count", b"unused_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__discount_factor: _TypeAlias = _typing.Literal["discount_factor"]  # noqa: Y015
+    _WhichOneofArgType__discount_factor: _TypeAlias = _typing.Literal["_discount_factor", b"_discount_factor"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__discount_factor) -> _WhichOneofReturnType__discount_factor | None: ...
 
 Global___SliceFit: _TypeAlias = SliceFit  # noqa: Y015
 
