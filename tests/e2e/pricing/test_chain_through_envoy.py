@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import grpc
 import pytest
@@ -15,6 +16,8 @@ from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.wire import reason as reasons
 
 TIMEOUT_SECONDS = 60
+STOPPED_NS = 3_000_000_000
+GROWTH_BYTES = 8 << 20
 HULL = {
     "right": "OPTION_RIGHT_CALL",
     "spot": 42.0,
@@ -60,6 +63,45 @@ def test_a_chain_streams_while_its_underlying_ticks(mesh: RunningMesh) -> None:
             assert min(values.values.gamma) >= 0.0
             assert not values.stale
         stream.cancel()
+
+
+def resident_bytes(mesh: RunningMesh, part: str) -> int:
+    """Memory that a part of the mesh holds."""
+    status = Path(f"/proc/{mesh.pid(part)}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def test_a_reader_that_stops_gets_the_newest_later_and_costs_nobody_anything(
+    mesh: RunningMesh,
+) -> None:
+    request = pricing_pb2.StreamOptionChainRequest(underlying="ACME@XSIM")
+    with mesh.channel() as slow_channel, mesh.channel() as fast_channel:
+        slow, fast = (
+            pricing_pb2_grpc.PricingServiceStub(channel).StreamOptionChain(
+                request, metadata=mesh.metadata("alpha"), timeout=TIMEOUT_SECONDS
+            )
+            for channel in (slow_channel, fast_channel)
+        )
+        for stream in (slow, fast):
+            next(stream)
+            last = next(stream).values
+        stopped_ns, before = last.publish_time_ns, resident_bytes(mesh, "pricing")
+        longest_ns = 0
+        # The other reads on for some seconds, while this one reads nothing.
+        while last.publish_time_ns < stopped_ns + STOPPED_NS:
+            values = next(fast).values
+            longest_ns = max(longest_ns, values.publish_time_ns - last.publish_time_ns)
+            last = values
+        assert longest_ns < STOPPED_NS / 2
+        assert resident_bytes(mesh, "pricing") < before + GROWTH_BYTES
+        # What the connection held comes first, then what is new.
+        held_bytes = 0
+        while (response := next(slow)).values.publish_time_ns < last.publish_time_ns:
+            held_bytes += response.ByteSize()
+        assert held_bytes < GROWTH_BYTES
+        assert response.values.sequence >= last.sequence
+        slow.cancel()
+        fast.cancel()
 
 
 def test_rest_prices_an_option_and_names_what_is_wrong(mesh: RunningMesh) -> None:

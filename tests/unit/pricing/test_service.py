@@ -64,6 +64,7 @@ class Served:
 
     service: Pricing
     clock: ManualClock
+    address: str
     stub: Any
 
     def quote(self, bid: int, ask: int, sequence: int = 1, **fields: int) -> None:
@@ -79,6 +80,10 @@ class Served:
             underlying=underlying, interval_ms=interval_ms
         )
         return self.stub.StreamOptionChain(request, metadata=READER)
+
+
+def stub_of(channel: grpc.aio.Channel) -> Any:
+    return pricing_pb2_grpc.PricingServiceStub(channel)
 
 
 @asynccontextmanager
@@ -108,8 +113,9 @@ async def serving(tmp_path: Path, **settings: Any) -> AsyncIterator[Served]:
     port = await server.start()
     try:
         options = [("grpc.max_receive_message_length", 32 << 20)]
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=options) as channel:
-            yield Served(service, clock, pricing_pb2_grpc.PricingServiceStub(channel))
+        address = f"127.0.0.1:{port}"
+        async with grpc.aio.insecure_channel(address, options=options) as channel:
+            yield Served(service, clock, address, stub_of(channel))
     finally:
         await server.stop()
         service.close()
@@ -367,6 +373,33 @@ async def test_ticks_are_conflated_to_the_pace_of_the_client(tmp_path: Path) -> 
         other = served.chain()
         await asyncio.wait_for(other.read(), 10)
         assert (await read_values(other)).sequence == 49
+
+
+async def test_a_client_that_stops_reading_gets_no_more_than_its_connection_holds(
+    tmp_path: Path,
+) -> None:
+    count = 3_000
+    # A connection of a fixed window: by itself gRPC gives a stream up to some megabytes.
+    fixed = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)]
+    async with (
+        serving(tmp_path) as served,
+        grpc.aio.insecure_channel(served.address, options=fixed) as channel,
+    ):
+        other = Served(served.service, served.clock, served.address, stub_of(channel))
+        slow, fast = other.chain(), served.chain()
+        for stream in (slow, fast):
+            await asyncio.wait_for(stream.read(), 10)
+        for sequence in range(1, count + 1):
+            served.quote(9_990, 10_010 + sequence % 7, sequence=sequence)
+            while (values := await read_values(fast)).sequence < sequence:
+                pass
+            assert values.sequence == sequence
+        # The other client has seen every state. This one sees what was under way and the newest.
+        seen = [(await read_values(slow)).sequence]
+        while seen[-1] < count:
+            seen.append((await read_values(slow)).sequence)
+        assert seen == sorted(set(seen))
+        assert len(seen) < count / 4
 
 
 async def test_one_sided_and_empty_quotes_fall_back_to_the_last_trade(tmp_path: Path) -> None:
