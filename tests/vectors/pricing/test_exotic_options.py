@@ -41,7 +41,7 @@ def test_every_published_value_is_met(family: str, tmp_path: Path) -> None:
 def test_entries_of_levys_table_that_are_not_graded_are_wrong_and_nothing_else_passes_for_one(
     tmp_path: Path,
 ) -> None:
-    """Simulated here to a hundredth of the tolerance: the exact grid is right, the table isn't."""
+    """Simulated here to a twentieth of the tolerance: the exact grid is right, the table isn't."""
     name = "asian_discrete_arithmetic_price"
     family = FAMILIES[name]
     printed = [case for case in family["cases"] if case["value"] in asian.SIMULATED]
@@ -53,10 +53,11 @@ def test_entries_of_levys_table_that_are_not_graded_are_wrong_and_nothing_else_p
             *(case["vol"], case["r"], case["q"]),
             is_american=False,
         )
-        found = monte_carlo.arithmetic_asian(contract, times, monte_carlo.Plan(points=1024))
-        assert found.standard_error < 2e-5
-        assert abs(found.value - case["value"]) > family["tolerance"]
-        assert judge(tmp_path, name, {**case, "value": found.value, "tol": 1e-4}).passed == 1
+        found = monte_carlo.arithmetic_asian(contract, times, monte_carlo.Plan(points=4096))
+        error = found.standard_error
+        assert error < family["tolerance"] / 20
+        assert abs(found.value - case["value"]) > 20 * error
+        assert judge(tmp_path, name, {**case, "value": found.value, "tol": 5 * error}).passed == 1
         # Another value of the same option is graded, and so is one that is farther off.
         assert judge(tmp_path, name, {**case, "value": found.value + 0.003}).failed_count == 1
         assert judge(tmp_path, name, {**case, "strike": case["strike"] + 1.0}).failed_count == 1

@@ -15,6 +15,18 @@ import pytest
 import QuantLib
 from support.truth import truth_path
 from tradecaptain.cli.verify import bonds
+from tradecaptain.kernels.pricing import day_count
+from tradecaptain.kernels.pricing.civil_date import add_months
+from tradecaptain.pricing.fixed_income.calendars import BusinessDayConvention
+from tradecaptain.pricing.fixed_income.credit import CreditContract, from_spread, weekends
+from tradecaptain.pricing.fixed_income.curves import (
+    Deposit,
+    FixedLeg,
+    FloatingLeg,
+    Swap,
+    bootstrap,
+)
+from tradecaptain.pricing.fixed_income.dates import parse_day
 
 GIVEN = "pricing/fixed_income_vectors.json"
 PUBLISHED = Path(__file__).with_name("published_fixed_income.json")
@@ -320,6 +332,39 @@ def credit_block(**changes: Any) -> Document:
 def test_the_table_of_upfronts_may_name_its_axes_in_words(order: object, tmp_path: Path) -> None:
     result = bonds.judge([written(tmp_path, credit_block(order=order))])
     assert (result.passed, list(result.failures)) == (20, [])
+
+
+def test_markits_cash_amount_of_2021_under_negative_rates() -> None:
+    """A euro contract of Markit's calculator: 1 million, 67.13 basis points, 1 % running."""
+    trade, centre = parse_day("2021-07-26", "trade"), weekends()
+    spot = centre.add_business_days(trade, 2)
+    deposits = {1: -0.0056, 3: -0.00544, 6: -0.00519, 12: -0.00493}
+    swaps = {
+        2: -0.00482, 3: -0.00442, 4: -0.00399, 5: -0.00352, 6: -0.00297, 7: -0.00237,
+        8: -0.00176, 9: -0.00114, 10: -0.00054, 12: 0.00057, 15: 0.00188, 20: 0.00294,
+        30: 0.00282,
+    }  # fmt: skip
+    following = BusinessDayConvention.MODIFIED_FOLLOWING
+    quotes: list[Any] = [
+        Deposit(
+            spot,
+            centre.add_months(spot, months, following, end_of_month=False),
+            rate,
+            day_count.ACT_360,
+        )
+        for months, rate in deposits.items()
+    ]
+    quotes += [
+        Swap(spot, add_months(spot, 12 * years), rate, centre, FixedLeg(12), FloatingLeg(6))
+        for years, rate in swaps.items()
+    ]
+    curve = bootstrap(trade, quotes)
+    contract = CreditContract(trade, parse_day("2026-06-20", "end"), 0.01, 0.4, centre)
+    found = from_spread(contract, 0.006713, curve)
+    assert found.accrued * 1e6 == pytest.approx(1000.0, rel=1e-9)
+    # The calculator tells the value on the trade date of what is paid three days later.
+    paid = curve.discount(centre.add_business_days(trade, 3))
+    assert found.upfront * 1e6 * paid == pytest.approx(-16070.7, rel=1e-5)
 
 
 def test_another_order_of_axes_is_another_table(tmp_path: Path) -> None:

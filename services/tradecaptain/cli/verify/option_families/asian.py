@@ -14,8 +14,7 @@ STRIKE_TOLERANCE: Final = 0.02
 TURNBULL_WAKEMAN_TOLERANCE: Final = 0.0025
 LEVY_TOLERANCE: Final = 0.0001
 # Entries of Levy's table (1997), which he simulated: up to 0.015 from the exact values. A
-# simulation of a hundred times its accuracy and an exact grid agree with each other and not with
-# these.
+# far finer simulation and an exact grid agree with each other and not with these.
 SIMULATED: Final = frozenset(
     {
         1.66970673,
