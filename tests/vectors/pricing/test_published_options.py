@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
+import QuantLib
 from support.truth import truth_path
 from tradecaptain.cli.verify import options
 from tradecaptain.cli.verify.option_families import american
+from tradecaptain.kernels.pricing import registry
 
 FILE = "pricing/option_pricing_vectors.json"
 # Families that other files have.
@@ -87,6 +92,121 @@ def test_other_families_of_the_schema(tmp_path: Path) -> None:
     assert result.passed == 3
     assert [failure.id for failure in result.failures] == ["implied_vol_no_solution[2]"]
     assert result.not_applicable == {"family cliquet isn't priced": 1}
+
+
+EVALUATION = QuantLib.Date(1, 6, 2022)
+ACT_365 = QuantLib.Actual365Fixed()
+
+
+def quantlib_option(case: dict[str, Any], *, is_american: bool) -> QuantLib.VanillaOption:
+    """The case's option with QuantLib's analytic, or its most accurate American engine."""
+    QuantLib.Settings.instance().evaluationDate = EVALUATION
+    end = EVALUATION + case["days"]
+    curves = [
+        QuantLib.YieldTermStructureHandle(QuantLib.FlatForward(EVALUATION, case[name], ACT_365))
+        for name in ("q", "r")
+    ]
+    volatility = QuantLib.BlackConstantVol(
+        EVALUATION, QuantLib.NullCalendar(), case["vol"], ACT_365
+    )
+    process = QuantLib.BlackScholesMertonProcess(
+        QuantLib.QuoteHandle(QuantLib.SimpleQuote(case["spot"])),
+        *curves,
+        QuantLib.BlackVolTermStructureHandle(volatility),
+    )
+    right = QuantLib.Option.Call if case["type"] == "call" else QuantLib.Option.Put
+    payoff = QuantLib.PlainVanillaPayoff(right, case["strike"])
+    if is_american:
+        option = QuantLib.VanillaOption(payoff, QuantLib.AmericanExercise(EVALUATION, end))
+        scheme = QuantLib.QdFpAmericanEngine.highPrecisionScheme()
+        option.setPricingEngine(QuantLib.QdFpAmericanEngine(process, scheme))
+    else:
+        option = QuantLib.VanillaOption(payoff, QuantLib.EuropeanExercise(end))
+        option.setPricingEngine(QuantLib.AnalyticEuropeanEngine(process))
+    return option
+
+
+def grid_cases() -> list[dict[str, Any]]:
+    axes = product(
+        ("call", "put"), (80.0, 100.0, 125.0), (0.0, 0.03), (0.01, 0.06), (30, 730), (0.1, 0.4)
+    )
+    names = ("type", "spot", "q", "r", "days", "vol")
+    return [
+        {**dict(zip(names, place, strict=True)), "strike": 100.0, "t": place[4] / 365.0}
+        for place in axes
+    ]
+
+
+def test_grids_of_quantlibs_values_and_greeks_pass(tmp_path: Path) -> None:
+    american, greeks = [], []
+    for case in grid_cases():
+        value = quantlib_option(case, is_american=True).NPV()
+        american.append({**case, "value": value, "fd_cross_check": value})
+        option = quantlib_option(case, is_american=False)
+        answers = {
+            "price": option.NPV(), "delta": option.delta(), "gamma": option.gamma(),
+            "vega": option.vega(), "theta": option.theta(), "rho": option.rho(),
+            "dividend_rho": option.dividendRho(),
+        }  # fmt: skip
+        greeks.append({**case, **answers})
+    path = tmp_path / "grids.json"
+    families = {
+        "american_grid": {"tolerance": 1e-5, "cases": american},
+        "european_greeks_grid": {"cases": greeks},
+    }
+    path.write_text(json.dumps(families))
+    result = options.judge([path])
+    assert (list(result.failures), result.not_applicable) == ([], {})
+    assert result.passed == len(american) + len(greeks)
+
+
+@pytest.mark.parametrize(
+    ("price", "change"),
+    [
+        (9.9, {}),
+        (10.0, {}),
+        (100.0, {}),
+        (1e6, {}),
+        (-1.0, {}),
+        (0.0, {"strike": 110.0}),
+        (12.0, {"t": 0.0}),
+        (90.0, {"type": "put"}),
+        (-0.1, {"type": "put"}),
+    ],
+)
+def test_prices_without_a_volatility_are_told_apart(
+    price: float, change: dict[str, Any], tmp_path: Path
+) -> None:
+    case = {"type": "call", "forward": 100.0, "strike": 90.0, "t": 1.0, "why": "none"}
+    path = tmp_path / "none.json"
+    case = {**case, "undiscounted_price": price, **change}
+    path.write_text(json.dumps({"implied_vol_no_solution": {"cases": [case]}}))
+    assert options.judge([path]).passed == 1
+
+
+def test_dividends_beside_a_yield_may_be_discounted_at_the_rate_or_at_the_carry(
+    tmp_path: Path,
+) -> None:
+    case = {"type": "call", "spot": 100.0, "strike": 95.0, "r": 0.05, "q": 0.02, "vol": 0.3,
+            "t": 1.0, "dividends": [[0.5, 4.0]], "tol": 1e-9}  # fmt: skip
+    values = []
+    for growth in (0.05, 0.03):
+        spot = 100.0 - 4.0 * math.exp(-growth * 0.5)
+        block = registry.stack(1.0, spot, 95.0, 1.0, 0.3, 0.05, 0.02)
+        values.append(float(registry.evaluate("black_scholes", block, 1).outputs[0, 0]))
+    cases = [{**case, "value": value} for value in (*values, sum(values) / 2)]
+    path = tmp_path / "dividends.json"
+    path.write_text(json.dumps({"european_discrete_dividends": {"cases": cases}}))
+    result = options.judge([path])
+    assert (result.passed, result.failed_count) == (2, 1)
+
+
+def test_every_family_is_judged_by_some_case() -> None:
+    """By a given one, by a published one here, or by one that a test of this folder makes."""
+    given = json.loads(truth_path(FILE).read_text())
+    here = [json.loads(path.read_text()) for path in Path(__file__).parent.glob("*.json")]
+    made = {"american_grid", "european_greeks_grid", "black76_values", "implied_vol_no_solution"}
+    assert options.JUDGES.keys() <= set(given).union(*here, made)
 
 
 @pytest.mark.parametrize(
