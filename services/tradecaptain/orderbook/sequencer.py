@@ -205,34 +205,38 @@ def record_behind(images: Any, index: int, record: int) -> int:
 
 
 @inline
-def look_ahead(header: Any, images: Any, index: int, address: int) -> None:
-    """Ask for what the gate will read for the next commands; no record of them is checked yet.
+def look_ahead(header: Any, images: Any, index: int, address: int) -> bool:
+    """Ask for what the gate will read; no record of it is checked yet.
 
     In a batch each command is looked at when it is the second behind the one that is taken, and
-    once more when it is the next. One that comes alone is looked at as it is taken.
+    once more when it is the next. One that comes alone is looked at as it is taken: that is
+    answered True, and it wants a closer look once the answer to the first may be there.
     """
     gate = header[0]["gate"]
     following = image_peek(images, index)
     if following == 0:
         gate_look_ahead(gate, address)
-        gate_look_closer(gate, address)
-        return
+        return True
     behind = record_behind(images, index, following)
     if behind == 0:
         gate_look_ahead(gate, following)
     else:
         gate_look_ahead(gate, behind)
     gate_look_closer(gate, following)
+    return False
 
 
 @inline
 def take_command(header: Any, images: Any, index: int, address: int) -> int:
     """Address of a checked copy of an order command, or a negative status."""
+    is_alone = look_ahead(header, images, index, address)
     length = take_copy(header, images, index, address)
     if length < 0:
         return length
-    look_ahead(header, images, index, address)
-    return order_command.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
+    command = order_command.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
+    if is_alone and command >= 0:
+        gate_look_closer(header[0]["gate"], command)
+    return command
 
 
 @inline
