@@ -31,7 +31,7 @@ import orjson
 import uvloop
 from tradecaptain.api.orderbook.v1 import orderbook_pb2, orderbook_pb2_grpc
 from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc, records_pb2
-from tradecaptain.base.reference import load_reference
+from tradecaptain.base.reference_file import load_reference
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 from tradecaptain.edge.tokens import token_of
 from tradecaptain.launch.envoy_config import (

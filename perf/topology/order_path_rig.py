@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of, aligned_zeros
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.risk_gate import gate_apply_control
 from tradecaptain.mesh.client import AeronMesh

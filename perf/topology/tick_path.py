@@ -27,7 +27,7 @@ import numpy as np
 import structlog
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.memory import aligned_zeros
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.collector.config import CollectorConfig
 from tradecaptain.collector.market import LAST_VALUE_FILE, Market
 from tradecaptain.collector.state import LAST_VALUE_DTYPE

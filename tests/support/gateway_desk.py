@@ -11,7 +11,7 @@ import numpy as np
 from support.toy_venue import NOW_NS, ToyVenue
 from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
 from tradecaptain.base.clock import ManualClock
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.commands import Directory, Stager
 from tradecaptain.gateway.requests import Requests

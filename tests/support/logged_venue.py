@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from support.venue_driver import ALPHA, BETA, SETTINGS, VenueDriver
 from tradecaptain.base.clock import ManualClock
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.kernels.matching import engine_state_hash
 from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.orderbook.execution_log import ExecutionLog, open_log

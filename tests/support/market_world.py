@@ -7,7 +7,7 @@ from copy import deepcopy
 from pathlib import Path
 
 from tradecaptain.base.clock import ManualClock
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.collector.broadcast import Broadcaster
 from tradecaptain.collector.config import CollectorConfig
 from tradecaptain.collector.market import Market

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.ports import free_port_base
 from support.wait import wait_until
-from tradecaptain.base.reference import default_reference, dump_reference
+from tradecaptain.base.reference_file import default_reference, dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge.tokens import default_entries, write_tokens
 from tradecaptain.kernels.risk_gate import UNLIMITED

@@ -10,7 +10,7 @@ import numpy as np
 from support.venue_driver import SETTINGS, VenueDriver
 from tradecaptain.base.clock import ManualClock
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.collector.config import CollectorConfig
 from tradecaptain.collector.market import Market
 from tradecaptain.kernels.matching.views import engine_depth, engine_orders

@@ -14,7 +14,8 @@ from support.venue_driver import SETTINGS, VenueDriver
 from support.wait import wait_until_async
 from tradecaptain.api.risk.v1 import administration_pb2_grpc, monitor_pb2_grpc, risk_pb2_grpc
 from tradecaptain.base.clock import SYSTEM_CLOCK
-from tradecaptain.base.reference import Reference, default_reference
+from tradecaptain.base.reference import Reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.edge import EdgeServer, EdgeSettings, Principal, Role
 from tradecaptain.orderbook.duty_cycle import venue_agent
 from tradecaptain.orderbook.venue_core import allocate_core, open_streams

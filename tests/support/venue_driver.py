@@ -12,7 +12,7 @@ from numba import types
 from support.matching_driver import plain
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, copy_bytes
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.kernels.risk_gate import UNLIMITED
 from tradecaptain.mesh.image import image_length, image_next, image_release
 from tradecaptain.mesh.layout import IMAGE_TYPE, PUBLICATION_TYPE

@@ -6,44 +6,17 @@ mesh reads it from there. The file's format is that of ``base/data/reference.tom
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import resources
-from pathlib import Path
 
-from tradecaptain.base.accounts import UNLIMITED_UNITS, Account, AccountLimits, LimitUnits
+from tradecaptain.base.accounts import Account
 from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
 from tradecaptain.base.instruments import (
     OWN_VENUE_MIC,
-    Allocation,
-    Calendar,
     Instrument,
-    InstrumentType,
-    TickBand,
-    TickTable,
 )
 from tradecaptain.wire import reason as reasons
-
-__all__ = [
-    "OWN_VENUE_MIC",
-    "UNLIMITED_UNITS",
-    "Account",
-    "AccountLimits",
-    "Allocation",
-    "Calendar",
-    "Instrument",
-    "InstrumentType",
-    "LimitUnits",
-    "Reference",
-    "ReferenceFile",
-    "TickBand",
-    "TickTable",
-    "default_reference",
-    "dump_reference",
-    "load_reference",
-]
 
 
 @dataclass
@@ -200,73 +173,3 @@ def _refuse_duplicates(what: str, values: list[int] | list[str]) -> None:
         if value in seen:
             raise ConfigurationError(f"{what} {value} must occur once, and occurs twice")
         seen.add(value)
-
-
-def load_reference(path: Path) -> Reference:
-    """Read reference data from a TOML file; a refusal names the key and the rule."""
-    from tradecaptain.base.reference_file import read_reference
-
-    return read_reference(path)
-
-
-def dump_reference(reference: Reference, path: Path) -> None:
-    """Write reference data as a TOML file that :func:`load_reference` reads back equal.
-
-    Whoever reads meanwhile gets the old file or the new one, whole; so does a start after a crash.
-    """
-    from tradecaptain.base.reference_file import reference_text
-
-    fresh = path.with_name(f"{path.name}.new")
-    with fresh.open("w", encoding="utf-8") as file:
-        file.write(reference_text(reference))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-class ReferenceFile:
-    """Reference data that follows its file: what is added to the one appears in the other.
-
-    ``on_added`` are told what came. While the file can't be read, or contradicts what is known, the
-    reference data stays as it was; the next look reads it again.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._stamp = self._look()
-        self.reference = load_reference(path)
-        self.reference.look_again = self.refresh
-        self.on_added: list[Callable[[tuple[Instrument, ...]], None]] = []
-
-    def refresh(self) -> tuple[Instrument, ...]:
-        """Read the file again if it has changed; returns the instruments that are new."""
-        known = {item.instrument_id for item in self.reference.instruments}
-        try:
-            stamp = self._look()
-            if stamp == self._stamp:
-                return ()
-            read = load_reference(self.path).instruments
-            added = tuple(item for item in read if item.instrument_id not in known)
-            self.reference.admit(added)
-        except (OSError, ConfigurationError):
-            return ()
-        self._stamp = stamp
-        if added:
-            for callback in self.on_added:
-                callback(added)
-        return added
-
-    def _look(self) -> tuple[int, int, int]:
-        found = self.path.stat()
-        return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def default_reference() -> Reference:
-    """The reference data that comes with the package."""
-    with resources.as_file(resources.files("tradecaptain.base") / "data/reference.toml") as path:
-        return load_reference(path)

@@ -13,7 +13,8 @@ import typer
 from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.reference import Reference, default_reference, load_reference
+from tradecaptain.base.reference import Reference
+from tradecaptain.base.reference_file import default_reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.journal_records import list_frames

@@ -7,7 +7,7 @@ from typing import Any
 
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.reference import load_reference
+from tradecaptain.base.reference_file import load_reference
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 from tradecaptain.base.toml_table import read_toml
 from tradecaptain.cli.config import SECTIONS, config_class

@@ -16,7 +16,8 @@ from tradecaptain.api.marketdata.v1.marketdata_pb2_grpc import (
     add_MarketDataServiceServicer_to_server,
 )
 from tradecaptain.base.clock import SYSTEM_CLOCK
-from tradecaptain.base.reference import Reference, ReferenceFile
+from tradecaptain.base.reference import Reference
+from tradecaptain.base.reference_file import ReferenceFile
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.collector.broadcast import Broadcaster
 from tradecaptain.collector.config import CollectorConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from tradecaptain.base.instruments import Calendar, Instrument, InstrumentType, TickBand, TickTable
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.collector.feeds.binance import VENDOR_DECIMALS, BinanceFeed
 from tradecaptain.collector.feeds.lobster import LobsterFeed
 from tradecaptain.collector.feeds.recognise import ContentKind, recognise

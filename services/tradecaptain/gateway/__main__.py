@@ -9,7 +9,7 @@ from tradecaptain.api.orderbook.v1.administration_pb2_grpc import (
     add_VenueAdministrationServiceServicer_to_server,
 )
 from tradecaptain.api.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_to_server
-from tradecaptain.base.reference import ReferenceFile
+from tradecaptain.base.reference_file import ReferenceFile
 from tradecaptain.base.run_paths import Ports, RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.edge.service_map import PROCESS_OF_SERVICE, services_of

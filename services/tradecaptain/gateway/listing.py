@@ -20,8 +20,8 @@ from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.api.orderbook.v1 import administration_pb2 as pb
 from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
 from tradecaptain.base.instruments import OWN_VENUE_MIC, Instrument
-from tradecaptain.base.reference import ReferenceFile, dump_reference
-from tradecaptain.base.reference_file import instrument_table, parse_instrument
+from tradecaptain.base.reference_file import ReferenceFile, dump_reference
+from tradecaptain.base.reference_toml import instrument_table, parse_instrument
 from tradecaptain.edge.instrument_messages import instrument_message
 from tradecaptain.gateway.control_desk import ControlDesk
 from tradecaptain.kernels.risk_gate import notional_ratio

@@ -12,7 +12,7 @@ import structlog
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
-from tradecaptain.base.reference import ReferenceFile
+from tradecaptain.base.reference_file import ReferenceFile
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.gateway.administration import VenueAdministrationService
 from tradecaptain.gateway.agent import OrderDesk

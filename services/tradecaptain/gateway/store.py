@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import structlog
+from tradecaptain.base.accounts import Account
 from tradecaptain.base.errors import ConfigurationError
+from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of, aligned_zeros
-from tradecaptain.base.reference import Account, Instrument
 from tradecaptain.gateway.compaction import compact
 from tradecaptain.gateway.events import COMPLETED_MAX, EVENT_BYTES
 from tradecaptain.gateway.frame import (

@@ -13,13 +13,9 @@ from pathlib import Path
 
 import orjson
 from tradecaptain.base.errors import ConfigurationError
-from tradecaptain.base.reference import (
-    Instrument,
-    Reference,
-    default_reference,
-    dump_reference,
-    load_reference,
-)
+from tradecaptain.base.instruments import Instrument
+from tradecaptain.base.reference import Reference
+from tradecaptain.base.reference_file import default_reference, dump_reference, load_reference
 from tradecaptain.base.run_paths import SHARED_MEMORY_VARIABLE, Ports, RunPaths
 from tradecaptain.edge.tokens import default_entries, load_tokens, write_tokens
 

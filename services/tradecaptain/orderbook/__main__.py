@@ -16,7 +16,7 @@ from tradecaptain.api.orderbook.v1.standby_pb2_grpc import add_StandbyServiceSer
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
 from tradecaptain.base.instruments import Instrument
-from tradecaptain.base.reference import ReferenceFile
+from tradecaptain.base.reference_file import ReferenceFile
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.edge.server import ANY_METHOD

@@ -12,7 +12,8 @@ from tradecaptain.api.pricing.v1.indicators_pb2_grpc import add_IndicatorService
 from tradecaptain.api.pricing.v1.options_pb2_grpc import add_OptionServiceServicer_to_server
 from tradecaptain.api.pricing.v1.pricing_pb2_grpc import add_PricingServiceServicer_to_server
 from tradecaptain.api.pricing.v1.surface_pb2_grpc import add_SurfaceServiceServicer_to_server
-from tradecaptain.base.reference import Reference, ReferenceFile
+from tradecaptain.base.reference import Reference
+from tradecaptain.base.reference_file import ReferenceFile
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role, configure_logging, run, serve_while
 from tradecaptain.edge.server import HOST

@@ -11,7 +11,7 @@ from tradecaptain.api.risk.v1.administration_pb2_grpc import (
 from tradecaptain.api.risk.v1.monitor_pb2_grpc import add_RiskMonitorServiceServicer_to_server
 from tradecaptain.api.risk.v1.risk_pb2_grpc import add_RiskServiceServicer_to_server
 from tradecaptain.base.clock import SYSTEM_CLOCK
-from tradecaptain.base.reference import ReferenceFile
+from tradecaptain.base.reference_file import ReferenceFile
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge import (
     EdgeServer,

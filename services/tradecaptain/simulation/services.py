@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any, ClassVar, Final
 
-from tradecaptain.base.reference import ReferenceFile
+from tradecaptain.base.reference_file import ReferenceFile
 from tradecaptain.collector.market import Market
 from tradecaptain.edge.principals import CURRENT_CALL, Call
 from tradecaptain.gateway.process import Gateway

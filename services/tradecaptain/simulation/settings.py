@@ -6,7 +6,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Final
 
-from tradecaptain.base.reference import Reference, default_reference
+from tradecaptain.base.reference import Reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.collector.config import CollectorConfig
 from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.mesh.journal_agent import JournalSettings

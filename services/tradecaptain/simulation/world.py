@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.reference import dump_reference
+from tradecaptain.base.reference_file import dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.matching.views import engine_depth
 from tradecaptain.mesh.journal import OFFSET_DURABLE_COMMAND, JournalRing

@@ -10,7 +10,7 @@ import pytest
 from support.venue_driver import ALPHA, ALPHA_FIRM, INSTRUMENT, SETTINGS, offer, read_records
 from support.wait import wait_until
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.risk_gate import UNLIMITED
 from tradecaptain.mesh.client import AeronMesh

@@ -18,7 +18,7 @@ from support.ports import free_port_base
 from support.wait import wait_until, wait_until_async
 from tradecaptain.api.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.reference import default_reference, dump_reference
+from tradecaptain.base.reference_file import default_reference, dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.edge.tokens import default_entries, token_of, write_tokens

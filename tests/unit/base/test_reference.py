@@ -8,13 +8,9 @@ from pathlib import Path
 import pytest
 from tradecaptain.base.accounts import UNLIMITED_UNITS
 from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
-from tradecaptain.base.reference import (
-    InstrumentType,
-    Reference,
-    default_reference,
-    dump_reference,
-    load_reference,
-)
+from tradecaptain.base.instruments import InstrumentType
+from tradecaptain.base.reference import Reference
+from tradecaptain.base.reference_file import default_reference, dump_reference, load_reference
 from tradecaptain.wire import reason
 
 NOW_NS = 1_750_000_000_000_000_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.wire.reason import REASON_UNKNOWN_INSTRUMENT
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.collector.instrument_service import Instruments
 from tradecaptain.wire import reason
 

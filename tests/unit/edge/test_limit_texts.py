@@ -4,7 +4,7 @@ import pytest
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.errors.v1 import errors_pb2
 from tradecaptain.api.risk.v1 import risk_pb2
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.edge.limit_texts import fill_limit
 from tradecaptain.wire import reason
 

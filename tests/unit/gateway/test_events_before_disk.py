@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.gateway_desk import ALPHA, REFERENCE, GatewayDesk, new_order
 from tradecaptain.base.memory import store_i64
-from tradecaptain.base.reference import ReferenceFile, dump_reference
+from tradecaptain.base.reference_file import ReferenceFile, dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.commands import Directory, Stager

@@ -10,7 +10,7 @@ from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.api.orderbook.v1 import administration_pb2 as pb
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Allocation, Instrument
-from tradecaptain.base.reference import (
+from tradecaptain.base.reference_file import (
     ReferenceFile,
     default_reference,
     dump_reference,

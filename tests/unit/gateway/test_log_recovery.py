@@ -11,7 +11,7 @@ from support.logged_venue import LoggedVenue, log_paths, opened
 from support.venue_driver import ALPHA, BETA, INSTRUMENT
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.layout import OUTCOME_DONE, OUTCOME_REFUSED
 from tradecaptain.gateway.log_recovery import LogRecovery

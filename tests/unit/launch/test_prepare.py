@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.ports import free_port_base
 from tradecaptain.base.errors import ConfigurationError
-from tradecaptain.base.reference import default_reference, dump_reference, load_reference
+from tradecaptain.base.reference_file import default_reference, dump_reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.edge.tokens import load_entries
 from tradecaptain.launch import prepare

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tradecaptain.base.reference import ReferenceFile, default_reference, dump_reference
+from tradecaptain.base.reference_file import ReferenceFile, default_reference, dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.mesh.simulated import SimulatedMesh
 from tradecaptain.orderbook.__main__ import BookProcess

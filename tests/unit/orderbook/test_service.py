@@ -18,7 +18,7 @@ from support.wait import wait_until_async
 from tradecaptain.api.marketdata.v1 import records_pb2
 from tradecaptain.api.orderbook.v1 import orderbook_pb2, orderbook_pb2_grpc
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.edge import EdgeServer, EdgeSettings, Principal, Role
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.edge.tokens import TokenEntry, TokenTable

@@ -19,7 +19,7 @@ from support.venue_driver import (
 )
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.risk_gate import UNLIMITED
 from tradecaptain.mesh.simulated import SimulatedMesh

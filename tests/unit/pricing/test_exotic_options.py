@@ -20,7 +20,7 @@ from tradecaptain.api.pricing.v1 import (
 )
 from tradecaptain.base.clock import ManualClock
 from tradecaptain.base.columns import OPTION_INPUT_COLUMNS, build_block
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.kernels.pricing import bumps, columns, monte_carlo, registry
 from tradecaptain.kernels.pricing.contract import Contract
 from tradecaptain.pricing.agent import QUOTE

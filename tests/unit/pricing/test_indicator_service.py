@@ -15,7 +15,7 @@ from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.marketdata.v1 import records_pb2
 from tradecaptain.api.pricing.v1 import indicators_pb2, indicators_pb2_grpc
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.edge import EdgeServer, EdgeSettings, Role
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.edge.principals import Principal

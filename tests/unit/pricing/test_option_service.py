@@ -20,7 +20,7 @@ from tradecaptain.base.columns import (
     build_block,
     view_block,
 )
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.kernels.pricing import american, american_dividends, columns, registry, status
 from tradecaptain.kernels.pricing.american_dividends import CashDividend, DividendModel
 from tradecaptain.kernels.pricing.contract import Contract

@@ -18,7 +18,7 @@ from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.api.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 from tradecaptain.base.clock import ManualClock
 from tradecaptain.base.errors import ConfigurationError
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.edge import EdgeServer, EdgeSettings, Principal, Role
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.edge.tokens import TokenEntry, TokenTable

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.risk.ledger import PairState
 from tradecaptain.risk.levels import (
     SCOPE_ACCOUNT,

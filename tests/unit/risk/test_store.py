@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tradecaptain.base.clock import ManualClock
 from tradecaptain.base.errors import ConfigurationError
-from tradecaptain.base.reference import default_reference
+from tradecaptain.base.reference_file import default_reference
 from tradecaptain.risk.ledger import AccountState, PairState
 from tradecaptain.risk.levels import SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT, Level
 from tradecaptain.risk.seeds import seed_store
