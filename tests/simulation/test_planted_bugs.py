@@ -7,6 +7,7 @@ import re
 import pytest
 from support.planted_bugs import (
     AcknowledgesBeforeAppend,
+    AcknowledgesBeforeSync,
     KeepsStaleSnapshots,
     LosesCancels,
     LosesDuplicateTable,
@@ -19,6 +20,7 @@ from tradecaptain.simulation.world import Parts
 SEEDS_MAX = 1_000
 PLANTED = {
     "acknowledge before append": (Parts(venue=AcknowledgesBeforeAppend), "are gone after"),
+    "acknowledge before sync": (Parts(venue=AcknowledgesBeforeSync), "on disk are gone after"),
     "skipped CRC": (Parts(venue=SkipsChecksums), "taken for good|departs from the log"),
     "lost duplicate table": (Parts(gateway=LosesDuplicateTable), "was accepted twice"),
     "lost cancel": (Parts(venue=LosesCancels), "every request to be answered"),

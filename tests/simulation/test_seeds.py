@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from support.seeds import check_seeds
-from tradecaptain.simulation.run import run_seed
+from tradecaptain.simulation.run import run_seed, silence
+from tradecaptain.simulation.world import World
 
 BLOCK = 25
 
@@ -18,6 +22,17 @@ def test_nothing_is_lost_doubled_or_stuck(first: int) -> None:
 @pytest.mark.parametrize("first", range(500, 2_750, BLOCK))
 def test_nothing_is_lost_doubled_or_stuck_in_many_more(first: int) -> None:
     check_seeds(range(first, first + BLOCK))
+
+
+def test_a_loss_of_power_takes_back_nothing_that_was_on_disk(tmp_path: Path) -> None:
+    silence()
+    lost = 0
+    for seed in range(12):
+        with World(seed, tmp_path / f"{seed}") as world:
+            world.weather = replace(world.weather, power_probability=0.02)
+            world.run()
+            lost += world.power_losses
+    assert lost > 12
 
 
 def test_seed_comes_out_the_same_each_time() -> None:

@@ -21,6 +21,7 @@ from tradecaptain.mesh.journal import (
     FLAGS_SHIFT,
     FRAME_HEADER_BYTES,
     LENGTH_MASK,
+    OFFSET_DURABLE_COMMAND,
     OFFSET_TAIL,
     frame_bytes,
 )
@@ -69,6 +70,15 @@ class AcknowledgesBeforeAppend(VenueProcess):
     def is_at_rest(self) -> bool:
         self._append()
         return super().is_at_rest
+
+
+class AcknowledgesBeforeSync(VenueProcess):
+    """Says of commands that they are on disk as soon as they are logged."""
+
+    def turn(self) -> int:
+        work = super().turn()
+        self._log().ring.store(OFFSET_DURABLE_COMMAND, int(self.venue.core.header[0]["sequence"]))
+        return work
 
 
 class TrustingScan(Scan):

@@ -133,7 +133,12 @@ def verify(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None
             counts["torn_bytes"] += checked.torn_bytes
 
         first = source.first_sequence
-        place = check_chain(source.folder, from_sequence=first, on_segment=take)
+        place = check_chain(
+            source.folder,
+            from_sequence=first,
+            durable_position=source.durable_position,
+            on_segment=take,
+        )
         scan = Scan(place)
         for frames in source.ring_frames(place):
             scan.take(frames)
@@ -204,6 +209,7 @@ def repair(
         check_chain(
             source.folder,
             from_sequence=source.first_sequence,
+            durable_position=source.durable_position,
             on_segment=lambda checked: last.__setitem__(slice(None), [checked]),
         )
         torn = last[0].torn_bytes if last else 0

@@ -19,7 +19,6 @@ import structlog
 from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
-from tradecaptain.gateway.durable import DurablePlace
 from tradecaptain.gateway.entry import enter_commands
 from tradecaptain.gateway.events import EVENT_BYTES, apply_events
 from tradecaptain.gateway.frame import AT_PUBLICATION
@@ -35,6 +34,7 @@ from tradecaptain.gateway.log_recovery import LogRecovery
 from tradecaptain.gateway.recovery import cancel_open_orders, settle_request
 from tradecaptain.gateway.store import WAITERS_MAX, Store
 from tradecaptain.mesh.doorbell import NO_BELL
+from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.history import HistoryLapped, HistoryReader
 from tradecaptain.mesh.status import (
     ADMIN_ACTION,

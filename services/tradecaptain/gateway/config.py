@@ -23,6 +23,8 @@ class GatewayConfig(ServiceConfig):
     """How long a command may stay unanswered before its outcome is reported as unknown."""
     lost_after_seconds: float = Field(default=3.0, gt=0, le=600)
     """After a restart: when a command that the venue never mentions counts as never sent."""
+    disk_patience_seconds: float = Field(default=5.0, ge=0, le=600)
+    """How long a start that makes the order file again waits for the log to be on disk."""
     sessions_max: int = Field(default=256, ge=1, le=65_536)
     stream_batch: int = Field(default=256, ge=1, le=4096)
     """Execution reports in one message of a stream."""

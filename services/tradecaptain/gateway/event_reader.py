@@ -14,9 +14,9 @@ import numpy.typing as npt
 from numba import types
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import aligned_zeros, load_acquire_i64
-from tradecaptain.gateway.durable import DurablePlace
 from tradecaptain.gateway.layout import ACCOUNT, ACCOUNT_TYPE
 from tradecaptain.mesh.agent import Agent, duty_cycle, frame_array
+from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.handover import (
     HANDOVER,
     HANDOVER_TYPE,

@@ -9,6 +9,7 @@ effect; its key is free.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +56,7 @@ from tradecaptain.wire import control, execution_event, order_command
 from tradecaptain.wire import reason as reasons
 
 _COMMAND_BYTES: Final = order_command.RECORD_BYTES
+_LOOK_SECONDS: Final = 0.005
 _DAY_NS: Final = 86_400_000_000_000
 _REMEMBERED: Final = 1 << 16
 """Commands whose requests are known while their events come: far more than one turn carries out."""
@@ -239,6 +241,21 @@ class LogRecovery:
             store.work["completed_count"] = store.work["followed_count"] = 0
 
         return self._run(store, forget, takes_commands=True)
+
+    def wait_for_disk(self, seconds: float) -> None:
+        """Return once all that a rebuild has read is on disk, for none of it waits any more before
+        it is told. Raises TradeCaptainError if that takes longer."""
+        if not self._ring.exists():
+            return
+        with JournalRing(self._ring) as ring:
+            tail = ring.tail
+            for _ in range(1 + int(seconds / _LOOK_SECONDS)):
+                if ring.durable_position >= tail:
+                    return
+                threading.Event().wait(min(seconds, _LOOK_SECONDS))
+        raise TradeCaptainError(
+            reasons.REASON_UNAVAILABLE, "the newest part of the execution log isn't on disk yet"
+        )
 
     def catch_up(self, store: Store, tell: Callable[[], None]) -> int:
         """Apply the events behind the store's last one; returns how many there were. ``tell`` is

@@ -19,7 +19,6 @@ from tradecaptain.gateway.agent import OrderDesk
 from tradecaptain.gateway.commands import Directory
 from tradecaptain.gateway.config import GatewayConfig
 from tradecaptain.gateway.control_desk import ControlDesk
-from tradecaptain.gateway.durable import DurablePlace
 from tradecaptain.gateway.event_reader import EventReader
 from tradecaptain.gateway.listing import Listing
 from tradecaptain.gateway.log_recovery import LogRecovery
@@ -29,6 +28,7 @@ from tradecaptain.gateway.sessions import SessionTable
 from tradecaptain.gateway.store import POPULATED_MAX, Capacity, Store
 from tradecaptain.gateway.written_mark import WrittenMark
 from tradecaptain.mesh.doorbell import Doorbells
+from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
@@ -132,6 +132,7 @@ class Gateway:
         )
         if is_made_again:
             commands = log.rebuild(store)
+            log.wait_for_disk(self._config.disk_patience_seconds)
             store.set_day(now_ns)
             _LOG.info("the order file is made again from the log", commands=commands)
         self._mark.begin()

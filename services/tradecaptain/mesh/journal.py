@@ -369,10 +369,14 @@ class JournalRing(Closing):
         return self.address + HEADER_BYTES + (position & (self.capacity - 1))
 
     def check_intact(self, position: int) -> None:
-        """Raise :class:`JournalLapped` if what was read at a position may have been overwritten."""
+        """Raise :class:`JournalLapped` if what was read at a position may have been overwritten.
+
+        What isn't on disk never is, though room for what follows may have been announced.
+        """
         fence()
-        if position < self.first_position():
-            raise JournalLapped(position, self.first_position())
+        first = min(self.first_position(), self.durable_position)
+        if position < first:
+            raise JournalLapped(position, first)
 
     def chunk(self, position: int, limit: int) -> memoryview:
         """Bytes from ``position`` up to ``limit``, or up to the end of the ring, where they lie."""

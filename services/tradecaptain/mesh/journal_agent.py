@@ -38,6 +38,7 @@ from tradecaptain.mesh.journal import (
 )
 from tradecaptain.mesh.journal_files import (
     FILE_MODE,
+    INDEX_SUFFIX,
     SEGMENT_HEADER_BYTES,
     SEGMENT_SUFFIX,
     JournalDamaged,
@@ -46,6 +47,7 @@ from tradecaptain.mesh.journal_files import (
     encode_head,
     list_segments,
     segment_name,
+    sync_file,
     sync_folder,
 )
 from tradecaptain.mesh.journal_index import BlockIndex
@@ -58,6 +60,9 @@ SMALLEST_SEGMENT_BYTES: Final = 1 << 16
 _RETRY_SECONDS: Final = 0.1
 _LOWEST_PRIORITY: Final = 19
 _IDLE_SECONDS: Final = 0.005
+_INDEX_SYNC_NS: Final = 1_000_000_000
+"""How much of the newest index a loss of power may cost: without it a torn group can't be told
+from a damaged one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,8 @@ class DurabilityAgent:
         self._is_stopping = threading.Event()
         self._wants_tidy = threading.Event()
         self._wants_file = threading.Event()
+        self._wants_index = threading.Event()
+        self._index_synced_ns = self._synced_ns
         self._stage = GroupStage(settings.group_bytes)
         self._blocks = BlockIndex(epoch)
         self._thread: threading.Thread | None = None
@@ -194,6 +201,9 @@ class DurabilityAgent:
         self._ring.store(OFFSET_SYNC_COUNT, self._ring.load(OFFSET_SYNC_COUNT) + 1)
         self._ring.store(OFFSET_SYNC_NS, self._synced_ns - began_ns)
         self._blocks.add(current.index, start, scan, offset, frames, hashing)
+        if self._synced_ns - self._index_synced_ns >= _INDEX_SYNC_NS:
+            self._index_synced_ns = self._synced_ns
+            self._wants_index.set()
         return count
 
     def _report(self) -> None:
@@ -251,7 +261,7 @@ class DurabilityAgent:
         """Have a thread beside prepare the next file and tidy, so that no group waits for it."""
         if self._helper is not None and self._helper.is_alive():
             return
-        if self._wants_file.is_set() or self._wants_tidy.is_set():
+        if self._wants_index.is_set() or self._wants_file.is_set() or self._wants_tidy.is_set():
             self._helper = threading.Thread(
                 target=self._prepare_and_tidy, name="journal-files", daemon=True
             )
@@ -260,12 +270,24 @@ class DurabilityAgent:
     def _prepare_and_tidy(self) -> None:
         # In time that nobody else wants: packing a segment takes a second of a core.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        if self._wants_index.is_set():
+            self._wants_index.clear()
+            self._sync_index()
         if self._wants_file.is_set():
             self._wants_file.clear()
             self.prepare()
         if self._wants_tidy.is_set():
             self._wants_tidy.clear()
             self.tidy()
+
+    def _sync_index(self) -> None:
+        """Have the newest index on disk."""
+        try:
+            newest = max(self._folder.glob(f"[0-9]*{INDEX_SUFFIX}"), default=None)
+            if newest is not None:
+                sync_file(newest)
+        except OSError as error:
+            _LOG.error("the index is not synced", error=str(error))
 
     def tidy(self) -> None:
         """Compress closed segments and drop those that are old and needed for nothing."""

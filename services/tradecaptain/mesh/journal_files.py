@@ -32,6 +32,8 @@ SEGMENT_SUFFIX: Final = ".journal"
 COMPRESSED_SUFFIX: Final = ".journal.zst"
 INDEX_SUFFIX: Final = ".index"
 FILE_MODE: Final = 0o600
+LARGEST_GROUP_BYTES: Final = 1 << 22
+"""No sync is waited for with more than this behind the one before."""
 _NAME_DIGITS: Final = 20
 _CHUNK_BYTES: Final = 1 << 22
 _LOOKS: Final = 16
@@ -194,11 +196,16 @@ class Checked:
     frames: npt.NDArray[np.uint8]
 
 
-def check_segment(segment: Segment, *, is_last: bool, check_hashes: bool = True) -> Checked:
+def check_segment(
+    segment: Segment, *, is_last: bool, check_hashes: bool = True, durable_position: int = 0
+) -> Checked:
     """Check every frame, and every block's hash.
 
-    Only the last segment may end with a torn frame. Anything else that doesn't continue the chain
-    raises :class:`JournalDamaged`, which names the record.
+    Only the last segment may end with a torn group: one whose sync hadn't returned when the power
+    went, of which any sectors may be on disk. What the index has isn't torn, nor what lies before
+    ``durable_position`` (of the ring, if there is one), nor what more than a group follows.
+    Anything else that doesn't continue the chain raises :class:`JournalDamaged`, which names the
+    record.
     """
     # The index first: whoever writes the log may go on meanwhile, and what the index has is whole.
     blocks = segment.blocks()
@@ -207,18 +214,18 @@ def check_segment(segment: Segment, *, is_last: bool, check_hashes: bool = True)
     good = scan.take(frames)
     named = scan.place.sequence + 1
     synced_bytes = int((blocks["offset_bytes"] + blocks["length_bytes"]).max(initial=0))
+    if is_last:
+        synced_bytes = max(
+            synced_bytes, min(durable_position - segment.start.position, len(frames))
+        )
     if good < synced_bytes:
         raise JournalDamaged(f"record {named} in {segment.path.name} is damaged", named)
     torn = 0
-    if scan.verdict in (BAD, CUT):
-        rest = frames[good:]
-        if not is_last or find_later_frame(address_of(rest), len(rest), named - 1) >= 0:
-            raise JournalDamaged(f"record {named} in {segment.path.name} is damaged", named)
-        written = np.flatnonzero(rest)
-        torn = int(written[-1]) + 1 if len(written) else 0
-    elif scan.verdict != FULL and frames[good:].any():
-        if not is_last or find_later_frame(address_of(frames[good:]), len(frames) - good, 0) >= 0:
-            raise JournalDamaged(f"record {named} in {segment.path.name} is missing", named)
+    if scan.verdict != FULL and frames[good:].any():
+        what = "damaged" if scan.verdict in (BAD, CUT) else "missing"
+        beyond = frames[good + LARGEST_GROUP_BYTES :]
+        if not is_last or find_later_frame(address_of(beyond), len(beyond), named - 1) >= 0:
+            raise JournalDamaged(f"record {named} in {segment.path.name} is {what}", named)
         torn = int(np.flatnonzero(frames[good:])[-1]) + 1
     if check_hashes:
         _check_hashes(segment, frames, blocks)
@@ -254,12 +261,14 @@ def check_chain(
     from_sequence: int = 1,
     until: Segment | None = None,
     check_hashes: bool = True,
+    durable_position: int = 0,
     on_segment: Callable[[Checked], None] | None = None,
 ) -> Place:
     """Check the segments that hold records from ``from_sequence`` on; the place behind the last.
 
     Each is handed to ``on_segment`` once it is known to be good, while the next one is read and
-    checked on a thread beside; ``until`` is the last one that is looked at. A segment that is
+    checked on a thread beside; ``until`` is the last one that is looked at, ``durable_position``
+    what the ring, if there is one, tells to be on disk. A segment that is
     missing between two others, or before the first one needed, raises :class:`JournalDamaged`.
     """
     segments = list_segments(folder)
@@ -273,7 +282,12 @@ def check_chain(
     place = needed[0].start if needed else Place()
 
     def check(segment: Segment) -> Checked:
-        return check_segment(segment, is_last=segment is segments[-1], check_hashes=check_hashes)
+        return check_segment(
+            segment,
+            is_last=segment is segments[-1],
+            check_hashes=check_hashes,
+            durable_position=durable_position,
+        )
 
     for segment, checking in _one_ahead(needed, check):
         if segment.start != place:
@@ -312,6 +326,15 @@ def segments_from(segments: list[Segment], sequence: int) -> list[Segment]:
 def sync_folder(folder: Path) -> None:
     """Make names of files in a folder survive a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make what was written to a file survive a loss of power."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

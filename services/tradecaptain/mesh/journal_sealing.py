@@ -17,6 +17,7 @@ from tradecaptain.mesh.journal_files import (
     Checked,
     Segment,
     cut_torn_tail,
+    sync_file,
 )
 from tradecaptain.mesh.journal_index import BlockIndex
 from tradecaptain.mesh.journal_scan import Place, Scan
@@ -47,7 +48,7 @@ def seal_tail(checked: Checked) -> None:
     scan = Scan(start)
     scan.take(frames)
     assert scan.place == checked.end, "what was checked is checked again"
-    _sync(segment)
+    sync_file(segment.path)
     index = BlockIndex(segment.epoch)
     try:
         with _appended(segment, len(blocks)) as descriptor:
@@ -57,14 +58,6 @@ def seal_tail(checked: Checked) -> None:
         _LOG.error("synced frames are not indexed", segment=segment.path.name, error=str(error))
     finally:
         index.close()
-
-
-def _sync(segment: Segment) -> None:
-    descriptor = os.open(segment.path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

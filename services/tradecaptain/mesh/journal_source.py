@@ -36,6 +36,11 @@ class LogSource(Closing):
         """Epoch of the newest part of the log."""
         return self.ring.epoch if self.ring is not None else self.segments[-1].epoch
 
+    @property
+    def durable_position(self) -> int:
+        """Up to where the ring, if there is one, tells that everything is on disk."""
+        return self.ring.durable_position if self.ring is not None else 0
+
     def ring_frames(self, start: Place) -> Iterator[npt.NDArray[np.uint8]]:
         """Copies of what the ring holds behind a place, up to its tail now."""
         if self.ring is None or self.ring.tail <= start.position:
@@ -72,6 +77,7 @@ class LogSource(Closing):
                     from_sequence=segment.start.sequence + 1,
                     until=segment,
                     check_hashes=False,
+                    durable_position=self.durable_position,
                     on_segment=found.append,
                 )
                 yield from (checked.frames for checked in found)

@@ -8,6 +8,7 @@ from pydantic import Field
 from tradecaptain.base.config import ServiceConfig
 from tradecaptain.kernels.risk_gate.state import PAIRS_MAX
 from tradecaptain.mesh.journal_agent import JournalSettings
+from tradecaptain.mesh.journal_files import LARGEST_GROUP_BYTES
 from tradecaptain.orderbook.venue_core import VenueSettings
 from tradecaptain.orderbook.view_layout import ViewCapacity
 
@@ -106,7 +107,7 @@ class JournalConfig(ServiceConfig):
     refused when three quarters of it wait for the disk."""
     segment_bytes: int = Field(default=1 << 26, ge=1 << 20, le=1 << 34)
     """Length of a segment file, reserved when it is begun."""
-    group_bytes: int = Field(default=1 << 22, ge=1 << 12, le=1 << 28)
+    group_bytes: int = Field(default=1 << 22, ge=1 << 12, le=LARGEST_GROUP_BYTES)
     """So much is synced at once without waiting any longer."""
     group_interval_us: int = Field(default=0, ge=0, le=1_000_000)
     """How long a group gathers at the level `group`; 0 syncs as soon as the sync before is done."""

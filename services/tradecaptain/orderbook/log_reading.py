@@ -73,6 +73,16 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class _Files:
+    """The segment files, how they are checked, and up to where the ring tells them to be synced."""
+
+    folder: Path
+    segments: list[Segment]
+    check_hashes: bool
+    durable_position: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Read:
     """What the segment files gave: the replica, the place behind them, and the last of them."""
 
@@ -98,9 +108,10 @@ def read_log(
     if ring is None and not segments:
         return Found()
     epoch = ring.epoch if ring is not None else segments[-1].epoch
-    snapshot, read, unusable = _read_files(
-        paths.segments, segments, lambda: replica_of(epoch), epoch, check_hashes=check_hashes
+    files = _Files(
+        paths.segments, segments, check_hashes, ring.durable_position if ring is not None else 0
     )
+    snapshot, read, unusable = _read_files(files, lambda: replica_of(epoch), epoch)
     torn = read.last.torn_bytes if read.last is not None else 0
     if read.last is not None:
         seal_tail(read.last)
@@ -111,23 +122,18 @@ def read_log(
 
 
 def _read_files(
-    folder: Path,
-    segments: list[Segment],
-    make: Callable[[], Replica],
-    epoch: int,
-    *,
-    check_hashes: bool,
+    files: _Files, make: Callable[[], Replica], epoch: int
 ) -> tuple[Snapshot | None, _Read, list[str]]:
     """Carry out the segments behind the newest snapshot with which that goes well."""
     unusable: list[str] = []
-    for path in reversed(list_snapshots(folder)):
+    for path in reversed(list_snapshots(files.folder)):
         replica = make()
         try:
             snapshot = read_snapshot(path)
             if snapshot.epoch != epoch:
                 raise SnapshotUnusable(path.name, f"it is of epoch {snapshot.epoch}")
             _restore(replica, snapshot, path.name)
-            read = _read_behind(folder, segments, replica, snapshot, path.name, check_hashes)
+            read = _read_behind(files, replica, snapshot, path.name)
         except SnapshotUnusable as error:
             replica.close()
             unusable.append(error.message)
@@ -135,7 +141,7 @@ def _read_files(
             continue
         return snapshot, read, unusable
     try:
-        return None, _read_behind(folder, segments, make(), None, "", check_hashes), unusable
+        return None, _read_behind(files, make(), None, ""), unusable
     except JournalDamaged as error:
         if not unusable:
             raise
@@ -149,17 +155,11 @@ def _restore(replica: Replica, snapshot: Snapshot, name: str) -> None:
         raise SnapshotUnusable(name, error.message) from error
 
 
-def _read_behind(
-    folder: Path,
-    segments: list[Segment],
-    replica: Replica,
-    snapshot: Snapshot | None,
-    name: str,
-    check_hashes: bool,
-) -> _Read:
+def _read_behind(files: _Files, replica: Replica, snapshot: Snapshot | None, name: str) -> _Read:
     """Carry out what the segments have behind a snapshot, or all of it without one. What lies
     before fills the history, as far as that reaches."""
     place = snapshot.place if snapshot is not None else Place()
+    segments = files.segments
     from_sequence = 1
     history_bytes = replica.core.history.capacity * EVENT_FRAME_BYTES
     held_from = max(segments[-1].start.position, place.position) - history_bytes if segments else 0
@@ -180,7 +180,11 @@ def _read_behind(
         replica.apply(checked.frames[max(before, 0) :])
 
     end = check_chain(
-        folder, from_sequence=from_sequence, check_hashes=check_hashes, on_segment=apply
+        files.folder,
+        from_sequence=from_sequence,
+        check_hashes=files.check_hashes,
+        durable_position=files.durable_position,
+        on_segment=apply,
     )
     if end.position < place.position:
         raise SnapshotUnusable(name, f"the log ends with record {end.sequence}, before it")

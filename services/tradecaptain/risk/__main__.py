@@ -64,7 +64,14 @@ async def main() -> None:
     ):
         history_path = paths.shared_memory / HISTORY_FILE
         agent = RiskAgent(
-            mesh, reference, store, history_path, config, SYSTEM_CLOCK, counters=counters
+            mesh,
+            reference,
+            store,
+            history_path,
+            config,
+            SYSTEM_CLOCK,
+            counters,
+            ring_path=paths.journal_ring,
         )
         instruments.on_added.append(agent.on_instruments)
         settings = EdgeSettings(

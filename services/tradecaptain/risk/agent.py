@@ -19,6 +19,7 @@ from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
 from tradecaptain.base.reference import Reference
 from tradecaptain.mesh.counters import CounterTable
+from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import (
@@ -79,7 +80,10 @@ class RiskAgent:
         config: RiskConfig,
         clock: Clock,
         counters: CounterTable | None = None,
+        *,
+        ring_path: Path | None = None,
     ) -> None:
+        """``ring_path`` is the ring of the venue's log: the store waits until that is on disk."""
         self._config = config
         self._counters = counters
         self._clock = clock
@@ -89,7 +93,13 @@ class RiskAgent:
             LedgerCapacities(pairs=config.pairs_capacity, orders=config.orders_capacity)
         )
         self.history = ExecutionHistory(history_path)
-        self.follower = Follower(self.ledger, store, self.history, drain_s=config.drain_seconds)
+        self.follower = Follower(
+            self.ledger,
+            store,
+            self.history,
+            drain_s=config.drain_seconds,
+            durable=None if ring_path is None else DurablePlace(ring_path),
+        )
         self._publisher = RecordPublisher(
             mesh.add_publication(
                 streams.CONTROL_COMMANDS,

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import structlog
+from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.history import HistoryLapped, HistoryReader
-from tradecaptain.risk.ledger import Ledger, empty_history
+from tradecaptain.risk.ledger import AccountState, Ledger, PairState, empty_history
 from tradecaptain.risk.store import RiskStore
 from tradecaptain.wire import execution_event
 
@@ -78,6 +80,17 @@ class ExecutionHistory:
         return reader if reader is not None and reader.epoch == epoch else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What changed up to an event, and the command that it came of."""
+
+    pairs: list[PairState]
+    accounts: list[AccountState]
+    epoch: int
+    sequence: int
+    command: int
+
+
 class HistoryBehind(Exception):  # noqa: N818
     """The history hasn't come to an event that the stream has told, and will: it is written after
     the stream, and a venue that was killed in between makes it again from its log."""
@@ -87,12 +100,21 @@ class Follower:
     """Applies execution events in order. All calls come from the loop's thread."""
 
     def __init__(
-        self, ledger: Ledger, store: RiskStore, history: ExecutionHistory, *, drain_s: float
+        self,
+        ledger: Ledger,
+        store: RiskStore,
+        history: ExecutionHistory,
+        *,
+        drain_s: float,
+        durable: DurablePlace | None = None,
     ) -> None:
+        """``durable`` tells what of the venue's log is on disk: the store waits for it."""
         self._ledger = ledger
         self._store = store
         self._history = history
         self._drain_s = drain_s
+        self._durable = durable
+        self._unsaved: _Reached | None = None
         self._next_epoch = 0
         self._held_back: list[tuple[Records, int]] = []
         self._session_id: int | None = None
@@ -186,17 +208,52 @@ class Follower:
 
     def _begin_epoch(self, epoch: int) -> None:
         _LOG.info("epoch begins", epoch=epoch, events_of_last=self._ledger.last_sequence)
-        self.save()
+        self.save(at_once=True)
         self._ledger.start_epoch(epoch)
         self._store.begin_epoch(epoch)
         self._catch_up()
 
     # The store
 
-    def save(self) -> None:
-        """Write what changed."""
+    def save(self, *, at_once: bool = False) -> None:
+        """Write what changed, once the venue's log has it on disk, or ``at_once``.
+
+        After a loss of power the venue may know less than it told. A store that knew more would
+        count fills that are gone, and pass over those that come in their place.
+        """
+        self._write_unsaved(at_once=at_once)
+        if self._unsaved is not None:
+            return
+        command = 0 if at_once else self._newest_command()
+        if command is None:
+            return
         pairs, accounts = self._ledger.take_dirty()
         progress = self._store.progress()
-        reached = self._ledger.epoch, self._ledger.last_sequence
-        if pairs or accounts or reached != (progress.epoch, progress.sequence):
-            self._store.save_ledger(pairs, accounts, *reached)
+        epoch, sequence = self._ledger.epoch, self._ledger.last_sequence
+        if pairs or accounts or (epoch, sequence) != (progress.epoch, progress.sequence):
+            self._unsaved = _Reached(pairs, accounts, epoch, sequence, command)
+            self._write_unsaved(at_once=at_once)
+
+    def _write_unsaved(self, *, at_once: bool) -> None:
+        waiting = self._unsaved
+        if waiting is None:
+            return
+        if at_once or self._durable is None or self._durable.command >= waiting.command:
+            self._store.save_ledger(
+                waiting.pairs, waiting.accounts, waiting.epoch, waiting.sequence
+            )
+            self._unsaved = None
+
+    def _newest_command(self) -> int | None:
+        """Command of the newest event; 0 if nothing has to be waited for, None if it isn't known
+        yet."""
+        epoch, sequence = self._ledger.epoch, self._ledger.last_sequence
+        if self._durable is None or sequence == 0:
+            return 0
+        if self._history.is_behind(epoch, sequence):
+            return None
+        records = self._history.read(epoch, sequence, 1)
+        if len(records) == 0 or int(records[0]["sequence"]) != sequence:
+            # The history no longer has it, or it is of another epoch.
+            return 0
+        return int(records[0]["command_sequence"])

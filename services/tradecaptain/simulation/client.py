@@ -267,6 +267,19 @@ class Client:
             f"the cancel of {target} is acknowledged, and it still works",
         )
 
+    def lose_power(self, durable_command: int, *, waits_for_disk: bool) -> None:
+        """Forget what a loss of power may take back: nothing, where answers waited for the disk."""
+        if waits_for_disk:
+            return
+        by_key = self.world.witness.by_key
+        kept = {}
+        for name, order_id in self.acknowledged.items():
+            seen = by_key.get(key_from_text(self.account_id, name))
+            if seen is not None and seen.command_sequence <= durable_command:
+                kept[name] = order_id
+        self.acknowledged = kept
+        self.told = Told(self.told.epoch)
+
     # The stream -----------------------------------------------------------------------------
 
     def _follow(self) -> None:

@@ -102,6 +102,12 @@ class GatewayProcess(LoopProcess):
         for done in calls.values():
             done(ConnectionLost())
 
+    def lose_power(self) -> None:
+        """The machine boots again: what the order file holds can't be known."""
+        mark = self.world.paths.folder / "gateway" / "orders.state.written"
+        if mark.exists():
+            mark.write_text("another boot\n", encoding="ascii")
+
 
 class RiskProcess(LoopProcess):
     """Limits, positions and kill switches."""
@@ -126,6 +132,7 @@ class RiskProcess(LoopProcess):
                 world.paths.shared_memory / HISTORY_FILE,
                 settings.RISK,
                 world.clock,
+                ring_path=world.paths.journal_ring,
             )
             self.agent.start()
 

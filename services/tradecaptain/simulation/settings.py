@@ -53,6 +53,7 @@ GATEWAY: Final = GatewayConfig(
     reader_capacity=1 << 9,
     answer_timeout_seconds=0.2,
     lost_after_seconds=0.03,
+    disk_patience_seconds=0.0,
 )
 RISK: Final = RiskConfig(
     control_timeout_seconds=0.2,

@@ -74,6 +74,9 @@ class VenueProcess(SimulatedProcess):
         self._good_copy = b""
         self.state_hash = 0
         self.damage_found = 0
+        self.lost_power_at: int | None = None
+        """The last command that was certainly on disk when the power went; None once that was
+        looked at."""
         self._heard = 0
         self._history: HistoryReader | None = None
 
@@ -87,6 +90,11 @@ class VenueProcess(SimulatedProcess):
             self.flip = None
         before = self.state_hash
         self._open()
+        self.files.settle()
+        if self.lost_power_at is not None:
+            self._check_durable(self.lost_power_at)
+            self.lost_power_at = None
+            before = 0
         recovery = self.venue.recovery
         if recovery is not None and recovery.command_count:
             self._check_recovered(before)
@@ -143,6 +151,29 @@ class VenueProcess(SimulatedProcess):
             now = int(engine_state_hash(self.engine))
             require(now == before, "the book is another one after a restart")
 
+    def _check_durable(self, durable_command: int) -> None:
+        """Whether everything that was on disk is there again, and nothing else than was shown; what
+        was shown beyond that is gone, and forgotten."""
+        heard = self.world.witness.events()
+        self._history = None
+        again = self._read_history(1, settings.VENUE.history_events)
+        count = min(len(heard), len(again))
+        wanted = int((heard["command_sequence"] <= durable_command).sum())
+        require(
+            count >= wanted,
+            f"{wanted - count} events that were on disk are gone after a loss of power",
+        )
+        same = again[:count].view(np.uint8) == heard[:count].view(np.uint8)
+        require(bool(same.all()), "events that were shown are different after a loss of power")
+        self.world.witness.go_back(count)
+        self._heard = count
+
+    def lose_power(self, durable_command: int) -> None:
+        """What a killed venue leaves on its disk when the machine ends as well."""
+        self.files.lose_power(self.world.paths.journal)
+        if self.lost_power_at is None:
+            self.lost_power_at = durable_command
+
     # Turns ----------------------------------------------------------------------------------
 
     def turn(self) -> int:
@@ -190,13 +221,18 @@ class VenueProcess(SimulatedProcess):
     def is_at_rest(self) -> bool:
         """Whether nothing is under way, and all of the log is on disk."""
         header = self.venue.core.header[0]
+        self.force_sync()
         log = self._log()
-        log.agent.step(force=True)
         return (
             self.hash_at_rest() != 0
             and int(header["pending_command"]) == 0
             and log.agent.place.position == log.ring.tail
         )
+
+    def force_sync(self) -> None:
+        """Have the durability agent sync now what it can."""
+        while self._log().agent.step(force=True):
+            pass
 
     def durable_command(self) -> int:
         """The last command that is on disk."""

@@ -122,6 +122,14 @@ class Witness:
             self._chunks = [joined.view(execution_event.DTYPE)]
         return self._chunks[0]
 
+    def go_back(self, count: int) -> None:
+        """Believe the first events alone: those behind them are gone, and others may follow."""
+        events, expire_times = self.events()[:count].copy(), self.expire_times
+        self.__init__(self._unique_accounts)  # type: ignore[misc]
+        self.expire_times = expire_times
+        if count:
+            self.hear(events)
+
     def hear(self, events: npt.NDArray[Any]) -> None:
         """Take the events that follow; raises :class:`Violation`."""
         self._chunks.append(events)

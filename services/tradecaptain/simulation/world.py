@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
 from tradecaptain.base.reference_file import dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.kernels.matching.views import engine_depth
 from tradecaptain.mesh.journal import OFFSET_DURABLE_COMMAND, JournalRing
 from tradecaptain.mesh.simulated import SimulatedMesh
+from tradecaptain.orderbook.replica import EVERYTHING
 from tradecaptain.simulation import settings
 from tradecaptain.simulation.client import Client
 from tradecaptain.simulation.disk import Killed
@@ -36,7 +38,7 @@ from tradecaptain.simulation.services import (
 from tradecaptain.simulation.time import SimulatedClock
 from tradecaptain.simulation.venue import ALL_SHOWN, VenueProcess
 from tradecaptain.simulation.witness import Violation, Witness, require
-from tradecaptain.wire import common, streams
+from tradecaptain.wire import common, reason, streams
 
 STORM_STEPS: Final = 120
 _OPENING_STEPS_MAX: Final = 400
@@ -78,6 +80,7 @@ class Weather:
     flip_probability: float
     disk_probability: float
     jump_probability: float
+    power_probability: float
 
     @classmethod
     def of(cls, source: random.Random) -> Weather:
@@ -102,6 +105,7 @@ class Weather:
             flip_probability=chance(0.0, 0.3),
             disk_probability=chance(0.0, 0.0, 0.03),
             jump_probability=chance(0.0, 0.0, 0.02),
+            power_probability=chance(0.0, 0.0, 0.0, 0.01),
         )
 
 
@@ -161,6 +165,7 @@ class World:
         self._digest = hashlib.blake2b(digest_size=8)
         self._releases: list[tuple[int, int]] = []
         self._disk_ends = 0
+        self.power_losses = 0
         self._depth = np.zeros(1, _LEVEL)
 
     # What parts and clients call ----------------------------------------------------------------
@@ -191,6 +196,9 @@ class World:
         """The last command that is on disk, as the log's ring tells."""
         if self.venue.is_up:
             return self.venue.durable_command()
+        if self.venue.lost_power_at is not None:
+            # Whatever is told now was read from the disk.
+            return EVERYTHING
         with JournalRing(self.paths.journal_ring) as ring:
             return ring.load(OFFSET_DURABLE_COMMAND)
 
@@ -199,7 +207,8 @@ class World:
     def run(self) -> None:
         """Open, storm, calm; raises :class:`Violation` with what went wrong."""
         for process in self.processes:
-            process.up()
+            self._let_disk_follow()
+            self._start_process(process)
         self._go_until(lambda: self.risk.is_synchronised, _OPENING_STEPS_MAX, "limits at the gate")
         self._is_stormy = True
         for _ in range(STORM_STEPS):
@@ -229,8 +238,11 @@ class World:
         if process.name in self._paused:
             return
         if not process.is_up:
-            if process.starts_at_step <= self.step:
-                process.up()
+            boots_behind_venue = self.venue.lost_power_at is not None and process is not self.venue
+            if process.starts_at_step <= self.step and not boots_behind_venue:
+                if process is self.gateway:
+                    self._let_disk_follow()
+                self._start_process(process)
             return
         if self._is_stormy and self.random.random() >= self.weather.turn_probability:
             return
@@ -240,6 +252,37 @@ class World:
             process.kill()
             return
         require(work >= 0, f"{process.name}'s agent failed with {work}")
+
+    def _start_process(self, process: SimulatedProcess) -> None:
+        """Start it. A disk that is full or fails may keep the venue from it for a while; so may a
+        log that is damaged, or of which the newest part isn't on disk yet, keep a gateway that is
+        made again from it."""
+        faults = self.venue.files.faults
+        try:
+            process.up()
+            return
+        except OSError:
+            if process is not self.venue or not (faults.is_full or faults.fails_to_sync):
+                raise
+            self.venue.files.drop()
+        except TradeCaptainError as error:
+            meets_damage = self.venue.flip is not None and (
+                error.reason == reason.REASON_JOURNAL_DAMAGED
+            )
+            waits = error.reason == reason.REASON_UNAVAILABLE
+            if process is not self.gateway or not (meets_damage or waits):
+                raise
+            self.gateway.loop.forget()
+        process.mesh.close()
+        process.starts_at_step = self.step + self.random.randrange(12)
+
+    def _let_disk_follow(self) -> None:
+        """Give the durability agent the time that a gateway's start may wait for the disk."""
+        if self.venue.is_up:
+            try:
+                self.venue.force_sync()
+            except Killed:
+                self.venue.kill()
 
     def _check_book(self) -> None:
         """No crossed book, after whatever happened."""
@@ -277,6 +320,34 @@ class World:
             for process in self.processes:
                 if process.is_up:
                     self._kill(process)
+
+        if source.random() < weather.power_probability and self._has_log_on_disk:
+            self._lose_power()
+
+    @property
+    def _has_log_on_disk(self) -> bool:
+        """Whether a start would find anything without the ring; a log that is damaged already is
+        left to be found so."""
+        ring = self.paths.journal_ring
+        if self.venue.flip is not None or not ring.exists():
+            return False
+        with JournalRing(ring) as opened:
+            return opened.durable_position > 0
+
+    def _lose_power(self) -> None:
+        """All processes end, memory is gone, and of what no sync had reached some is on disk."""
+        durable_command = self.durable_command()
+        for process in self.processes:
+            if process.is_up:
+                process.kill()
+        self.venue.lose_power(durable_command)
+        self.gateway.lose_power()
+        for client in self.clients:
+            client.lose_power(durable_command, waits_for_disk=self.venue.level == "group")
+        shutil.rmtree(self.paths.shared_memory)
+        self.paths.journal_ring.unlink()
+        self.paths.create()
+        self.power_losses += 1
 
     def _trouble_disk(self) -> None:
         faults, source = self.venue.files.faults, self.random

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from support.gateway_desk import ALPHA, CLIENTS
 from tradecaptain.base.memory import address_of
-from tradecaptain.gateway.durable import DurablePlace
 from tradecaptain.gateway.event_reader import QUIET_NS, EventReader
 from tradecaptain.gateway.store import _account_table
+from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.journal import OFFSET_DURABLE_COMMAND, JournalRing
 from tradecaptain.mesh.publisher import RecordPublisher
 from tradecaptain.mesh.simulated import SimulatedMesh

@@ -250,6 +250,33 @@ def test_a_removed_open_segment_comes_back(desk: Desk) -> None:
     assert check_chain(desk.folder) == desk.writer.place
 
 
+def test_of_a_torn_group_any_sectors_may_be_there(desk: Desk) -> None:
+    desk.write(40)
+    desk.sync()
+    synced = desk.writer.place
+    desk.write(40)
+    desk.sync()
+    (segment,) = list_segments(desk.folder)
+    blocks = segment.index_path.read_bytes()
+    assert len(segment.blocks()) == 2
+    with segment.path.open("r+b") as file:
+        # A sector in the middle of the second group never came to the disk.
+        file.seek(SEGMENT_HEADER_BYTES + 60 * RECORD_FRAME_BYTES)
+        file.write(bytes(512))
+    for known in (2, 1):
+        segment.index_path.write_bytes(blocks[: known * len(blocks) // 2])
+        if known == 2:
+            with pytest.raises(JournalDamaged):
+                last_checked(desk)
+        else:
+            checked = last_checked(desk)
+            assert synced.sequence < checked.end.sequence <= 60
+            assert checked.torn_bytes > 0
+            # A ring that survived tells what was synced.
+            with pytest.raises(JournalDamaged):
+                check_chain(desk.folder, durable_position=desk.writer.place.position)
+
+
 def test_a_last_record_cut_at_any_byte_is_dropped_and_reported(desk: Desk) -> None:
     desk.write(40)
     desk.sync()

@@ -10,7 +10,9 @@ import pytest
 from support.execution_flow import ExecutionFlow, to_records
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of
+from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.history import HistoryWriter, history_append
+from tradecaptain.mesh.journal import OFFSET_DURABLE_COMMAND, JournalRing
 from tradecaptain.risk.follower import ExecutionHistory, Follower
 from tradecaptain.risk.ledger import Ledger, LedgerCapacities
 from tradecaptain.risk.store import RiskStore
@@ -84,3 +86,26 @@ def test_gap_that_nobody_can_fill_is_a_loss(desk: Desk) -> None:
     desk.follower.apply(desk.events[4:], WRITER)
     assert (desk.ledger.last_sequence, desk.losses) == (8, 1)
     assert not desk.ledger.is_complete(ACCOUNT)
+
+
+def test_store_waits_until_the_log_is_on_disk(desk: Desk, tmp_path: Path) -> None:
+    newest = len(desk.events)
+    desk.events["command_sequence"] = range(1, newest + 1)
+    desk.tell_history(desk.events)
+    with JournalRing.create(tmp_path / "ring", capacity=1 << 16, epoch=1) as ring:
+        follower = Follower(
+            desk.ledger,
+            desk.store,
+            ExecutionHistory(desk.path),
+            drain_s=1,
+            durable=DurablePlace(tmp_path / "ring"),
+        )
+        follower.apply(desk.events, WRITER)
+        follower.save()
+        ring.store(OFFSET_DURABLE_COMMAND, newest - 1)
+        follower.save()
+        assert (desk.store.positions(), desk.store.progress().sequence) == ([], 0)
+        ring.store(OFFSET_DURABLE_COMMAND, newest)
+        follower.save()
+        assert [state.position for state in desk.store.positions()] == [40]
+        assert desk.store.progress().sequence == len(desk.events)

@@ -1,7 +1,9 @@
-"""Up to which command the venue's log is on disk: what acknowledgements of the level *group* await.
+"""Up to which command the venue's log is on disk.
 
-The venue's durability agent tells it in the header of the log's ring. A venue that starts anew may
-make another ring, so the place is looked up again where a wait doesn't end.
+Acknowledgements of the level *group* await it, and so does whatever is kept in files of its own and
+must not be ahead of the log after a loss of power. The venue's durability agent tells it in the
+header of the log's ring. A venue that starts anew may make another ring, so the place is looked up
+again where a wait doesn't end.
 """
 
 from __future__ import annotations
@@ -45,6 +47,12 @@ class DurablePlace:
         """Keep a kernel's ``durable_address`` up to date."""
         self._told.append(state)
         state["durable_address"] = self._address
+
+    @property
+    def command(self) -> int:
+        """Sequence of the last command on disk."""
+        self.refresh()
+        return int(load_acquire_i64(self._address))
 
     @property
     def is_awaited(self) -> bool:
