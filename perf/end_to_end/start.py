@@ -165,18 +165,21 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def idle_core_percent(mesh: Mesh) -> float:
-    """What all processes of a mesh take while nobody asks for anything, in per cent of one core."""
+def idle_core_percent(mesh: Mesh, lines: int) -> float:
+    """What a mesh takes while nobody asks for anything, in per cent of one core.
+
+    Measured over ``lines`` status lines, five seconds each.
+    """
     pids = list(process_tree(mesh.process.pid))
     begun, before = time.monotonic(), sum(map(processor_seconds, pids))
-    for _ in range(_IDLE_LINES):
+    for _ in range(lines):
         mesh.read_until(_ALL_READY)
     taken = sum(map(processor_seconds, pids)) - before
     return 100 * taken / (time.monotonic() - begun)
 
 
-def measure_start(parent: Path, name: str, cache: Path | None, *, settle: bool) -> Start:
-    """Start a mesh once and measure it."""
+def measure_start(parent: Path, name: str, cache: Path | None, *, idle_lines: int) -> Start:
+    """Start a mesh once and measure it, and over so many status lines what it takes idle."""
     environment = {} if cache is None else {ROOT_VARIABLE: str(cache)}
     for variable in ("NUMBA_CACHE_DIR", "NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"):
         # The mesh finds its cache by itself, not by what this process was told.
@@ -189,11 +192,11 @@ def measure_start(parent: Path, name: str, cache: Path | None, *, settle: bool) 
         print(f"{name}: {seconds:.1f} s to the first quote", file=sys.stderr)
         if not 0 < quote.bid_price_units < quote.ask_price_units:
             raise RuntimeError(f"the first quote makes no sense: {quote}")
-        if not settle:
+        if idle_lines == 0:
             return Start(seconds)
         mesh.read_until(_ALL_READY)
         mesh.read_until(_ALL_READY)
-        return Start(seconds, memory_mb(mesh), idle_core_percent(mesh))
+        return Start(seconds, memory_mb(mesh), idle_core_percent(mesh, idle_lines))
 
 
 def run(smoke: bool) -> list[Result]:
@@ -202,12 +205,12 @@ def run(smoke: bool) -> list[Result]:
         parent = Path(folder)
         cold = None
         if not smoke:
-            cold = measure_start(parent, "cold", parent / "cache", settle=False)
+            cold = measure_start(parent, "cold", parent / "cache", idle_lines=0)
         # The kernels may not be compiled yet where nobody ran `up` or the tests before.
         command = [sys.executable, "-m", "tradecaptain.cli.main", "compile"]
         subprocess.run(command, stdout=sys.stderr, check=True)
-        count = 1 if smoke else WARM_STARTS
-        warm = [measure_start(parent, f"warm{n}", None, settle=True) for n in range(count)]
+        count, lines = (1, 1) if smoke else (WARM_STARTS, _IDLE_LINES)
+        warm = [measure_start(parent, f"warm{n}", None, idle_lines=lines) for n in range(count)]
     why = "not measured in smoke mode" if smoke else None
     return [
         Result(
