@@ -28,7 +28,7 @@ from tradecaptain.kernels.matching.layout import (
     offset_of,
 )
 from tradecaptain.kernels.matching.lookahead import look_ahead
-from tradecaptain.kernels.matching.plain import further_terms
+from tradecaptain.kernels.matching.plain_rules import further_terms
 from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring
 from tradecaptain.kernels.matching.state import Engine
 from tradecaptain.wire import order_command

@@ -20,7 +20,7 @@ from tradecaptain.kernels.matching.layout import (
     REPORT,
     REPORT_FORM_COMPACT,
 )
-from tradecaptain.kernels.matching.plain import further_terms
+from tradecaptain.kernels.matching.plain_rules import further_terms
 from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring, ring_has_room
 from tradecaptain.kernels.matching.standalone import (
     engine_resume,

@@ -15,6 +15,28 @@ from numba import types
 from numba.core.compiler import Flags
 from numba.extending import intrinsic, overload
 
+_WORD = ir.IntType(64)
+
+
+def _add_part(context: Any, builder: Any, name: str, part: Any, signature: Any) -> Any:
+    """A function that does what ``part`` does and returns its result in a register.
+
+    numba's own functions return a status, and the result through memory.
+    """
+    function = ir.Function(builder.module, ir.FunctionType(_WORD, [_WORD] * 4), name)
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    function.calling_convention = "preserve_nonecc"
+    inner = ir.IRBuilder(function.append_basic_block())
+    _, result = context.call_internal_no_propagate(
+        inner, part.fndesc, signature, list(function.args)
+    )
+    for instruction in function.blocks[0].instructions:
+        if isinstance(instruction, ir.CallInstr):
+            instruction.attributes.add("alwaysinline")
+    inner.ret(result)
+    return function
+
 
 def apart(function: Callable[..., int]) -> Callable[..., int]:
     """Mark a function of four integers that compiled code calls and never takes in."""
@@ -25,13 +47,11 @@ def apart(function: Callable[..., int]) -> Callable[..., int]:
             flags = Flags()
             flags.error_model = "numpy"
             part = context.compile_subroutine(builder, function, signature, flags=flags)
-            result = context.call_internal(builder, part.fndesc, signature, arguments)
-            name = part.fndesc.mangled_name
-            for block in builder.function.blocks:
-                for instruction in block.instructions:
-                    if isinstance(instruction, ir.CallInstr) and instruction.callee.name == name:
-                        instruction.attributes.add("noinline")
-            return result
+            name = f"{part.fndesc.mangled_name}.apart"
+            called = builder.module.globals.get(name)
+            if called is None:
+                called = _add_part(context, builder, name, part, signature)
+            return builder.call(called, arguments, cconv="preserve_nonecc")
 
         return types.int64(types.int64, types.int64, types.int64, types.int64), codegen
 

@@ -125,6 +125,21 @@ def place_tables(engine: int, config: int) -> int:
 
 
 @inline
+def note_plain_accounts(engine: int) -> None:
+    """Note the longer run of known accounts without that of the replayed flow.
+
+    Those of the shorter run are only slower: they go the general way.
+    """
+    limit = load_i64(engine + at.HEADER_ACCOUNT_ID_LIMIT)
+    replay_account_id = load_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID)
+    is_low = 2 * replay_account_id < limit
+    first = max(replay_account_id + 1, 1) if is_low else 1
+    store_i64(engine + at.HEADER_FIRST_PLAIN_ACCOUNT_ID, first)
+    end = limit if is_low else min(replay_account_id, limit)
+    store_i64(engine + at.HEADER_PLAIN_ACCOUNT_ID_LIMIT, end)
+
+
+@inline
 def create_engine(engine: int, config: int) -> None:
     """Make an empty engine in zeroed memory of `place_tables` bytes, from a valid configuration."""
     store_i64(engine + at.HEADER_BLOCK_BYTES, place_tables(engine, config))
@@ -146,6 +161,7 @@ def create_engine(engine: int, config: int) -> None:
     store_i64(engine + at.HEADER_NEXT_TIMER_NS, INT64_MAXIMUM)
     store_i64(engine + at.HEADER_STEP_LIMIT, load_i64(config + at.CONFIG_STEP_LIMIT))
     store_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID, load_i64(config + at.CONFIG_REPLAY_ACCOUNT_ID))
+    note_plain_accounts(engine)
     store_i64(engine + at.HEADER_EPOCH, epoch)
     store_i64(engine + at.HEADER_IDENTITY_BASE, epoch << IDENTITY_BITS)
     store_i64(engine + at.HEADER_REPORT_FORM, load_i64(config + at.CONFIG_REPORT_FORM))

@@ -25,7 +25,8 @@ from tradecaptain.kernels.matching.layout import (
 )
 from tradecaptain.kernels.matching.match import fill_or_kill_step, match_step
 from tradecaptain.kernels.matching.phases import resume_phases
-from tradecaptain.kernels.matching.plain import NOT_PLAIN, further_terms, submit_plain
+from tradecaptain.kernels.matching.plain import submit_plain
+from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN, further_terms
 from tradecaptain.kernels.matching.reports import reports_wire
 from tradecaptain.kernels.matching.special import special_step
 from tradecaptain.kernels.matching.sweep import sweep_step

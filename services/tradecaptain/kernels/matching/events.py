@@ -7,7 +7,14 @@ provides room for a whole bounded step (`layout.execution_room`, `book_room`), s
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import copy_bytes, load_i16, load_i32, load_i64, store_i64
+from tradecaptain.base.memory import (
+    copy_bytes,
+    load_constant_i64,
+    load_i16,
+    load_i32,
+    load_i64,
+    store_i64,
+)
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.fees import fee_units
 from tradecaptain.kernels.matching.layout import NANOSECONDS_A_DAY, PARTY_NAMES_BYTES
@@ -30,6 +37,15 @@ from tradecaptain.kernels.matching.tables import (
 from tradecaptain.wire import book_event, execution_event, order_command
 
 FLAG_LAST = 1
+
+EXECUTION_WORD = execution_event.KIND | (execution_event.SCHEMA_VERSION << 16)
+"""Kind and version of the record, before its epoch."""
+AT_KIND = execution_event.OFFSET_KIND
+AT_KINDS = execution_event.OFFSET_EXECUTION_TYPE
+AT_REASONS = execution_event.OFFSET_REASON
+AT_TRADE_DATE = execution_event.OFFSET_TRADE_DATE
+TERMS_OF_WORD = 0x7FFFFFFF << 32
+NOT_DURABLE = execution_event.DURABILITY_NONE << 32
 
 
 @inline
@@ -67,8 +83,8 @@ def begin_command(engine: int, command_sequence: int, time_ns: int) -> None:
 
 
 @inline
-def next_execution(engine: int, account_id: int) -> int:
-    """Address of the next execution event, with its identity filled in and all else zero."""
+def claim_execution(engine: int) -> int:
+    """Address of the next execution event, whose sequence is counted."""
     count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
     event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS) + count * load_i64(
         engine + at.HEADER_EXECUTION_STRIDE
@@ -76,18 +92,32 @@ def next_execution(engine: int, account_id: int) -> int:
     store_i64(engine + at.HEADER_EXECUTION_COUNT, count + 1)
     sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE) + 1
     store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, sequence)
-    account_sequence = 0
-    if account_known(engine, account_id):
-        counter = engine + load_i64(engine + at.HEADER_ACCOUNT_SEQUENCES_OFFSET) + account_id * 8
-        account_sequence = load_i64(counter) + 1
-        store_i64(counter, account_sequence)
+    return event
+
+
+@inline
+def next_account_sequence(engine: int, account_id: int) -> int:
+    """Count an event of an account; 0 for one that the engine doesn't know."""
+    if not account_known(engine, account_id):
+        return 0
+    counter = engine + load_constant_i64(engine + at.HEADER_ACCOUNT_SEQUENCES_OFFSET)
+    account_sequence = load_i64(counter + account_id * 8) + 1
+    store_i64(counter + account_id * 8, account_sequence)
+    return account_sequence
+
+
+@inline
+def next_execution(engine: int, account_id: int) -> int:
+    """Address of the next execution event, with its identity filled in and all else zero."""
+    event = claim_execution(engine)
+    sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
     execution_event.initialise(event)
-    execution_event.set_epoch(event, load_i64(engine + at.HEADER_EPOCH))
+    execution_event.set_epoch(event, load_constant_i64(engine + at.HEADER_EPOCH))
     execution_event.set_sequence(event, sequence)
     execution_event.set_time_ns(event, load_i64(engine + at.HEADER_TIME_NS))
     execution_event.set_account_id(event, account_id)
-    execution_event.set_account_sequence(event, account_sequence)
-    identity = load_i64(engine + at.HEADER_IDENTITY_BASE) + sequence
+    execution_event.set_account_sequence(event, next_account_sequence(engine, account_id))
+    identity = load_constant_i64(engine + at.HEADER_IDENTITY_BASE) + sequence
     execution_event.set_execution_id(event, identity)
     execution_event.set_trade_date(event, load_i64(engine + at.HEADER_TRADE_DATE))
     execution_event.set_durability(event, execution_event.DURABILITY_NONE)
@@ -102,43 +132,60 @@ def spare_event(engine: int) -> int:
 
 
 @inline
-def set_party(event: int, party: int) -> None:
-    """Who an order belongs to and how it was entered."""
-    copy_bytes(event + execution_event.OFFSET_CLIENT_ORDER_ID0, party, PARTY_NAMES_BYTES)
-    execution_event.set_order_type(event, load_i32(party + at.PARTY_ORDER_TYPE))
-    execution_event.set_time_in_force(event, load_i32(party + at.PARTY_TIME_IN_FORCE))
-
-
-@inline
 def write_execution(engine: int, slot: int, execution_type: int, status: int, is_own: bool) -> int:
     """Write an event of an order and return its address.
 
-    ``is_own`` tells whether the command at work came from the order's owner: its tag and send time
-    are echoed then, else the order's own tag.
+    Written word by word, the small fields of a word at once: an empty record that is then filled
+    field by field is written twice. ``is_own`` tells whether the command at work came from the
+    order's owner: its tag and send time are echoed then, else the order's own tag.
     """
     if not reports_wire(engine):
-        report_order(engine, slot, execution_type, status, 0)
+        sequence = load_i64(engine + at.HEADER_COMMAND_SEQUENCE)
+        report_order(engine, sequence, slot, execution_type, status, 0)
         return spare_event(engine)
     order = order_at(engine, slot)
     party = party_at(engine, slot)
-    event = next_execution(engine, load_i32(order + at.ORDER_ACCOUNT_ID) + 0)
-    execution_event.set_execution_type(event, execution_type)
-    execution_event.set_order_status(event, status)
-    execution_event.set_side(event, load_i16(order + at.ORDER_SIDE))
+    account_id = load_i32(order + at.ORDER_ACCOUNT_ID) + 0
     book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
-    execution_event.set_instrument_id(event, load_i64(book + at.BOOK_INSTRUMENT_ID))
-    execution_event.set_order_id(event, load_i64(order + at.ORDER_ORDER_ID))
-    execution_event.set_price_units(event, load_i64(order + at.ORDER_PRICE_UNITS))
     quantity_units = load_i64(order + at.ORDER_QUANTITY_UNITS)
     leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
+    event = claim_execution(engine)
+    sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
+    side = load_i16(order + at.ORDER_SIDE) + 0
+    store_i64(event, execution_event.SEGMENT_TABLE)
+    store_i64(event + 8, execution_event.ROOT_POINTER)
+    epoch = load_constant_i64(engine + at.HEADER_EPOCH)
+    store_i64(event + AT_KIND, EXECUTION_WORD | (epoch << 32))
+    execution_event.set_sequence(event, sequence)
+    execution_event.set_time_ns(event, load_i64(engine + at.HEADER_TIME_NS))
+    store_i64(event + AT_KINDS, execution_type | (status << 16) | (side << 32))
+    execution_event.set_account_id(event, account_id)
+    execution_event.set_instrument_id(event, load_i64(book + at.BOOK_INSTRUMENT_ID))
+    execution_event.set_account_sequence(event, next_account_sequence(engine, account_id))
+    execution_event.set_order_id(event, load_i64(order + at.ORDER_ORDER_ID))
+    identity = load_constant_i64(engine + at.HEADER_IDENTITY_BASE) + sequence
+    execution_event.set_execution_id(event, identity)
+    execution_event.set_match_id(event, 0)
+    copy_bytes(event + execution_event.OFFSET_CLIENT_ORDER_ID0, party, PARTY_NAMES_BYTES)
+    execution_event.set_price_units(event, load_i64(order + at.ORDER_PRICE_UNITS))
     execution_event.set_quantity_units(event, quantity_units)
+    execution_event.set_last_price_units(event, 0)
+    execution_event.set_last_quantity_units(event, 0)
     execution_event.set_leaves_quantity_units(event, leaves_units)
     execution_event.set_cumulative_quantity_units(event, quantity_units - leaves_units)
+    execution_event.set_fee_units(event, 0)
+    # Reason and limit level are none; type and time in force lie as in a command's word.
+    store_i64(event + AT_REASONS, load_i64(party + at.PARTY_WORD) & TERMS_OF_WORD)
+    execution_event.set_limit_value(event, 0)
+    execution_event.set_observed_value(event, 0)
+    store_i64(event + AT_TRADE_DATE, load_i64(engine + at.HEADER_TRADE_DATE) | NOT_DURABLE)
+    execution_event.set_command_sequence(event, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
+    time_ns = load_i64(engine + at.HEADER_ANSWER_TIME_NS) if is_own else 0
+    execution_event.set_send_time_ns(event, time_ns)
+    execution_event.set_original_execution_id(event, 0)
     execution_event.set_self_trade_group(event, load_i32(order + at.ORDER_SELF_TRADE_GROUP))
-    set_party(event, party)
     if is_own:
         execution_event.set_tag(event, load_i64(engine + at.HEADER_ANSWER_TAG))
-        execution_event.set_send_time_ns(event, load_i64(engine + at.HEADER_ANSWER_TIME_NS))
     else:
         execution_event.set_tag(event, load_i32(party + at.PARTY_TAG))
     return event
@@ -150,7 +197,8 @@ def write_end(
 ) -> int:
     """Write the last event of an order that ends unfilled: nothing is left open."""
     if not reports_wire(engine):
-        report_order(engine, slot, execution_type, status, reason)
+        sequence = load_i64(engine + at.HEADER_COMMAND_SEQUENCE)
+        report_order(engine, sequence, slot, execution_type, status, reason)
         return spare_event(engine)
     event = write_execution(engine, slot, execution_type, status, is_own)
     execution_event.set_leaves_quantity_units(event, 0)
@@ -277,14 +325,18 @@ def next_book(engine: int, book: int, action: int) -> int:
     store_i64(engine + at.HEADER_BOOK_SEQUENCE, sequence)
     instrument_sequence = load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + 1
     store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, instrument_sequence)
+    # All that is read comes before all that is written: then no word is written twice.
+    time_ns = load_i64(engine + at.HEADER_TIME_NS)
+    instrument_id = load_i64(book + at.BOOK_INSTRUMENT_ID)
+    command_sequence = load_i64(engine + at.HEADER_COMMAND_SEQUENCE)
     book_event.initialise(event)
-    book_event.set_epoch(event, load_i64(engine + at.HEADER_EPOCH))
+    book_event.set_epoch(event, load_constant_i64(engine + at.HEADER_EPOCH))
     book_event.set_sequence(event, sequence)
-    book_event.set_time_ns(event, load_i64(engine + at.HEADER_TIME_NS))
+    book_event.set_time_ns(event, time_ns)
     book_event.set_action(event, action)
-    book_event.set_instrument_id(event, load_i64(book + at.BOOK_INSTRUMENT_ID))
+    book_event.set_instrument_id(event, instrument_id)
     book_event.set_instrument_sequence(event, instrument_sequence)
-    book_event.set_command_sequence(event, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
+    book_event.set_command_sequence(event, command_sequence)
     return event
 
 
@@ -300,22 +352,23 @@ def write_book(
         count_book_event(engine, slot)
         return spare_event(engine)
     order = order_at(engine, slot)
+    side = load_i16(order + at.ORDER_SIDE) + 0
+    order_id = load_i64(order + at.ORDER_ORDER_ID)
+    address = level_at(engine, level)
+    price_units = load_i64(address + at.LEVEL_PRICE_UNITS)
+    shown_count = load_i32(address + at.LEVEL_ORDER_COUNT) - load_i32(
+        address + at.LEVEL_HIDDEN_COUNT
+    )
+    shown_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(
+        address + at.LEVEL_HIDDEN_UNITS
+    )
     event = next_book(engine, book_at(engine, load_i32(order + at.ORDER_BOOK) + 0), action)
-    level_address = level_at(engine, level)
-    book_event.set_side(event, load_i16(order + at.ORDER_SIDE))
-    book_event.set_level_order_count(
-        event,
-        load_i32(level_address + at.LEVEL_ORDER_COUNT)
-        - load_i32(level_address + at.LEVEL_HIDDEN_COUNT),
-    )
-    book_event.set_order_id(event, load_i64(order + at.ORDER_ORDER_ID))
-    book_event.set_price_units(event, load_i64(level_address + at.LEVEL_PRICE_UNITS))
+    book_event.set_side(event, side)
+    book_event.set_level_order_count(event, shown_count)
+    book_event.set_order_id(event, order_id)
+    book_event.set_price_units(event, price_units)
     book_event.set_quantity_units(event, quantity_units)
-    book_event.set_level_quantity_units(
-        event,
-        load_i64(level_address + at.LEVEL_QUANTITY_UNITS)
-        - load_i64(level_address + at.LEVEL_HIDDEN_UNITS),
-    )
+    book_event.set_level_quantity_units(event, shown_units)
     book_event.set_match_id(event, match_id)
     return event
 

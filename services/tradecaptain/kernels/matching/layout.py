@@ -47,6 +47,9 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("vendor_bucket_mask", I8),
         ("step_limit", I8),
         ("replay_account_id", I8),
+        # Accounts whose orders may go the short way: those in the table but the replayed flow's.
+        ("first_plain_account_id", I8),
+        ("plain_account_id_limit", I8),
         # Free lists (LIFO) and the number of records that were ever used.
         ("free_order", I8),
         ("free_level", I8),
@@ -101,6 +104,8 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         # Level at which the order that was checked last would rest: 0 if there is none yet, or
         # UNKNOWN_LEVEL. Nothing happens to its side before it rests.
         ("found_level", I8),
+        # What `plain_rules.resting_place` said about the new order that was checked last.
+        ("resting_place", I8),
         # How what happens is reported (REPORT_FORM_…). Compact reports go into a ring of 64-byte
         # records, at `report_count & report_mask`; the count is never set back.
         ("report_form", I8),
@@ -217,8 +222,8 @@ ORDER: Final[np.dtype[Any]] = np.dtype(
     [
         ("order_id", I8),
         ("price_units", I8),
-        ("leaves_units", I8),
         ("quantity_units", I8),
+        ("leaves_units", I8),
         ("next", I4),
         ("previous", I4),
         ("level", I4),
@@ -275,7 +280,7 @@ TERMS: Final[np.dtype[Any]] = np.dtype(
 )
 
 # Its first fields, down to strategy_id, lie as in commands and execution events, so that they are
-# copied in one piece.
+# copied in one piece; its last ones are a command's word.
 PARTY: Final[np.dtype[Any]] = np.dtype(
     [
         ("client_order_id0", I8),
@@ -287,9 +292,11 @@ PARTY: Final[np.dtype[Any]] = np.dtype(
         ("trader_id", I4),
         ("strategy_id", I4),
         ("tag", I4),
-        ("order_type", I4),
-        ("time_in_force", I4),
         ("vendor_chain", I4),
+        ("action", "<u2"),
+        ("side", "<u2"),
+        ("order_type", "<u2"),
+        ("time_in_force", "<u2"),
     ],
     align=True,
 )
@@ -303,16 +310,21 @@ LEVEL: Final[np.dtype[Any]] = np.dtype(
         ("last", I4),
         ("better", I4),
         ("worse", I4),
-        ("side_key", I4),
         # What the public doesn't see of the totals above, and the first of its hidden orders.
         ("hidden_count", I4),
         ("first_hidden", I4),
-        ("hidden_units", I8),
         # Orders that set a condition, and orders whose price no peg follows.
         ("conditional_count", I4),
+        ("hidden_units", I8),
         ("passive_count", I4),
+        ("reserved", I4),
     ],
     align=True,
+)
+
+# Which level a price of a side has, or that it has none: see levels.py.
+RECENT_LEVEL: Final[np.dtype[Any]] = np.dtype(
+    [("price_units", I8), ("side_key", I4), ("level", I4)], align=True
 )
 
 # A branching node of the price index: see prices.py. ``children`` is addressed by hand.
@@ -440,6 +452,7 @@ PARTY_BYTES: Final = PARTY.itemsize
 PARTY_NAMES_BYTES: Final = offset_of(PARTY, "tag")
 TERMS_BYTES: Final = TERMS.itemsize
 LEVEL_BYTES: Final = LEVEL.itemsize
+RECENT_LEVEL_BYTES: Final = RECENT_LEVEL.itemsize
 NODE_BYTES: Final = NODE.itemsize
 BOOK_BYTES: Final = BOOK.itemsize
 REPORT_BYTES: Final = REPORT.itemsize
@@ -515,7 +528,7 @@ BUCKETS_PER_ORDER: Final = 2
 # Both tables lie at the same place in every engine, behind the header, since every command needs
 # one of them and most need both.
 RECENT_LEVELS_AT: Final = -(-HEADER_BYTES // LINE_BYTES) * LINE_BYTES
-ORDER_BUCKETS_AT: Final = RECENT_LEVELS_AT + RECENT_LEVELS * 4
+ORDER_BUCKETS_AT: Final = RECENT_LEVELS_AT + RECENT_LEVELS * RECENT_LEVEL_BYTES
 
 # What a call answers.
 DONE: Final = 0

@@ -12,7 +12,12 @@ from tradecaptain.base.memory import (
 )
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart
-from tradecaptain.kernels.matching.layout import RECENT_LEVELS, RECENT_LEVELS_AT, UNKNOWN_LEVEL
+from tradecaptain.kernels.matching.layout import (
+    RECENT_LEVEL_BYTES,
+    RECENT_LEVELS,
+    RECENT_LEVELS_AT,
+    UNKNOWN_LEVEL,
+)
 from tradecaptain.kernels.matching.prices import (
     find_level,
     insert_beside,
@@ -100,40 +105,52 @@ def meets_side(side: int, limit_units: int, other_side: int) -> bool:
 
 @inline
 def side_key(engine: int, side_book: int) -> int:
-    """What tells a side (by its address) from all others in a level; never 0."""
+    """What tells a side (by its address) from all others; never 0."""
     return (side_book - engine) >> 4
 
 
 @inline
-def recent_level(engine: int, key: int, price_units: int) -> int:
-    """Address at which the level of a price is remembered, if it was used of late.
+def recent_level(engine: int, side_book: int, price_units: int) -> int:
+    """Address of the record in which a price's level is remembered, if it was used of late.
 
-    Prices next to each other lie next to each other; a level that was closed since has no key.
+    Prices next to each other lie next to each other.
     """
-    index = (price_units + key * 5) & (RECENT_LEVELS - 1)
-    return engine + RECENT_LEVELS_AT + index * 4
+    index = (price_units + side_book - engine) & (RECENT_LEVELS - 1)
+    return engine + RECENT_LEVELS_AT + index * RECENT_LEVEL_BYTES
+
+
+@inline
+def is_recent(engine: int, side_book: int, price_units: int, recent: int) -> bool:
+    """Whether a record remembers a price of a side: its level, or that it has none."""
+    return (load_i64(recent + at.RECENT_LEVEL_PRICE_UNITS) == price_units) & (
+        load_i32(recent + at.RECENT_LEVEL_SIDE_KEY) == side_key(engine, side_book)
+    )
+
+
+@inline
+def remember_level(engine: int, side_book: int, price_units: int, level: int) -> None:
+    """Remember a price's level, or that it has none."""
+    recent = recent_level(engine, side_book, price_units)
+    store_i64(recent + at.RECENT_LEVEL_PRICE_UNITS, price_units)
+    store_i32(recent + at.RECENT_LEVEL_SIDE_KEY, side_key(engine, side_book))
+    store_i32(recent + at.RECENT_LEVEL_LEVEL, level)
 
 
 @apart
-def search_level(engine: int, side_book: int, price_units: int, recent: int) -> int:
-    """Look a price up that wasn't used of late, and remember its level at ``recent``."""
+def search_level(engine: int, side_book: int, price_units: int, _fourth: int) -> int:
+    """Look a price up that wasn't used of late, and remember what was found."""
     level = find_level(engine, side_book, price_units)
-    if level != 0:
-        store_i32(recent, level)
+    remember_level(engine, side_book, price_units, level)
     return level
 
 
 @inline_always
 def level_of_price(engine: int, side_book: int, price_units: int) -> int:
     """Level of a price on a side (by its address), or 0; levels used of late are found at once."""
-    key = side_key(engine, side_book)
-    recent = recent_level(engine, key, price_units)
-    level = load_i32(recent) + 0
-    address = level_at(engine, level)
-    is_found = (load_i64(address + at.LEVEL_PRICE_UNITS) == price_units) & (
-        load_i32(address + at.LEVEL_SIDE_KEY) == key
-    )
-    return level if is_found else search_level(engine, side_book, price_units, recent)
+    recent = recent_level(engine, side_book, price_units)
+    if is_recent(engine, side_book, price_units, recent):
+        return load_i32(recent + at.RECENT_LEVEL_LEVEL) + 0
+    return search_level(engine, side_book, price_units, 0)
 
 
 @inline
@@ -155,14 +172,12 @@ def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     """Open an empty level at a price that has none; a free level must exist."""
     level = take_level(engine)
     address = level_at(engine, level)
-    key = side_key(engine, side_book)
     store_i64(address + at.LEVEL_PRICE_UNITS, price_units)
     store_i64(address + at.LEVEL_QUANTITY_UNITS, 0)
     store_i32(address + at.LEVEL_ORDER_COUNT, 0)
     store_i32(address + at.LEVEL_FIRST, 0)
     store_i32(address + at.LEVEL_LAST, 0)
-    store_i32(address + at.LEVEL_SIDE_KEY, key)
-    store_i32(recent_level(engine, key, price_units), level)
+    remember_level(engine, side_book, price_units, level)
     best = best_level(side_book)
     neighbour = insert_beside(engine, best, level)
     if neighbour == 0:
@@ -170,12 +185,14 @@ def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     near = level_at(engine, neighbour)
     if neighbour == 0:
         link_between(engine, side_book, 0, level, 0)
-    elif is_better(side, price_units, load_i64(near + at.LEVEL_PRICE_UNITS)):
-        better = load_i32(near + at.LEVEL_BETTER) + 0
-        link_between(engine, side_book, better, level, neighbour)
     else:
-        worse = load_i32(near + at.LEVEL_WORSE) + 0
-        link_between(engine, side_book, neighbour, level, worse)
+        # Chosen, not branched to: neither can be foreseen.
+        is_ahead = is_better(side, price_units, load_i64(near + at.LEVEL_PRICE_UNITS))
+        ahead = load_i32(near + at.LEVEL_BETTER) + 0
+        behind = load_i32(near + at.LEVEL_WORSE) + 0
+        better = ahead if is_ahead else neighbour
+        worse = neighbour if is_ahead else behind
+        link_between(engine, side_book, better, level, worse)
     return level
 
 
@@ -197,20 +214,20 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
         store_i32(level_at(engine, better) + at.LEVEL_WORSE, worse)
     if worse != 0:
         store_i32(level_at(engine, worse) + at.LEVEL_BETTER, better)
+    price_units = load_i64(address + at.LEVEL_PRICE_UNITS)
+    remember_level(engine, side_book, price_units, 0)
     remove_price(engine, side_book, level)
     give_level(engine, level)
 
 
 @inline
-def queue_order(engine: int, slot: int, level: int) -> None:
-    """Put an order at the end of the queue of a level."""
+def queue_order(engine: int, slot: int, level: int, leaves_units: int) -> None:
+    """Put an order, with what is left of it, at the end of the queue of a level."""
     order = order_at(engine, slot)
     address = level_at(engine, level)
     last = load_i32(address + at.LEVEL_LAST) + 0
     order_count = load_i32(address + at.LEVEL_ORDER_COUNT) + 1
-    quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) + load_i64(
-        order + at.ORDER_LEAVES_UNITS
-    )
+    quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) + leaves_units
     link = address + at.LEVEL_FIRST if last == 0 else order_at(engine, last) + at.ORDER_NEXT
     store_i32(order + at.ORDER_LEVEL, level)
     store_i32(order + at.ORDER_PREVIOUS, last)
@@ -231,7 +248,7 @@ def append_order(engine: int, side_book: int, slot: int, level: int) -> int:
         order = order_at(engine, slot)
         side = load_i16(order + at.ORDER_SIDE) + 0
         level = add_level(engine, side_book, side, load_i64(order + at.ORDER_PRICE_UNITS))
-    queue_order(engine, slot, level)
+    queue_order(engine, slot, level, load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS))
     return level
 
 

@@ -34,7 +34,7 @@ from tradecaptain.kernels.matching.layout import (
 )
 from tradecaptain.kernels.matching.levels import best_level, level_of_price
 from tradecaptain.kernels.matching.lookahead import look_ahead
-from tradecaptain.kernels.matching.plain import further_terms
+from tradecaptain.kernels.matching.plain_rules import further_terms
 from tradecaptain.kernels.matching.reports import reports_wire
 from tradecaptain.kernels.matching.restore import restore_snapshot
 from tradecaptain.kernels.matching.rings import (

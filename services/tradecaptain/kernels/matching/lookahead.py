@@ -13,6 +13,7 @@ from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.identity import order_bucket
 from tradecaptain.kernels.matching.tables import order_at, party_at
 
+COMMANDS_AHEAD = 8
 BUCKET_AHEAD = 12
 ORDER_AHEAD = 8
 NEIGHBOURS_AHEAD = 4
@@ -40,6 +41,8 @@ def look_ahead(engine: int, ids: int, stride: int, index: int, count: int) -> No
 
     ``ids`` is the address of the first command's order id, ``stride`` the bytes between two.
     """
+    # The commands themselves: what to do next is known too late from one that isn't near.
+    prefetch_read(ids + (index + COMMANDS_AHEAD) * stride)
     if load_i64(engine + at.HEADER_ORDER_COUNT) < MANY_ORDERS:
         return
     if index + BUCKET_AHEAD < count:

@@ -135,8 +135,8 @@ def rest_or_expire(engine: int, taker: int) -> None:
     if leaves_units == 0:
         give_order(engine, taker)
     elif (
-        load_i32(party + at.PARTY_ORDER_TYPE) == common.ORDER_TYPE_LIMIT
-        and load_i32(party + at.PARTY_TIME_IN_FORCE) <= common.TIME_IN_FORCE_GOOD_TILL_CANCEL
+        load_u16(party + at.PARTY_ORDER_TYPE) == common.ORDER_TYPE_LIMIT
+        and load_u16(party + at.PARTY_TIME_IN_FORCE) <= common.TIME_IN_FORCE_GOOD_TILL_CANCEL
     ):
         enter_ids(engine, taker)
         level = join_level(engine, taker)

@@ -13,6 +13,7 @@ from tradecaptain.kernels.matching.layout import (
     NODE,
     ORDER,
     PARTY,
+    RECENT_LEVEL,
     SIDE_BOOK,
     TERMS,
     offset_of,
@@ -41,6 +42,8 @@ HEADER_ORDER_BUCKET_MASK: Final = offset_of(HEADER, "order_bucket_mask")
 HEADER_VENDOR_BUCKET_MASK: Final = offset_of(HEADER, "vendor_bucket_mask")
 HEADER_STEP_LIMIT: Final = offset_of(HEADER, "step_limit")
 HEADER_REPLAY_ACCOUNT_ID: Final = offset_of(HEADER, "replay_account_id")
+HEADER_FIRST_PLAIN_ACCOUNT_ID: Final = offset_of(HEADER, "first_plain_account_id")
+HEADER_PLAIN_ACCOUNT_ID_LIMIT: Final = offset_of(HEADER, "plain_account_id_limit")
 HEADER_FREE_ORDER: Final = offset_of(HEADER, "free_order")
 HEADER_FREE_LEVEL: Final = offset_of(HEADER, "free_level")
 HEADER_FREE_NODE: Final = offset_of(HEADER, "free_node")
@@ -88,6 +91,7 @@ HEADER_ANSWERS_ACCOUNT_ID: Final = offset_of(HEADER, "answers_account_id")
 HEADER_ANSWER_TAG: Final = offset_of(HEADER, "answer_tag")
 HEADER_ANSWER_TIME_NS: Final = offset_of(HEADER, "answer_time_ns")
 HEADER_FOUND_LEVEL: Final = offset_of(HEADER, "found_level")
+HEADER_RESTING_PLACE: Final = offset_of(HEADER, "resting_place")
 HEADER_REPORT_FORM: Final = offset_of(HEADER, "report_form")
 HEADER_REPORT_ADDRESS: Final = offset_of(HEADER, "report_address")
 HEADER_REPORT_MASK: Final = offset_of(HEADER, "report_mask")
@@ -120,6 +124,7 @@ PARTY_SESSION_ID: Final = offset_of(PARTY, "session_id")
 PARTY_TRADER_ID: Final = offset_of(PARTY, "trader_id")
 PARTY_STRATEGY_ID: Final = offset_of(PARTY, "strategy_id")
 PARTY_TAG: Final = offset_of(PARTY, "tag")
+PARTY_WORD: Final = offset_of(PARTY, "action")
 PARTY_ORDER_TYPE: Final = offset_of(PARTY, "order_type")
 PARTY_TIME_IN_FORCE: Final = offset_of(PARTY, "time_in_force")
 PARTY_VENDOR_CHAIN: Final = offset_of(PARTY, "vendor_chain")
@@ -131,7 +136,10 @@ LEVEL_FIRST: Final = offset_of(LEVEL, "first")
 LEVEL_LAST: Final = offset_of(LEVEL, "last")
 LEVEL_BETTER: Final = offset_of(LEVEL, "better")
 LEVEL_WORSE: Final = offset_of(LEVEL, "worse")
-LEVEL_SIDE_KEY: Final = offset_of(LEVEL, "side_key")
+
+RECENT_LEVEL_PRICE_UNITS: Final = offset_of(RECENT_LEVEL, "price_units")
+RECENT_LEVEL_SIDE_KEY: Final = offset_of(RECENT_LEVEL, "side_key")
+RECENT_LEVEL_LEVEL: Final = offset_of(RECENT_LEVEL, "level")
 
 NODE_BITMAP: Final = offset_of(NODE, "bitmap")
 NODE_PRICE_UNITS: Final = offset_of(NODE, "price_units")

@@ -166,8 +166,8 @@ def insert_beside(engine: int, best: int, level: int) -> int:
     bitmap = load_i64(node + at.NODE_BITMAP)
     add_child(engine, index, digit, -level)
     above = lowest_set_from(bitmap, digit)
-    beside = above if above < 64 else highest_set_to(bitmap, digit)
-    return -load_i32(child_address(node, beside))
+    below = highest_set_to(bitmap, digit)
+    return -load_i32(child_address(node, above if above < 64 else below))
 
 
 @inline

@@ -8,7 +8,14 @@ state is the same in either form.
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_constant_i64, load_i16, load_i32, load_i64, store_i64
+from tradecaptain.base.memory import (
+    copy_bytes,
+    load_constant_i64,
+    load_i16,
+    load_i32,
+    load_i64,
+    store_i64,
+)
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import REPORT, REPORT_BYTES, REPORT_FORM_WIRE, offset_of
 from tradecaptain.kernels.matching.tables import book_at, order_at
@@ -37,7 +44,7 @@ def report_word(execution_type: int, side: int, status: int, why: int) -> int:
 
 
 @inline
-def next_report(engine: int, word: int, event_count: int) -> int:
+def next_report(engine: int, command_sequence: int, word: int, event_count: int) -> int:
     """Address of the next report, with its sequences and small fields written.
 
     ``event_count`` is how many wire events it stands for.
@@ -50,7 +57,7 @@ def next_report(engine: int, word: int, event_count: int) -> int:
     sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
     store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, sequence + event_count)
     store_i64(report + AT_SEQUENCE, sequence + 1)
-    store_i64(report + AT_COMMAND_SEQUENCE, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
+    store_i64(report + AT_COMMAND_SEQUENCE, command_sequence)
     store_i64(report + AT_WORD, word)
     return report
 
@@ -58,6 +65,7 @@ def next_report(engine: int, word: int, event_count: int) -> int:
 @inline
 def write_report(
     engine: int,
+    command_sequence: int,
     word: int,
     order_id: int,
     price_units: int,
@@ -65,7 +73,7 @@ def write_report(
     leaves_units: int,
 ) -> None:
     """Write a report of one order; ``word`` holds its small fields."""
-    report = next_report(engine, word, 1)
+    report = next_report(engine, command_sequence, word, 1)
     store_i64(report + AT_ORDER_ID, order_id)
     store_i64(report + AT_CONTRA_ORDER_ID, 0)
     store_i64(report + AT_PRICE_UNITS, price_units)
@@ -74,24 +82,28 @@ def write_report(
 
 
 @inline
-def report_order(engine: int, slot: int, execution_type: int, status: int, why: int) -> None:
+def report_order(
+    engine: int, command_sequence: int, slot: int, execution_type: int, status: int, why: int
+) -> None:
     """Report what happened to an order: its price, total quantity and what is left open.
 
     Of an order that has ended, what was left is what it ended with.
     """
     order = order_at(engine, slot)
     side = load_i16(order + at.ORDER_SIDE) + 0
-    report = next_report(engine, report_word(execution_type, side, status, why), 1)
+    word = report_word(execution_type, side, status, why)
+    report = next_report(engine, command_sequence, word, 1)
     store_i64(report + AT_ORDER_ID, load_i64(order + at.ORDER_ORDER_ID))
     store_i64(report + AT_CONTRA_ORDER_ID, 0)
-    store_i64(report + AT_PRICE_UNITS, load_i64(order + at.ORDER_PRICE_UNITS))
-    store_i64(report + AT_QUANTITY_UNITS, load_i64(order + at.ORDER_QUANTITY_UNITS))
+    # Price and quantity lie beside each other in both.
+    copy_bytes(report + AT_PRICE_UNITS, order + at.ORDER_PRICE_UNITS, 16)
     store_i64(report + AT_LEAVES_UNITS, load_i64(order + at.ORDER_LEAVES_UNITS))
 
 
 @inline
 def write_trade_report(
     engine: int,
+    command_sequence: int,
     side: int,
     order_id: int,
     contra_order_id: int,
@@ -106,7 +118,7 @@ def write_trade_report(
         else execution_event.ORDER_STATUS_PARTIALLY_FILLED
     )
     word = report_word(execution_event.EXECUTION_TYPE_TRADE, side, status, 0)
-    report = next_report(engine, word, 2)
+    report = next_report(engine, command_sequence, word, 2)
     store_i64(report + AT_ORDER_ID, order_id)
     store_i64(report + AT_CONTRA_ORDER_ID, contra_order_id)
     store_i64(report + AT_PRICE_UNITS, price_units)
@@ -122,6 +134,7 @@ def report_trade(
     order = order_at(engine, taker)
     write_trade_report(
         engine,
+        load_i64(engine + at.HEADER_COMMAND_SEQUENCE),
         load_i16(order + at.ORDER_SIDE) + 0,
         load_i64(order + at.ORDER_ORDER_ID),
         load_i64(order_at(engine, maker) + at.ORDER_ORDER_ID),
@@ -142,6 +155,7 @@ def report_refusal(engine: int, command: int, execution_type: int, why: int) -> 
     )
     write_report(
         engine,
+        load_i64(engine + at.HEADER_COMMAND_SEQUENCE),
         word,
         order_command.get_order_id(command),
         order_command.get_price_units(command),
@@ -178,4 +192,5 @@ def count_book_events(engine: int, book: int, count: int) -> None:
 def report_mass_cancel(engine: int) -> None:
     """Report the end of an account's mass cancel, with how many orders it cancelled."""
     word = report_word(execution_event.EXECUTION_TYPE_MASS_CANCEL_DONE, 0, 0, 0)
-    write_report(engine, word, 0, 0, load_i64(engine + at.HEADER_AFFECTED_COUNT), 0)
+    sequence = load_i64(engine + at.HEADER_COMMAND_SEQUENCE)
+    write_report(engine, sequence, word, 0, 0, load_i64(engine + at.HEADER_AFFECTED_COUNT), 0)

@@ -13,6 +13,7 @@ from tradecaptain.base.memory import (
     load_u32,
     store_i32,
     store_i64,
+    store_u16,
 )
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.creation import note_plain_rules, open_book
@@ -259,8 +260,8 @@ def fill_restored(engine: int, slot: int, record: int) -> None:
     store_i32(party + at.PARTY_TRADER_ID, order_snapshot.get_trader_id(record))
     store_i32(party + at.PARTY_STRATEGY_ID, order_snapshot.get_strategy_id(record))
     store_i32(party + at.PARTY_TAG, order_snapshot.get_tag(record))
-    store_i32(party + at.PARTY_ORDER_TYPE, order_snapshot.get_order_type(record))
-    store_i32(party + at.PARTY_TIME_IN_FORCE, order_snapshot.get_time_in_force(record))
+    store_u16(party + at.PARTY_ORDER_TYPE, order_snapshot.get_order_type(record))
+    store_u16(party + at.PARTY_TIME_IN_FORCE, order_snapshot.get_time_in_force(record))
 
 
 @inline

@@ -216,8 +216,8 @@ def write_order(engine: int, slot: int, record: int) -> int:
     order_snapshot.set_trader_id(record, load_u32(party + at.PARTY_TRADER_ID))
     order_snapshot.set_strategy_id(record, load_u32(party + at.PARTY_STRATEGY_ID))
     order_snapshot.set_tag(record, load_u32(party + at.PARTY_TAG))
-    order_snapshot.set_order_type(record, load_i32(party + at.PARTY_ORDER_TYPE))
-    order_snapshot.set_time_in_force(record, load_i32(party + at.PARTY_TIME_IN_FORCE))
+    order_snapshot.set_order_type(record, load_u16(party + at.PARTY_ORDER_TYPE))
+    order_snapshot.set_time_in_force(record, load_u16(party + at.PARTY_TIME_IN_FORCE))
     if load_u16(order + at.ORDER_FLAGS) != 0:
         write_terms(engine, slot, record)
     return record + order_snapshot.RECORD_BYTES

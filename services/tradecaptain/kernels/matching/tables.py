@@ -133,8 +133,7 @@ def take_level(engine: int) -> int:
 
 @inline
 def give_level(engine: int, level: int) -> None:
-    """Put a level back; it is at no price any more."""
-    store_i32(level_at(engine, level) + at.LEVEL_SIDE_KEY, 0)
+    """Put a level back."""
     store_i32(level_at(engine, level) + at.LEVEL_WORSE, load_i64(engine + at.HEADER_FREE_LEVEL))
     store_i64(engine + at.HEADER_FREE_LEVEL, level)
     store_i64(engine + at.HEADER_LEVEL_COUNT, load_i64(engine + at.HEADER_LEVEL_COUNT) - 1)

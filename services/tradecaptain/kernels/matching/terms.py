@@ -134,13 +134,13 @@ def working_status(order: int) -> int:
 @inline
 def order_type_of(engine: int, slot: int) -> int:
     """Type of an order."""
-    return load_i32(party_at(engine, slot) + at.PARTY_ORDER_TYPE) + 0
+    return load_u16(party_at(engine, slot) + at.PARTY_ORDER_TYPE) + 0
 
 
 @inline
 def time_in_force_of(engine: int, slot: int) -> int:
     """Time in force of an order."""
-    return load_i32(party_at(engine, slot) + at.PARTY_TIME_IN_FORCE) + 0
+    return load_u16(party_at(engine, slot) + at.PARTY_TIME_IN_FORCE) + 0
 
 
 @inline

@@ -1,0 +1,153 @@
+"""What makes a command plain: the rules that could refuse or divert it, looked at together.
+
+A new order that passes needs no more than price and time, in a book where nothing else does. Most
+orders are such; all else goes the general way (`checks`, `entry`).
+"""
+
+from __future__ import annotations
+
+from tradecaptain.base.jit import inline, inline_always
+from tradecaptain.base.memory import load_constant_i64, load_i32, load_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.identity import link_of_order
+from tradecaptain.kernels.matching.layout import INT64_MAXIMUM, ORDER_IDS_CLIENT
+from tradecaptain.kernels.matching.levels import level_of_price, meets_side, opposite
+from tradecaptain.kernels.matching.reports import reports_wire
+from tradecaptain.kernels.matching.tables import (
+    book_at,
+    book_index,
+    has_free_level,
+    has_free_order,
+    level_at,
+    side_of_book,
+)
+from tradecaptain.wire import common, order_command
+
+NOT_PLAIN = -1
+
+# Action, side, type and time in force lie in one word. The first new order: a limit to buy for the
+# day; and what may differ in it: to sell, a market order, and up to fill or kill.
+FIRST_NEW = (
+    order_command.COMMAND_ACTION_NEW_ORDER
+    | (common.SIDE_BUY << 16)
+    | (common.ORDER_TYPE_LIMIT << 32)
+    | (common.TIME_IN_FORCE_DAY << 48)
+)
+IS_MARKET = 1 << 32
+IS_IMMEDIATE = 2 << 48
+OTHER_RESTING = (1 << 16) | (1 << 48)
+OTHER_NEWS = (1 << 16) | IS_MARKET | IS_IMMEDIATE | (1 << 48)
+
+FIRST_TERMS = order_command.OFFSET_STOP_PRICE_UNITS
+LAST_TERMS = order_command.OFFSET_EXPIRE_TIME_NS
+FURTHER_TERMS = order_command.OFFSET_SEND_TIME_NS + 8
+
+
+@inline
+def further_terms(rest: int) -> int:
+    """Zero if a command's record says nothing beyond what a plain order says."""
+    said = order_command.get_instructions(rest) | order_command.get_self_trade_group(rest)
+    for offset in range(FIRST_TERMS, LAST_TERMS + 8, 8):
+        said |= load_i64(rest + offset)
+    for offset in range(FURTHER_TERMS, order_command.RECORD_BYTES, 8):
+        said |= load_i64(rest + offset)
+    return said
+
+
+@inline
+def further_rules(engine: int, book: int) -> int:
+    """Zero if a book (by its address) has only plain orders, in continuous trading."""
+    return (
+        load_i64(book + at.BOOK_SPECIAL)
+        | load_i64(book + at.BOOK_WATCH_COUNT)
+        | load_i64(engine + at.HEADER_WATCH_COUNT)
+    )
+
+
+@inline
+def breaks_price_rules(book: int, price_units: int) -> bool:
+    """Whether a price lies outside of what a book (by its address) takes."""
+    return price_units < load_i64(book + at.BOOK_PLAIN_LOW_UNITS) or price_units > load_i64(
+        book + at.BOOK_PLAIN_HIGH_UNITS
+    )
+
+
+@inline
+def breaks_quantity_rules(book: int, quantity_units: int) -> bool:
+    """Whether a book (by its address) takes no plain orders of a size."""
+    return quantity_units <= 0 or quantity_units > load_i64(book + at.BOOK_PLAIN_QUANTITY_UNITS)
+
+
+@inline
+def is_plain_account(engine: int, account_id: int) -> bool:
+    """Whether an account is known, and not that of the replayed flow, whose orders have further
+    names."""
+    return (
+        load_constant_i64(engine + at.HEADER_FIRST_PLAIN_ACCOUNT_ID)
+        <= account_id
+        < load_constant_i64(engine + at.HEADER_PLAIN_ACCOUNT_ID_LIMIT)
+    )
+
+
+@inline
+def has_room(engine: int, level: int, quantity_units: int) -> bool:
+    """Whether a level, or the null level, can take an order without its sum leaving int64."""
+    sum_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS)
+    return sum_units <= INT64_MAXIMUM - quantity_units
+
+
+@inline
+def can_rest(command: int) -> bool:
+    """Whether what a new plain order leaves open stays in the book."""
+    return (load_i64(command + order_command.OFFSET_ACTION) - FIRST_NEW) & (
+        IS_MARKET | IS_IMMEDIATE
+    ) == 0
+
+
+@inline_always
+def can_have_id(engine: int, command: int) -> bool:
+    """Whether a new order can have an id: one that it names itself must be new."""
+    if load_constant_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
+        return True
+    order_id = order_command.get_client_order_id0(command)
+    return order_id != 0 and load_i32(link_of_order(engine, order_id)) == 0
+
+
+@inline_always
+def diverts(engine: int, command: int, book: int, said: int) -> bool:
+    """Whether anything but type and price of a new order for a book (by its address), or about that
+    book, refuses or diverts it."""
+    return (
+        further_rules(engine, book) | said != 0
+        or not is_plain_account(engine, order_command.get_account_id(command))
+        or not has_free_order(engine)
+        or breaks_quantity_rules(book, order_command.get_quantity_units(command))
+    )
+
+
+@inline
+def resting_place(engine: int, command: int) -> int:
+    """Level at which a new plain limit order would rest without a trade, 0 if its price has none
+    yet, or NOT_PLAIN for any other order. Only asked where reports are wire records."""
+    head = load_i64(command + order_command.OFFSET_ACTION)
+    if (head - FIRST_NEW) & ~OTHER_RESTING != 0 or not reports_wire(engine):
+        return NOT_PLAIN
+    side = order_command.get_side(command)
+    price_units = order_command.get_price_units(command)
+    index = book_index(engine, order_command.get_instrument_id(command))
+    book = book_at(engine, index)
+    if (
+        index == 0
+        or diverts(engine, command, book, further_terms(command))
+        or breaks_price_rules(book, price_units)
+        or meets_side(side, price_units, side_of_book(book, opposite(side)))
+    ):
+        return NOT_PLAIN
+    level = level_of_price(engine, side_of_book(book, side), price_units)
+    if (
+        not has_room(engine, level, order_command.get_quantity_units(command))
+        or not can_have_id(engine, command)
+        or (level == 0 and not has_free_level(engine))
+    ):
+        return NOT_PLAIN
+    return level
