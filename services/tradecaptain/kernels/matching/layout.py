@@ -334,7 +334,8 @@ NODE: Final[np.dtype[Any]] = np.dtype(
         ("price_units", I8),
         ("shift", I4),
         ("child_count", I4),
-        ("reserved", I8),
+        # Distance of its side from the start of the block; 0 if it is free.
+        ("side_offset", I8),
         ("children", I4, (64,)),
     ],
     align=True,
@@ -521,14 +522,17 @@ EXTRA_EVENTS: Final = 22
 
 # Levels looked up of late, by price: see levels.py. A power of two.
 RECENT_LEVELS: Final = 4_096
+# Nodes of the price index over 64 prices that were used of late: see prices.py. A power of two.
+RECENT_NODES: Final = 1_024
 # Buckets that the table of order ids begins with, and how many there are for an order later: see
 # identity.py. Powers of two.
 FIRST_ORDER_BUCKETS: Final = 1_024
 BUCKETS_PER_ORDER: Final = 2
-# Both tables lie at the same place in every engine, behind the header, since every command needs
-# one of them and most need both.
+# These tables lie at the same place in every engine, behind the header, since every command needs
+# one of them and most need more.
 RECENT_LEVELS_AT: Final = -(-HEADER_BYTES // LINE_BYTES) * LINE_BYTES
-ORDER_BUCKETS_AT: Final = RECENT_LEVELS_AT + RECENT_LEVELS * RECENT_LEVEL_BYTES
+RECENT_NODES_AT: Final = RECENT_LEVELS_AT + RECENT_LEVELS * RECENT_LEVEL_BYTES
+ORDER_BUCKETS_AT: Final = RECENT_NODES_AT + RECENT_NODES * 4
 
 # What a call answers.
 DONE: Final = 0

@@ -178,8 +178,7 @@ def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     store_i32(address + at.LEVEL_FIRST, 0)
     store_i32(address + at.LEVEL_LAST, 0)
     remember_level(engine, side_book, price_units, level)
-    best = best_level(side_book)
-    neighbour = insert_beside(engine, best, level)
+    neighbour = insert_beside(engine, side_book, level)
     if neighbour == 0:
         neighbour = insert_price(engine, side_book, level)
     near = level_at(engine, neighbour)

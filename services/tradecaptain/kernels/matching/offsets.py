@@ -145,6 +145,7 @@ NODE_BITMAP: Final = offset_of(NODE, "bitmap")
 NODE_PRICE_UNITS: Final = offset_of(NODE, "price_units")
 NODE_SHIFT: Final = offset_of(NODE, "shift")
 NODE_CHILD_COUNT: Final = offset_of(NODE, "child_count")
+NODE_SIDE_OFFSET: Final = offset_of(NODE, "side_offset")
 NODE_CHILDREN: Final = offset_of(NODE, "children")
 
 SIDE_BOOK_BEST: Final = offset_of(SIDE_BOOK, "best")

@@ -7,6 +7,9 @@ only where prices branch. A node stands at a ``shift``: all prices below it agre
 spread: one node for prices within 64 increments, two within 4,096, at most eleven whatever the
 prices are, zero and negative ones included; memory grows with levels, never with the price range.
 There is never more than one node a level, so nodes can't run out before levels do.
+
+A table remembers which nodes over 64 prices were used of late, so that most new prices are entered
+without a walk from the root.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from tradecaptain.base.bits import highest_set_to, lowest_set_from
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_constant_i64, load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.layout import NODE_BYTES
+from tradecaptain.kernels.matching.layout import NODE_BYTES, RECENT_NODES, RECENT_NODES_AT
 from tradecaptain.kernels.matching.tables import level_at
 
 TOP_SHIFT = 60
@@ -69,8 +72,23 @@ def take_node(engine: int) -> int:
 @inline
 def give_node(engine: int, node: int) -> None:
     """Put a node back; all its child pointers but those in its bitmap are zero, and stay so."""
+    store_i64(node_at(engine, node) + at.NODE_SIDE_OFFSET, 0)
     store_i64(node_at(engine, node) + at.NODE_BITMAP, load_i64(engine + at.HEADER_FREE_NODE))
     store_i64(engine + at.HEADER_FREE_NODE, node)
+
+
+@inline
+def recent_node(engine: int, side: int, price_units: int) -> int:
+    """Address of the word that may name the node over the 64 prices around one of a side."""
+    index = ((price_units >> 6) + side - engine) & (RECENT_NODES - 1)
+    return engine + RECENT_NODES_AT + index * 4
+
+
+@inline
+def remember_node(engine: int, side: int, price_units: int, index: int) -> None:
+    """Remember the node that a price of a side was entered into, if it is over 64 prices."""
+    if load_i32(node_at(engine, index) + at.NODE_SHIFT) == 0:
+        store_i32(recent_node(engine, side, price_units), index)
 
 
 @inline
@@ -126,7 +144,9 @@ def highest_level(engine: int, child: int) -> int:
 
 
 @inline
-def split_child(engine: int, link: int, child: int, sample_units: int, level: int) -> int:
+def split_child(
+    engine: int, side: int, link: int, child: int, sample_units: int, level: int
+) -> int:
     """Put a new node between a pointer and its child, for a level that parts from it.
 
     ``link`` is the pointer's address and ``sample_units`` any price under the child. Returns a
@@ -140,27 +160,33 @@ def split_child(engine: int, link: int, child: int, sample_units: int, level: in
     store_i64(node + at.NODE_PRICE_UNITS, sample_units)
     store_i32(node + at.NODE_SHIFT, shift)
     store_i32(node + at.NODE_CHILD_COUNT, 0)
+    store_i64(node + at.NODE_SIDE_OFFSET, side - engine)
     add_child(engine, index, price_digit(sample_units, shift), child)
     add_child(engine, index, price_digit(price_units, shift), -level)
     store_i32(link, index)
+    remember_node(engine, side, price_units, index)
     if price_units < sample_units:
         return lowest_level(engine, child)
     return highest_level(engine, child)
 
 
 @inline
-def insert_beside(engine: int, best: int, level: int) -> int:
-    """Enter a new level whose price and the side's best one differ in their last six bits alone.
+def insert_beside(engine: int, side: int, level: int) -> int:
+    """Enter a new level into a node that was used of late.
 
-    Most new prices do. Returns a level whose price is next to it, as `insert_price` does, or 0 if
-    it is none of those; then nothing has changed.
+    Most new prices find one. Returns a level whose price is next to it, as `insert_price` does, or
+    0 if none is known; then nothing has changed.
     """
     price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
-    best_address = level_at(engine, best)
-    index = load_i32(owner_of_level(engine, best)) + 0
+    index = load_i32(recent_node(engine, side, price_units)) + 0
     node = node_at(engine, index)
-    distance = price_units ^ load_i64(best_address + at.LEVEL_PRICE_UNITS)
-    if best == 0 or index == 0 or distance >> 6 != 0 or load_i32(node + at.NODE_SHIFT) != 0:
+    # What is remembered may be free again, of another side, or further up.
+    differs = (
+        (load_i64(node + at.NODE_SIDE_OFFSET) ^ (side - engine))
+        | ((load_i64(node + at.NODE_PRICE_UNITS) ^ price_units) >> 6)
+        | load_i32(node + at.NODE_SHIFT)
+    )
+    if differs != 0:
         return 0
     digit = price_units & 63
     bitmap = load_i64(node + at.NODE_BITMAP)
@@ -188,20 +214,21 @@ def insert_price(engine: int, side: int, level: int) -> int:
         shift = load_i32(node + at.NODE_SHIFT) + 0
         sample_units = load_i64(node + at.NODE_PRICE_UNITS)
         if shift != TOP_SHIFT and ((price_units ^ sample_units) >> shift) >> 6 != 0:
-            return split_child(engine, link, child, sample_units, level)
+            return split_child(engine, side, link, child, sample_units, level)
         digit = price_digit(price_units, shift)
         link = child_address(node, digit)
         child = load_i32(link) + 0
         if child == 0:
             bitmap = load_i64(node + at.NODE_BITMAP)
             add_child(engine, index, digit, -level)
+            remember_node(engine, side, price_units, index)
             above = lowest_set_from(bitmap, digit)
             if above < 64:
                 return lowest_level(engine, load_i32(child_address(node, above)) + 0)
             below = highest_set_to(bitmap, digit)
             return highest_level(engine, load_i32(child_address(node, below)) + 0)
     sample_units = load_i64(level_at(engine, -child) + at.LEVEL_PRICE_UNITS)
-    return split_child(engine, link, child, sample_units, level)
+    return split_child(engine, side, link, child, sample_units, level)
 
 
 @inline
