@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import lzma
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tradecaptain.cli.verify import options
 FAMILIES: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("published_american.json").read_text()
 )
+RANDOM = Path(__file__).with_name("published_american_random.json.xz")
 MODEL = {"vol": 0.25, "q": 0.05}
 PUT = {"type": "put", "spot": 100.0, "strike": 100.0, **MODEL}
 BARRIER = {
@@ -69,6 +71,14 @@ def test_every_published_value_is_met(family: str, tmp_path: Path) -> None:
     gone = 1 if family == "american_high_precision_edges" else 0
     assert sum(result.not_applicable.values()) == gone
     assert result.passed == len(FAMILIES[family]["cases"]) - gone
+
+
+@pytest.mark.full
+def test_random_options_have_the_values_of_finite_differences(tmp_path: Path) -> None:
+    path = tmp_path / "random.json"
+    path.write_bytes(lzma.decompress(RANDOM.read_bytes()))
+    result = options.judge([path])
+    assert (result.passed, list(result.failures), result.not_applicable) == (482, [], {})
 
 
 @pytest.mark.parametrize("family", list(CASES))

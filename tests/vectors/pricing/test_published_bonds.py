@@ -17,7 +17,13 @@ from support.truth import truth_path
 from tradecaptain.cli.verify import bonds
 from tradecaptain.kernels.pricing import day_count
 from tradecaptain.kernels.pricing.civil_date import add_months
-from tradecaptain.pricing.fixed_income.calendars import BusinessDayConvention
+from tradecaptain.pricing.fixed_income.bonds import (
+    Bond,
+    BondTerms,
+    from_clean_price,
+    from_yield,
+)
+from tradecaptain.pricing.fixed_income.calendars import BusinessDayConvention, calendar
 from tradecaptain.pricing.fixed_income.credit import CreditContract, from_spread, weekends
 from tradecaptain.pricing.fixed_income.curves import (
     Deposit,
@@ -27,6 +33,7 @@ from tradecaptain.pricing.fixed_income.curves import (
     bootstrap,
 )
 from tradecaptain.pricing.fixed_income.dates import parse_day
+from tradecaptain.pricing.fixed_income.schedules import DateRule, ScheduleTerms
 
 GIVEN = "pricing/fixed_income_vectors.json"
 PUBLISHED = Path(__file__).with_name("published_fixed_income.json")
@@ -365,6 +372,20 @@ def test_markits_cash_amount_of_2021_under_negative_rates() -> None:
     # The calculator tells the value on the trade date of what is paid three days later.
     paid = curve.discount(centre.add_business_days(trade, 3))
     assert found.upfront * 1e6 * paid == pytest.approx(-16070.7, rel=1e-5)
+
+
+def test_a_treasury_note_with_a_short_last_period() -> None:
+    """Figures that QuantLib's test suite holds: a basis point of yield, with the curve's bend."""
+    dates = [parse_day(text, "day") for text in ("2023-11-15", "2033-08-15")]
+    schedule = ScheduleTerms(*dates, 6, calendar("NONE"), rule=DateRule.FORWARD)
+    note = Bond(BondTerms(schedule, (0.045,), day_count.THIRTY_360_US))
+    rate = from_clean_price(note, parse_day("2024-01-30", "settle"), 102.890625).yield_
+    assert rate == pytest.approx(0.041301, abs=1e-6)
+    for settlement, due in (("2024-01-30", 795.459834), ("2024-02-12", 793.149033)):
+        found = from_yield(note, parse_day(settlement, "settle"), rate)
+        # There the convexity is counted in hundreds.
+        bend = 0.5e-8 * found.convexity / 100.0 * found.dirty
+        assert (found.dv01 - bend) * 10_000 == pytest.approx(due, abs=1e-6)
 
 
 def test_another_order_of_axes_is_another_table(tmp_path: Path) -> None:
