@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -19,6 +20,7 @@ from tradecaptain.api.pricing.v1 import (
     pricing_pb2_grpc,
     simulation_pb2,
 )
+from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.connection import Connection, connect
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import emit_json, show
@@ -178,7 +180,8 @@ def exotic(
         else option_families_pb2.OPTION_DEPTH_GREEKS
     )
     request = option_families_pb2.PriceExoticOptionsRequest(options=[told], depth=depth)
-    with connect(account) as connection:
+    hint = f"`tradecaptain price families {family}` tells its terms; give them as name=value"
+    with _told(hint), connect(account) as connection:
         answer = _options(connection).PriceExoticOptions(request, **_settings(connection))
     if json:
         emit_json(_plain(answer.values[0]))
@@ -207,7 +210,8 @@ def simulate(
     if fixings > 1:
         schedule.first_years = years / fixings
     request.plan.points, request.plan.seed = points, seed
-    with connect(account) as connection:
+    hint = "give terms as name=value, such as interest_rate=0.03 dividend_yield=0"
+    with _told(hint), connect(account) as connection:
         found = _options(connection).SimulateOption(request, **_settings(connection))
     if json:
         emit_json(_plain(found))
@@ -245,6 +249,17 @@ def portfolio(
                 value = next(values)
                 change = value - found.base_value
                 show(f"spot x{spot:<6g} vol {shift:+g} years {passed:<6g} {value:.10g} {change:+g}")
+
+
+@contextmanager
+def _told(next_step: str) -> Iterator[None]:
+    """Say how to go on where the service refuses a term."""
+    try:
+        yield
+    except TradeCaptainError as error:
+        if not error.field:
+            raise
+        raise CommandError(f"{error.message} ({error.name})", next_step=next_step) from error
 
 
 def _options(connection: Connection) -> Any:

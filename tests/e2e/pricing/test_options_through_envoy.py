@@ -274,3 +274,8 @@ def test_the_command_prices_by_hand(mesh: RunningMesh) -> None:
     wrong = mesh.command("price", "exotic", "quanto", "right=call", "spot=1")
     assert wrong.returncode == 1
     assert "needs strike" in wrong.stderr
+    assert "tradecaptain price families quanto" in wrong.stderr
+    wrong = mesh.command("price", "simulate", "european", "right=call", "spot=1", "strike=1")
+    assert wrong.returncode == 1
+    assert "volatility: value is required" in wrong.stderr
+    assert "as name=value" in wrong.stderr
