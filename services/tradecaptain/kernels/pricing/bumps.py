@@ -9,7 +9,7 @@ greek's usual size (delta 1, gamma 1 / (S v sqrt T), vega S sqrt T, theta S v / 
 which the tests hold. Steps of the spot don't cross a barrier or extreme that lies apart from it; on
 one, the result is the mean of both sides.
 
-Two-asset families: by the first asset. Where a step leaves a family's domain the derivative is zero
+Two-asset families: by the first asset. Where a step leaves a family's domain the derivative is NaN
 and the status ``GREEKS_UNDEFINED``.
 """
 
