@@ -21,7 +21,10 @@ SEEDS_MAX = 1_000
 PLANTED = {
     "acknowledge before append": (Parts(venue=AcknowledgesBeforeAppend), "are gone after"),
     "acknowledge before sync": (Parts(venue=AcknowledgesBeforeSync), "on disk are gone after"),
-    "skipped CRC": (Parts(venue=SkipsChecksums), "taken for good|departs from the log"),
+    "skipped CRC": (
+        Parts(venue=SkipsChecksums),
+        "taken for good|departs from the log|checked again",
+    ),
     "lost duplicate table": (Parts(gateway=LosesDuplicateTable), "was accepted twice"),
     "lost cancel": (Parts(venue=LosesCancels), "every request to be answered"),
     "stale snapshot": (Parts(venue=KeepsStaleSnapshots), "the gate has|departs from the log"),

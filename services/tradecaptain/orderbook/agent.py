@@ -189,9 +189,10 @@ class Venue:
 
     def book_snapshot(self, instrument_id: int) -> Future[BookState]:
         """One instrument's book between two turns, taken on the venue's thread."""
-        return self._runner.run_in_thread_control(lambda: self._copy_book(instrument_id))
+        return self._runner.run_in_thread_control(lambda: self.copy_book(instrument_id))
 
-    def _copy_book(self, instrument_id: int) -> BookState:
+    def copy_book(self, instrument_id: int) -> BookState:
+        """As :meth:`book_snapshot`, for whoever turns the venue himself."""
         address = self.core.engine.address
         orders = np.zeros(int(self.core.engine.header[0]["order_count"]), ORDER_ENTRY)
         count = engine_orders(address, instrument_id, address_of(orders), len(orders))

@@ -366,12 +366,21 @@ def run_timer(header: Any, executions: Any, books: Any, controls: Any, now_ns: i
 
 @inline
 def finish_pending(header: Any, executions: Any, books: Any, controls: Any, now_ns: int) -> bool:
-    """Finish what earlier turns left under way; False while there is no room for it."""
+    """Finish what earlier turns left under way; False while there is no room for it.
+
+    A command that was taken and had no room is stamped now, so what became due meanwhile goes
+    before it.
+    """
     if not finish_steps(header, executions, books):
         return False
-    if header[0]["pending_command"] != 0 and not run_command(header, executions, books, now_ns):
+    if not advance_control(header, executions, books, controls):
         return False
-    return advance_control(header, executions, books, controls)
+    if header[0]["pending_command"] == 0:
+        return True
+    run_timer(header, executions, books, controls, now_ns)
+    return header[0]["control_stage"] == STAGE_NONE and run_command(
+        header, executions, books, now_ns
+    )
 
 
 @inline

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any, ClassVar, Final
 
+from tradecaptain.api.marketdata.v1 import records_pb2
+from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.reference_file import ReferenceFile
 from tradecaptain.collector.market import Market
 from tradecaptain.edge.principals import CURRENT_CALL, Call
 from tradecaptain.gateway.process import Gateway
 from tradecaptain.gateway.service import OrderService
+from tradecaptain.mesh.stream_reader import StreamReader
+from tradecaptain.orderbook.agent import BookState
+from tradecaptain.orderbook.follower import BookFollower
 from tradecaptain.orderbook.log_reading import HISTORY_FILE
+from tradecaptain.orderbook.view_layout import ViewCapacity
+from tradecaptain.orderbook.view_updates import L3, DepthLevel
+from tradecaptain.orderbook.views import BookViews
 from tradecaptain.risk.agent import RiskAgent
 from tradecaptain.risk.store import RiskStore
 from tradecaptain.simulation import settings
@@ -20,6 +29,7 @@ from tradecaptain.simulation.process import LoopProcess, SimulatedProcess, turn_
 from tradecaptain.strategy.agent import StrategyHost
 from tradecaptain.strategy.desk import NO_TIMER, Owner
 from tradecaptain.strategy.example import quoter
+from tradecaptain.wire import book_event, reason, streams
 
 _LOOP_PASSES: Final = 2
 type MakeCall = Callable[[OrderService], Coroutine[Any, Any, Any]]
@@ -268,3 +278,85 @@ class StrategyProcess(SimulatedProcess):
     def position_units(self) -> int:
         """What it believes to hold."""
         return int(self.host.state[0]["position_units"])
+
+
+_VIEW_CAPACITY: Final = ViewCapacity(orders=4_096, levels=2_048, rows=1_024, instrument_limit=2_048)
+_VIEW_READER_CAPACITY: Final = 512
+
+
+class Nobody:
+    """Listens to views that nobody watches."""
+
+    def changed(
+        self, instrument_id: int, level: DepthLevel, updates: list[records_pb2.DepthUpdate]
+    ) -> None:
+        """Nothing follows from it."""
+
+    def skipped(self, instrument_id: int, level: DepthLevel) -> None:
+        """Nothing follows from it."""
+
+
+class ViewsProcess(LoopProcess):
+    """The views of order books: book events, and a copy of a book where some were lost.
+
+    They live in the venue's process and die with it; here they are killed by themselves as well.
+    """
+
+    name: ClassVar[str] = "views"
+
+    def __init__(self, world: Any) -> None:
+        super().__init__(world)
+        self.views: BookViews
+        self._reader: StreamReader
+
+    def start(self) -> None:
+        """As the orderbook's process does, but for threads and server."""
+
+        def start() -> None:
+            self._reader = StreamReader(
+                self.mesh, streams.BOOK_EVENTS, book_event.DTYPE, capacity=_VIEW_READER_CAPACITY
+            )
+            self.views = BookViews(
+                [settings.INSTRUMENT_ID], 1, _VIEW_CAPACITY, Nobody(), self.world.clock
+            )
+            follower = BookFollower(self.views, self._ask_venue)
+            self._reader.attach(self.loop, follower.on_batch)
+            # A book of a venue that runs already is told by the venue.
+            self.views.invalidate()
+            follower.mend()
+
+        self.loop.call(start)
+
+    def _ask_venue(self, instrument_id: int) -> Future[BookState]:
+        answer: Future[BookState] = Future()
+        if self.world.venue.is_up:
+            answer.set_result(self.world.venue.venue.copy_book(instrument_id))
+        else:
+            answer.set_exception(
+                TradeCaptainError(reason.REASON_UNAVAILABLE, "the venue isn't there")
+            )
+        return answer
+
+    def turn(self) -> int:
+        """Read the mesh, then do what follows from it."""
+        work = turn_agents([self._reader.agent], self.world.clock.now_ns())
+        self.turn_loop(1)
+        return work
+
+    def drop(self) -> None:
+        """What the operating system does for a process that is gone."""
+        self._reader.close()
+
+    def shows(self, book: BookState) -> bool:
+        """Whether what is shown is a book, order by order."""
+        if not self.views.is_valid(settings.INSTRUMENT_ID):
+            return False
+        shown = self.views.snapshot(settings.INSTRUMENT_ID, L3)
+        orders = [*shown.bid_orders, *shown.ask_orders]
+        return shown.stamp.sequence == book.instrument_sequence and (
+            [(order.order_id, order.price_units, order.quantity_units) for order in orders]
+            == [
+                (int(row["order_id"]), int(row["price_units"]), int(row["quantity_units"]))
+                for row in book.orders
+            ]
+        )

@@ -32,7 +32,7 @@ from tradecaptain.mesh.journal_files import (
     list_segments,
 )
 from tradecaptain.mesh.layout import METADATA_ACTIVE_TERM_COUNT, PARTITION_COUNT
-from tradecaptain.orderbook.agent import Venue
+from tradecaptain.orderbook.agent import BookState, Venue
 from tradecaptain.orderbook.controls import STAGE_NONE
 from tradecaptain.orderbook.execution_log import ExecutionLog
 from tradecaptain.orderbook.log_reading import HISTORY_FILE
@@ -229,6 +229,10 @@ class VenueProcess(SimulatedProcess):
             and log.agent.place.position == log.ring.tail
         )
 
+    def book(self) -> BookState:
+        """The book as the venue has it."""
+        return self.venue.copy_book(settings.INSTRUMENT_ID)
+
     def force_sync(self) -> None:
         """Have the durability agent sync now what it can."""
         while self._log().agent.step(force=True):
@@ -285,6 +289,12 @@ class VenueProcess(SimulatedProcess):
         require(not missing, f"the {what} has no position for {missing}")
 
     # Crashes --------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """Kill it, and with it the views of its books, which live in the same process."""
+        super().kill()
+        if self.world.views.is_up:
+            self.world.views.kill()
 
     def drop(self) -> None:
         """What the operating system does for a process that is gone."""

@@ -34,6 +34,7 @@ from tradecaptain.simulation.services import (
     MarketProcess,
     RiskProcess,
     StrategyProcess,
+    ViewsProcess,
 )
 from tradecaptain.simulation.time import SimulatedClock
 from tradecaptain.simulation.venue import ALL_SHOWN, VenueProcess
@@ -44,12 +45,9 @@ STORM_STEPS: Final = 120
 _OPENING_STEPS_MAX: Final = 400
 _CALM_STEPS_MAX: Final = 600
 _CALM_STEP_NS: Final = 3_000_000
-_LOSSY: Final = {
-    streams.EXECUTION_EVENTS,
-    streams.BOOK_EVENTS,
-    streams.CONTROL_EVENTS,
-    streams.MARKET_TICKS,
-}
+_LOSSY: Final = {streams.EXECUTION_EVENTS, streams.CONTROL_EVENTS, streams.MARKET_TICKS}
+"""Streams whose readers find out by themselves that the last of it was lost. Those of book events
+count on the transport, which tells whom it passed over."""
 _HELD: Final = (
     streams.ORDER_COMMANDS,
     streams.REPLAY_COMMANDS,
@@ -152,12 +150,14 @@ class World:
         self.risk = parts.risk(self)
         self.market = parts.market(self)
         self.strategy = parts.strategy(self)
+        self.views = ViewsProcess(self)
         self.processes: list[SimulatedProcess] = [
             self.venue,
             self.risk,
             self.gateway,
             self.market,
             self.strategy,
+            self.views,
         ]
         self._is_stormy = False
         self._paused: set[str] = set()
@@ -238,8 +238,7 @@ class World:
         if process.name in self._paused:
             return
         if not process.is_up:
-            boots_behind_venue = self.venue.lost_power_at is not None and process is not self.venue
-            if process.starts_at_step <= self.step and not boots_behind_venue:
+            if process.starts_at_step <= self.step and self._may_start(process):
                 if process is self.gateway:
                     self._let_disk_follow()
                 self._start_process(process)
@@ -252,6 +251,11 @@ class World:
             process.kill()
             return
         require(work >= 0, f"{process.name}'s agent failed with {work}")
+
+    def _may_start(self, process: SimulatedProcess) -> bool:
+        """The views start with the venue, and behind a loss of power all others do as well."""
+        waits = process is self.views or self.venue.lost_power_at is not None
+        return process is self.venue or self.venue.is_up or not waits
 
     def _start_process(self, process: SimulatedProcess) -> None:
         """Start it. A disk that is full or fails may keep the venue from it for a while; so may a
@@ -414,6 +418,7 @@ class World:
             and self.gateway.last_sequence == last
             and self.risk.last_sequence == last
             and self.strategy.last_sequence == last
+            and self.views.shows(self.venue.book())
             and all(
                 len(client.told.reports) == self.witness.account_sequences[client.account_id]
                 for client in self.clients

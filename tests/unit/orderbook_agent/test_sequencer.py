@@ -27,6 +27,7 @@ from tradecaptain.mesh.publication import publication_stride
 from tradecaptain.wire import book_event, control, execution_event, order_command, reason, streams
 
 ACCEPTED, REJECTED, TRADE, CANCELLED, REPLACED, EXPIRED = 1, 2, 3, 4, 5, 6
+GOOD_TILL_DATE = 5
 CANCEL_REJECTED, REPLACE_REJECTED, ORDER_STATUS, MASS_CANCEL_DONE = 7, 8, 11, 12
 
 
@@ -380,6 +381,37 @@ def test_back_pressure_stops_commands_and_loses_nothing(open_venue: VenueDriver)
         events += open_venue.read("execution")
     assert [e["sequence"] for e in events] == list(range(before + 1, before + 1 + len(events)))
     assert kinds(events).count(ACCEPTED) + kinds(events).count(REJECTED) == 700
+
+
+def test_what_became_due_goes_before_a_command_that_waited_for_room(
+    open_venue: VenueDriver,
+) -> None:
+    expire_time_ns = open_venue.now_ns + 1_000_000_000
+    open_venue.order(
+        account_id=BETA,
+        firm_id=BETA_FIRM,
+        side=2,
+        price_units=10_000,
+        quantity_units=1_000,
+        time_in_force=GOOD_TILL_DATE,
+        expire_time_ns=expire_time_ns,
+    )
+    open_venue.mesh.faults.held_streams.add(streams.EXECUTION_EVENTS)
+    events = open_venue.events()
+    assert kinds(events) == [ACCEPTED]
+    while int(open_venue.core.header[0]["pending_command"]) == 0:
+        open_venue.order(price_units=10_000, quantity_units=1)
+        open_venue.crank(1)
+        events += open_venue.read("execution")
+    open_venue.now_ns = expire_time_ns + 1
+    open_venue.mesh.faults.held_streams.clear()
+    for _ in range(20):
+        open_venue.crank(2)
+        events += open_venue.read("execution")
+    traded = [event for event in events if event["execution_type"] == TRADE]
+    assert traded and all(event["time_ns"] < expire_time_ns for event in traded)
+    ended = [event for event in events if event["execution_type"] == EXPIRED]
+    assert [event["account_id"] for event in ended] == [BETA]
 
 
 def test_sweep_interrupted_by_back_pressure_goes_on_where_it_stopped(
