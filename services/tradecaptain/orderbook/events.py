@@ -11,6 +11,7 @@ from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.engine import claim_events, resume_step
 from tradecaptain.kernels.matching.layout import PHASE_IDLE
 from tradecaptain.kernels.matching.levels import best_level, worse_level
+from tradecaptain.kernels.matching.sweep import is_ending
 from tradecaptain.kernels.matching.tables import book_at, book_index, level_at
 from tradecaptain.kernels.matching.views import visible_order_count, visible_quantity
 from tradecaptain.kernels.risk_gate import (
@@ -38,8 +39,12 @@ from tradecaptain.orderbook.journaling import (
 )
 from tradecaptain.wire import book_event, execution_event
 
-LARGE_STEP_EVENTS = 4
-"""Events of one step from which on it pays to ask for all of their accounts first."""
+LARGE_STEP_EVENTS = 3
+"""Events of one step from which on it pays to ask for all of their accounts first: a trade has the
+two sides of it and an acceptance."""
+
+TOLD_TOGETHER = 64
+"""Ends that are told at once: their frames are closed while they lie in the nearest cache."""
 
 
 @inline
@@ -89,7 +94,8 @@ def close_claim(header: Any, executions: Any, books: Any) -> None:
     """Publish what the commands of this turn have written, all at once.
 
     History and log are written before: once readers have passed an event, the driver may wipe it,
-    and what was published must be in the log.
+    and what was published must be in the log. What a mass cancel tells ahead follows from its
+    command, which the log has by then; it is kept as its orders leave.
     """
     if header[0]["is_claimed"] == 0:
         return
@@ -99,8 +105,8 @@ def close_claim(header: Any, executions: Any, books: Any) -> None:
     book_count = header[0]["book_used"]
     header[0]["execution_events"] += execution_count
     header[0]["book_events"] += book_count
-    copy_to_history(header, execution_count)
-    journal_events(header, execution_count)
+    keep_events(header, header[0]["execution_base"], execution_count - header[0]["told_used"])
+    header[0]["told_used"] = 0
     show_journal(header)
     if header[0]["execution_in_log"] != 0:
         publication_commit(executions, execution_count)
@@ -113,16 +119,14 @@ def close_claim(header: Any, executions: Any, books: Any) -> None:
 
 
 @inline
-def copy_to_history(header: Any, count: int) -> None:
-    """Copy the execution events of the open claim to the history, if there is one now."""
+def keep_events(header: Any, event: int, count: int) -> None:
+    """Take execution events into the history, if there is one now, and into the log."""
     stride = publication_stride(execution_event.RECORD_BYTES)
     history = header[0]["history"]
-    if history == 0:
-        return
-    event = header[0]["execution_base"]
-    for _ in range(count):
-        history_copy(history, event)
-        event += stride
+    if history != 0:
+        for index in range(count):
+            history_copy(history, event + index * stride)
+    journal_events(header, event, count)
 
 
 @inline
@@ -130,8 +134,11 @@ def claim_step(header: Any, executions: Any, books: Any) -> bool:
     """Get room for one bounded step in both event streams; False when there is none now."""
     execution_stride = publication_stride(execution_event.RECORD_BYTES)
     book_stride = publication_stride(book_event.RECORD_BYTES)
+    ends_told = is_ending(header[0]["engine"])
     if header[0]["is_claimed"] != 0 and (
-        header[0]["execution_used"] + header[0]["execution_room"] > header[0]["execution_batch"]
+        (ends_told and header[0]["told_used"] != 0)
+        or header[0]["told_used"] >= TOLD_TOGETHER
+        or header[0]["execution_used"] + header[0]["execution_room"] > header[0]["execution_batch"]
         or header[0]["book_used"] + header[0]["book_room"] > header[0]["book_batch"]
     ):
         close_claim(header, executions, books)
@@ -139,9 +146,15 @@ def claim_step(header: Any, executions: Any, books: Any) -> bool:
         return False
     if header[0]["is_claimed"] == 0 and not open_claim(header, executions, books):
         return False
+    execution = header[0]["execution_base"] + header[0]["execution_used"] * execution_stride
+    header[0]["is_ending"] = 0
+    if ends_told:
+        # Its execution events are published already; they are only kept.
+        execution = header[0]["execution_scratch"]
+        header[0]["is_ending"] = 1
     claim_events(
         header[0]["engine"],
-        header[0]["execution_base"] + header[0]["execution_used"] * execution_stride,
+        execution,
         execution_stride,
         header[0]["book_base"] + header[0]["book_used"] * book_stride,
         book_stride,
@@ -242,17 +255,24 @@ def ask_for_accounts(header: Any, event: int, stride: int, count: int) -> None:
 
 @inline
 def settle_step(header: Any) -> None:
-    """Follow the events of a step: the gate's reservations, and its view of the best prices."""
+    """Follow the events of a step: the gate's reservations, and its view of the best prices.
+
+    Of an end that is told ahead, the gate hears when the order leaves.
+    """
     engine = header[0]["engine"]
     execution_count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
-    event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS)
+    first_event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS)
     stride = load_i64(engine + at.HEADER_EXECUTION_STRIDE)
-    if execution_count >= LARGE_STEP_EVENTS:
-        ask_for_accounts(header, event, stride, execution_count)
-    for _ in range(execution_count):
+    told_count = load_i64(engine + at.HEADER_TOLD_COUNT)
+    is_told_ahead = told_count > header[0]["told_count"]
+    header[0]["told_count"] = told_count
+    if execution_count >= LARGE_STEP_EVENTS and not is_told_ahead:
+        ask_for_accounts(header, first_event, stride, execution_count)
+    for index in range(execution_count):
+        event = first_event + index * stride
         mark_durability(header, event)
-        settle_execution(header, event)
-        event += stride
+        if not is_told_ahead:
+            settle_execution(header, event)
     book_count = load_i64(engine + at.HEADER_BOOK_COUNT)
     event = load_i64(engine + at.HEADER_BOOK_ADDRESS)
     stride = load_i64(engine + at.HEADER_BOOK_STRIDE)
@@ -263,8 +283,13 @@ def settle_step(header: Any) -> None:
             quote_gate(header, engine, instrument_id)
             quoted_id = instrument_id
         event += stride
-    header[0]["execution_used"] += execution_count
     header[0]["book_used"] += book_count
+    if header[0]["is_ending"] != 0:
+        keep_events(header, first_event, execution_count)
+        return
+    header[0]["execution_used"] += execution_count
+    if is_told_ahead:
+        header[0]["told_used"] += execution_count
 
 
 @inline

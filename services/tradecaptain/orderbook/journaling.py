@@ -75,13 +75,12 @@ def journal_command(header: Any, command: int) -> None:
 
 
 @inline
-def journal_events(header: Any, count: int) -> None:
-    """Append the execution events of the open claim, or sum them up while a log is replayed."""
+def journal_events(header: Any, event: int, count: int) -> None:
+    """Append execution events that lie as in a claim, or sum them up while a log is replayed."""
     journal = header[0]["journal"]
     if journal == 0 and header[0]["is_replaying"] == 0:
         return
     stride = publication_stride(execution_event.RECORD_BYTES)
-    event = header[0]["execution_base"]
     for _ in range(count):
         if journal != 0:
             journal_append(journal, event, execution_event.RECORD_BYTES, FLAG_RESULT)

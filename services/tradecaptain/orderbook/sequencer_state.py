@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from tradecaptain.base.memory import address_of, aligned_zeros
+from tradecaptain.base.memory import address_of, aligned_zeros, store_i64
+from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.layout import TOLD
 from tradecaptain.wire import execution_event
 
 SEQUENCER: Final = np.dtype(
@@ -106,11 +108,19 @@ SEQUENCER: Final = np.dtype(
         ("replayed_checksum", "<i8"),
         # The image whose records are being taken, or 0.
         ("image_at_work", "<i8"),
+        # Ends that a mass cancel has told and whose orders haven't left: how many the engine knows,
+        # how many lie in the open claim; and whether the step at hand takes such orders out.
+        ("told_count", "<i8"),
+        ("told_used", "<i8"),
+        ("is_ending", "<i8"),
     ],
     align=True,
 )
 """Header record of the sequencer."""
 
+TOLD_CAPACITY: Final = 16_384
+"""Orders whose end a mass cancel tells before it takes them out of the book; their events must find
+room in the window of their stream."""
 LARGEST_RECORD_BYTES: Final = 1_024
 """Records longer than this are refused as malformed, whatever version they claim."""
 
@@ -151,6 +161,9 @@ def allocate_sequencer(
     books = aligned_zeros((book_room + shared_events) * book_stride, np.uint8)
     account_map = aligned_zeros(account_id_limit, np.uint8)
     durability = aligned_zeros(instrument_id_limit, np.uint8)
+    told = aligned_zeros(TOLD_CAPACITY, TOLD)
+    store_i64(engine + at.HEADER_TOLD_TABLE, address_of(told))
+    store_i64(engine + at.HEADER_TOLD_CAPACITY, TOLD_CAPACITY)
     record = header[0]
     record["own_address"] = address_of(header)
     record["engine"] = engine
@@ -171,5 +184,5 @@ def allocate_sequencer(
     record["instrument_id_limit"] = instrument_id_limit
     record["account_map"] = address_of(account_map)
     record["account_id_limit"] = account_id_limit
-    owned = (raw, spare, control, executions, books, account_map)
+    owned = (raw, spare, control, executions, books, account_map, told)
     return SequencerMemory(header, sessions, durability, owned)

@@ -466,7 +466,24 @@ class NaiveVenue(Checks, Matching, Dormant, Auction):
     def sweep(
         self, scope: dict[str, int], instrument_id: int, side: int, reason: int, *, own: bool
     ) -> int:
-        """Cancel all orders in a scope (or report them, with reason 0)."""
+        """Cancel all orders in a scope (or report them, with reason 0); those of groups last."""
+        if reason:
+            rounds = (False, True)
+            return sum(
+                self.sweep_round(scope, instrument_id, side, reason, own, grouped)
+                for grouped in rounds
+            )
+        return self.sweep_round(scope, instrument_id, side, reason, own, None)
+
+    def sweep_round(
+        self,
+        scope: dict[str, int],
+        instrument_id: int,
+        side: int,
+        reason: int,
+        own: bool,
+        grouped: bool | None,
+    ) -> int:
         count = 0
         for book in self.books.values():
             if instrument_id and book.instrument_id != instrument_id:
@@ -476,6 +493,8 @@ class NaiveVenue(Checks, Matching, Dormant, Auction):
                 if side not in (0, order.side):
                     continue
                 if any(value and known[name] != value for name, value in scope.items()):
+                    continue
+                if grouped is not None and grouped != bool(order.group):
                     continue
                 count += 1
                 if reason:

@@ -77,11 +77,17 @@ def entry_ended(engine: int, account_id: int, group_id: int, filled_units: int) 
 @inline
 def end_order(engine: int, slot: int, execution_type: int, why: int, is_own: bool) -> None:
     """End an order that rests or waits: its last event, its place, its slot."""
-    order = order_at(engine, slot)
     status = execution_event.ORDER_STATUS_CANCELLED
     if execution_type == execution_event.EXECUTION_TYPE_EXPIRED:
         status = execution_event.ORDER_STATUS_EXPIRED
     write_end(engine, slot, execution_type, status, why, is_own)
+    take_out(engine, slot)
+
+
+@inline
+def take_out(engine: int, slot: int) -> None:
+    """Take an order whose end was told out of where it stands."""
+    order = order_at(engine, slot)
     if has_flag(order, FLAG_PARKED):
         unpark(engine, slot)
     else:

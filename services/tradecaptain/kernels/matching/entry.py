@@ -221,8 +221,6 @@ def refuse_target(engine: int, command: int) -> int:
 @inline
 def end_resting(engine: int, slot: int, why: int, is_own: bool) -> None:
     """Cancel a resting order."""
-    leaves_units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
-    level = leave_level(engine, slot)
     write_end(
         engine,
         slot,
@@ -231,6 +229,14 @@ def end_resting(engine: int, slot: int, why: int, is_own: bool) -> None:
         why,
         is_own,
     )
+    take_out_resting(engine, slot)
+
+
+@inline
+def take_out_resting(engine: int, slot: int) -> None:
+    """Take a resting order whose end was told out of the book."""
+    leaves_units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
+    level = leave_level(engine, slot)
     write_book(engine, slot, book_event.BOOK_ACTION_REMOVE, leaves_units, level, 0)
     close_if_empty(engine, slot, level)
     forget_order(engine, slot)

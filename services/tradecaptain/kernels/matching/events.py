@@ -83,13 +83,20 @@ def begin_command(engine: int, command_sequence: int, time_ns: int) -> None:
 
 
 @inline
-def claim_execution(engine: int) -> int:
-    """Address of the next execution event, whose sequence is counted."""
+def claim_place(engine: int) -> int:
+    """Address of the step's next execution event."""
     count = load_i64(engine + at.HEADER_EXECUTION_COUNT)
     event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS) + count * load_i64(
         engine + at.HEADER_EXECUTION_STRIDE
     )
     store_i64(engine + at.HEADER_EXECUTION_COUNT, count + 1)
+    return event
+
+
+@inline
+def claim_execution(engine: int) -> int:
+    """Address of the next execution event, whose sequence is counted."""
+    event = claim_place(engine)
     sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE) + 1
     store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, sequence)
     return event
@@ -135,22 +142,43 @@ def spare_event(engine: int) -> int:
 def write_execution(engine: int, slot: int, execution_type: int, status: int, is_own: bool) -> int:
     """Write an event of an order and return its address.
 
-    Written word by word, the small fields of a word at once: an empty record that is then filled
-    field by field is written twice. ``is_own`` tells whether the command at work came from the
-    order's owner: its tag and send time are echoed then, else the order's own tag.
+    ``is_own`` tells whether the command at work came from the order's owner: its tag and send time
+    are echoed then, else the order's own tag.
     """
     if not reports_wire(engine):
         sequence = load_i64(engine + at.HEADER_COMMAND_SEQUENCE)
         report_order(engine, sequence, slot, execution_type, status, 0)
         return spare_event(engine)
+    account_id = load_i32(order_at(engine, slot) + at.ORDER_ACCOUNT_ID) + 0
+    event = claim_execution(engine)
+    sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
+    account_sequence = next_account_sequence(engine, account_id)
+    describe_order(engine, event, slot, sequence, account_sequence, execution_type, status, is_own)
+    return event
+
+
+@inline
+def describe_order(
+    engine: int,
+    event: int,
+    slot: int,
+    sequence: int,
+    account_sequence: int,
+    execution_type: int,
+    status: int,
+    is_own: bool,
+) -> None:
+    """Say in an event of given numbers how an order stands and whose it is.
+
+    Written word by word, the small fields of a word at once: an empty record that is then filled
+    field by field is written twice.
+    """
     order = order_at(engine, slot)
     party = party_at(engine, slot)
     account_id = load_i32(order + at.ORDER_ACCOUNT_ID) + 0
     book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
     quantity_units = load_i64(order + at.ORDER_QUANTITY_UNITS)
     leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
-    event = claim_execution(engine)
-    sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
     side = load_i16(order + at.ORDER_SIDE) + 0
     store_i64(event, execution_event.SEGMENT_TABLE)
     store_i64(event + 8, execution_event.ROOT_POINTER)
@@ -161,7 +189,7 @@ def write_execution(engine: int, slot: int, execution_type: int, status: int, is
     store_i64(event + AT_KINDS, execution_type | (status << 16) | (side << 32))
     execution_event.set_account_id(event, account_id)
     execution_event.set_instrument_id(event, load_i64(book + at.BOOK_INSTRUMENT_ID))
-    execution_event.set_account_sequence(event, next_account_sequence(engine, account_id))
+    execution_event.set_account_sequence(event, account_sequence)
     execution_event.set_order_id(event, load_i64(order + at.ORDER_ORDER_ID))
     identity = load_constant_i64(engine + at.HEADER_IDENTITY_BASE) + sequence
     execution_event.set_execution_id(event, identity)
@@ -188,7 +216,18 @@ def write_execution(engine: int, slot: int, execution_type: int, status: int, is
         execution_event.set_tag(event, load_i64(engine + at.HEADER_ANSWER_TAG))
     else:
         execution_event.set_tag(event, load_i32(party + at.PARTY_TAG))
-    return event
+
+
+@inline
+def repeat_end(
+    engine: int, slot: int, sequence: int, account_sequence: int, reason: int, is_own: bool
+) -> None:
+    """Write the event of an order's cancel once more, by the numbers under which it was told."""
+    event = claim_place(engine)
+    kind, status = execution_event.EXECUTION_TYPE_CANCELLED, execution_event.ORDER_STATUS_CANCELLED
+    describe_order(engine, event, slot, sequence, account_sequence, kind, status, is_own)
+    execution_event.set_leaves_quantity_units(event, 0)
+    execution_event.set_reason(event, reason)
 
 
 @inline

@@ -142,9 +142,27 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("knows_positions", I8),
         # Number of the newest look for what an order needs at once: see makers.may_begin.
         ("look_number", I8),
+        # Where a sweep notes whose end was told (TOLD records), or 0 if it tells of each end as the
+        # order leaves; how many those are, how many of them have left, and of which event the first
+        # was told. See sweep.py.
+        ("told_table", I8),
+        ("told_capacity", I8),
+        ("told_count", I8),
+        ("ended_count", I8),
+        ("told_sequence", I8),
+        ("sweep_stage", I8),
+        # Orders of groups that the sweep has left for last.
+        ("passed_over", I8),
+        # Level whose orders the sweep asks memory for next, and where that is.
+        ("ahead_book", I8),
+        ("ahead_side", I8),
+        ("ahead_level", I8),
     ],
     align=True,
 )
+
+# An order whose end was told, and the account's sequence of that event.
+TOLD: Final[np.dtype[Any]] = np.dtype([("slot", I8), ("account_sequence", I8)], align=True)
 
 # What an engine is made from: see state.MatchingCapacity for the meaning of each.
 ENGINE_CONFIG: Final[np.dtype[Any]] = np.dtype(
@@ -457,6 +475,7 @@ RECENT_LEVEL_BYTES: Final = RECENT_LEVEL.itemsize
 NODE_BYTES: Final = NODE.itemsize
 BOOK_BYTES: Final = BOOK.itemsize
 REPORT_BYTES: Final = REPORT.itemsize
+TOLD_BYTES: Final = TOLD.itemsize
 COMPACT_COMMAND_BYTES: Final = COMPACT_COMMAND.itemsize
 COMPACT_FIRST_BYTE: Final = order_command.OFFSET_SEQUENCE
 """Where an order command's record holds what a compact command says."""

@@ -16,6 +16,7 @@ from tradecaptain.kernels.matching.layout import (
     RECENT_LEVEL,
     SIDE_BOOK,
     TERMS,
+    TOLD,
     offset_of,
 )
 
@@ -101,6 +102,16 @@ HEADER_REPORT_READ: Final = offset_of(HEADER, "report_read")
 HEADER_ORDER_IDS: Final = offset_of(HEADER, "order_ids")
 HEADER_KNOWS_POSITIONS: Final = offset_of(HEADER, "knows_positions")
 HEADER_LOOK_NUMBER: Final = offset_of(HEADER, "look_number")
+HEADER_TOLD_TABLE: Final = offset_of(HEADER, "told_table")
+HEADER_TOLD_CAPACITY: Final = offset_of(HEADER, "told_capacity")
+HEADER_TOLD_COUNT: Final = offset_of(HEADER, "told_count")
+HEADER_ENDED_COUNT: Final = offset_of(HEADER, "ended_count")
+HEADER_TOLD_SEQUENCE: Final = offset_of(HEADER, "told_sequence")
+HEADER_SWEEP_STAGE: Final = offset_of(HEADER, "sweep_stage")
+HEADER_PASSED_OVER: Final = offset_of(HEADER, "passed_over")
+HEADER_AHEAD_BOOK: Final = offset_of(HEADER, "ahead_book")
+HEADER_AHEAD_SIDE: Final = offset_of(HEADER, "ahead_side")
+HEADER_AHEAD_LEVEL: Final = offset_of(HEADER, "ahead_level")
 
 ORDER_ORDER_ID: Final = offset_of(ORDER, "order_id")
 ORDER_PRICE_UNITS: Final = offset_of(ORDER, "price_units")
@@ -268,6 +279,9 @@ BOOK_PEG_BID_STATE: Final = offset_of(BOOK, "peg_bid_state")
 BOOK_PEG_ASK_STATE: Final = offset_of(BOOK, "peg_ask_state")
 BOOK_PEG_BID_UNITS: Final = offset_of(BOOK, "peg_bid_units")
 BOOK_PEG_ASK_UNITS: Final = offset_of(BOOK, "peg_ask_units")
+TOLD_SLOT: Final = offset_of(TOLD, "slot")
+TOLD_ACCOUNT_SEQUENCE: Final = offset_of(TOLD, "account_sequence")
+
 CONFIG_ORDERS: Final = offset_of(ENGINE_CONFIG, "orders")
 CONFIG_LEVELS: Final = offset_of(ENGINE_CONFIG, "levels")
 CONFIG_INSTRUMENTS: Final = offset_of(ENGINE_CONFIG, "instruments")

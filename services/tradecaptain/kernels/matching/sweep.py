@@ -4,8 +4,13 @@ Each order's events stand alone, so each is flagged as last; where an account as
 execution events is kept for the closing answer.
 
 The walk goes by instrument, buys before sells, best price first, then by time, then the orders that
-wait outside of the ladder; so what it does follows from the book alone. Nothing else may happen to
-the engine until it is done.
+wait outside of the ladder; so what it does follows from the book alone. A second walk takes the
+orders of groups, whose end changes others. Nothing else may happen to the engine until it is done.
+
+Where the caller has given a table for it, a cancel first tells of all ends, thousands of orders at
+a time, and takes them out of the book after that: no order can trade any more once the sweep has
+begun, and who waits to hear so hears it several times sooner. In the steps that take orders out,
+the event of each is written once more, the same in every byte, for who keeps events.
 """
 
 from __future__ import annotations
@@ -21,24 +26,49 @@ from tradecaptain.base.memory import (
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.entry import end_resting
+from tradecaptain.kernels.matching.entry import end_resting, take_out_resting
 from tradecaptain.kernels.matching.events import (
     mark_last_book,
     mark_last_execution,
+    repeat_end,
+    write_end,
     write_execution,
     write_mass_cancel_done,
 )
 from tradecaptain.kernels.matching.finish import finish_step, note_all_books
 from tradecaptain.kernels.matching.identity import order_bucket
-from tradecaptain.kernels.matching.layout import MORE, PARTY_BYTES, PHASE_MASS_CANCEL
-from tradecaptain.kernels.matching.tables import order_at, party_at
-from tradecaptain.kernels.matching.terms import flags_of, order_side
+from tradecaptain.kernels.matching.layout import (
+    FLAG_GROUPED,
+    LINE_BYTES,
+    MORE,
+    PARTY_BYTES,
+    PHASE_MASS_CANCEL,
+    TOLD_BYTES,
+)
+from tradecaptain.kernels.matching.levels import (
+    BUY,
+    SELL,
+    best_level,
+    level_head,
+    worse_level,
+)
+from tradecaptain.kernels.matching.tables import level_at, order_at, party_at, side_at
+from tradecaptain.kernels.matching.terms import flags_of, has_flag, order_side
 from tradecaptain.kernels.matching.waiting import end_special
 from tradecaptain.kernels.matching.walk import PARKED, first_order, following_order
 from tradecaptain.wire import execution_event
 
 VISITS_A_STEP = 16
 ORDERS_AHEAD = 4
+LEVELS_AHEAD = 6
+SIDES_A_LOOK = 8
+EVENTS_AHEAD = 12
+"""How far before it is written memory is asked for an event's place: others have just read it."""
+
+STAGE_FIRST = 0
+STAGE_ENDING = 1
+STAGE_GROUPED = 2
+"""Stages of a mass cancel: the first walk; orders whose end was told leave; those of groups."""
 
 
 @inline
@@ -78,23 +108,112 @@ def report_order(engine: int, slot: int) -> None:
 
 
 @inline
+def is_own(engine: int) -> bool:
+    """Whether the orders' own account asked for the sweep."""
+    return load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID) != 0
+
+
+@inline
+def close_events(engine: int) -> None:
+    """Flag an order's events as the last ones, as far as no answer comes after them."""
+    mark_last_book(engine)
+    if not is_own(engine):
+        mark_last_execution(engine)
+
+
+@inline
+def end_now(engine: int, slot: int) -> None:
+    """Cancel an order: its event, its place in the book."""
+    why = load_i64(engine + at.HEADER_FILTER_REASON)
+    if flags_of(order_at(engine, slot)) != 0:
+        end_special(engine, slot, why, 1 if is_own(engine) else 0, 0)
+    else:
+        end_resting(engine, slot, why, is_own(engine))
+    close_events(engine)
+
+
+@inline
+def told_at(engine: int, index: int) -> int:
+    """Record of an order whose end was told."""
+    return load_i64(engine + at.HEADER_TOLD_TABLE) + index * TOLD_BYTES
+
+
+@inline
+def told_slot(engine: int, index: int) -> int:
+    """Slot of an order whose end was told."""
+    return load_i64(told_at(engine, index) + at.TOLD_SLOT)
+
+
+@inline
+def ask_for_event(engine: int) -> None:
+    """Ask memory for where an event some way ahead will be written."""
+    stride = load_i64(engine + at.HEADER_EXECUTION_STRIDE)
+    count = load_i64(engine + at.HEADER_EXECUTION_COUNT) + EVENTS_AHEAD
+    event = load_i64(engine + at.HEADER_EXECUTION_ADDRESS) + count * stride
+    for offset in range(0, stride, LINE_BYTES):
+        prefetch_write(event + offset)
+
+
+@inline
+def tell_end(engine: int, slot: int) -> None:
+    """Tell that an order is cancelled, and note it; it leaves the book later."""
+    ask_for_event(engine)
+    event = write_end(
+        engine,
+        slot,
+        execution_event.EXECUTION_TYPE_CANCELLED,
+        execution_event.ORDER_STATUS_CANCELLED,
+        load_i64(engine + at.HEADER_FILTER_REASON),
+        is_own(engine),
+    )
+    if not is_own(engine):
+        mark_last_execution(engine)
+    count = load_i64(engine + at.HEADER_TOLD_COUNT)
+    if count == 0:
+        store_i64(engine + at.HEADER_TOLD_SEQUENCE, execution_event.get_sequence(event))
+    told = told_at(engine, count)
+    store_i64(told + at.TOLD_SLOT, slot)
+    store_i64(told + at.TOLD_ACCOUNT_SEQUENCE, execution_event.get_account_sequence(event))
+    store_i64(engine + at.HEADER_TOLD_COUNT, count + 1)
+
+
+@inline
+def take_out_told(engine: int, index: int) -> None:
+    """Take an order whose end was told out of the book, and write its event once more."""
+    slot = told_slot(engine, index)
+    why = load_i64(engine + at.HEADER_FILTER_REASON)
+    sequence = load_i64(engine + at.HEADER_TOLD_SEQUENCE) + index
+    account_sequence = load_i64(told_at(engine, index) + at.TOLD_ACCOUNT_SEQUENCE)
+    repeat_end(engine, slot, sequence, account_sequence, why, is_own(engine))
+    if flags_of(order_at(engine, slot)) != 0:
+        end_special(engine, slot, why, 0, 1)
+    else:
+        take_out_resting(engine, slot)
+    close_events(engine)
+
+
+@inline
 def visit_order(engine: int, slot: int) -> int:
     """Cancel an order, or report it; returns how many events of each kind it took at most."""
     if not in_scope(engine, slot):
         return 0
-    store_i64(engine + at.HEADER_AFFECTED_COUNT, load_i64(engine + at.HEADER_AFFECTED_COUNT) + 1)
-    is_own = load_i64(engine + at.HEADER_ANSWERS_ACCOUNT_ID) != 0
-    if load_i64(engine + at.HEADER_PHASE) == PHASE_MASS_CANCEL:
-        why = load_i64(engine + at.HEADER_FILTER_REASON)
-        if flags_of(order_at(engine, slot)) != 0:
-            end_special(engine, slot, why, 1 if is_own else 0)
-        else:
-            end_resting(engine, slot, why, is_own)
-        mark_last_book(engine)
-    else:
+    counter = engine + at.HEADER_AFFECTED_COUNT
+    if load_i64(engine + at.HEADER_PHASE) != PHASE_MASS_CANCEL:
+        store_i64(counter, load_i64(counter) + 1)
         report_order(engine, slot)
-    if not is_own:
-        mark_last_execution(engine)
+        if not is_own(engine):
+            mark_last_execution(engine)
+        return 1
+    is_first = load_i64(engine + at.HEADER_SWEEP_STAGE) == STAGE_FIRST
+    if is_first and has_flag(order_at(engine, slot), FLAG_GROUPED):
+        passed_over = load_i64(engine + at.HEADER_PASSED_OVER)
+        store_i64(engine + at.HEADER_PASSED_OVER, passed_over + 1)
+        return 0
+    store_i64(counter, load_i64(counter) + 1)
+    if is_first and load_i64(engine + at.HEADER_TOLD_TABLE) != 0:
+        tell_end(engine, slot)
+    else:
+        end_now(engine, slot)
     return 1
 
 
@@ -130,45 +249,146 @@ def ask_for(engine: int, slot: int) -> None:
 
 
 @inline
-def walk_ahead(engine: int, slot: int, count: int) -> int:
-    """The order ``count`` behind one in the same part of its book, or 0; all are asked for."""
-    for _ in range(count):
-        if slot == 0:
+def next_side(engine: int) -> int:
+    """Best level of the next side that has one, of those that the look ahead comes to; or 0."""
+    only_book = load_i64(engine + at.HEADER_FILTER_BOOK)
+    for _ in range(SIDES_A_LOOK):
+        book = load_i64(engine + at.HEADER_AHEAD_BOOK)
+        side = load_i64(engine + at.HEADER_AHEAD_SIDE) + 1
+        if side > SELL:
+            side = BUY
+            book += 1
+        if book > load_i64(engine + at.HEADER_INSTRUMENT_COUNT) or (
+            only_book != 0 and book != only_book
+        ):
             return 0
-        slot = following_order(engine, slot)
-        ask_for(engine, slot)
-    return slot
+        store_i64(engine + at.HEADER_AHEAD_BOOK, book)
+        store_i64(engine + at.HEADER_AHEAD_SIDE, side)
+        level = best_level(side_at(engine, book, side))
+        if level != 0:
+            return level
+    return 0
 
 
 @inline
-def ask_for_id(engine: int, slot: int) -> None:
-    """Ask for where an order is found by its id, which its end changes."""
-    prefetch_write(order_bucket(engine, load_i64(order_at(engine, slot) + at.ORDER_ORDER_ID)))
+def look_ahead(engine: int) -> None:
+    """Ask for the first order of the next level, and for the level behind that.
+
+    Levels and orders name each other, so that who asks for an order when it is due waits for its
+    level first. A level whose own line was asked for one look before tells its order at once.
+    """
+    level = load_i64(engine + at.HEADER_AHEAD_LEVEL)
+    if level != 0:
+        ask_for(engine, level_head(engine, level))
+        level = worse_level(engine, level)
+    if level == 0:
+        level = next_side(engine)
+    prefetch_read(level_at(engine, level))
+    store_i64(engine + at.HEADER_AHEAD_LEVEL, level)
+
+
+@inline
+def ask_for_place(engine: int, slot: int) -> None:
+    """Ask for an order's level and for where it is found by its id, which its end changes."""
+    order = order_at(engine, slot)
+    prefetch_write(level_at(engine, load_i32(order + at.ORDER_LEVEL) + 0))
+    prefetch_write(order_bucket(engine, load_i64(order + at.ORDER_ORDER_ID)))
+
+
+@inline
+def is_table_full(engine: int) -> bool:
+    """Whether no further end can be told before orders leave."""
+    count = load_i64(engine + at.HEADER_TOLD_COUNT)
+    return count != 0 and count == load_i64(engine + at.HEADER_TOLD_CAPACITY)
+
+
+@inline
+def walk_step(engine: int) -> int:
+    """Walk on, at most ``step_limit`` events and a bounded number of visits.
+
+    A large book lies all over memory: the walk looks ahead by a level whenever it comes to one.
+    """
+    remaining_events = load_i64(engine + at.HEADER_STEP_LIMIT)
+    remaining_visits = remaining_events * VISITS_A_STEP
+    while remaining_events > 0 and remaining_visits > 0:
+        slot = load_i64(engine + at.HEADER_CURSOR_ORDER)
+        if is_table_full(engine):
+            store_i64(engine + at.HEADER_SWEEP_STAGE, STAGE_ENDING)
+            return MORE
+        if slot == 0:
+            if not enter_next_part(engine):
+                return end_walk(engine)
+        else:
+            following = following_order(engine, slot)
+            store_i64(engine + at.HEADER_CURSOR_ORDER, following)
+            ask_for(engine, following)
+            if load_i32(order_at(engine, slot) + at.ORDER_PREVIOUS) == 0:
+                look_ahead(engine)
+            remaining_events -= visit_order(engine, slot)
+        remaining_visits -= 1
+    return MORE
+
+
+@inline
+def ending_step(engine: int) -> int:
+    """Take the next orders whose end was told out of the book, at most ``step_limit``."""
+    first, count = load_i64(engine + at.HEADER_ENDED_COUNT), load_i64(engine + at.HEADER_TOLD_COUNT)
+    behind = min(first + load_i64(engine + at.HEADER_STEP_LIMIT), count)
+    for index in range(first, behind):
+        ask_for(engine, told_slot(engine, min(index + 2 * ORDERS_AHEAD, count - 1)))
+        ask_for_place(engine, told_slot(engine, min(index + ORDERS_AHEAD, count - 1)))
+        take_out_told(engine, index)
+    store_i64(engine + at.HEADER_ENDED_COUNT, behind)
+    if behind == count:
+        store_i64(engine + at.HEADER_TOLD_COUNT, 0)
+        store_i64(engine + at.HEADER_ENDED_COUNT, 0)
+        store_i64(engine + at.HEADER_SWEEP_STAGE, STAGE_FIRST)
+    return MORE
 
 
 @inline
 def sweep_step(engine: int) -> int:
-    """Walk on, at most ``step_limit`` events and a bounded number of visits.
+    """Go on with a sweep, one bounded step."""
+    if load_i64(engine + at.HEADER_SWEEP_STAGE) == STAGE_ENDING:
+        return ending_step(engine)
+    return walk_step(engine)
 
-    A large book lies all over memory: orders are asked for some visits before they are made.
-    """
-    remaining_events = load_i64(engine + at.HEADER_STEP_LIMIT)
-    remaining_visits = remaining_events * VISITS_A_STEP
-    ahead = walk_ahead(engine, load_i64(engine + at.HEADER_CURSOR_ORDER), ORDERS_AHEAD)
-    while remaining_events > 0 and remaining_visits > 0:
-        slot = load_i64(engine + at.HEADER_CURSOR_ORDER)
-        if slot == 0:
-            if not enter_next_part(engine):
-                return finish_sweep(engine)
-            ahead = walk_ahead(engine, load_i64(engine + at.HEADER_CURSOR_ORDER), ORDERS_AHEAD)
-        else:
-            following = following_order(engine, slot)
-            store_i64(engine + at.HEADER_CURSOR_ORDER, following)
-            ask_for_id(engine, following)
-            ahead = walk_ahead(engine, ahead, 1)
-            remaining_events -= visit_order(engine, slot)
-        remaining_visits -= 1
-    return MORE
+
+@inline
+def is_ending(engine: int) -> bool:
+    """Whether the next step takes orders out whose end was told: no execution of it is news."""
+    return (
+        load_i64(engine + at.HEADER_PHASE) == PHASE_MASS_CANCEL
+        and load_i64(engine + at.HEADER_SWEEP_STAGE) == STAGE_ENDING
+    )
+
+
+@inline
+def begin_walk(engine: int, stage: int) -> None:
+    """Set the walk to its beginning."""
+    only_book = load_i64(engine + at.HEADER_FILTER_BOOK)
+    store_i64(engine + at.HEADER_SWEEP_STAGE, stage)
+    store_i64(engine + at.HEADER_PASSED_OVER, 0)
+    store_i64(engine + at.HEADER_CURSOR_BOOK, only_book if only_book != 0 else 1)
+    store_i64(engine + at.HEADER_CURSOR_SIDE, 0)
+    store_i64(engine + at.HEADER_CURSOR_ORDER, 0)
+    store_i64(engine + at.HEADER_AHEAD_BOOK, load_i64(engine + at.HEADER_CURSOR_BOOK))
+    store_i64(engine + at.HEADER_AHEAD_SIDE, 0)
+    store_i64(engine + at.HEADER_AHEAD_LEVEL, 0)
+    for _ in range(LEVELS_AHEAD):
+        look_ahead(engine)
+
+
+@inline
+def end_walk(engine: int) -> int:
+    """The walk has come to its end: what was told leaves, then orders of groups have their turn."""
+    if load_i64(engine + at.HEADER_TOLD_COUNT) != 0:
+        store_i64(engine + at.HEADER_SWEEP_STAGE, STAGE_ENDING)
+        return MORE
+    if load_i64(engine + at.HEADER_PASSED_OVER) != 0:
+        begin_walk(engine, STAGE_GROUPED)
+        return MORE
+    return finish_sweep(engine)
 
 
 @inline
@@ -188,11 +408,8 @@ def begin_sweep(engine: int, phase: int, why: int) -> int:
     store_i64(engine + at.HEADER_PHASE, phase)
     store_i64(engine + at.HEADER_FILTER_REASON, why)
     store_i64(engine + at.HEADER_AFFECTED_COUNT, 0)
-    only_book = load_i64(engine + at.HEADER_FILTER_BOOK)
-    store_i64(engine + at.HEADER_CURSOR_BOOK, only_book if only_book != 0 else 1)
-    store_i64(engine + at.HEADER_CURSOR_SIDE, 0)
-    store_i64(engine + at.HEADER_CURSOR_ORDER, 0)
-    return sweep_step(engine)
+    begin_walk(engine, STAGE_FIRST)
+    return walk_step(engine)
 
 
 @inline
@@ -200,8 +417,8 @@ def sweep_one(engine: int, slot: int, why: int) -> int:
     """Cancel one order as a sweep would, however large the book is; the filters are clear."""
     store_i64(engine + at.HEADER_PHASE, PHASE_MASS_CANCEL)
     store_i64(engine + at.HEADER_FILTER_REASON, why)
-    store_i64(engine + at.HEADER_AFFECTED_COUNT, 0)
-    visit_order(engine, slot)
+    store_i64(engine + at.HEADER_AFFECTED_COUNT, 1)
+    end_now(engine, slot)
     return finish_sweep(engine)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.ending import end_order, reduce_order, write_shown
-from tradecaptain.kernels.matching.events import write_book, write_execution
+from tradecaptain.kernels.matching.ending import end_order, reduce_order, take_out, write_shown
+from tradecaptain.kernels.matching.events import write_book, write_end, write_execution
 from tradecaptain.kernels.matching.finish import finish_step, note_book
 from tradecaptain.kernels.matching.groups import ROLE_EXIT
 from tradecaptain.kernels.matching.indexes import NOWHERE
@@ -324,7 +324,11 @@ def cancel_special(engine: int, slot: int, quantity_units: int) -> int:
     return finish_step(engine)
 
 
-@kernel("void(int64, int64, int64, int64)")
-def end_special(engine: int, slot: int, why: int, is_own: int) -> None:
-    """Cancel an order that isn't plain for a reason of the venue's or a mass cancel's."""
-    end_order(engine, slot, execution_event.EXECUTION_TYPE_CANCELLED, why, is_own != 0)
+@kernel("void(int64, int64, int64, int64, int64)")
+def end_special(engine: int, slot: int, why: int, is_own: int, is_told: int) -> None:
+    """Cancel an order that isn't plain for a reason of the venue's or a mass cancel's, or only take
+    it out where its end was told."""
+    kind, status = execution_event.EXECUTION_TYPE_CANCELLED, execution_event.ORDER_STATUS_CANCELLED
+    if is_told == 0:
+        write_end(engine, slot, kind, status, why, is_own != 0)
+    take_out(engine, slot)
