@@ -199,7 +199,7 @@ struct Control {
   firstScenario @41 :UInt16;
   # setScenarios: number of the first scenario in this record, 0 or 8.
   scenario0 @42 :Int64;
-  # What one quantity unit long gains in a scenario, in 2^-32 notional units of the accounts' currency.
+  # What one quantity unit long gains in a scenario, in 2^-20 notional units of the accounts' currency.
   scenario1 @43 :Int64;
   scenario2 @44 :Int64;
   scenario3 @45 :Int64;

@@ -25,7 +25,7 @@ SCENARIO_COUNT: Final = 16
 STAGED_COUNT: Final = 8
 RISK_GROUP_KIND: Final = SCENARIO_COUNT
 """Place of the risk group among the settings of an instrument's scenarios."""
-UNIT_VALUE_ONE: Final = 1 << 32
+UNIT_VALUE_ONE: Final = 1 << 20
 FLAG_OUTSIDE: Final = 8
 FLAG_CLOSE: Final = 16
 # Moves of SPAN's scenarios in thirds of the price range, each once with the volatility up and once
@@ -62,7 +62,7 @@ def parse_decimal(text: str, field: str) -> Fraction:
 
 
 def unit_change(change: Fraction, instrument: Instrument) -> int:
-    """What one quantity unit gains, in 2^-32 notional units; rounded towards a loss."""
+    """What one quantity unit gains, in 2^-20 notional units; rounded towards a loss."""
     exact = change * instrument.quantity_unit / NOTIONAL_UNIT * UNIT_VALUE_ONE
     units = exact.numerator // exact.denominator
     if not -(2**62) <= units <= 2**62:

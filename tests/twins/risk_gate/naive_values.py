@@ -23,6 +23,7 @@ from twins.risk_gate.terms import (
 
 VALUE_MAX = 1 << 56
 UNIT_MAX = 1 << 62
+UNIT_ONE = 1 << 20
 Pair = tuple[int, int]
 
 
@@ -35,8 +36,10 @@ def sign(value: int) -> int:
 
 
 def value_of(quantity: int, unit: int) -> int:
-    """Value of a signed quantity at a unit value in 2^-32 notional units, away from zero."""
-    magnitude = min(ceiling(Fraction(abs(saturate(quantity)) * unit, 1 << 32)), VALUE_MAX)
+    """Value of a signed quantity at a unit value in 2^-20 notional units, away from zero."""
+    magnitude = min(ceiling(Fraction(abs(saturate(quantity)) * unit, UNIT_ONE)), VALUE_MAX)
+    if unit >= UNIT_MAX and quantity:
+        magnitude = VALUE_MAX
     return magnitude if quantity >= 0 else -magnitude
 
 
@@ -69,7 +72,7 @@ class NaiveValues(NaiveTotals):
         if not sources or conversion == 0:
             return None
         price = abs(known[sources[0]]) * self.ratios[instrument] * Fraction(conversion, 10**9)
-        unit = min(ceiling(price * (1 << 32)), UNIT_MAX)
+        unit = min(ceiling(price * UNIT_ONE), UNIT_MAX)
         if instrument in self.risk_groups:
             return unit, 0
         margin = ceiling(Fraction(unit * self.margins.get(instrument, 10_000), 10_000))

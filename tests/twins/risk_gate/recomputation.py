@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from tradecaptain.wire import control, execution_event
-from twins.risk_gate.naive_values import UNIT_MAX, ceiling, value_of
+from twins.risk_gate.naive_values import UNIT_MAX, UNIT_ONE, ceiling, value_of
 
 Pair = tuple[int, int]
 _ENDED = (execution_event.EXECUTION_TYPE_CANCELLED, execution_event.EXECUTION_TYPE_EXPIRED)
@@ -30,7 +30,7 @@ class Recomputed:
 
     def unit_value(self, instrument: int) -> int:
         price = abs(self.last_prices[instrument]) * self.ratios[instrument]
-        return min(ceiling(price * (1 << 32)), UNIT_MAX)
+        return min(ceiling(price * UNIT_ONE), UNIT_MAX)
 
     def take_control(self, record: Any) -> None:
         if record["action"] == control.CONTROL_ACTION_SET_CASH:

@@ -220,7 +220,7 @@ async def test_a_new_gate_is_told_terms_again(tmp_path: Path) -> None:
         assert before["close_price"] == 9_950
         changes = world.venue.core.gate.scenario_rows
         (row,) = changes[changes["key"] == ACME_ID]
-        assert row["changes"].tolist() == [place * (1 << 32) * 10**6 for place in range(16)]
+        assert row["changes"].tolist() == [place * (1 << 20) * 10**6 for place in range(16)]
         assert account_row(world)["firm_id"] == 10
 
 

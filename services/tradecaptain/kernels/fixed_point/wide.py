@@ -16,6 +16,9 @@ from numba.extending import intrinsic, overload
 INT64_MAX = 2**63 - 1
 INT64_MIN = -(2**63)
 
+SCALE_BITS = 20
+"""Fraction bits of the values that `scaled_up` multiplies by."""
+
 _DISTANCE_BITS = 192
 _PRODUCT_BITS = 192
 _LONG_PRODUCT_BITS = 256
@@ -67,8 +70,8 @@ def product4_exceeds(
 
 
 def scaled_up(first: int, second: int, ceiling: int) -> int:
-    """``first * second / 2^32`` rounded up and held at ``ceiling``; none is negative."""
-    return min(-(-(first * second) >> 32), ceiling)
+    """``first * second / 2^20`` rounded up and held at ``ceiling``; none is negative."""
+    return min(-(-(first * second) >> SCALE_BITS), ceiling)
 
 
 def distance_exceeds(value: int, reference: int, scale: int, limit: int) -> bool:
@@ -135,8 +138,8 @@ def _scaled_up(typing_context: Any, first: Any, second: Any, ceiling: Any) -> An
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         wide = ir.IntType(128)
         product = _product(builder, (builder.zext(arguments[0], wide), arguments[1]), 128)
-        rounded = builder.add(product, ir.Constant(wide, 2**32 - 1))
-        quotient = builder.lshr(rounded, ir.Constant(wide, 32))
+        rounded = builder.add(product, ir.Constant(wide, 2**SCALE_BITS - 1))
+        quotient = builder.lshr(rounded, ir.Constant(wide, SCALE_BITS))
         bound = builder.zext(arguments[2], wide)
         is_above = builder.icmp_unsigned(">", quotient, bound)
         return builder.trunc(builder.select(is_above, bound, quotient), ir.IntType(64))

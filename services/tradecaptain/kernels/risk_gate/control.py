@@ -44,7 +44,6 @@ from tradecaptain.kernels.risk_gate.layout import (
     INSTRUMENT_OUTSIDE_TIME_NS,
     INSTRUMENT_REFERENCE_FLAGS,
     INSTRUMENT_ROW_BYTES,
-    INSTRUMENT_VALUED_PRICE,
     INT64_MAX,
     LAST_LIMIT_KIND,
     LAST_TOTAL_KIND,
@@ -92,7 +91,7 @@ from tradecaptain.kernels.risk_gate.totals import (
     kind_in_row,
     total_limit_row,
 )
-from tradecaptain.kernels.risk_gate.valuation import change_pair
+from tradecaptain.kernels.risk_gate.valuation import change_pair, note_value_scale
 from tradecaptain.wire import control, reason
 
 _ACTION_CHECK_ORDER = control.CONTROL_ACTION_CHECK_ORDER
@@ -327,7 +326,7 @@ def _change_instrument(gate: int, record: int, action: int) -> int:
         store_i32(row + INSTRUMENT_MARGIN_BPS, value)
     else:
         store_i64(row + INSTRUMENT_CONVERSION, value)
-    store_i64(row + INSTRUMENT_VALUED_PRICE, NO_PRICE)
+    note_value_scale(row)
     return 0
 
 
@@ -451,5 +450,5 @@ def gate_add_instrument(gate: int, instrument_id: int, numerator: int, denominat
     store_i64(row + INSTRUMENT_NUMERATOR, numerator)
     store_i64(row + INSTRUMENT_DENOMINATOR, denominator)
     store_f64(row + INSTRUMENT_NOTIONAL_RATIO, float(numerator) / float(denominator))
-    store_i64(row + INSTRUMENT_VALUED_PRICE, NO_PRICE)
+    note_value_scale(row)
     return 0

@@ -1,4 +1,4 @@
-"""The short way through the gate, for an order that plainly passes.
+"""The short way through the gate, for an order or a replace that plainly passes.
 
 It compares with limits that were resolved before, reads each row once, and knows only yes and "let
 the long way decide": what it can't settle with a margin, anything unusual, and every refusal. It
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.jit import inline, inline_always
+from tradecaptain.base.jit import inline, inline_always, kernel
 from tradecaptain.base.memory import load_f64, load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.fixed_point import add_saturating
 from tradecaptain.kernels.risk_gate.duplicates import (
@@ -47,6 +47,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     FLAG_LACKS_LIMITS,
     HEADER_ABSENT,
     HEADER_NOW_NS,
+    HEADER_PAIRS,
     HEADER_PASSED_COUNT,
     HEADER_PASSED_FAST_COUNT,
     HEADER_POSITION_TOTAL_COUNT,
@@ -77,8 +78,6 @@ from tradecaptain.kernels.risk_gate.layout import (
     OWN_PRICE_MOVE_BPS,
     OWN_REFERENCE_AGE_MS,
     PAIR_POSITION,
-    PAIR_UNIT_MARGIN,
-    PAIR_UNIT_VALUE,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
     REQUIRED_MASK,
@@ -98,12 +97,14 @@ from tradecaptain.kernels.risk_gate.layout import (
     UNLIMITED,
     UNLIMITED32,
 )
+from tradecaptain.kernels.risk_gate.pairs import add_pair
 from tradecaptain.kernels.risk_gate.permissions import INSTRUCTION_REDUCE_ONLY
 from tradecaptain.kernels.risk_gate.plain_values import (
     add_plainly,
     are_moderate,
     have_moderate_sums,
     plain_values,
+    plain_values_before,
 )
 from tradecaptain.kernels.risk_gate.rates import MILLISECOND_NS
 from tradecaptain.kernels.risk_gate.references import (
@@ -119,6 +120,7 @@ from tradecaptain.kernels.risk_gate.resolved import (
 )
 from tradecaptain.kernels.risk_gate.rows import find_account, find_override, find_strategy
 from tradecaptain.kernels.risk_gate.sums import equity, has_totals, profit_of_day
+from tradecaptain.kernels.risk_gate.table import is_full, pair_key
 from tradecaptain.kernels.risk_gate.valuation import refresh_unit_value, stand_at_unit_value
 from tradecaptain.wire import common, control, order_command
 
@@ -254,9 +256,9 @@ def _is_priced_well(
 
 @inline_always
 def _fits_position(
-    account: int, instrument: int, override: int, pair: int, side: int, quantity: int
+    account: int, instrument: int, override: int, pair: int, side: int, quantity: int, orders: int
 ) -> bool:
-    """Position, gross position and open orders."""
+    """Position, gross position and open orders, with so much and so many orders more."""
     position = load_i64(pair + PAIR_POSITION)
     buys, sells = load_i64(pair + PAIR_WORKING_BUY), load_i64(pair + PAIR_WORKING_SELL)
     is_buy = side == _SIDE_BUY
@@ -269,12 +271,12 @@ def _fits_position(
     gross_limit = _wide(account, instrument, override, kind, resolved, own)
     kind, resolved, own = _KIND_OPEN_ORDERS, RESOLVED_OPEN_ORDERS, OWN_OPEN_ORDERS
     open_limit = _narrow(account, instrument, override, kind, resolved, own)
-    count = load_i32(account + ACCOUNT_OPEN_ORDER_COUNT) + 1
+    count = load_i32(account + ACCOUNT_OPEN_ORDER_COUNT) + orders
     return (
         are_moderate(position, buys, sells, quantity)
         and exposure <= (long_limit if is_buy else short_limit)
         and buys + sells + quantity + abs(position) <= gross_limit
-        and count <= open_limit
+        and (count <= open_limit or orders == 0)
     )
 
 
@@ -307,18 +309,6 @@ def _place_if_new(gate: int, window_ms: int, mark: int) -> int:
     elapsed_ns = load_i64(gate + HEADER_NOW_NS) - load_i64(entry + DUPLICATE_MARK_TIME_NS)
     is_new = load_i64(entry) == 0 or elapsed_ns >= window_ms * MILLISECOND_NS
     return place if is_new else _NOT_NEW
-
-
-@inline_always
-def _values_before(pair: int) -> Any:
-    """Values with which a pair stands in its account's sums, and their excess."""
-    return plain_values(
-        load_i64(pair + PAIR_POSITION),
-        load_i64(pair + PAIR_WORKING_BUY),
-        load_i64(pair + PAIR_WORKING_SELL),
-        load_i64(pair + PAIR_UNIT_VALUE),
-        load_i64(pair + PAIR_UNIT_MARGIN),
-    )
 
 
 @inline_always
@@ -394,7 +384,10 @@ def _take_totals(account: int, old: Any, new: Any) -> bool:
 def _take_exposure(
     gate: int, account: int, instrument: int, pair: int, side: int, quantity: int
 ) -> bool:
-    """Hold all sums against their limits and change them; False if they don't fit."""
+    """Hold all sums against their limits and change them; False if they don't fit.
+
+    The pair's own row is left to the caller: there may be none yet.
+    """
     if has_totals(account) and load_i64(gate + HEADER_POSITION_TOTAL_COUNT) != 0:
         number = FAR_TOTAL_TRIPPED
         if call_far(gate, number, gate, account, instrument, pair, side, quantity) != 0:
@@ -404,19 +397,20 @@ def _take_exposure(
     has_scenarios = load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0
     if has_scenarios or not refresh_unit_value(instrument):
         return False
-    old = _values_before(pair)
+    old = plain_values_before(pair)
     new = _values_after(pair, instrument, side, quantity)
     if old[5] | new[5] != 0 or not _fits_account(account, old, new):
         return False
     if has_totals(account) and not _take_totals(account, old, new):
         return False
     add_plainly(account, old, new)
-    stand_at_unit_value(instrument, pair)
     return True
 
 
 @inline_always
-def _reserve(gate: int, account: int, instrument: int, pair: int, side: int, quantity: int) -> None:
+def _reserve(
+    gate: int, account: int, instrument: int, pair: int, side: int, quantity: int, orders: int
+) -> None:
     offset = PAIR_WORKING_BUY if side == _SIDE_BUY else PAIR_WORKING_SELL
     working = load_i64(pair + offset)
     if has_totals(account) and load_i64(gate + HEADER_POSITION_TOTAL_COUNT) != 0:
@@ -425,7 +419,7 @@ def _reserve(gate: int, account: int, instrument: int, pair: int, side: int, qua
         call_far(gate, number, gate, account, instrument_id, offset, working, after)
     store_i64(pair + offset, working + quantity)
     count = load_i32(account + ACCOUNT_OPEN_ORDER_COUNT)
-    store_i32(account + ACCOUNT_OPEN_ORDER_COUNT, count + 1)
+    store_i32(account + ACCOUNT_OPEN_ORDER_COUNT, count + orders)
     store_i64(gate + HEADER_PASSED_COUNT, load_i64(gate + HEADER_PASSED_COUNT) + 1)
     store_i64(gate + HEADER_PASSED_FAST_COUNT, load_i64(gate + HEADER_PASSED_FAST_COUNT) + 1)
 
@@ -440,15 +434,27 @@ def _bring_up(gate: int, account: int, instrument: int, firm_id: int) -> None:
     resolve_limits(gate, account, firm_id)
 
 
-@inline_always
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64, int64)")
 def pass_plainly(
-    gate: int, command: int, instrument: int, pair: int, key: int, side: int, quantity: int
-) -> bool:
-    """Whether a new order plainly passes, and is then reserved; False says nothing."""
+    gate: int,
+    command: int,
+    instrument: int,
+    pair: int,
+    side: int,
+    quantity: int,
+    added: int,
+    orders: int,
+) -> int:
+    """1 if an order plainly passes, and is then reserved; 0 says nothing.
+
+    ``added`` is what it adds to its side: all its ``quantity``, or of a replace the difference,
+    which isn't negative. ``orders`` is 1 for a new order and 0 for a replace.
+    """
     account_id = order_command.get_account_id(command)
     account = find_account(gate, account_id)
-    if account == gate + HEADER_ABSENT or load_i64(pair) == 0:
-        return False
+    is_first = load_i64(pair) == 0
+    if account == gate + HEADER_ABSENT or (is_first and is_full(gate + HEADER_PAIRS)):
+        return 0
     firm_id = order_command.get_firm_id(command)
     if not (
         is_current(gate, account, ACCOUNT_RESOLVED_VERSION)
@@ -466,20 +472,27 @@ def pass_plainly(
         and next_ns - now_ns <= load_i64(account + ACCOUNT_MESSAGE_ALLOWED_NS)
         and _is_small(account, instrument, override, side, quantity)
         and _is_priced_well(gate, account, instrument, override, command, quantity)
-        and _fits_position(account, instrument, override, pair, side, quantity)
+        and _fits_position(account, instrument, override, pair, side, added, orders)
     ):
-        return False
-    mark = mark_of(key, command)
-    place = _place_if_new(gate, _window_ms(account, instrument, override), mark)
-    if place == _NOT_NEW or not _take_exposure(gate, account, instrument, pair, side, quantity):
-        return False
+        return 0
+    key = pair_key(account_id, order_command.get_instrument_id(command))
+    mark, place = 0, -1
+    if orders != 0:
+        mark = mark_of(key, command)
+        place = _place_if_new(gate, _window_ms(account, instrument, override), mark)
+    if place == _NOT_NEW or not _take_exposure(gate, account, instrument, pair, side, added):
+        return 0
     interval_ns = load_i32(account + ACCOUNT_MESSAGE_INTERVAL_NS) + 0
     if interval_ns != 0:
         store_i64(account + ACCOUNT_NEXT_MESSAGE_NS, next_ns + interval_ns)
     if place >= 0:
         remember_at(gate, place, mark, key, command)
-    _reserve(gate, account, instrument, pair, side, quantity)
-    return True
+    if is_first:
+        pair = add_pair(gate, key)
+    if load_i64(gate + HEADER_VALUES_ARE_KEPT) != 0:
+        stand_at_unit_value(instrument, pair)
+    _reserve(gate, account, instrument, pair, side, added, orders)
+    return 1
 
 
 @inline

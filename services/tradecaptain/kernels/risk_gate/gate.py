@@ -257,7 +257,7 @@ def gate_check_new(gate: int, command: int) -> int:
         return refusal
     key = pair_key(order_command.get_account_id(command), instrument_id)
     pair = pair_of(gate, key)
-    if pass_plainly(gate, command, instrument, pair, key, side, quantity):
+    if pass_plainly(gate, command, instrument, pair, side, quantity, quantity, 1) != 0:
         return 0
     refusal = _check_whole_order(gate, command, instrument, pair, key, side, quantity)
     if refusal != 0:
@@ -306,19 +306,27 @@ def gate_check_replace(
     refusal = _check_terms(gate, instrument, side, quantity, order_command.get_firm_id(command))
     if refusal != 0:
         return refusal
+    pair = find_pair(gate, order_command.get_account_id(command), instrument_id)
+    difference = quantity - cumulative - old_leaves
+    if (
+        pair != 0
+        and quantity > cumulative
+        and difference >= 0
+        and order_command.get_order_type(command) == _ORDER_TYPE_LIMIT
+        and pass_plainly(gate, command, instrument, pair, side, quantity, difference, 0) != 0
+    ):
+        return 0
     select_levels(gate, instrument, command)
     _join_firm(gate, order_command.get_firm_id(command))
     flags = flags_of_levels(gate)
     excess = _count_message(gate, False)
     if quantity <= cumulative:
         return reject(gate, _REASON_REPLACE_BELOW_FILLED, 0, cumulative, quantity)
-    pair = find_pair(gate, order_command.get_account_id(command), instrument_id)
     if pair == 0 or level_row(gate, LEVEL_ACCOUNT) == gate + HEADER_ABSENT:
         return reject(gate, _REASON_UNKNOWN_ORDER, 0, 0, 0)
     refusal = check_switches(gate, flags)
     if refusal == 0 and excess != 0:
         refusal = reject_message_rate(gate, excess)
-    difference = quantity - cumulative - old_leaves
     is_reduction = difference <= 0 and order_command.get_price_units(command) == old_price
     if refusal == 0 and not is_reduction:
         refusal = _check_change(gate, flags, command, pair, side, difference)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from tradecaptain.base.accounts import UNLIMITED_UNITS
+from tradecaptain.kernels.fixed_point.wide import SCALE_BITS
 from tradecaptain.wire import control
 
 INT64_MAX = 2**63 - 1
@@ -108,7 +109,7 @@ ACCOUNT_ROW_DTYPE = np.dtype(
         ("limits", LIMIT_ROW_DTYPE),
         ("cash", "i8"),
         ("day_start_value", "i8"),  # trade cash and position value when the day began
-        ("account_reserved", "i8"),
+        ("resolved_execution_count", "i8"),
         # Rows of the totals of its group and firm; zero if they have none.
         ("group_total", "i8"),
         ("firm_total", "i8"),
@@ -116,7 +117,8 @@ ACCOUNT_ROW_DTYPE = np.dtype(
         ("firm_id", "i4"),  # as the risk service names it; zero until then
         ("execution_window_start_ns", "i8"),
         ("execution_count", "i8"),  # executions since that window began
-        *((f"account_reserved{number}", "i8") for number in range(3)),
+        ("resolved_execution_window_ns", "i8"),
+        *((f"account_reserved{number}", "i8") for number in range(2)),
     ]
 )
 SUM_NAMES = (
@@ -164,7 +166,7 @@ INSTRUMENT_ROW_DTYPE = np.dtype(
         # What a unit is worth, and its own limits as checks of the short way read them.
         ("notional_ratio", "f8"),  # numerator over denominator, for a first guess
         ("valued_price", "i8"),  # the price that unit_value and unit_margin were made from
-        ("unit_value", "i8"),  # value of one quantity unit in 2^-32 notional units
+        ("unit_value", "i8"),  # value of one quantity unit in 2^-20 notional units
         ("unit_margin", "i8"),
         ("reference_source", "i4"),  # REFERENCE_…, or zero while none is known
         ("margin_bps", "i4"),
@@ -195,6 +197,12 @@ INSTRUMENT_ROW_DTYPE = np.dtype(
         ("last_time_ns", "i8"),
         ("mid_time_ns", "i8"),
         ("outside_time_ns", "i8"),
+        # A price's value of one quantity unit, where these numbers suffice: price times numerator
+        # over denominator, for prices up to a largest one.
+        ("value_numerator", "i8"),
+        ("value_denominator", "i8"),
+        ("value_price_max", "i8"),
+        *((f"instrument_reserved{number}", "i8") for number in range(5)),
     ]
 )
 
@@ -211,7 +219,7 @@ RISK_GROUP_ROW_DTYPE = np.dtype(
 SCENARIO_COUNT = 16
 STAGED_COUNT = 8
 """Scenarios that one control carries; the second such control puts all of them into effect."""
-# What one quantity unit long of an instrument gains in each scenario, in 2^-32 notional units.
+# What one quantity unit long of an instrument gains in each scenario, in 2^-20 notional units.
 SCENARIO_ROW_DTYPE = np.dtype(
     [
         ("key", "i8"),
@@ -335,8 +343,10 @@ REFERENCE_MID = 8
 REFERENCE_OUTSIDE = 16
 REFERENCE_CLOSE = 32
 
-UNIT_VALUE_SHIFT = 32
+UNIT_VALUE_SHIFT = SCALE_BITS
 UNIT_VALUE_MAX = 1 << 62
+"""A quantity unit worth so much or more (four million of the accounts' currency) has no value: any
+limit on exposure refuses it."""
 VALUE_MAX = 1 << 56
 """Largest value of one pair; beyond it any limit on exposure refuses."""
 TOTAL_QUANTITY_MAX = 1 << 48
@@ -449,6 +459,8 @@ ACCOUNT_GROUP_ID = offset_of(ACCOUNT_ROW_DTYPE, "group_id")
 ACCOUNT_FIRM_ID = offset_of(ACCOUNT_ROW_DTYPE, "firm_id")
 ACCOUNT_EXECUTION_WINDOW_START_NS = offset_of(ACCOUNT_ROW_DTYPE, "execution_window_start_ns")
 ACCOUNT_EXECUTION_COUNT = offset_of(ACCOUNT_ROW_DTYPE, "execution_count")
+RESOLVED_EXECUTION_COUNT = offset_of(ACCOUNT_ROW_DTYPE, "resolved_execution_count")
+RESOLVED_EXECUTION_WINDOW_NS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_execution_window_ns")
 RESOLVED_DUPLICATE_WINDOW_MS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_duplicate_window_ms")
 RESOLVED_REFERENCE_AGE_MS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_reference_age_ms")
 RESOLVED_OPEN_ORDERS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_open_orders")
@@ -485,6 +497,9 @@ INSTRUMENT_RISK_GROUP = offset_of(INSTRUMENT_ROW_DTYPE, "risk_group")
 INSTRUMENT_NUMERATOR = offset_of(INSTRUMENT_ROW_DTYPE, "notional_numerator")
 INSTRUMENT_DENOMINATOR = offset_of(INSTRUMENT_ROW_DTYPE, "notional_denominator")
 INSTRUMENT_CONVERSION = offset_of(INSTRUMENT_ROW_DTYPE, "conversion")
+INSTRUMENT_VALUE_NUMERATOR = offset_of(INSTRUMENT_ROW_DTYPE, "value_numerator")
+INSTRUMENT_VALUE_DENOMINATOR = offset_of(INSTRUMENT_ROW_DTYPE, "value_denominator")
+INSTRUMENT_VALUE_PRICE_MAX = offset_of(INSTRUMENT_ROW_DTYPE, "value_price_max")
 INSTRUMENT_SCENARIOS = offset_of(INSTRUMENT_ROW_DTYPE, "scenarios")
 INSTRUMENT_NEXT_IN_GROUP = offset_of(INSTRUMENT_ROW_DTYPE, "next_in_group")
 INSTRUMENT_REFERENCE_FLAGS = offset_of(INSTRUMENT_ROW_DTYPE, "reference_flags")

@@ -20,16 +20,23 @@ from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_NET_IF_SOLD,
     ACCOUNT_POSITION_VALUE,
     ACCOUNT_TRADE_CASH,
+    PAIR_POSITION,
+    PAIR_UNIT_MARGIN,
+    PAIR_UNIT_VALUE,
+    PAIR_WORKING_BUY,
+    PAIR_WORKING_SELL,
+    UNIT_VALUE_SHIFT,
 )
 
 _HALF_RANGE = 1 << 60
 _RANGE_SHIFT = 61
 _VALUE_BITS = 56  # of VALUE_MAX
-_SCALE_BITS = 32  # of UNIT_VALUE_SHIFT
+_UNIT_BITS = 62  # of UNIT_VALUE_MAX
+_SCALE_BITS = UNIT_VALUE_SHIFT
 
 
 def scaled(quantity: int, unit: int) -> int:
-    """``quantity * unit / 2^32`` rounded up, if :func:`scaling_excess` is 0; none is negative."""
+    """``quantity * unit / 2^20`` rounded up, if :func:`scaling_excess` is 0; none is negative."""
     return -(-(quantity * unit) >> _SCALE_BITS)
 
 
@@ -98,6 +105,7 @@ def plain_values(position: int, buys: int, sells: int, unit_value: int, unit_mar
     # A position lies between both, so none of the three is larger than the larger of them.
     largest = max(bought_units, sold_units)
     excess = scaling_excess(largest, unit_value) | scaling_excess(largest, unit_margin)
+    excess |= (unit_value | unit_margin) >> _UNIT_BITS
     return (
         max(bought_value, sold_value),
         bought_value if bought >= 0 else -bought_value,
@@ -105,6 +113,18 @@ def plain_values(position: int, buys: int, sells: int, unit_value: int, unit_mar
         scaled(largest, unit_margin),
         position_value if position >= 0 else -position_value,
         excess,
+    )
+
+
+@inline_always
+def plain_values_before(pair: int) -> Any:
+    """Values with which a pair stands in its account's sums, and their excess."""
+    return plain_values(
+        load_i64(pair + PAIR_POSITION),
+        load_i64(pair + PAIR_WORKING_BUY),
+        load_i64(pair + PAIR_WORKING_SELL),
+        load_i64(pair + PAIR_UNIT_VALUE),
+        load_i64(pair + PAIR_UNIT_MARGIN),
     )
 
 

@@ -6,6 +6,8 @@ ITU-T I.371): the time at which the average rate will have caught up with what w
 
 from __future__ import annotations
 
+from typing import Any
+
 from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.risk_gate.layout import (
@@ -16,10 +18,13 @@ from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_RESOLVED_VERSION,
     FLAG_THROTTLED,
     HEADER_EXECUTIONS_ARE_WATCHED,
+    HEADER_LIMITS_VERSION,
     HEADER_NOW_NS,
     HEADER_VENUE,
     INT64_MAX,
     LIMIT_FLAGS,
+    RESOLVED_EXECUTION_COUNT,
+    RESOLVED_EXECUTION_WINDOW_NS,
     UNLIMITED,
 )
 from tradecaptain.kernels.risk_gate.levels import reject_limit, tightest
@@ -101,16 +106,27 @@ def _account_limit(gate: int, account: int, kind: int) -> int:
 
 
 @inline
+def execution_limits(gate: int, account: int) -> Any:
+    """How many executions an account may have, and in which time, in ns."""
+    window_ms = _account_limit(gate, account, _KIND_EXECUTION_WINDOW)
+    return (
+        _account_limit(gate, account, _KIND_EXECUTION_COUNT),
+        times_saturating(window_ms, MILLISECOND_NS),
+    )
+
+
+@inline
 def note_execution(gate: int, account: int) -> None:
     """Count an execution of an account; too many in a window latch its throttle."""
     if load_i64(gate + HEADER_EXECUTIONS_ARE_WATCHED) == 0:
         return
-    limit = _account_limit(gate, account, _KIND_EXECUTION_COUNT)
+    if load_i32(account + ACCOUNT_RESOLVED_VERSION) == load_i32(gate + HEADER_LIMITS_VERSION):
+        limit = load_i64(account + RESOLVED_EXECUTION_COUNT)
+        window_ns = load_i64(account + RESOLVED_EXECUTION_WINDOW_NS)
+    else:
+        limit, window_ns = execution_limits(gate, account)
     if limit == UNLIMITED:
         return
-    window_ns = times_saturating(
-        _account_limit(gate, account, _KIND_EXECUTION_WINDOW), MILLISECOND_NS
-    )
     now_ns = load_i64(gate + HEADER_NOW_NS)
     count = load_i64(account + ACCOUNT_EXECUTION_COUNT)
     if count == 0 or now_ns - load_i64(account + ACCOUNT_EXECUTION_WINDOW_START_NS) >= window_ns:

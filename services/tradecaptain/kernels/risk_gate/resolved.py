@@ -46,6 +46,8 @@ from tradecaptain.kernels.risk_gate.layout import (
     REQUIRED_MASK,
     RESOLVED_DISPLAYED_SHARE_BPS,
     RESOLVED_DUPLICATE_WINDOW_MS,
+    RESOLVED_EXECUTION_COUNT,
+    RESOLVED_EXECUTION_WINDOW_NS,
     RESOLVED_GROSS_EXPOSURE,
     RESOLVED_GROSS_POSITION,
     RESOLVED_NET_EXPOSURE,
@@ -60,7 +62,11 @@ from tradecaptain.kernels.risk_gate.layout import (
     UNLIMITED,
     UNLIMITED32,
 )
-from tradecaptain.kernels.risk_gate.rates import message_allowance_ns, message_interval_ns
+from tradecaptain.kernels.risk_gate.rates import (
+    execution_limits,
+    message_allowance_ns,
+    message_interval_ns,
+)
 from tradecaptain.kernels.risk_gate.rows import find_firm, find_group
 from tradecaptain.wire import control
 
@@ -123,7 +129,7 @@ def _resolve_money(account: int, credit: int, daily_loss: int) -> None:
 
 @inline
 def _resolve_rates(gate: int, firm: int, group: int, account: int) -> int:
-    """Message rate and duplicates; FLAG_EXTREME if a window doesn't fit, else 0."""
+    """Message rate, duplicates, executions; FLAG_EXTREME if a window doesn't fit, else 0."""
     rate = _smallest(gate, firm, group, account, _KIND_MESSAGE_RATE)
     burst = _smallest(gate, firm, group, account, _KIND_MESSAGE_BURST)
     interval_ns = 0 if rate == UNLIMITED else message_interval_ns(rate)
@@ -131,6 +137,9 @@ def _resolve_rates(gate: int, firm: int, group: int, account: int) -> int:
     store_i64(account + ACCOUNT_MESSAGE_ALLOWED_NS, message_allowance_ns(rate, burst))
     window_ms = _smallest(gate, firm, group, account, _KIND_DUPLICATE_WINDOW)
     store_i32(account + RESOLVED_DUPLICATE_WINDOW_MS, narrowed(window_ms))
+    execution_count, execution_window_ns = execution_limits(gate, account)
+    store_i64(account + RESOLVED_EXECUTION_COUNT, execution_count)
+    store_i64(account + RESOLVED_EXECUTION_WINDOW_NS, execution_window_ns)
     return FLAG_EXTREME if LIMIT32_MAX < window_ms < UNLIMITED else 0
 
 

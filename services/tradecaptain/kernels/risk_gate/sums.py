@@ -29,6 +29,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     PAIR_POSITION,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
+    UNIT_VALUE_MAX,
     VALUE_MAX,
 )
 
@@ -90,8 +91,13 @@ def add_values(
 
 @inline_always
 def value_of(quantity: int, unit_value: int) -> int:
-    """Value of a signed quantity in notional units, its magnitude rounded up."""
+    """Value of a signed quantity in notional units, its magnitude rounded up.
+
+    That of a unit without a value is larger than any limit on exposure lets pass.
+    """
     magnitude = scaled_up(abs(max(quantity, -INT64_MAX)), unit_value, VALUE_MAX)
+    if unit_value >= UNIT_VALUE_MAX and quantity != 0:
+        magnitude = VALUE_MAX
     return magnitude if quantity >= 0 else -magnitude
 
 

@@ -1,6 +1,6 @@
 """What an account's positions and working orders are worth, in the accounts' currency.
 
-An instrument has a value for one quantity unit at its reference price, rounded up to 2^-32 notional
+An instrument has a value for one quantity unit at its reference price, rounded up to 2^-20 notional
 units. A pair stands in its account's sums at the unit value of its last change, so that what went
 in comes out again exactly; ``gate_revalue`` brings pairs to the present price. Values of a quantity
 are rounded up to a notional unit, whatever their sign.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.jit import inline, inline_always
+from tradecaptain.base.jit import inline, inline_always, kernel
 from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.fixed_point import (
     add_saturating,
@@ -25,6 +25,8 @@ from tradecaptain.kernels.risk_gate.far_calls import (
     call_far,
 )
 from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_FIRM_TOTAL,
+    ACCOUNT_GROUP_TOTAL,
     ACCOUNT_TRADE_CASH,
     CONVERSION_ONE,
     HEADER_POSITION_TOTAL_COUNT,
@@ -36,6 +38,9 @@ from tradecaptain.kernels.risk_gate.layout import (
     INSTRUMENT_RISK_GROUP,
     INSTRUMENT_UNIT_MARGIN,
     INSTRUMENT_UNIT_VALUE,
+    INSTRUMENT_VALUE_DENOMINATOR,
+    INSTRUMENT_VALUE_NUMERATOR,
+    INSTRUMENT_VALUE_PRICE_MAX,
     INSTRUMENT_VALUED_PRICE,
     INT64_MAX,
     NO_PRICE,
@@ -46,6 +51,13 @@ from tradecaptain.kernels.risk_gate.layout import (
     PAIR_WORKING_SELL,
     UNIT_VALUE_MAX,
     UNIT_VALUE_SHIFT,
+)
+from tradecaptain.kernels.risk_gate.plain_values import (
+    add_plainly,
+    are_moderate,
+    have_moderate_sums,
+    plain_values,
+    plain_values_before,
 )
 from tradecaptain.kernels.risk_gate.references import reference_price, reference_source
 from tradecaptain.kernels.risk_gate.sums import (
@@ -62,9 +74,9 @@ _ESTIMATE_SHIFT = 48  # a product of four rounded factors is right to 51 bits
 _SIDE_BUY = common.SIDE_BUY
 
 
-@inline
-def _unit_value(instrument: int, price: int) -> int:
-    """Value of one quantity unit at a price in 2^-32 notional units, rounded up exactly."""
+@kernel("int64(int64, int64)")
+def search_unit_value(instrument: int, price: int) -> int:
+    """Value of one quantity unit at a price in 2^-20 notional units, rounded up exactly."""
     numerator = load_i64(instrument + INSTRUMENT_NUMERATOR)
     denominator = load_i64(instrument + INSTRUMENT_DENOMINATOR)
     conversion = load_i64(instrument + INSTRUMENT_CONVERSION)
@@ -89,8 +101,66 @@ def _unit_value(instrument: int, price: int) -> int:
 
 
 @inline
+def _common_divisor(left: int, right: int) -> int:
+    """Greatest common divisor of two positive numbers (Euclid)."""
+    while right != 0:
+        left, right = right, left % right
+    return left
+
+
+@inline
+def note_value_scale(instrument: int) -> None:
+    """Reduce what a price is multiplied by to one quotient, if that fits 63 bits.
+
+    Prices up to a largest one are then valued by one multiplication and one division.
+    """
+    store_i64(instrument + INSTRUMENT_VALUED_PRICE, NO_PRICE)
+    store_i64(instrument + INSTRUMENT_VALUE_PRICE_MAX, -1)
+    conversion = load_i64(instrument + INSTRUMENT_CONVERSION)
+    if conversion == 0:
+        return
+    numerator = load_i64(instrument + INSTRUMENT_NUMERATOR)
+    denominator = load_i64(instrument + INSTRUMENT_DENOMINATOR)
+    scale, one = 1 << UNIT_VALUE_SHIFT, CONVERSION_ONE
+    for _ in range(2):
+        # Each factor above is reduced with each below, one after the other.
+        divisor = _common_divisor(numerator, denominator)
+        numerator, denominator = numerator // divisor, denominator // divisor
+        divisor = _common_divisor(conversion, denominator)
+        conversion, denominator = conversion // divisor, denominator // divisor
+        divisor = _common_divisor(scale, denominator)
+        scale, denominator = scale // divisor, denominator // divisor
+        denominator, one = one, denominator
+    if (
+        numerator > INT64_MAX // conversion
+        or numerator * conversion > INT64_MAX // scale
+        or denominator > INT64_MAX // one
+    ):
+        return
+    numerator, denominator = numerator * conversion * scale, denominator * one
+    store_i64(instrument + INSTRUMENT_VALUE_NUMERATOR, numerator)
+    store_i64(instrument + INSTRUMENT_VALUE_DENOMINATOR, denominator)
+    store_i64(instrument + INSTRUMENT_VALUE_PRICE_MAX, (INT64_MAX - denominator) // numerator)
+
+
+@inline
+def unit_value_at(instrument: int, price: int) -> int:
+    """Value of one quantity unit at a price in 2^-20 notional units, rounded up exactly."""
+    magnitude = abs(max(price, -INT64_MAX))
+    if magnitude > load_i64(instrument + INSTRUMENT_VALUE_PRICE_MAX):
+        return search_unit_value(instrument, price)
+    product = magnitude * load_i64(instrument + INSTRUMENT_VALUE_NUMERATOR)
+    denominator = load_i64(instrument + INSTRUMENT_VALUE_DENOMINATOR)
+    if denominator != 1:
+        product = (product + denominator - 1) // denominator
+    return min(product, UNIT_VALUE_MAX)
+
+
+@inline
 def _unit_margin(unit_value: int, margin_bps: int) -> int:
-    """Margin for one quantity unit, rounded up, in 2^-32 notional units."""
+    """Margin for one quantity unit, rounded up, in 2^-20 notional units."""
+    if margin_bps == _BASIS_POINTS:
+        return unit_value
     whole = unit_value // _BASIS_POINTS
     if margin_bps != 0 and whole > UNIT_VALUE_MAX // margin_bps:
         return UNIT_VALUE_MAX
@@ -100,23 +170,35 @@ def _unit_margin(unit_value: int, margin_bps: int) -> int:
 
 @inline
 def refresh_unit_value(instrument: int) -> bool:
-    """Bring an instrument's unit value to its reference price; False if there is none to use."""
+    """Bring an instrument's unit value to its reference price; False if there is none to use.
+
+    A price that was valued stays so until conversion, margin or scenarios change.
+    """
     source = reference_source(instrument)
+    if source != 0 and reference_price(instrument) == load_i64(
+        instrument + INSTRUMENT_VALUED_PRICE
+    ):
+        return True
+    return value_anew(instrument, source) != 0
+
+
+@kernel("int64(int64, int64)")
+def value_anew(instrument: int, source: int) -> int:
+    """Take the unit value at a reference that has changed: 1, or 0 if there is none to use."""
     if source == 0 or load_i64(instrument + INSTRUMENT_CONVERSION) == 0:
         store_i64(instrument + INSTRUMENT_VALUED_PRICE, NO_PRICE)
         store_i64(instrument + INSTRUMENT_UNIT_VALUE, 0)
         store_i64(instrument + INSTRUMENT_UNIT_MARGIN, 0)
-        return False
+        return 0
     price = reference_price(instrument)
-    if price != load_i64(instrument + INSTRUMENT_VALUED_PRICE):
-        unit_value = _unit_value(instrument, price)
-        # Where scenarios give the margin, an instrument has none of its own.
-        has_scenarios = load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0
-        margin_bps = 0 if has_scenarios else load_i32(instrument + INSTRUMENT_MARGIN_BPS) + 0
-        store_i64(instrument + INSTRUMENT_VALUED_PRICE, price)
-        store_i64(instrument + INSTRUMENT_UNIT_VALUE, unit_value)
-        store_i64(instrument + INSTRUMENT_UNIT_MARGIN, _unit_margin(unit_value, margin_bps))
-    return True
+    unit_value = unit_value_at(instrument, price)
+    # Where scenarios give the margin, an instrument has none of its own.
+    has_scenarios = load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0
+    margin_bps = 0 if has_scenarios else load_i32(instrument + INSTRUMENT_MARGIN_BPS) + 0
+    store_i64(instrument + INSTRUMENT_VALUED_PRICE, price)
+    store_i64(instrument + INSTRUMENT_UNIT_VALUE, unit_value)
+    store_i64(instrument + INSTRUMENT_UNIT_MARGIN, _unit_margin(unit_value, margin_bps))
+    return 1
 
 
 @inline_always
@@ -211,6 +293,64 @@ def is_special(gate: int, account: int, instrument: int) -> bool:
 
 
 @inline
+def _store_quantities(pair: int, position: int, buys: int, sells: int) -> None:
+    store_i64(pair + PAIR_POSITION, position)
+    store_i64(pair + PAIR_WORKING_BUY, buys)
+    store_i64(pair + PAIR_WORKING_SELL, sells)
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def restate_plainly(
+    account: int, instrument: int, pair: int, position: int, buys: int, sells: int
+) -> int:
+    """Let a pair hold other quantities, and bring the sums with it: 1, or 0 with nothing changed
+    where a number is too large for plain arithmetic."""
+    old_position, old_buys, old_sells = quantities_of(pair)
+    if not (
+        are_moderate(position, buys, sells, 0)
+        and are_moderate(old_position, old_buys, old_sells, 0)
+    ):
+        return 0
+    old = plain_values_before(pair)
+    refresh_unit_value(instrument)
+    unit_value = load_i64(instrument + INSTRUMENT_UNIT_VALUE)
+    new = plain_values(
+        position, buys, sells, unit_value, load_i64(instrument + INSTRUMENT_UNIT_MARGIN)
+    )
+    if old[5] | new[5] != 0 or not have_moderate_sums(account):
+        return 0
+    if has_totals(account):
+        group = load_i64(account + ACCOUNT_GROUP_TOTAL)
+        firm = load_i64(account + ACCOUNT_FIRM_TOTAL)
+        if (group != 0 and not have_moderate_sums(group)) or (
+            firm != 0 and not have_moderate_sums(firm)
+        ):
+            return 0
+        if group != 0:
+            add_plainly(group, old, new)
+        if firm != 0:
+            add_plainly(firm, old, new)
+    add_plainly(account, old, new)
+    _store_quantities(pair, position, buys, sells)
+    stand_at_unit_value(instrument, pair)
+    return 1
+
+
+@inline
+def restate_pair(
+    gate: int, account: int, instrument: int, pair: int, position: int, buys: int, sells: int
+) -> None:
+    """Let a pair that isn't special hold other quantities, and bring the sums with it."""
+    if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
+        _store_quantities(pair, position, buys, sells)
+        return
+    if restate_plainly(account, instrument, pair, position, buys, sells) == 0:
+        old = values_before(pair)
+        _store_quantities(pair, position, buys, sells)
+        enter_pair(account, instrument, pair, old)
+
+
+@inline
 def change_pair(
     gate: int, account: int, instrument: int, pair: int, offset: int, amount: int
 ) -> None:
@@ -218,12 +358,14 @@ def change_pair(
     if is_special(gate, account, instrument):
         call_far(gate, FAR_CHANGE_PAIR, gate, account, instrument, pair, offset, amount)
         return
-    if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
-        store_i64(pair + offset, amount)
-        return
-    old = values_before(pair)
-    store_i64(pair + offset, amount)
-    enter_pair(account, instrument, pair, old)
+    position, buys, sells = quantities_of(pair)
+    if offset == PAIR_POSITION:
+        position = amount
+    elif offset == PAIR_WORKING_BUY:
+        buys = amount
+    else:
+        sells = amount
+    restate_pair(gate, account, instrument, pair, position, buys, sells)
 
 
 @inline
@@ -231,20 +373,18 @@ def fill_pair(
     gate: int, account: int, instrument: int, pair: int, offset: int, quantity: int, signed: int
 ) -> None:
     """Move a quantity from what works to the position, in one change of the sums."""
-    working = load_i64(pair + offset) - quantity
-    position = add_saturating(load_i64(pair + PAIR_POSITION), signed)
+    position, buys, sells = quantities_of(pair)
+    position = add_saturating(position, signed)
     if is_special(gate, account, instrument):
+        working = load_i64(pair + offset) - quantity
         change_pair(gate, account, instrument, pair, offset, working)
         change_pair(gate, account, instrument, pair, PAIR_POSITION, position)
         return
-    if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
-        store_i64(pair + offset, working)
-        store_i64(pair + PAIR_POSITION, position)
-        return
-    old = values_before(pair)
-    store_i64(pair + offset, working)
-    store_i64(pair + PAIR_POSITION, position)
-    enter_pair(account, instrument, pair, old)
+    if offset == PAIR_WORKING_BUY:
+        buys -= quantity
+    else:
+        sells -= quantity
+    restate_pair(gate, account, instrument, pair, position, buys, sells)
 
 
 @inline
