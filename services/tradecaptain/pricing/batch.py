@@ -100,6 +100,8 @@ def block_of_columns(
         if len(column) != count:
             raise unequal(f"columns.{name}", len(column), count, "right")
         block[row] = column
+    if not count:
+        raise invalid("columns.right", "columns have one option or more")
     block[columns.RIGHT] = rights_of(inputs.right)
     return block
 

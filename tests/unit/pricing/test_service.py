@@ -251,6 +251,23 @@ async def test_the_option_at_fault_in_a_batch_is_named(tmp_path: Path) -> None:
         assert error.reason == reasons.REASON_INVALID_REQUEST
 
 
+@pytest.mark.parametrize(
+    ("columns", "field"),
+    [
+        ({}, "columns.right"),
+        ({"spot": [1.0]}, "columns.spot"),
+        *((without, f"columns.{without}") for without in ("volatility", "dividend_yield")),
+    ],
+)
+async def test_a_column_that_is_left_out_is_named(tmp_path: Path, columns: Any, field: str) -> None:
+    if isinstance(columns, str):
+        columns = {name: [number] for name, number in HULL.items() if name != columns}
+    async with serving(tmp_path) as served:
+        request = pricing_pb2.PriceOptionsRequest(columns=columns)
+        error = await refusal(served.stub.PriceOptions(request, metadata=READER))
+    assert (error.reason, error.field) == (reasons.REASON_INVALID_REQUEST, field)
+
+
 async def test_american_options_are_priced_among_european_ones(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         fields = {**HULL, "right": PUT, "strike": 50.0}
