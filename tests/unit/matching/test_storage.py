@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
 from support.matching_driver import EngineDriver
 from support.matching_flow import BASE
 from tradecaptain.kernels.matching import InstrumentRules, MatchingCapacity
-from tradecaptain.kernels.matching.layout import FIRST_ORDER_BUCKETS, ORDER_IDS_CLIENT
+from tradecaptain.kernels.matching.layout import (
+    BOOK_BYTES,
+    FIRST_ORDER_BUCKETS,
+    ORDER_IDS_CLIENT,
+    RECENT_LEVELS,
+    RECENT_NODES,
+)
 from tradecaptain.wire import execution_event
 
 ORDERS = 2 * FIRST_ORDER_BUCKETS + 300
@@ -79,3 +86,42 @@ def test_prices_at_the_edges_of_int64_rest_beside_each_other() -> None:
         driver.submit(NEW | {"side": 2, "price_units": price})
     assert [level[0] for level in driver.depth(1, 1)] == sorted(bids, reverse=True)
     assert [level[0] for level in driver.depth(1, 2)] == asks
+
+
+def test_prices_that_share_a_place_in_what_is_remembered_are_told_apart() -> None:
+    # Books whose equal prices share a place, since they lie whole tables apart.
+    far_book = 1 + RECENT_LEVELS // math.gcd(BOOK_BYTES, RECENT_LEVELS)
+    capacity = MatchingCapacity(
+        orders=512,
+        levels=256,
+        instruments=far_book,
+        instrument_ids=far_book + 1,
+        account_ids=16,
+    )
+    driver = EngineDriver([InstrumentRules(number + 1) for number in range(far_book)], capacity)
+    chance = random.Random(5)
+    near = [100 + step for step in (0, 1, 63, 64)]
+    # Whole tables further, of levels or of nodes over 64 prices.
+    apart = (0, RECENT_LEVELS, 64 * RECENT_NODES)
+    prices = {1: [price + far for price in near for far in apart]}
+    prices[far_book] = prices[1]
+    # The second book's prices fall on the places of the first's a book further.
+    prices[2] = [price - BOOK_BYTES for price in prices[1]]
+    levels: dict[tuple[int, int], list[int]] = {}
+    for _ in range(1_500):
+        instrument = chance.choice(list(prices))
+        price = chance.choice(prices[instrument])
+        queue = levels.setdefault((instrument, price), [])
+        if queue and chance.random() < 0.55:
+            cancel = {"action": 2, "order_id": queue.pop(), "account_id": 7}
+            assert kinds(driver.submit(cancel)) == [execution_event.EXECUTION_TYPE_CANCELLED]
+        else:
+            queue.append(BASE + int(driver.engine.header[0]["last_order_number"]) + 1)
+            order = NEW | {"instrument_id": instrument, "side": 1, "price_units": price}
+            assert kinds(driver.submit(order)) == [execution_event.EXECUTION_TYPE_ACCEPTED]
+        shown = {
+            (number, price): count
+            for number in prices
+            for price, _, count in driver.depth(number, 1)
+        }
+        assert shown == {place: len(orders) for place, orders in levels.items() if orders}
