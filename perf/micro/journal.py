@@ -494,7 +494,7 @@ def run(smoke: bool) -> list[Result]:
         with pinned_to(core_pair()[0]):
             results = measure_appends(bench, count, 2 if smoke else ROUNDS)
             results += measure_rate(bench, 4_000 if smoke else GROUP_ORDERS)
-            results += measure_acknowledgements(bench, *((2_000, 1) if smoke else (50_000, 16)))
+            results += measure_acknowledgements(bench, *((2_000, 1) if smoke else (25_000, 8)))
         bench.ring.close()
         (Path(shared) / "ring").unlink()
         results += measure_order_path(smoke=smoke)
