@@ -109,7 +109,7 @@ ACCOUNT_ROW_DTYPE = np.dtype(
         ("limits", LIMIT_ROW_DTYPE),
         ("cash", "i8"),
         ("day_start_value", "i8"),  # trade cash and position value when the day began
-        ("resolved_execution_count", "i8"),
+        ("account_reserved", "i8"),
         # Rows of the totals of its group and firm; zero if they have none.
         ("group_total", "i8"),
         ("firm_total", "i8"),
@@ -117,8 +117,9 @@ ACCOUNT_ROW_DTYPE = np.dtype(
         ("firm_id", "i4"),  # as the risk service names it; zero until then
         ("execution_window_start_ns", "i8"),
         ("execution_count", "i8"),  # executions since that window began
+        ("resolved_execution_count", "i8"),
         ("resolved_execution_window_ns", "i8"),
-        *((f"account_reserved{number}", "i8") for number in range(2)),
+        ("account_reserved1", "i8"),
     ]
 )
 SUM_NAMES = (

@@ -13,6 +13,7 @@ from tradecaptain.base.jit import inline, inline_always, kernel
 from tradecaptain.base.memory import prefetch_write
 from tradecaptain.kernels.risk_gate.duplicates import mark_of, prefetch_marks
 from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_GROUP_TOTAL,
     ACCOUNT_KEY,
     ACCOUNT_ROW_BYTES,
     HEADER_ACCOUNTS,
@@ -40,6 +41,8 @@ def gate_ask_for(gate: int, account_id: int, instrument_id: int) -> None:
     prefetch_entry(gate, pair_key(account_id, instrument_id))
     row = place_of_id(gate + HEADER_ACCOUNTS, account_id, ACCOUNT_ROW_BYTES)
     _prefetch_lead(row, ACCOUNT_KEY)
+    # Where its totals lie, and how often it traded of late.
+    prefetch_write(row + ACCOUNT_GROUP_TOTAL)
     row = place_of_id(gate + HEADER_INSTRUMENTS, instrument_id, INSTRUMENT_ROW_BYTES)
     _prefetch_lead(row, INSTRUMENT_KEY)
 
