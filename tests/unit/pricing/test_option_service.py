@@ -227,6 +227,16 @@ async def test_a_call_without_yield_is_never_exercised(tmp_path: Path) -> None:
         assert not region.HasField("high")
 
 
+async def test_greeks_that_an_american_option_lacks_are_absent(tmp_path: Path) -> None:
+    option = {**PUT_OPTION, "spot": PUT_OPTION["strike"], "time_years": 0.0}
+    async with serving(tmp_path) as caller:
+        found = await caller.PriceAmericanOption(
+            options_pb2.PriceAmericanOptionRequest(option=option)
+        )
+    assert found.value.value == 0.0
+    assert not any(found.value.HasField(name) for name in columns.OUTPUT_NAMES[1:6])
+
+
 async def test_an_american_knock_out_is_worth_less_than_the_option_and_more_than_its_exercise(
     tmp_path: Path,
 ) -> None:

@@ -110,6 +110,8 @@ _SPAN_MIN: Final = 1e-10
 _RATE_TIME_MIN: Final = 1e-13
 # Over the life of the option such a rate moves its price by less than rounding does.
 _RATE_TRACE: Final = 1e-14
+# An option that is worth less, by the strike, is worth nothing.
+_VALUE_MIN: Final = 1e-100
 # Step of the differences for vega and rho, by the deviation.
 _BUMP: Final = 1e-4
 # Greeks near the boundary need more points than values do.
@@ -220,6 +222,20 @@ def _certain_path(inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
     chosen = np.argmax(worth, axis=0)[np.newaxis]
     value = np.take_along_axis(worth, chosen, 0)[0]
     return np.maximum(value, 0.0), np.take_along_axis(moments, chosen, 0)[0]
+
+
+def _lacks_greeks(inputs: FloatArray, value: FloatArray) -> BoolArray:
+    """Where an option whose path is known is worth nothing here, and something beside.
+
+    So it is at the strike, if the option is best exercised now, and where the forward is at the
+    strike, if it is best kept to expiry: as for European options, delta jumps there.
+    """
+    status = np.empty(inputs.shape[1], dtype=np.int64)
+    validity.check_lognormal(inputs, status)
+    worth_now = inputs[RIGHT] * (inputs[SPOT] - inputs[STRIKE])
+    is_at_forward = (status == GREEKS_UNDEFINED) & (worth_now <= 0.0)
+    is_worthless = value < _VALUE_MIN * inputs[STRIKE]
+    return np.asarray(is_at_forward | ((worth_now == 0.0) & is_worthless))
 
 
 def _fill_certain(inputs: FloatArray, outputs: FloatArray) -> None:
@@ -375,6 +391,15 @@ def price(
         boundaries[:, is_alive] = _own_boundaries(own, edges)
         failed = np.flatnonzero(is_alive)[np.isnan(part[VALUE])]
         status[failed] = NOT_CONVERGED
+    lacking = np.zeros(count, dtype=bool)
+    has_path = is_certain & has_prices
+    lacking[has_path] = _lacks_greeks(
+        np.ascontiguousarray(inputs[:, has_path]), outputs[VALUE, has_path]
+    )
+    outputs[1:, lacking] = math.nan
+    # Nor can a greek be told where its differences overflow.
+    outputs[~np.isfinite(outputs)] = math.nan
+    status[(lacking | np.isnan(outputs).any(axis=0)) & (status == OK)] = GREEKS_UNDEFINED
     return AmericanOutcome(outputs, status, boundaries)
 
 

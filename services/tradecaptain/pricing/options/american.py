@@ -84,7 +84,7 @@ def price_american(
 
 
 def _refuse_status(number: int, option: pricing_pb2.OptionInputs) -> None:
-    if number != statuses.OK:
+    if number not in (statuses.OK, statuses.GREEKS_UNDEFINED):
         name, _ = statuses.RULES[number]
         raise of_status(number, "option", getattr(option, name) if name else None)
 

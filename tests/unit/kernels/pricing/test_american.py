@@ -365,6 +365,45 @@ def test_inputs_outside_the_domain_have_a_status_and_nothing_else(
     assert np.isfinite(outcome.values[:, 1]).all()
 
 
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        (1.0, 100.0, 100.0, 0.0, 0.2, 0.05, 0.0),
+        (-1.0, 100.0, 100.0, 0.0, 0.2, 0.05, 0.0),
+        (1.0, 100.0, 100.0, 1.0, 0.0, 0.05, 0.05),
+        # Best exercised now, and best kept until the forward is at the strike.
+        (-1.0, 100.0, 100.0, 1.0, 0.0, 0.05, 0.02),
+        (1.0, 50.0, 100.0, 1.0, 0.0, math.log(2.0), 0.0),
+    ],
+)
+def test_where_delta_jumps_there_are_no_greeks(inputs: tuple[float, ...]) -> None:
+    right, spot, *more = inputs
+    # At the place, and a millionth to either side of it.
+    outcome = american.price(
+        block(right, spot * np.array([1.0, 0.999999, 1.000001]), *more), rows=6
+    )
+    assert outcome.status.tolist() == [status.GREEKS_UNDEFINED, status.OK, status.OK]
+    assert outcome.values[0, 0] == pytest.approx(0.0, abs=1e-13)
+    assert np.isnan(outcome.values[1:, 0]).all()
+    delta = outcome.values[columns.DELTA, 1:]
+    assert abs(delta[0] - delta[1]) > 0.9
+    assert registry.evaluate("american", block(*inputs)).invalid_count == 0
+
+
+def test_greeks_exist_where_a_certain_option_is_worth_something() -> None:
+    inputs = block(1.0, 100.0, [90.0, 100.0, 110.0], [0.0, 1.0, 0.0], 0.0, 0.05, 0.0)
+    outcome = american.price(inputs, rows=6)
+    assert not outcome.status.any()
+    assert outcome.values[columns.DELTA].tolist() == [1.0, 1.0, 0.0]
+
+
+def test_a_greek_that_overflows_has_a_status() -> None:
+    outcome = american.price(block(1.0, 100.0, 100.0, 1000.0, 100.0, 0.1, 0.1), rows=6)
+    assert outcome.status[0] == status.GREEKS_UNDEFINED
+    assert np.isnan(outcome.values[columns.RHO, 0])
+    assert np.isfinite(outcome.values[: columns.VEGA, 0]).all()
+
+
 def test_blocks_of_another_shape_and_schemes_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="7 rows"):
         american.price(np.zeros((6, 1)))

@@ -49,7 +49,7 @@ TABLE_START_STEPS: Final = 12
 def _exact(*inputs: float) -> float:
     """Value in the accurate form; raises ``WrongError`` with the rule if refused."""
     outcome = american.price(registry.stack(*inputs), american.Accuracy.ACCURATE)
-    if outcome.status[0] != status.OK:
+    if outcome.status[0] not in (status.OK, status.GREEKS_UNDEFINED):
         name, rule = status.RULES[int(outcome.status[0])]
         raise WrongError(f"refused: {name}: {rule}")
     return float(outcome.values[0, 0])
