@@ -27,14 +27,21 @@ from tradecaptain.cli.output import emit_json, show
 
 CALL_SECONDS = 120.0
 """Longer than of other commands: some calls are heavy."""
+_TRUE = ("1", "true", "yes")
+_FALSE = ("0", "false", "no")
+_COUNT_MAX = 2**32 - 1
 _ACCOUNT = typer.Option("alpha", "--account", help="Whose token to use.")
 _JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
 _RIGHT = typer.Argument(help="call or put.")
 _SPOT = typer.Argument(help="Price of the underlying.")
 _STRIKE = typer.Argument(help="Strike.")
 _YEARS = typer.Argument(help="Time to expiry, years.")
-_RATE = typer.Option(0.0, "--rate", help="Continuous interest rate a year.")
-_YIELD = typer.Option(0.0, "--yield", help="Continuous dividend yield a year.")
+_RATE = typer.Option(
+    0.0, "--rate", help="Continuous interest rate a year; taken for 0 if left out."
+)
+_YIELD = typer.Option(
+    0.0, "--yield", help="Continuous dividend yield a year; taken for 0 if left out."
+)
 _TERMS = typer.Argument(help="Terms as name=value, such as spot=100 right=call.")
 
 
@@ -304,11 +311,12 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _number(name: str, text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise CommandError(
-            f"{name}: {text!r} isn't a number", next_step="write it as 0.25"
-        ) from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise CommandError(f"{name}: {text!r} isn't a number", next_step="write it as 0.25")
+    return number
 
 
 def _numbers(text: str) -> list[float]:
@@ -316,13 +324,17 @@ def _numbers(text: str) -> list[float]:
 
 
 def _fill(message: Message, terms: Sequence[str]) -> None:
-    """Set fields of a message from name=value."""
+    """Set fields of a message from name=value; each may be given once."""
     fields: Any = message.DESCRIPTOR.fields_by_name
     plain = [name for name, field in fields.items() if field.message_type is None]
+    given: set[str] = set()
     for term in terms:
         name, text = _pair(term)
         if name not in plain:
             raise CommandError(f"there is no term {name!r}", next_step=f"one of {', '.join(plain)}")
+        if name in given:
+            raise CommandError(f"{name} is given twice", next_step="give every term once")
+        given.add(name)
         setattr(message, name, _value(fields[name], text))
 
 
@@ -337,6 +349,26 @@ def _value(field: FieldDescriptor, text: str) -> Any:
             )
         return field.enum_type.values_by_name[known[text.lower()]].number
     if field.type == FieldDescriptor.TYPE_BOOL:
-        return text.lower() in ("1", "true", "yes")
-    number = _number(field.name, text)
-    return int(number) if field.type == FieldDescriptor.TYPE_UINT32 else number
+        return _boolean(field.name, text)
+    if field.type == FieldDescriptor.TYPE_UINT32:
+        return _count(field.name, text)
+    return _number(field.name, text)
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise CommandError(
+        f"{name}: {text!r} is neither true nor false", next_step="write it as true or false"
+    )
+
+
+def _count(name: str, text: str) -> int:
+    number = _number(name, text)
+    if not 0.0 <= number <= _COUNT_MAX or number != int(number):
+        raise CommandError(
+            f"{name}: {text!r} isn't a count", next_step=f"a whole number from 0 to {_COUNT_MAX}"
+        )
+    return int(number)

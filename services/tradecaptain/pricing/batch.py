@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -72,7 +72,8 @@ def price_rows(options: Iterable[pricing_pb2.OptionInputs], place: str) -> Steps
         for start in range(0, len(own), piece):
             part = own[start : start + piece]
             block = _block_of_rows([rows[index] for index in part])
-            outputs[:, part] = _price(family, block, [place.format(index) for index in part])
+            places = [f"{place.format(index)}.{{}}" for index in part]
+            outputs[:, part] = _price(family, block, places.__getitem__)
             yield
     return outputs
 
@@ -109,13 +110,13 @@ def block_of_columns(
 def price_columns(inputs: pricing_pb2.OptionInputColumns) -> FloatArray:
     """Value and five greeks of European options as columns; names what can't be priced."""
     block = block_of_columns(inputs)
-    return _price("black_scholes", block, "columns[{}]")
+    return _price("black_scholes", block, lambda index: f"columns.{{}}[{index}]")
 
 
-def _price(family: str, block: FloatArray, places: str | Sequence[str]) -> FloatArray:
-    """Value and five greeks; an input outside the model's domain is named with its place.
+def _price(family: str, block: FloatArray, path_of: Callable[[int], str]) -> FloatArray:
+    """Value and five greeks; an input outside the model's domain is named by its path.
 
-    ``places`` are those of the options in the request, or one text with ``{}`` for the index.
+    ``path_of`` gives the path in the request of an option's inputs, with ``{}`` for the input.
     """
     outcome = registry.evaluate(family, block)
     if outcome.invalid_count:
@@ -123,11 +124,12 @@ def _price(family: str, block: FloatArray, places: str | Sequence[str]) -> Float
         index = int(np.flatnonzero(wrong)[0])
         name, rule = status.RULES[int(outcome.status[index])]
         row = registry.FAMILIES[family].inputs.index(name) if name else columns.VALUE
-        place = places.format(index) if isinstance(places, str) else places[index]
+        path = path_of(index)
         raise TradeCaptainError(
             reasons.REASON_MODEL_DOMAIN,
             f"{rule}; {outcome.invalid_count} of {block.shape[1]} options can't be priced",
-            field=f"{place}.{name}" if name else place,
+            # What is wrong with no single input is told of the option as a whole.
+            field=path.format(name) if name else path.replace(".{}", ""),
             observed=repr(float(block[row, index])) if name else None,
         )
     erase_undefined(outcome.outputs, outcome.status)

@@ -95,7 +95,26 @@ def test_a_second_up_says_where_the_first_is(run: RunPaths) -> None:
         (("price", "exotic", "quanto", "moon=1"), "there is no term 'moon'"),
         (("price", "exotic", "quanto", "spot"), "'spot' isn't name=value"),
         (("price", "exotic", "quanto", "spot=much"), "spot: 'much' isn't a number"),
+        (("price", "exotic", "quanto", "spot=nan"), "spot: 'nan' isn't a number"),
+        (("price", "exotic", "quanto", "spot=-inf"), "spot: '-inf' isn't a number"),
         (("price", "exotic", "quanto", "right=left"), "right can't be 'left'"),
+        (("price", "exotic", "quanto", "spot=1", "spot=2"), "spot is given twice"),
+        *(
+            (
+                ("price", "exotic", "arithmetic_asian", f"fixing_count={text}"),
+                f"fixing_count: {why}",
+            )
+            for text, why in (
+                ("-1", "'-1' isn't a count"),
+                ("2.7", "'2.7' isn't a count"),
+                ("1e10", "'1e10' isn't a count"),
+                ("nan", "'nan' isn't a number"),
+            )
+        ),
+        (
+            ("price", "exotic", "geometric_asian", "average_strike=yess"),
+            "average_strike: 'yess' is neither true nor false",
+        ),
         (("price", "simulate", "european", "spot=1", "right=call"), "nothing is running"),
         (("price", "portfolio", "X=1", "--spots", "1,two"), "1,two: 'two' isn't a number"),
     ],
@@ -120,6 +139,19 @@ def test_an_expected_failure_ends_in_two_lines_and_status_1(
     assert said.out == ""
     assert said.err.splitlines()[0].startswith("error: nothing is running in")
     assert said.err.splitlines()[1].startswith("next:")
+
+
+def test_a_bad_term_answers_with_one_object(
+    run: RunPaths, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["price", "exotic", "arithmetic_asian", "fixing_count=-1", "--json"]
+    monkeypatch.setattr("sys.argv", ["tradecaptain", *arguments])
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    assert caught.value.code == 1
+    error = orjson.loads(capsys.readouterr().out)["error"]
+    assert error["message"] == "fixing_count: '-1' isn't a count"
+    assert error["next_step"]
 
 
 @pytest.mark.parametrize("verb", ["up", "down", "status"])

@@ -246,6 +246,14 @@ async def test_the_option_at_fault_in_a_batch_is_named(tmp_path: Path) -> None:
         request = pricing_pb2.PriceOptionsRequest(columns=columns)
         error = await refusal(served.stub.PriceOptions(request, metadata=READER))
         assert (error.reason, error.field) == (reasons.REASON_INVALID_REQUEST, "columns.strike")
+        wrong = {name: [HULL[name]] * 3 for name in HULL}
+        wrong["time_years"] = [HULL["time_years"], -1.0, HULL["time_years"]]
+        request = pricing_pb2.PriceOptionsRequest(columns=wrong)
+        error = await refusal(served.stub.PriceOptions(request, metadata=READER))
+        assert (error.reason, error.field) == (
+            reasons.REASON_MODEL_DOMAIN,
+            "columns.time_years[1]",
+        )
         neither = pricing_pb2.PriceOptionsRequest()
         error = await refusal(served.stub.PriceOptions(neither, metadata=READER))
         assert error.reason == reasons.REASON_INVALID_REQUEST
