@@ -22,6 +22,9 @@ from tradecaptain.wire import reason as reasons
 # Fields that say something about a case and nothing about its answer.
 REMARKS: Final = ("note", "name", "source", "computed", "verified", "literature")
 
+# Stands for a family that is no object.
+NO_CASES: Final[Mapping[str, Any]] = {"cases": None}
+
 
 class NotApplicableError(Exception):
     """The case can't be judged; the text says why."""
@@ -175,21 +178,32 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def read_families(path: Path) -> dict[str, Mapping[str, Any]]:
-    """Families by name; raises ``TradeCaptainError`` if the file is of another shape."""
-    families: dict[str, Mapping[str, Any]] = {
-        name: family
+    """Families by name; raises ``TradeCaptainError`` if the file is of another shape.
+
+    A family without a list of cases is kept, so that it is told of; texts are remarks.
+    """
+    families = {
+        name: family if isinstance(family, dict) else NO_CASES
         for name, family in read_document(path).items()
-        if isinstance(family, dict) and isinstance(family.get("cases"), list)
+        if not isinstance(family, str)
     }
-    if not families or any(
-        not isinstance(case, dict) for family in families.values() for case in family["cases"]
-    ):
+    if not are_cases(families):
         raise TradeCaptainError(
             reasons.REASON_UNRECOGNISED_FILE,
             f"{path} is not an object of families with cases",
             field=str(path),
         )
     return families
+
+
+def are_cases(families: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether some family has a list of cases, and all listed cases are objects."""
+    lists = [family["cases"] for family in families.values() if _has_cases(family)]
+    return bool(lists) and all(isinstance(case, dict) for cases in lists for case in cases)
+
+
+def _has_cases(family: Mapping[str, Any]) -> bool:
+    return isinstance(family.get("cases"), list)
 
 
 def _judge_case(judge: Judge, case: Case) -> None:
@@ -221,6 +235,12 @@ def judge_families(
             continue
         for name, family in families.items():
             judge = judges.get(name)
+            if not _has_cases(family):
+                if judge is None and "cases" not in family:
+                    not_applicable[f"{name} has no cases, and {priced}"] += 1
+                else:
+                    failures.append(Failure(name, "malformed family: cases is not a list"))
+                continue
             if judge is None:
                 not_applicable[f"family {name} {priced}"] += len(family["cases"])
                 continue

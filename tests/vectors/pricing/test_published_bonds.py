@@ -312,6 +312,19 @@ def test_what_is_no_file_of_blocks_fails_as_a_whole(text: str, tmp_path: Path) -
     assert "REASON_UNRECOGNISED_FILE" in result.failures[0].why
 
 
+def test_a_malformed_block_fails_beside_good_ones(tmp_path: Path) -> None:
+    grid = bond_grid()
+    document = {"bond_grid": grid, "day_counts": {"cases": "many"}, "cached_fixed": 3,
+                "hull_examples": {"cases": [], "grid": {}}}  # fmt: skip
+    result = bonds.judge([written(tmp_path, document)])
+    assert result.passed == len(grid["cases"])
+    assert [failure.id for failure in result.failures] == [
+        "day_counts",
+        "cached_fixed",
+        "hull_examples.grid",
+    ]
+
+
 # ---- other shapes of the same figures
 
 AXES = (

@@ -255,3 +255,24 @@ def test_cases_that_cannot_be_judged_are_not_applicable(tmp_path: Path) -> None:
         "european_haug: neither the case nor its family states a tolerance",
         "european_haug: fields without a meaning here: dividends",
     ]
+
+
+def test_a_malformed_family_fails_beside_good_ones(tmp_path: Path) -> None:
+    good = json.loads(truth_path(FILE).read_text())["european_haug"]
+    document = {
+        "source": "a book",
+        "european_haug": good,
+        "american_baw": {"cases": {"0": {}}},
+        "american_grid": {"rows": []},
+        "compound": [1, 2],
+        "weather": {"tolerance": 1},
+    }
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps(document))
+    result = options.judge([path])
+    assert result.passed == len(good["cases"])
+    assert [(failure.id, failure.why) for failure in result.failures] == [
+        (name, "malformed family: cases is not a list")
+        for name in ("american_baw", "american_grid", "compound")
+    ]
+    assert dict(result.not_applicable) == {"weather has no cases, and isn't priced": 1}

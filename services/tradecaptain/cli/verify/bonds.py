@@ -13,7 +13,14 @@ from typing import Any, Final
 
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.verify.bond_blocks import curves, day_counts, published, textbook
-from tradecaptain.cli.verify_case import Judge, judge_families, merge_families, read_document
+from tradecaptain.cli.verify_case import (
+    NO_CASES,
+    Judge,
+    are_cases,
+    judge_families,
+    merge_families,
+    read_document,
+)
 from tradecaptain.cli.verify_result import VerifyResult
 from tradecaptain.wire import reason as reasons
 
@@ -31,10 +38,10 @@ def _families(name: str, block: Mapping[str, Any]) -> dict[str, Mapping[str, Any
     if name in curves.CASES_OF_BLOCK:
         return {name: {**block, "cases": curves.CASES_OF_BLOCK[name](block)}}
     families: dict[str, Mapping[str, Any]] = {}
-    if isinstance(block.get("cases"), list):
+    if "cases" in block:
         families[name] = block
     for grid in GRIDS:
-        if isinstance(block.get(grid), list):
+        if grid in block:
             families[f"{name}.{grid}"] = {**block, "cases": block[grid]}
     # A block of another shape is one case that nobody can judge.
     return families or {name: {"cases": [dict(block)]}}
@@ -47,8 +54,9 @@ def read_blocks(path: Path) -> dict[str, Mapping[str, Any]]:
     for name, block in document.items():
         if isinstance(block, Mapping):
             families.update(_families(name, block))
-    cases = [case for family in families.values() for case in family["cases"]]
-    if not cases or not all(isinstance(case, Mapping) for case in cases):
+        elif not isinstance(block, str):
+            families[name] = NO_CASES
+    if not are_cases(families):
         raise TradeCaptainError(
             reasons.REASON_UNRECOGNISED_FILE,
             f"{path} is not an object of blocks with cases",

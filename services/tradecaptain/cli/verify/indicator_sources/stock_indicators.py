@@ -14,7 +14,7 @@ from tradecaptain.cli.verify.indicator_sources.comparison import (
     expect_close,
 )
 from tradecaptain.cli.verify_case import MalformedError, NotApplicableError
-from tradecaptain.kernels.indicators.program import compute
+from tradecaptain.kernels.indicators.program import compute, warm_up
 from tradecaptain.kernels.indicators.registry import INDICATORS, IndicatorError
 
 RELATIVE: Final = 1e-6
@@ -220,10 +220,12 @@ def _judge_column(meaning: Meaning, numbers: list[float], values: Any, quotes: Q
     if len(due) != len(quotes["close"]):
         raise MalformedError(f"{meaning.column} has {len(due)} values, not one a quote")
     try:
-        outputs = compute(meaning.name, quotes, {**parameters, **meaning.fixed})
+        parameters |= meaning.fixed
+        outputs = compute(meaning.name, quotes, parameters)
     except IndicatorError as error:
         raise NotApplicableError(f"{meaning.name}: {error}") from error
     found = outputs[INDICATORS[meaning.name].outputs.index(meaning.output)]
-    # TA-Lib begins all outputs of a function together; the other library each when it can.
-    due = np.where(np.isnan(found), np.nan, due)
+    # TA-Lib begins all outputs of a function together, the other library each when it can: what it
+    # has in our documented warm-up isn't graded.
+    due[: warm_up(meaning.name, parameters)] = np.nan
     expect_close(meaning.column, found, due, RELATIVE * np.abs(due) + ABSOLUTE)

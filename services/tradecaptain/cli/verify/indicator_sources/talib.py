@@ -28,15 +28,19 @@ def is_ours(document: Mapping[str, Any]) -> bool:
 
 
 def cases(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Name and content of every case."""
+    """Name and content of every case; a part that is no object is a case by itself."""
     for part in (FUNCTIONS, PATTERNS):
         entries = document.get(part, {})
         if isinstance(entries, dict):
             yield from entries.items()
+        else:
+            yield part, entries
 
 
 def judge(name: str, case: Any, quotes: Quotes) -> None:
     """Judge one function or pattern; raises unless every value is right."""
+    if name in (FUNCTIONS, PATTERNS):
+        raise MalformedError("not an object of cases")
     if name not in INDICATORS:
         raise NotApplicableError(f"{name} isn't a function of TA-Lib 0.8.1")
     if not isinstance(case, dict):
