@@ -129,6 +129,28 @@ async def test_arbitrage_is_found_and_placed(tmp_path: Path) -> None:
     assert {item.slice for item in report.calendars} >= {3}
 
 
+FLAT_SLICE = {"time_years": 1.0, "rho": 0.0, "m": 0.0, "sigma": 0.1}
+
+
+async def test_arbitrage_of_the_wings_is_found_beyond_every_grid(tmp_path: Path) -> None:
+    butterfly = [{**FLAT_SLICE, "a": 4.0, "b": 2.05}]
+    calendar = [
+        {**FLAT_SLICE, "a": 0.04, "b": 0.1},
+        {**FLAT_SLICE, "time_years": 2.0, "a": 0.08, "b": 0.09},
+    ]
+    async with serving(tmp_path) as caller:
+        steep, flat = [
+            (await caller.CheckSurface(surface_pb2.CheckSurfaceRequest(slices=told))).arbitrage
+            for told in (butterfly, calendar)
+        ]
+    assert not steep.arbitrage_free
+    assert steep.butterflies[0].low < -20.0
+    assert steep.butterflies[0].high > 20.0
+    assert not flat.arbitrage_free
+    assert [item.slice for item in flat.calendars] == [1]
+    assert flat.calendars[0].log_moneyness < -3.0
+
+
 async def test_volatilities_lie_on_the_surface_between_and_beyond_its_slices(
     tmp_path: Path,
 ) -> None:
@@ -176,6 +198,8 @@ FIT, PARITY, CHECK = (
 )
 
 
+# The ratios of strikes and forward are beyond what a number holds.
+TINY = smile(0, forward=1e-300, strikes=[1e10 * item for item in STRIKES.tolist()])
 NEGATIVE, SHORT = {**VOGT, "a": -1.0}, smile(0, volatilities=[0.2])
 
 
@@ -189,6 +213,7 @@ NEGATIVE, SHORT = {**VOGT, "a": -1.0}, smile(0, volatilities=[0.2])
         ("FitSurface", FIT(expiries=[smile(1), smile(0)]), "expiries[1]"),
         ("FitSurface", FIT(expiries=[SHORT]), "expiries[0].smile.volatilities"),
         ("FitSurface", FIT(expiries=[smile(0, strikes=[100.0] * 15)]), "expiries[0].smile.strikes"),
+        ("FitSurface", FIT(expiries=[TINY]), "expiries[0].smile.strikes[0]"),
         ("CheckSurface", CHECK(slices=[VOGT, VOGT]), "slices[1]"),
         ("CheckSurface", CHECK(slices=[{**VOGT, "sigma": 0.0}]), "slices[0].sigma"),
         *(
@@ -198,6 +223,11 @@ NEGATIVE, SHORT = {**VOGT, "a": -1.0}, smile(0, volatilities=[0.2])
         ("FitSurface", FIT(expiries=[smile(0, forward=None)]), "expiries[0].smile.forward"),
         ("InterpolateSurface", interpolated(VOGT), "log_moneyness"),
         ("InterpolateSurface", interpolated(VOGT, strikes=[9.0]), "slices[0].forward"),
+        (
+            "InterpolateSurface",
+            interpolated({**VOGT, "forward": 1e-300}, strikes=[1e20]),
+            "strikes[0]",
+        ),
         ("InterpolateSurface", interpolated(VOGT, log_moneyness=[0.0, 1.0]), "log_moneyness"),
         ("InterpolateSurface", interpolated(NEGATIVE, log_moneyness=[0.0]), "log_moneyness[0]"),
     ],

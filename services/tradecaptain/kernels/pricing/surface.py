@@ -37,7 +37,6 @@ HUBER_LIMIT: Final = 1.345
 MEDIAN_TO_DEVIATION: Final = 1.4826
 ROBUST_ROUNDS: Final = 30
 FIT_ROUNDS: Final = 4
-CHECK_POINTS: Final = 801
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +61,15 @@ class SviSlice:
     def total_variance(self, moneyness: FloatArray) -> FloatArray:
         """``w`` at log-moneyness."""
         shifted = moneyness - self.m
-        root = np.sqrt(shifted * shifted + self.sigma**2)
-        variance: FloatArray = self.a + self.b * (self.rho * shifted + root)
+        variance: FloatArray = self.a + self.b * self._rise(shifted)
         return variance
+
+    def _rise(self, shifted: FloatArray) -> FloatArray:
+        """``rho x + sqrt(x^2 + sigma^2)``, also where the two cancel."""
+        root = np.sqrt(shifted * shifted + self.sigma**2)
+        lean = self.rho * shifted
+        rest = (1.0 - self.rho) * (1.0 + self.rho) * shifted * shifted + self.sigma**2
+        return np.where(lean < 0.0, rest / (root - lean), root + lean)
 
     def volatility(self, moneyness: FloatArray) -> FloatArray:
         """Volatility at log-moneyness."""
@@ -74,8 +79,14 @@ class SviSlice:
         """Durrleman's ``g``, the density of the forward up to a positive factor."""
         shifted = moneyness - self.m
         root = np.sqrt(shifted * shifted + self.sigma**2)
-        variance = self.a + self.b * (self.rho * shifted + root)
-        slope = self.b * (self.rho + shifted / root)
+        variance = self.total_variance(moneyness)
+        # rho + x / sqrt(x^2 + sigma^2), also where the two cancel.
+        lean, wide = self.rho * root, (1.0 - self.rho) * (1.0 + self.rho) * shifted * shifted
+        rest = wide - (self.rho * self.sigma) ** 2
+        apart = shifted - lean
+        cancels = lean * shifted < 0.0
+        turn = np.where(cancels, rest / np.where(cancels, apart, 1.0), shifted + lean)
+        slope = self.b * turn / root
         curvature = self.b * self.sigma**2 / root**3
         first = 1.0 - 0.5 * moneyness * slope / variance
         density: FloatArray = (
@@ -208,34 +219,6 @@ def fit_ssvi(
 def _ssvi_of(numbers: FloatArray) -> Ssvi:
     rho, share, gamma = numbers.tolist()
     return Ssvi(rho, 2.0 * share / (1.0 + abs(rho)), gamma)
-
-
-def _check_grid(slices: Sequence[SviSlice]) -> FloatArray:
-    """Log-moneyness to ten deviations on either side of all slices."""
-    reach = max(10.0 * float(np.sqrt(max(s.a + s.b * s.sigma, 1e-8))) + abs(s.m) for s in slices)
-    return np.linspace(-reach, reach, CHECK_POINTS)
-
-
-def butterfly_violations(fitted: SviSlice) -> FloatArray:
-    """Log-moneyness at which the slice implies a negative density or variance; empty if none."""
-    grid = _check_grid([fitted])
-    wrong = (fitted.total_variance(grid) <= 0.0) | (fitted.butterfly(grid) < 0.0)
-    return grid[wrong]
-
-
-def calendar_violations(slices: Sequence[SviSlice]) -> list[tuple[int, float]]:
-    """Slices, by index, whose total variance lies below that of the one before, and where first.
-
-    ``slices`` are in order of time.
-    """
-    grid = _check_grid(slices)
-    found = []
-    for index in range(1, len(slices)):
-        gap = slices[index].total_variance(grid) - slices[index - 1].total_variance(grid)
-        below = np.flatnonzero(gap < 0.0)
-        if len(below):
-            found.append((index, float(grid[below[0]])))
-    return found
 
 
 @dataclass(frozen=True, slots=True)

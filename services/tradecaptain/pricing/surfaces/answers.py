@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.api.pricing.v1 import surface_pb2
-from tradecaptain.kernels.pricing import surface
+from tradecaptain.kernels.pricing import surface, surface_arbitrage
 from tradecaptain.kernels.pricing.surface import Surface, SviSlice
 from tradecaptain.pricing.refusals import invalid, unequal
-from tradecaptain.pricing.surfaces.quotes import Smile, parity_of, smile_of
+from tradecaptain.pricing.surfaces.quotes import Smile, log_moneyness, parity_of, smile_of
 from tradecaptain.pricing.worker_pool import Steps
 
 _THETA_MIN = 1e-30
@@ -97,7 +97,7 @@ def interpolate_surface(
             raise unequal("strikes", len(request.strikes), times.size, "time_years")
         forwards = _forwards_at(request.slices, times)
         response.forwards.extend(forwards.tolist())
-        moneyness = np.log(np.array(request.strikes) / forwards)
+        moneyness = log_moneyness(np.array(request.strikes), forwards, "strikes")
     else:
         moneyness = np.array(request.log_moneyness)
         if moneyness.size != times.size:
@@ -182,19 +182,18 @@ def _fit_message(smile: Smile, item: SviSlice) -> surface_pb2.SliceFit:
 
 def _arbitrage(slices: Sequence[SviSlice]) -> surface_pb2.ArbitrageReport:
     butterflies: list[Any] = []
-    with np.errstate(all="ignore"):
-        for index, item in enumerate(slices):
-            wrong = surface.butterfly_violations(item)
-            if wrong.size:
-                butterflies.append(
-                    surface_pb2.ButterflyViolation(
-                        slice=index, low=float(wrong.min()), high=float(wrong.max())
-                    )
+    for index, item in enumerate(slices):
+        wrong = surface_arbitrage.butterfly_violations(item)
+        if wrong.size:
+            butterflies.append(
+                surface_pb2.ButterflyViolation(
+                    slice=index, low=float(wrong[0]), high=float(wrong[-1])
                 )
-        calendars = [
-            surface_pb2.CalendarViolation(slice=index, log_moneyness=place)
-            for index, place in surface.calendar_violations(slices)
-        ]
+            )
+    calendars = [
+        surface_pb2.CalendarViolation(slice=index, log_moneyness=place)
+        for index, place in surface_arbitrage.calendar_violations(slices)
+    ]
     return surface_pb2.ArbitrageReport(
         arbitrage_free=not butterflies and not calendars,
         butterflies=butterflies,

@@ -71,11 +71,26 @@ def smile_of(expiry: surface_pb2.ExpiryQuotes, place: str) -> Smile:
     return smile
 
 
+def log_moneyness(strikes: FloatArray, forwards: float | FloatArray, place: str) -> FloatArray:
+    """``log(strike / forward)``; names the strike, as ``place[3]``, whose ratio is no number."""
+    with np.errstate(all="ignore"):
+        moneyness = np.log(strikes / forwards)
+    wrong = np.flatnonzero(~np.isfinite(moneyness))
+    if wrong.size:
+        first = int(wrong[0])
+        raise outside_domain(
+            f"{place}[{first}]",
+            "the ratio of strike and forward must be a number above zero",
+            float(strikes[first]),
+        )
+    return np.asarray(moneyness)
+
+
 def _quoted(quotes: surface_pb2.VolatilitySmile, place: str) -> Smile:
     strikes = np.array(quotes.strikes)
     if len(quotes.volatilities) != strikes.size:
         raise unequal(f"{place}.volatilities", len(quotes.volatilities), strikes.size, "strikes")
-    moneyness = np.log(strikes / quotes.forward)
+    moneyness = log_moneyness(strikes, quotes.forward, f"{place}.strikes")
     return Smile(
         quotes.time_years, quotes.forward, None, moneyness, np.array(quotes.volatilities), 0
     )
@@ -93,7 +108,7 @@ def _from_prices(quotes: surface_pb2.ParityQuotes, place: str) -> Smile:
     )
     found = registry.implied_volatilities("black76", block)
     good = found.status == OK
-    moneyness = np.log(strikes / parity.forward)
+    moneyness = log_moneyness(strikes, parity.forward, f"{place}.strikes")
     return Smile(
         quotes.time_years,
         parity.forward,

@@ -11,11 +11,13 @@ from tradecaptain.kernels.pricing.surface import (
     Ssvi,
     Surface,
     SviSlice,
-    butterfly_violations,
-    calendar_violations,
     fit_ssvi,
     fit_svi,
     implied_parity,
+)
+from tradecaptain.kernels.pricing.surface_arbitrage import (
+    butterfly_violations,
+    calendar_violations,
 )
 from twins.pricing import surface_fit as twin
 
@@ -136,6 +138,92 @@ def test_falling_total_variance_is_found() -> None:
     crossing = SviSlice(1.0, 0.03, 0.05, -0.4, 0.05, 0.2)
     (found,) = calendar_violations([CLEAN, crossing])
     assert found[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("item", "beyond"),
+    [
+        (SviSlice(1.0, 4.0, 2.05, 0.0, 0.0, 0.1), 0.0),  # negative from 26 on
+        (SviSlice(1.0, 4.0, 2.0001, 0.0, 0.0, 0.1), 100.0),
+        (SviSlice(1.0, 400.0, 1.5, 0.4, 0.0, 0.1), 100.0),  # the right wing alone
+        (SviSlice(1.0, -1e-6, 0.1, -1.0, 0.0, 0.1), 100.0),  # variance falls below zero far out
+    ],
+)
+def test_wings_that_are_too_steep_are_found_however_far(item: SviSlice, beyond: float) -> None:
+    found = butterfly_violations(item)
+    assert found.size
+    assert np.abs(found).min() > beyond
+    assert ((item.butterfly(found) < 0.0) | (item.total_variance(found) <= 0.0)).all()
+
+
+@pytest.mark.parametrize("rho", [-1.0, -0.999999, 0.0, 0.7, 1.0])
+@pytest.mark.parametrize("sigma", [1e-3, 0.1, 3.0])
+def test_slices_of_moderate_slope_have_no_butterflies(rho: float, sigma: float) -> None:
+    slope = 1.9 / (1.0 + abs(rho))
+    assert not butterfly_violations(SviSlice(1.0, 4.0, slope, rho, 0.0, sigma)).size
+    assert not butterfly_violations(SviSlice(1.0, 0.04, 0.01, rho, 0.0, sigma)).size
+
+
+def test_cancelling_wings_keep_their_digits() -> None:
+    item = SviSlice(1.0, 0.0, 0.1, -1.0, 0.0, 0.2)
+    places = np.array([1e2, 1e5])
+    np.testing.assert_allclose(item.total_variance(places), 0.1 * 0.2**2 / (2 * places), rtol=1e-5)
+    assert (item.butterfly(places) > 0.0).all()
+
+
+FLAT = {"rho": 0.0, "m": 0.0, "sigma": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (SviSlice(1.0, 0.04, 0.1, **FLAT), SviSlice(2.0, 0.08, 0.09, **FLAT)),
+        (SviSlice(1.0, 0.04, 0.1, **FLAT), SviSlice(2.0, 40.0, 0.09999, **FLAT)),
+        # Steeper to the left, flatter to the right.
+        (SviSlice(1.0, 0.04, 0.1, 0.0, 0.0, 0.1), SviSlice(2.0, 0.5, 0.1, -0.001, 0.0, 0.1)),
+        # A dip far narrower than any grid, at the middle of a slice without roundness.
+        (SviSlice(1.0, 0.04, 0.0, **FLAT), SviSlice(2.0, 0.03999, 0.9, 0.0, 0.777, 1e-7)),
+        # Lines of one slope, the later one lower, whose middles lie apart.
+        (SviSlice(1.0, 0.04, 0.1, 0.0, 0.0, 0.1), SviSlice(2.0, 0.04, 0.1, 0.0, 0.5, 0.1)),
+    ],
+)
+def test_falling_total_variance_is_found_however_far(before: SviSlice, after: SviSlice) -> None:
+    ((index, place),) = calendar_violations([before, after])
+    assert index == 1
+    there = np.array([place])
+    assert after.total_variance(there)[0] < before.total_variance(there)[0]
+
+
+def test_slices_that_only_touch_or_run_side_by_side_have_no_calendar_arbitrage() -> None:
+    assert calendar_violations([CLEAN, CLEAN, CLEAN]) == []
+    higher = SviSlice(1.0, CLEAN.a + 1e-9, CLEAN.b, CLEAN.rho, CLEAN.m, CLEAN.sigma)
+    assert calendar_violations([CLEAN, higher]) == []
+    rising = [Ssvi(-0.7, 1.1, 0.5).slice_at(time, 0.04 * time) for time in (0.01, 0.02, 5.0, 30.0)]
+    assert calendar_violations(rising) == []
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_crossings_are_found_wherever_a_fine_grid_finds_them(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    pair = [
+        SviSlice(
+            time,
+            float(random.uniform(0.0, 0.1)),
+            float(random.uniform(0.0, 0.4)),
+            float(random.uniform(-1.0, 1.0)),
+            float(random.uniform(-0.5, 0.5)),
+            float(np.exp(random.uniform(-9.0, 0.0))),
+        )
+        for time in (1.0, 2.0)
+    ]
+    fine = np.concatenate([np.linspace(-2.0, 2.0, 400_001), [-99.0, -20.0, 20.0, 99.0]])
+    gap = pair[1].total_variance(fine) - pair[0].total_variance(fine)
+    found = calendar_violations(pair)
+    if (gap < -1e-12).any():
+        assert [index for index, _ in found] == [1]
+    for _, place in found:
+        there = np.array([place])
+        assert pair[1].total_variance(there)[0] < pair[0].total_variance(there)[0]
 
 
 def test_between_slices_total_variance_is_linear_in_time() -> None:

@@ -405,7 +405,9 @@ Global___SsviParameters: _TypeAlias = SsviParameters  # noqa: Y015
 
 @_typing.final
 class ButterflyViolation(_message.Message):
-    """Where one slice allows butterfly arbitrage."""
+    """Where one slice allows butterfly arbitrage. A wing that does so only beyond a log-moneyness of 100
+    is told by one place within it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -415,7 +417,7 @@ class ButterflyViolation(_message.Message):
     slice: _builtins.int
     """Index of the slice."""
     low: _builtins.float
-    """Lowest log-moneyness at which density or variance is negative."""
+    """Lowest log-moneyness looked at where density or variance is negative."""
     high: _builtins.float
     """Highest such log-moneyness."""
     def __init__(
@@ -444,7 +446,7 @@ class CalendarViolation(_message.Message):
     slice: _builtins.int
     """Index of the later slice."""
     log_moneyness: _builtins.float
-    """Lowest log-moneyness at which it does."""
+    """Lowest log-moneyness looked at where it does; where only a wing beyond 100 does, one within it."""
     def __init__(
         self,
         *,
@@ -461,7 +463,10 @@ Global___CalendarViolation: _TypeAlias = CalendarViolation  # noqa: Y015
 
 @_typing.final
 class ArbitrageReport(_message.Message):
-    """Arbitrage that slices allow; empty lists if there is none."""
+    """Arbitrage that slices allow; empty lists if none was found. Wings are decided by their slopes,
+    however far out. Up to a log-moneyness of 100 densities are looked at in some 1,200 places, which
+    lie closest about the middle of a slice, and differences of slices between all of their crossings.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -469,7 +474,7 @@ class ArbitrageReport(_message.Message):
     BUTTERFLIES_FIELD_NUMBER: _builtins.int
     CALENDARS_FIELD_NUMBER: _builtins.int
     arbitrage_free: _builtins.bool
-    """True if there is none."""
+    """True if none was found."""
     @_builtins.property
     def butterflies(self) -> _containers.RepeatedCompositeFieldContainer[Global___ButterflyViolation]:
         """Within slices."""
