@@ -11,6 +11,7 @@ from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.api.pricing.v1 import pricing_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.kernels.pricing import columns, registry, status
+from tradecaptain.kernels.pricing.family_rules import rule_of
 from tradecaptain.pricing.refusals import invalid, unequal
 from tradecaptain.pricing.worker_pool import Steps
 from tradecaptain.wire import reason as reasons
@@ -122,7 +123,7 @@ def _price(family: str, block: FloatArray, path_of: Callable[[int], str]) -> Flo
     if outcome.invalid_count:
         wrong = (outcome.status != status.OK) & (outcome.status != status.GREEKS_UNDEFINED)
         index = int(np.flatnonzero(wrong)[0])
-        name, rule = status.RULES[int(outcome.status[index])]
+        name, rule = rule_of(family, int(outcome.status[index]))
         row = registry.FAMILIES[family].inputs.index(name) if name else columns.VALUE
         path = path_of(index)
         raise TradeCaptainError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.kernels.pricing import status
+from tradecaptain.kernels.pricing.family_rules import rule_of
 from tradecaptain.wire import reason as reasons
 
 
@@ -24,9 +24,11 @@ def outside_domain(
     return TradeCaptainError(reasons.REASON_MODEL_DOMAIN, message, field=field, observed=shown)
 
 
-def of_status(number: int, place: str, observed: float | str | None = None) -> TradeCaptainError:
-    """What a kernel's status says of the option at a place of the request."""
-    name, rule = status.RULES[number]
+def of_status(
+    family: str, number: int, place: str, observed: float | str | None = None
+) -> TradeCaptainError:
+    """What a family's status says of the option at a place of the request."""
+    name, rule = rule_of(family, number)
     return outside_domain(f"{place}.{name}" if name else place, rule, observed)
 
 

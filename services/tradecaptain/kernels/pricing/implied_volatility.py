@@ -60,6 +60,8 @@ FAR_SHARE = 0.08
 RELATIVE_STEP_END = 1e-9
 ROOT_TWO_PI = 2.5066282746310002
 TIME_MIN = 1e-12
+# What a price may be off by, of the larger leg: so far below the intrinsic value it is that value.
+PRICE_ROUNDING = 2e-15
 
 
 @inline
@@ -290,9 +292,10 @@ def black_implied_volatility(
     )
     excess = price - intrinsic if in_the_money else price
     maximum = min(spot * exponential(-dividend_yield * time), owed)
-    if excess < 0.0:
+    larger = max(spot * exponential(-dividend_yield * time), owed)
+    if excess < (-PRICE_ROUNDING * larger if in_the_money else 0.0):
         return math.nan, PRICE_BELOW_INTRINSIC
-    if excess == 0.0:
+    if excess <= 0.0:
         return 0.0, PRICE_CARRIES_NO_VOLATILITY
     if excess >= maximum:
         return math.nan, PRICE_ABOVE_MAXIMUM
@@ -308,9 +311,10 @@ def bachelier_implied_volatility(
     """Volatility of a normal-model price (present value), and the status."""
     distance = right * (forward - strike)
     excess = price * exponential(rate * time) - max(distance, 0.0)
-    if excess < 0.0:
+    larger = max(abs(forward), abs(strike))
+    if excess < (-PRICE_ROUNDING * larger if distance > 0.0 else 0.0):
         return math.nan, PRICE_BELOW_INTRINSIC
-    if excess == 0.0:
+    if excess <= 0.0:
         return 0.0, PRICE_CARRIES_NO_VOLATILITY
     return bachelier_deviation(abs(distance), excess) / math.sqrt(time), OK
 

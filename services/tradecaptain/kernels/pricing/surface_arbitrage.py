@@ -61,7 +61,7 @@ def _wing(item: SviSlice, sign: float) -> tuple[float, float]:
 
 def _beyond(start: float, is_wrong: Callable[[FloatArray], BoolArray]) -> float:
     """The first place from ``start`` outwards that is wrong; the last one, if none shows it."""
-    places = start * _GROWTH ** np.arange(1, _SEARCH_STEPS)
+    places = np.asarray(start * _GROWTH ** np.arange(1, _SEARCH_STEPS), np.float64)
     found = np.flatnonzero(is_wrong(places))
     return float(places[found[0] if found.size else -1])
 

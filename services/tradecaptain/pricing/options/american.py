@@ -71,7 +71,7 @@ def price_american(
     if request.HasField("barrier"):
         return _price_barrier(request, contract)
     found = american.price(contract_block(contract), ACCURACY[request.accuracy], columns.GREEK_ROWS)
-    _refuse_status(int(found.status[0]), request.option)
+    _refuse_status("american", int(found.status[0]), request.option)
     response = options_pb2.PriceAmericanOptionResponse(
         value=value_of(found.values, 0),
         exercise=_region(contract.time_years, found.boundaries[:, 0].tolist()),
@@ -83,10 +83,10 @@ def price_american(
     return response
 
 
-def _refuse_status(number: int, option: pricing_pb2.OptionInputs) -> None:
+def _refuse_status(family: str, number: int, option: pricing_pb2.OptionInputs) -> None:
     if number not in (statuses.OK, statuses.GREEKS_UNDEFINED):
         name, _ = statuses.RULES[number]
-        raise of_status(number, "option", getattr(option, name) if name else None)
+        raise of_status(family, number, "option", getattr(option, name) if name else None)
 
 
 def _boundary(contract: Contract, times: FloatArray) -> Iterable[options_pb2.ExerciseRegion]:
@@ -131,7 +131,7 @@ def _price_barrier(
         raise outside_domain("barrier.level", statuses.RULES[found.status][1], barrier.level)
     if found.status == statuses.INVALID_AMOUNT:
         raise outside_domain("barrier.rebate", statuses.RULES[found.status][1], barrier.rebate)
-    _refuse_status(found.status, request.option)
+    _refuse_status("american_barrier", found.status, request.option)
     value = value_of(np.array([[found.value], [found.delta], [found.gamma]]), 0)
     return options_pb2.PriceAmericanOptionResponse(value=value, error=found.error)
 
@@ -155,7 +155,7 @@ def price_dividend(
         if found.status == statuses.INVALID_LATTICE:
             rule = f"a grid has {american_dividends.NODES_MIN} nodes or more"
         raise outside_domain(_DIVIDEND_FIELDS[found.status], rule)
-    _refuse_status(found.status, request.option)
+    _refuse_status("black_scholes", found.status, request.option)
     yield
     vega, rho = american_dividends.vega_and_rho(contract, dividends, model, nodes)
     outputs = np.array([found.value, found.delta, found.gamma, vega, found.theta, rho])

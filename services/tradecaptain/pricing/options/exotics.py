@@ -11,6 +11,7 @@ from tradecaptain.api.pricing.v1 import option_families_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.kernels.pricing import bumps, columns, registry, status
 from tradecaptain.kernels.pricing.family import Outcome
+from tradecaptain.kernels.pricing.family_rules import rule_of
 from tradecaptain.pricing.batch import erase_undefined, value_of
 from tradecaptain.pricing.options.blocks import OUTPUT_ROWS, is_priced
 from tradecaptain.pricing.options.families import (
@@ -128,7 +129,7 @@ def _refuse_unpriced(
     if not wrong.size:
         return
     column = int(wrong[0])
-    name, rule = status.RULES[int(outcome.status[column])]
+    name, rule = rule_of(terms.name, int(outcome.status[column]))
     place = f"options[{part[column]}]"
     raise _refusal(place, name, rule, terms, block[:, column])
 

@@ -211,3 +211,24 @@ def test_broken_options_among_good_ones_change_nothing() -> None:
         status.PRICE_ABOVE_MAXIMUM,
         status.PRICE_CARRIES_NO_VOLATILITY,
     ]
+
+
+@pytest.mark.parametrize("family", ["black_scholes", "black76", "bachelier"])
+def test_a_price_that_is_the_intrinsic_value_but_for_rounding_is_not_below_it(family: str) -> None:
+    random = np.random.default_rng(41)
+    count = 50 if JIT_DISABLED else 2_000
+    right = random.choice([1.0, -1.0], count)
+    strike = 10.0 ** random.uniform(-2, 4, count)
+    spot = strike * np.exp(right * random.uniform(0.2, 3.0, count))
+    rows = [right, spot, strike, random.uniform(0.001, 3.0, count), np.full(count, 1e-9)]
+    rows += list(random.uniform(-0.03, 0.1, (2 if family == "black_scholes" else 1, count)))
+    block = registry.stack(*rows)
+    prices = (registry.accurate_values(family, block), registry.evaluate(family, block, 1))
+    for priced in prices:
+        block[4] = priced.outputs[0]
+        statuses = solve(family, block)[1]
+        assert set(statuses.tolist()) <= {status.OK, status.PRICE_CARRIES_NO_VOLATILITY}
+        assert (statuses == status.PRICE_CARRIES_NO_VOLATILITY).any()
+        # What lies below by more than rounding still does.
+        block[4] *= 1.0 - 1e-9
+        assert (solve(family, block)[1] == status.PRICE_BELOW_INTRINSIC).sum() > 0.9 * count

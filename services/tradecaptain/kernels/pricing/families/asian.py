@@ -34,7 +34,7 @@ KERNELS: Final = {
             *OPTION_RULES,
             *earlier(asian_closed.FIRST_FIXING),
             (IS_COUNT, asian_closed.FIXING_COUNT, FIXINGS_MAX, status.INVALID_COUNT),
-            (IS_CORRELATION, asian_closed.VOLATILITY_SLOPE, 0, status.INVALID_VOLATILITY),
+            (IS_CORRELATION, asian_closed.VOLATILITY_SLOPE, 0, status.INVALID_FRACTION),
         ),
         values=asian_closed.turnbull_wakeman_values,
     ),

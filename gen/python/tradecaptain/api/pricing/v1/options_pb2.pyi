@@ -102,7 +102,7 @@ class _OptionStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OptionSt
     OPTION_STATUS_INVALID_STRIKE: _OptionStatus.ValueType  # 3
     """The strike lies outside the model's domain."""
     OPTION_STATUS_INVALID_TIME: _OptionStatus.ValueType  # 4
-    """The time lies outside the model's domain."""
+    """The time lies outside the model's domain, or is below the 1e-12 years that a volatility takes."""
     OPTION_STATUS_INVALID_VOLATILITY: _OptionStatus.ValueType  # 5
     """The volatility lies outside the model's domain."""
     OPTION_STATUS_INVALID_RATE: _OptionStatus.ValueType  # 6
@@ -112,13 +112,15 @@ class _OptionStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OptionSt
     OPTION_STATUS_INVALID_PRICE: _OptionStatus.ValueType  # 9
     """The price lies outside the model's domain."""
     OPTION_STATUS_GREEKS_UNDEFINED: _OptionStatus.ValueType  # 20
-    """Priced; greeks that don't exist here are NaN."""
+    """Priced; greeks that don't exist here, or can't be told, are NaN."""
     OPTION_STATUS_PRICE_BELOW_INTRINSIC: _OptionStatus.ValueType  # 30
-    """No volatility: the price lies below the intrinsic value."""
+    """No volatility: the price lies below the intrinsic value, by more than a price's rounding."""
     OPTION_STATUS_PRICE_ABOVE_MAXIMUM: _OptionStatus.ValueType  # 31
     """No volatility: the price is the highest there can be, or more."""
     OPTION_STATUS_PRICE_CARRIES_NO_VOLATILITY: _OptionStatus.ValueType  # 32
-    """The price is the intrinsic value: any volatility up to some would do, and zero is told."""
+    """The price is the intrinsic value but for rounding: any volatility up to some would do, and zero
+    is told.
+    """
     OPTION_STATUS_NOT_CONVERGED: _OptionStatus.ValueType  # 60
     """The boundary of exercise was not found to the accuracy asked for."""
     OPTION_STATUS_OK: _OptionStatus.ValueType  # 100
@@ -136,7 +138,7 @@ OPTION_STATUS_INVALID_SPOT: OptionStatus.ValueType  # 2
 OPTION_STATUS_INVALID_STRIKE: OptionStatus.ValueType  # 3
 """The strike lies outside the model's domain."""
 OPTION_STATUS_INVALID_TIME: OptionStatus.ValueType  # 4
-"""The time lies outside the model's domain."""
+"""The time lies outside the model's domain, or is below the 1e-12 years that a volatility takes."""
 OPTION_STATUS_INVALID_VOLATILITY: OptionStatus.ValueType  # 5
 """The volatility lies outside the model's domain."""
 OPTION_STATUS_INVALID_RATE: OptionStatus.ValueType  # 6
@@ -146,13 +148,15 @@ OPTION_STATUS_INVALID_YIELD: OptionStatus.ValueType  # 7
 OPTION_STATUS_INVALID_PRICE: OptionStatus.ValueType  # 9
 """The price lies outside the model's domain."""
 OPTION_STATUS_GREEKS_UNDEFINED: OptionStatus.ValueType  # 20
-"""Priced; greeks that don't exist here are NaN."""
+"""Priced; greeks that don't exist here, or can't be told, are NaN."""
 OPTION_STATUS_PRICE_BELOW_INTRINSIC: OptionStatus.ValueType  # 30
-"""No volatility: the price lies below the intrinsic value."""
+"""No volatility: the price lies below the intrinsic value, by more than a price's rounding."""
 OPTION_STATUS_PRICE_ABOVE_MAXIMUM: OptionStatus.ValueType  # 31
 """No volatility: the price is the highest there can be, or more."""
 OPTION_STATUS_PRICE_CARRIES_NO_VOLATILITY: OptionStatus.ValueType  # 32
-"""The price is the intrinsic value: any volatility up to some would do, and zero is told."""
+"""The price is the intrinsic value but for rounding: any volatility up to some would do, and zero
+is told.
+"""
 OPTION_STATUS_NOT_CONVERGED: OptionStatus.ValueType  # 60
 """The boundary of exercise was not found to the accuracy asked for."""
 OPTION_STATUS_OK: OptionStatus.ValueType  # 100
