@@ -338,7 +338,6 @@ async def test_the_field_at_fault_is_named(
     [
         ("barrier_option", {"volatility": 1e-5}, "from 1e-4 to 100"),
         ("quanto", {"volatility": 9.0, "time_years": 1.0}, "times the root of time within 8"),
-        ("american", {"volatility": 101.0}, "from 0 to 100"),
     ],
 )
 async def test_the_rule_that_is_told_is_that_of_the_family(
