@@ -2,6 +2,9 @@
 
 ``compute`` runs one over whole arrays, ``Stream`` bar by bar. A program is laid out once for each
 set of parameters and kept; every run works on a copy of its nodes, so threads may share it.
+
+Columns are float64, outputs as long as the inputs, in the units that ``definitions`` tells. Source
+of the values: TA-Lib 0.8.1; one node list for both forms, so that they give the same bits.
 """
 
 from __future__ import annotations
@@ -116,7 +119,10 @@ def _node_words(plan: NodePlan, remembered: set[int]) -> IntArray:
 def lay_out(
     indicator: Indicator, values: Mapping[str, Any], settings: Settings = DEFAULT_SETTINGS
 ) -> Program:
-    """Build an indicator's program; ``values`` has every parameter, in range."""
+    """Build an indicator's program; ``values`` has every parameter, in range.
+
+    ``complete_parameters`` gives such values.
+    """
     from tradecaptain.kernels.indicators.definitions import expressions
 
     graph = Graph(settings)
@@ -182,7 +188,10 @@ def program_of(
 def warm_up(
     name: str, parameters: Mapping[str, float] | None = None, settings: Settings | None = None
 ) -> int:
-    """How many bars an indicator takes in before its first value."""
+    """How many bars an indicator takes in before its first value.
+
+    Whole bars, from 0 on; raises `IndicatorError` as `compute` does.
+    """
     return program_of(name, parameters, settings).warm_up
 
 
@@ -354,7 +363,11 @@ class Stream:
             self._header["push_address"] = fused_address(self.program)
 
     def push(self, bar: Sequence[float]) -> list[float]:
-        """Take in one bar; gives the outputs at it, NaN before the warm-up is over."""
+        """Take in one bar; gives the outputs at it, NaN before the warm-up is over.
+
+        One number for each input, in the order of ``input_names``; raises `IndicatorError` if there
+        are more or fewer.
+        """
         return self._take(engine.push_bars, bar, 1)
 
     def push_block(self, bars: FloatArray, outputs: FloatArray) -> None:
@@ -366,7 +379,10 @@ class Stream:
         _call(engine.push_bars, *addresses, bars.shape[1])
 
     def peek(self, bar: Sequence[float]) -> list[float]:
-        """What ``push`` would give for this bar; the stream stays as it is."""
+        """What ``push`` would give for this bar; the stream stays as it is.
+
+        Raises as ``push`` does.
+        """
         return self._take(engine.peek_bar, bar)
 
     def _take(self, kernel: Callable[..., None], bar: Sequence[float], *count: int) -> list[float]:

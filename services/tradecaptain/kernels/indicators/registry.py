@@ -7,6 +7,9 @@
 
 Names, parameters, outputs, warm-up and values are those of TA-Lib 0.8.1. Values before the warm-up
 is over are NaN, or 0 where an output is a whole number.
+
+Source: TA-Lib 0.8.1. A request that doesn't fit raises ``IndicatorError``; its ``field`` is a path
+such as ``parameters.timeperiod``.
 """
 
 from __future__ import annotations

@@ -18,6 +18,11 @@ has a defined answer:
 Greeks are those of the value: delta and gamma under the integral, theta by the model's equation,
 vega and rho by central differences of values under one scheme. They are zero where an option is
 exercised at once, but for a delta of +1 or -1.
+
+Sources: Andersen, Lake and Offengenden, High Performance American Option Pricing (2015); Kim, The
+Analytic Valuation of American Options (1990); for two boundaries Battauz, De Donno and Sbuelz, Real
+Options and American Derivatives: The Double Continuation Region (2015), and Andersen and Lake, Fast
+American Option Pricing: The Double-Boundary Case (2021).
 """
 
 from __future__ import annotations

@@ -6,6 +6,10 @@ touched; then it is an American option. A barrier already touched at the start c
 knock-out pays its rebate, a knock-in is alive.
 
 Values are extrapolated from two grids, ``error`` is what the extrapolation changed.
+
+Sources: Crank and Nicolson (1947) and Brennan and Schwartz, The Valuation of American Put Options
+(1977), for the grid and its exercise (``finite_difference``); Richardson (1911), for the
+extrapolation.
 """
 
 from __future__ import annotations
@@ -57,6 +61,9 @@ def price(contract: Contract, barrier: float, kind: float, rebate: float) -> Bar
     """Value of an American option with a barrier; ``kind`` as ``columns`` has them.
 
     Inputs outside the domain get a status and NaN.
+
+    The barrier and the rebate are prices; statuses are ``INVALID_BARRIER``,
+    ``INVALID_BARRIER_KIND``, ``INVALID_AMOUNT`` and those of the contract. Raises nothing.
     """
     status = _check(contract, barrier, kind, rebate)
     if status != OK:

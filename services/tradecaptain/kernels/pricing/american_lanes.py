@@ -4,6 +4,9 @@
 
 where d1 and d2 are those of an option struck at the boundary of the time that remains then (Kim,
 The Analytic Valuation of American Options, 1990). Options are taken in blocks of ``LANES``.
+
+Source: also Andersen, Lake and Offengenden, High Performance American Option Pricing (2015). Inputs
+and boundaries are in units of strike and expiry, as ``american_boundary`` has them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,10 @@
-"""Values of American puts from the panels' boundaries: the accurate form, and two boundaries."""
+"""Values of American puts from the panels' boundaries: the accurate form, and two boundaries.
+
+All is in units of strike and expiry, as in ``american_panels``, whose boundaries must be valid.
+
+Sources: Kim, The Analytic Valuation of American Options (1990), for the integral; Andersen and
+Lake, Fast American Option Pricing: The Double-Boundary Case (2021).
+"""
 
 from __future__ import annotations
 

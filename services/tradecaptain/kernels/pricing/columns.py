@@ -3,6 +3,10 @@
 An input block is a C-contiguous float64 array of shape (inputs, options), an output block one of
 shape (outputs, options): one row for each quantity, one column for each option. Every family uses a
 prefix of these rows.
+
+Units: see the package. Outputs are value, delta, gamma, vega, theta and rho, then vanna, volga,
+charm, speed, color and dual delta, in the units that the package says. Source of the names: Haug,
+The Complete Guide to Option Pricing Formulas (2007), chapter 2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One option on a spot with its market, for methods that value options one at a time."""
+"""One option on a spot with its market, for methods that value options one at a time.
+
+Units: see the package. Source of the model: Merton, Theory of Rational Option Pricing (1973).
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ def contract_block(contract: Contract, spot: float | None = None) -> npt.NDArray
 
 
 def contract_status(contract: Contract) -> int:
-    """Status of the inputs in a lognormal model."""
+    """Status of the inputs in a lognormal model.
+
+    A number of ``status``: its rules are those of ``validity.lognormal_option_status``.
+    """
     status = np.empty(1, dtype=np.int64)
     validity.check_lognormal(contract_block(contract), status)
     return OK if status[0] == GREEKS_UNDEFINED else int(status[0])

@@ -1,4 +1,8 @@
-"""What a family of options is: its rows of inputs, and what prices it, loaded when first needed."""
+"""What a family of options is: its rows of inputs, and what prices it, loaded when first needed.
+
+Source of the convention: ``columns``. Sources of values: the modules of kernels that ``families``
+names.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,13 @@
 """Guesses and Householder's steps of implied volatility, as ``implied_block`` describes them.
 
 Every function is branch-free and takes one option, so that a loop over it becomes vector code.
+
+Arguments are dimensionless: moneyness x = |log(F / K)|, deviation s = volatility * sqrt(time),
+shares from 0 to 1. Outside the ranges that ``implied_block`` sorts by, results mean nothing;
+nothing is raised.
+
+Sources: Jäckel, Let's Be Rational (2013); Householder, The Numerical Treatment of a Single
+Nonlinear Equation (1970), for the steps; coefficients are our own fits.
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 The options go through a chunk at a time, each chunk under every scenario, so that what is read
 stays in the first-level cache. Values are those of ``lognormal_block``, bit for bit.
+
+Scenarios are columns of three rows: factor of the spot, shift of the volatility, years that pass.
+Source of the values: as ``black_scholes``.
 """
 
 from __future__ import annotations

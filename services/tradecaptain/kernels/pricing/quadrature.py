@@ -1,4 +1,7 @@
-"""Gauss-Legendre quadrature on the unit interval, for the closed forms that end in an integral."""
+"""Gauss-Legendre quadrature on the unit interval, for the closed forms that end in an integral.
+
+Source: Golub and Welsch, Calculation of Gauss Quadrature Rules (1969), by numpy's ``leggauss``.
+"""
 
 from __future__ import annotations
 

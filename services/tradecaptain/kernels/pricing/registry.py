@@ -7,6 +7,9 @@
 first evaluated, from any thread (``load_all`` does it beforehand).
 
 ``inputs`` is a block as ``columns`` describes it; ``stack`` makes one from numbers and arrays.
+
+Units and domains: as the package says. Sources and errors of the values: the module of each
+family's kernels.
 """
 
 from __future__ import annotations
@@ -30,14 +33,21 @@ MODELS: Final = ("black_scholes", "black76", "bachelier")
 
 
 def stack(*rows: float | FloatArray) -> FloatArray:
-    """A block from one number or array for each row; numbers are repeated."""
+    """A block from one number or array for each row; numbers are repeated.
+
+    The result is C-contiguous float64 of shape (rows, options). Raises ``ValueError`` if lengths
+    don't agree.
+    """
     return np.ascontiguousarray(
         np.stack(np.broadcast_arrays(*map(np.atleast_1d, rows))), np.float64
     )
 
 
 def load_all() -> None:
-    """Load every kernel that this module may call, for processes that answer without delay."""
+    """Load every kernel that this module may call, for processes that answer without delay.
+
+    Takes some tenths of a second from a full cache; raises what importing a module raises.
+    """
     for module in ("accurate", "implied_block", "implied_normal_block"):
         importlib.import_module(f"{__package__}.{module}")
     for family in FAMILIES.values():
@@ -152,6 +162,8 @@ def accurate_values(family_name: str, inputs: FloatArray) -> Outcome:
 
     For ``black_scholes``, ``black76`` and ``bachelier``; one row of outputs. Raises as ``evaluate``
     does.
+
+    Source: as ``accurate``.
     """
     from tradecaptain.kernels.pricing import accurate
 
@@ -166,6 +178,12 @@ def implied_volatilities(family_name: str, inputs: FloatArray) -> Outcome:
 
     For ``black_scholes``, ``black76`` and ``bachelier``. The result is row 0 of the outputs;
     ``invalid_count`` counts every option without a volatility.
+
+    Every option has a status: ``OK``; ``PRICE_CARRIES_NO_VOLATILITY`` with a volatility of zero, or
+    ``PRICE_BELOW_INTRINSIC``, ``PRICE_ABOVE_MAXIMUM`` or an input's with NaN. Prices are present
+    values, times must be above zero. Accuracy: a few units in the last place of what the price
+    determines. Raises ``ValueError`` for a family without implied volatility or a block of another
+    shape. Source: as ``implied_block``.
     """
     from tradecaptain.kernels.pricing import implied_block, implied_normal_block
 

@@ -1,4 +1,9 @@
-"""A portfolio of options under many scenarios of spot, volatility and time."""
+"""A portfolio of options under many scenarios of spot, volatility and time.
+
+Quantities are numbers of options, short ones negative; values are in the options' currency. Each
+option is valued anew in each scenario, by its family's kernels: no expansion in greeks. Source of
+the values: each family's module.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +30,11 @@ class Revaluation:
 def scenario_grid(
     spot_factors: FloatArray, volatility_shifts: FloatArray, years: FloatArray
 ) -> FloatArray:
-    """Every combination as a column of ``revalue``; the last argument changes fastest."""
+    """Every combination as a column of ``revalue``; the last argument changes fastest.
+
+    (3, scenarios) from 1-D arrays: factors above zero, shifts a year, years of zero or more.
+    Nothing is checked or raised.
+    """
     grid = np.meshgrid(spot_factors, volatility_shifts, years, indexing="ij")
     return np.stack([axis.ravel() for axis in grid])
 

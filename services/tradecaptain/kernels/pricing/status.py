@@ -1,7 +1,12 @@
 """Status of one option in a batch: zero, or a negative number that names what is wrong.
 
 Where the status is an input error, every output of that option is NaN, on purpose. Where it is
-``GREEKS_UNDEFINED`` the value is right and the derivatives that don't exist are zero.
+``GREEKS_UNDEFINED`` the value is right and no derivative may be used: block kernels leave in their
+rows what the formula gives at the kink, or NaN; services answer none.
+
+Rules name the domain of most models. American options also take a spot or a strike of 0, the normal
+model any price within 1e50 and a volatility up to 1e50; with barriers and other exotic terms time
+begins at 1e-9 years and volatility at 1e-4. Source: the bounds of ``validity`` and ``domains``.
 """
 
 from __future__ import annotations

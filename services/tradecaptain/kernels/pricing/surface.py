@@ -5,7 +5,7 @@ SVI slice is
 
     w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2))
 
-with b >= 0, |rho| < 1 and sigma > 0. A slice allows no butterfly arbitrage where Durrleman's ``g``
+with b >= 0, |rho| <= 1 and sigma > 0. A slice allows no butterfly arbitrage where Durrleman's ``g``
 is nowhere negative, and slices allow none by calendar where w never falls as time grows. Between
 two expiries w is linear in time at equal k, so that it never falls there either. SSVI ties all
 slices together: with theta the total variance at the money and phi = eta / (theta^gamma

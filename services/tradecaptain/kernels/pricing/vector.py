@@ -3,6 +3,9 @@
 They differ from ``elementary`` in what they leave out (clamping, the last bits) and in that their
 coefficients stay in registers: ``anchor`` is any integer that is constant in the loop and differs
 from one run of the loop to the next (see ``base.floats.in_register``).
+
+Sources: as ``elementary``; the coefficients are our own minimax fits, with the errors that the
+functions state.
 """
 
 from __future__ import annotations

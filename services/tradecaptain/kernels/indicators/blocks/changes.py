@@ -1,6 +1,9 @@
 """Blocks that compare a bar with one before it.
 
 The node begins at least as many bars late as it looks back.
+
+Sources: TA-Lib 0.8.1; Wilder, New Concepts in Technical Trading Systems (1978), for true range and
+directional movement.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Columns are the inputs in the order named, then the results. With the JIT off the same code runs in
 Python, bar by bar.
+
+Sources: TA-Lib 0.8.1, for what a quotient without a divisor is; the definitions that use a block.
 """
 
 from __future__ import annotations

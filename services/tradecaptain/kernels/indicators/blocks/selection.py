@@ -1,4 +1,7 @@
-"""Blocks that hand values on."""
+"""Blocks that hand values on.
+
+Source of ``chosen``: TA-Lib 0.8.1's MAVP.
+"""
 
 from __future__ import annotations
 

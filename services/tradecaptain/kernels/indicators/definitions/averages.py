@@ -1,4 +1,13 @@
-"""Moving averages, alone and as the choice that other indicators offer (``matype``)."""
+"""Moving averages, alone and as the choice that other indicators offer (``matype``).
+
+Conventions, units and errors: as the package says. Averages take a whole number of bars from 1 on,
+in the units of x.
+
+Sources: Wilder, New Concepts in Technical Trading Systems (1978); Kaufman, Smarter Trading (1995);
+Ehlers, Rocket Science for Traders (2001); Mulloy, Smoothing Data with Faster Moving Averages
+(1994); Tillson, Smoothing Techniques for More Accurate Signals (1998); Hull, How to Reduce Lag in a
+Moving Average (2005).
+"""
 
 from __future__ import annotations
 
@@ -63,14 +72,21 @@ def exponential_with(graph: Graph, x: Column, bars: int, gain: float) -> Column:
 
 
 def exponential(graph: Graph, x: Column, bars: int) -> Column:
-    """Exponential average; the first value is the mean of the first ``bars`` values."""
+    """Exponential average; the first value is the mean of the first ``bars`` values.
+
+    result = before + 2 / (bars + 1) * (x - before); NaN up to the unstable period of EMA.
+    """
     if bars == 1:
         return delayed(x, graph.settings.unstable_bars("EMA"))
     return exponential_with(graph, x, bars, 2.0 / (bars + 1.0))
 
 
 def wilder(graph: Graph, x: Column, bars: int, name: str = "RMA") -> Column:
-    """Wilder's average; ``name`` is whose unstable period holds."""
+    """Wilder's average; ``name`` is whose unstable period holds.
+
+    result = before + (x - before) / bars, begun with the mean of the first bars. Source: Wilder,
+    New Concepts in Technical Trading Systems (1978).
+    """
     unstable = graph.settings.unstable_bars(name)
     if bars == 1:
         return delayed(x, unstable)
@@ -79,7 +95,11 @@ def wilder(graph: Graph, x: Column, bars: int, name: str = "RMA") -> Column:
 
 
 def wilder_sum(graph: Graph, x: Column, bars: int) -> Column:
-    """Wilder's running sum: a share of 1/bars leaves at each bar; begins with bars - 1 values."""
+    """Wilder's running sum: a share of 1/bars leaves at each bar; begins with bars - 1 values.
+
+    result = before - before / bars + x. Source: Wilder, New Concepts in Technical Trading Systems
+    (1978).
+    """
     return smoothed(graph, x, bars - 1, 1.0 - 1.0 / bars, 1.0, 1.0)
 
 
@@ -89,7 +109,10 @@ def simple(graph: Graph, x: Column, bars: int) -> Column:
 
 
 def weighted(graph: Graph, x: Column, bars: int) -> Column:
-    """Mean with weights that grow to the newest bar."""
+    """Mean with weights that grow to the newest bar.
+
+    Weights 1 to ``bars``, over their sum.
+    """
     if bars == 1:
         return x
     return graph.node(
@@ -112,7 +135,10 @@ def double_exponential(graph: Graph, x: Column, bars: int) -> Column:
 
 
 def triple_exponential(graph: Graph, x: Column, bars: int) -> Column:
-    """Three times the exponential average, less three times its own, plus the third's."""
+    """Three times the exponential average, less three times its own, plus the third's.
+
+    Source: Mulloy (1994).
+    """
     if bars == 1:
         return delayed(x, 3 * graph.settings.unstable_bars("EMA"))
     one = exponential(graph, x, bars)
@@ -122,13 +148,20 @@ def triple_exponential(graph: Graph, x: Column, bars: int) -> Column:
 
 
 def triangular(graph: Graph, x: Column, bars: int) -> Column:
-    """Mean of means: weights rise to the middle of the window and fall again."""
+    """Mean of means: weights rise to the middle of the window and fall again.
+
+    Two simple averages in a row, of the two halves of the window.
+    """
     half = (bars + 1) // 2
     return simple(graph, simple(graph, x, half), bars + 1 - half)
 
 
 def adaptive(graph: Graph, x: Column, bars: int) -> Column:
-    """Kaufman's adaptive average."""
+    """Kaufman's adaptive average.
+
+    result = before + c (x - before) with c the square of efficiency * (2/3 - 2/31) + 2/31. Source:
+    Kaufman (1995).
+    """
     unstable = graph.settings.unstable_bars("KAMA")
     if bars == 1:
         return delayed(x, unstable)
@@ -142,7 +175,10 @@ def adaptive(graph: Graph, x: Column, bars: int) -> Column:
 
 
 def efficiency(graph: Graph, x: Column, bars: int) -> Column:
-    """Kaufman's efficiency ratio."""
+    """Kaufman's efficiency ratio.
+
+    Net change over the window by the path through it, 0 to 1. Source: Kaufman (1995).
+    """
     path = exact_sum(graph, change(graph, x, 1, changes.SIZE), bars)
     return graph.node(
         windows.efficiency, [x, path], integers=[bars], begin=x.begin + bars, look_back=bars
@@ -150,7 +186,10 @@ def efficiency(graph: Graph, x: Column, bars: int) -> Column:
 
 
 def hilbert(graph: Graph, x: Column, start: int) -> tuple[Column, ...]:
-    """Smooth price, in phase, quadrature, period and smooth period, from bar ``start`` on."""
+    """Smooth price, in phase, quadrature, period and smooth period, from bar ``start`` on.
+
+    Periods are in bars, held from 6 to 50 before they are smoothed. Source: Ehlers (2001).
+    """
     smooth = graph.node(cycle.four_bar_average, [x], warm_up=3, look_back=4, state_words=2)
     results = graph.nodes_of(
         cycle.hilbert_cycle,
@@ -163,7 +202,11 @@ def hilbert(graph: Graph, x: Column, start: int) -> tuple[Column, ...]:
 
 
 def mesa(graph: Graph, x: Column, fast: float, slow: float) -> tuple[Column, Column]:
-    """MESA adaptive average and its follower."""
+    """MESA adaptive average and its follower.
+
+    ``fast`` and ``slow`` are the largest and smallest share of a new bar, 0.01 to 0.99. Source:
+    Ehlers (2001).
+    """
     _, in_phase, quadrature, _, _ = hilbert(graph, x, 12)
     unstable = graph.settings.unstable_bars("MAMA")
     average, follower = graph.nodes_of(
@@ -198,7 +241,10 @@ def tillson(graph: Graph, x: Column, bars: int, factor: float = 0.7) -> Column:
 
 
 def hull(graph: Graph, x: Column, bars: int) -> Column:
-    """Hull's average: twice the weighted average of half the bars, less that of all, smoothed."""
+    """Hull's average: twice the weighted average of half the bars, less that of all, smoothed.
+
+    Weighted over the square root of the bars at last. Source: Hull (2005).
+    """
     if bars == 1:
         return x
     half = weighted(graph, x, max(bars // 2, 1))
@@ -207,7 +253,10 @@ def hull(graph: Graph, x: Column, bars: int) -> Column:
 
 
 def zero_lag(graph: Graph, x: Column, bars: int) -> Column:
-    """Exponential average of a series without the average's own lag."""
+    """Exponential average of a series without the average's own lag.
+
+    Of 2 x less x of (bars - 1) / 2 bars before. Source: Ehlers and Way, Zero Lag (2010).
+    """
     lag = (bars - 1) // 2
     if bars == 1:
         return exponential(graph, x, 1)
@@ -235,7 +284,10 @@ _BY_KIND: Final[tuple[Callable[[Graph, Column, int], Column], ...]] = (
 
 
 def average(graph: Graph, x: Column, bars: int, kind: int) -> Column:
-    """Moving average of the kind with this number."""
+    """Moving average of the kind with this number.
+
+    ``kind`` is a number of ``matype``, which the registry has checked.
+    """
     return _BY_KIND[kind](graph, x, bars)
 
 

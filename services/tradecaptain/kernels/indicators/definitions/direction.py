@@ -1,4 +1,11 @@
-"""Directional movement and Aroon: momentum indicators that tell the direction of a trend."""
+"""Directional movement and Aroon: momentum indicators that tell the direction of a trend.
+
+Conventions, units and errors: as the package says. Indices run from 0 to 100, Aroon's oscillator
+from -100 to 100.
+
+Sources: Wilder, New Concepts in Technical Trading Systems (1978), for directional movement; Chande,
+A Time Price Oscillator (1995), for Aroon; TA-Lib 0.8.1's functions of the registered names.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +46,10 @@ def directional_parts(
 
 
 def directional_index(graph: Graph, high: Column, low: Column, close: Column, bars: int) -> Column:
-    """Wilder's index, NaN where there is none."""
+    """Wilder's index, NaN where there is none.
+
+    100 |up - down| / (up + down) of the summed movements.
+    """
     return graph.node(
         elementwise.directional_index, directional_parts(graph, high, low, close, bars)
     )
@@ -96,14 +106,20 @@ for _name, _part, _summary in (
 def movement_index(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Directional movement index."""
+    """Directional movement index.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978).
+    """
     index = directional_index(graph, high, low, close, timeperiod)
     held = graph.node(recursive.last_defined, [index], state_words=1)
     return [delayed(held, graph.settings.unstable_bars("DX"))]
 
 
 def average_index(graph: Graph, high: Column, low: Column, close: Column, bars: int) -> Column:
-    """Wilder's average of the directional movement index."""
+    """Wilder's average of the directional movement index.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978).
+    """
     index = directional_index(graph, high, low, close, bars)
     averaged = graph.node(
         recursive.smoothed_where_defined, [index], integers=[bars], warm_up=bars - 1, state_words=1
@@ -115,7 +131,10 @@ def average_index(graph: Graph, high: Column, low: Column, close: Column, bars: 
 def average_movement_index(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Average directional movement index."""
+    """Average directional movement index.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978).
+    """
     return [average_index(graph, high, low, close, timeperiod)]
 
 
@@ -123,7 +142,10 @@ def average_movement_index(
 def average_movement_rating(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Average directional movement rating: mean of the index now and a period before."""
+    """Average directional movement rating: mean of the index now and a period before.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978).
+    """
     index = average_index(graph, high, low, close, timeperiod)
     lag = timeperiod - 1
     return [looking_back(graph, changes.lagged_mean, [index], lag, [lag])]
@@ -131,7 +153,10 @@ def average_movement_rating(
 
 @indicator("AROON", GROUP, HIGH_LOW, [period("timeperiod", 14)], ["aroondown", "aroonup"])
 def aroon(graph: Graph, high: Column, low: Column, *, timeperiod: int) -> list[Column]:
-    """Aroon: how recent the lowest low and the highest high are, 0 … 100."""
+    """Aroon: how recent the lowest low and the highest high are, 0 … 100.
+
+    100 (bars - age) / bars, the newer of equal extremes. Source: Chande (1995).
+    """
     factor = -100.0 / timeperiod
     return [
         graph.node(
@@ -145,7 +170,10 @@ def aroon(graph: Graph, high: Column, low: Column, *, timeperiod: int) -> list[C
 
 @indicator("AROONOSC", GROUP, HIGH_LOW, [period("timeperiod", 14)])
 def aroon_oscillator(graph: Graph, high: Column, low: Column, *, timeperiod: int) -> list[Column]:
-    """Aroon oscillator: Aroon up less Aroon down."""
+    """Aroon oscillator: Aroon up less Aroon down.
+
+    Source: Chande (1995).
+    """
     factor = 100.0 / timeperiod
     age_low = extreme_age(graph, low, timeperiod + 1, -1.0)
     age_high = extreme_age(graph, high, timeperiod + 1, 1.0)

@@ -2,6 +2,10 @@
 
 Each function adds a node, or takes one that is there already, and gives its column. They know how
 far a block looks back and when its first value comes.
+
+Columns are float64 of the program's length, ``bars`` and ``lag`` whole numbers from 1 on, results
+in the units of the inputs unless a function says otherwise. Nothing is computed here, and nothing
+is raised: formulas and their sources are those of the block that a function adds.
 """
 
 from __future__ import annotations

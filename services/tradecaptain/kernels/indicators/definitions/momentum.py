@@ -1,4 +1,8 @@
-"""Momentum indicators: rates of change and oscillators."""
+"""Momentum indicators: rates of change and oscillators.
+
+Conventions, units and errors: as the package says. Sources: TA-Lib 0.8.1's functions of the
+registered names, which also settle seeds and ties; the inventors' texts as the functions name them.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +60,10 @@ for _name, _form, _summary in (
 def price_oscillator(
     graph: Graph, x: Column, fast: int, slow: int, kind: int
 ) -> tuple[Column, Column]:
-    """A faster and a slower average."""
+    """A faster and a slower average.
+
+    Both by one kind of average, in the units of x, first values at the same bar.
+    """
     fast, slow = min(fast, slow), max(fast, slow)
     return averages.average(graph, x, fast, kind), averages.average(graph, x, slow, kind)
 
@@ -70,12 +77,18 @@ def price_oscillator(
 def absolute_oscillator(
     graph: Graph, close: Column, *, fastperiod: int, slowperiod: int, matype: int
 ) -> list[Column]:
-    """Absolute price oscillator: difference of two averages."""
+    """Absolute price oscillator: difference of two averages.
+
+    Source: Appel, The Moving Average Convergence Divergence Method (1979), without its signal.
+    """
     return [difference(graph, *price_oscillator(graph, close, fastperiod, slowperiod, matype))]
 
 
 def percentage_oscillator(graph: Graph, x: Column, fast: int, slow: int, kind: int) -> list[Column]:
-    """Difference of two averages, per cent of the slower."""
+    """Difference of two averages, per cent of the slower.
+
+    100 (fast - slow) / slow, 0 where the slower is 0.
+    """
     pair = price_oscillator(graph, x, fast, slow, kind)
     return [graph.node(elementwise.percent_difference, pair)]
 
@@ -109,7 +122,10 @@ def signal_and_histogram(graph: Graph, macd: Column, signal: Column) -> list[Col
 def convergence(
     graph: Graph, close: Column, *, fastperiod: int, slowperiod: int, signalperiod: int
 ) -> list[Column]:
-    """Moving average convergence/divergence."""
+    """Moving average convergence/divergence.
+
+    EMA(fast) less EMA(slow), its EMA as signal, and their difference. Source: Appel (1979).
+    """
     kind = averages.EXPONENTIAL
     fast, slow = averages.aligned_pair(
         graph, close, min(fastperiod, slowperiod), kind, max(fastperiod, slowperiod), kind
@@ -120,7 +136,10 @@ def convergence(
 
 @indicator("MACDFIX", GROUP, CLOSE, [period("signalperiod", 9, 1)], MACD_OUTPUTS, unstable=["EMA"])
 def convergence_fixed(graph: Graph, close: Column, *, signalperiod: int) -> list[Column]:
-    """Moving average convergence/divergence of 12 and 26 bars with gains of 0.15 and 0.075."""
+    """Moving average convergence/divergence of 12 and 26 bars with gains of 0.15 and 0.075.
+
+    Source: Appel (1979).
+    """
     late = Column(close.number, close.begin + 26 - 12)
     fast = averages.exponential_with(graph, late, 12, 0.15)
     slow = averages.exponential_with(graph, close, 26, 0.075)
@@ -179,19 +198,29 @@ def relative_strength(graph: Graph, x: Column, bars: int, name: str = "RSI") -> 
 
 @indicator("RSI", GROUP, CLOSE, [period("timeperiod", 14)], unstable=["RSI"])
 def rsi(graph: Graph, close: Column, *, timeperiod: int) -> list[Column]:
-    """Relative strength index."""
+    """Relative strength index.
+
+    100 g / (g + l) of the averages of gains and losses, 0 to 100. Source: Wilder, New Concepts in
+    Technical Trading Systems (1978).
+    """
     return [relative_strength(graph, close, timeperiod)]
 
 
 @indicator("CMO", GROUP, CLOSE, [period("timeperiod", 14)], unstable=["CMO"])
 def chande_momentum(graph: Graph, close: Column, *, timeperiod: int) -> list[Column]:
-    """Chande momentum oscillator, smoothed as Wilder does."""
+    """Chande momentum oscillator, smoothed as Wilder does.
+
+    100 (g - l) / (g + l), -100 to 100. Source: Chande and Kroll, The New Technical Trader (1994).
+    """
     return [relative_strength(graph, close, timeperiod, "CMO")]
 
 
 @indicator("CMOU", GROUP, CLOSE, [period("timeperiod", 14)])
 def chande_momentum_sums(graph: Graph, close: Column, *, timeperiod: int) -> list[Column]:
-    """Chande momentum oscillator of plain sums."""
+    """Chande momentum oscillator of plain sums.
+
+    100 (g - l) / (g + l), -100 to 100. Source: Chande and Kroll (1994).
+    """
     gain, loss = pair_looking_back(graph, changes.gains_and_losses, [close], 1)
     return [balance(graph, exact_sum(graph, gain, timeperiod), exact_sum(graph, loss, timeperiod))]
 
@@ -200,7 +229,10 @@ def chande_momentum_sums(graph: Graph, close: Column, *, timeperiod: int) -> lis
 def intraday_momentum(
     graph: Graph, opens: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Intraday momentum index."""
+    """Intraday momentum index.
+
+    100 g / (g + l) of the sums of close less open, 0 to 100. Source: Chande and Kroll (1994).
+    """
     gain, loss = graph.nodes_of(changes.gains_and_losses_within, [opens, close], 2)
     sums = exact_sum(graph, gain, timeperiod), exact_sum(graph, loss, timeperiod)
     return [share(graph, *sums, fallback=50.0)]
@@ -210,7 +242,11 @@ def intraday_momentum(
 def money_flow(
     graph: Graph, high: Column, low: Column, close: Column, volume: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Money flow index."""
+    """Money flow index.
+
+    100 p / (p + n) of typical price times volume on rises and falls, 0 to 100. Source: Quong and
+    Soudack, Volume-Weighted RSI: Money Flow (1989).
+    """
     typical = mean_price(graph, high, low, close)
     money = graph.node(elementwise.arithmetic, [typical, volume], integers=[elementwise.MULTIPLY])
     up, down = graph.nodes_of(
@@ -224,7 +260,10 @@ def money_flow(
 def balance_of_power(
     graph: Graph, opens: Column, high: Column, low: Column, close: Column
 ) -> list[Column]:
-    """Balance of power."""
+    """Balance of power.
+
+    (close - open) / (high - low), -1 to 1. Source: Livshin, Balance of Market Power (2001).
+    """
     return [graph.node(elementwise.balance_of_power, [opens, high, low, close])]
 
 
@@ -232,7 +271,11 @@ def balance_of_power(
 def commodity_channel(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Commodity channel index."""
+    """Commodity channel index.
+
+    (typical price - its mean) / (0.015 mean deviation), no bounds. Source: Lambert, Commodity
+    Channel Index (1980).
+    """
     typical = mean_price(graph, high, low, close)
     mean = averages.simple(graph, typical, timeperiod)
     return [
@@ -250,7 +293,11 @@ def commodity_channel(
 def williams_range(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Williams' %R."""
+    """Williams' %R.
+
+    -100 (highest high - close) / (highest high - lowest low), -100 to 0. Source: Williams, How I
+    Made One Million Dollars (1973).
+    """
     top, bottom = highest(graph, high, timeperiod), lowest(graph, low, timeperiod)
     return [
         graph.node(
@@ -261,7 +308,10 @@ def williams_range(
 
 @indicator("TRIX", GROUP, CLOSE, [period("timeperiod", 30, 1)], unstable=["EMA"])
 def triple_smooth(graph: Graph, close: Column, *, timeperiod: int) -> list[Column]:
-    """Rate of change of a triple exponential average, per cent."""
+    """Rate of change of a triple exponential average, per cent.
+
+    Source: Hutson, Good TRIX (1983).
+    """
     column = close
     for _ in range(3):
         column = averages.exponential(graph, column, timeperiod)
@@ -278,7 +328,11 @@ def triple_smooth(graph: Graph, close: Column, *, timeperiod: int) -> list[Colum
 def true_strength(
     graph: Graph, close: Column, *, firstperiod: int, secondperiod: int
 ) -> list[Column]:
-    """True strength index."""
+    """True strength index.
+
+    100 times the twice smoothed change over its twice smoothed size, -100 to 100. Source: Blau,
+    Momentum, Direction and Divergence (1995).
+    """
     signed, size = (
         averages.exponential(
             graph,
@@ -306,7 +360,11 @@ def ultimate_oscillator(
     timeperiod2: int,
     timeperiod3: int,
 ) -> list[Column]:
-    """Ultimate oscillator of three periods."""
+    """Ultimate oscillator of three periods.
+
+    100 (4 a + 2 b + c) / 7 of buying pressure over true range, 0 to 100. Source: Williams, The
+    Ultimate Oscillator (1985).
+    """
     pressure, width = pair_looking_back(graph, changes.buying_pressure, [high, low, close], 1)
     terms = []
     for weight, bars in zip(
@@ -319,7 +377,10 @@ def ultimate_oscillator(
 
 @indicator("VHF", GROUP, CLOSE, [period("timeperiod", 28)])
 def vertical_horizontal(graph: Graph, close: Column, *, timeperiod: int) -> list[Column]:
-    """Vertical horizontal filter: range of a window over the path through it."""
+    """Vertical horizontal filter: range of a window over the path through it.
+
+    Source: White, The Vertical Horizontal Filter (1991).
+    """
     width = difference(graph, highest(graph, close, timeperiod), lowest(graph, close, timeperiod))
     path = exact_sum(graph, change(graph, close, 1, changes.SIZE), timeperiod)
     return [ratio(graph, width, path)]
@@ -329,7 +390,11 @@ def vertical_horizontal(graph: Graph, close: Column, *, timeperiod: int) -> list
 def vortex(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Vortex indicator."""
+    """Vortex indicator.
+
+    Movement up and down over the sum of true ranges, both about 1. Source: Botes and Siepman, The
+    Vortex Indicator (2010).
+    """
     pair = pair_looking_back(graph, changes.vortex_movement, [high, low], 1)
     width = exact_sum(graph, true_range(graph, high, low, close), timeperiod)
     return [ratio(graph, exact_sum(graph, column, timeperiod), width) for column in pair]
@@ -337,7 +402,10 @@ def vortex(
 
 @indicator("ER", GROUP, CLOSE, [period("timeperiod", 10)])
 def efficiency_ratio(graph: Graph, close: Column, *, timeperiod: int) -> list[Column]:
-    """Kaufman's efficiency ratio."""
+    """Kaufman's efficiency ratio.
+
+    0 to 1. Source: Kaufman, Smarter Trading (1995).
+    """
     return [averages.efficiency(graph, close, timeperiod)]
 
 
@@ -352,14 +420,20 @@ def efficiency_ratio(graph: Graph, close: Column, *, timeperiod: int) -> list[Co
 def elder_ray(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Elder ray: high and low less an exponential average of the close."""
+    """Elder ray: high and low less an exponential average of the close.
+
+    Source: Elder, Trading for a Living (1993).
+    """
     mean = averages.exponential(graph, close, timeperiod)
     return [difference(graph, high, mean), difference(graph, low, mean)]
 
 
 @indicator("FOSC", GROUP, CLOSE, [period("timeperiod", 5)])
 def forecast_oscillator(graph: Graph, close: Column, *, timeperiod: int) -> list[Column]:
-    """Forecast oscillator: how far the value is from the forecast of the bar before, per cent."""
+    """Forecast oscillator: how far the value is from the forecast of the bar before, per cent.
+
+    Source: Chande and Kroll, The New Technical Trader (1994).
+    """
     forecast = line_fit(graph, close, timeperiod, windows.LINE_NEXT)
     return [looking_back(graph, changes.forecast_error, [close, forecast], 1)]
 
@@ -375,7 +449,10 @@ def forecast_oscillator(graph: Graph, close: Column, *, timeperiod: int) -> list
 def fractal(
     graph: Graph, high: Column, low: Column, *, leftbars: int, rightbars: int
 ) -> list[Column]:
-    """Williams' fractal: swing highs and lows, told when they are confirmed."""
+    """Williams' fractal: swing highs and lows, told when they are confirmed.
+
+    100 or 0. Source: Williams, Trading Chaos (1995).
+    """
     both = leftbars + rightbars
     return [
         graph.node(
@@ -392,7 +469,10 @@ def fractal(
 
 @indicator("QSTICK", GROUP, ["open", "close"], [period("timeperiod", 10, 1)])
 def qstick(graph: Graph, opens: Column, close: Column, *, timeperiod: int) -> list[Column]:
-    """Mean of close less open."""
+    """Mean of close less open.
+
+    Source: Chande and Kroll, The New Technical Trader (1994).
+    """
     return [averages.simple(graph, difference(graph, close, opens), timeperiod)]
 
 
@@ -418,7 +498,10 @@ def detrended(graph: Graph, close: Column, *, timeperiod: int) -> list[Column]:
 def coppock(
     graph: Graph, close: Column, *, wmaperiod: int, roc1period: int, roc2period: int
 ) -> list[Column]:
-    """Coppock curve."""
+    """Coppock curve.
+
+    Weighted average of the sum of two rates of change, per cent. Source: Coppock (1962).
+    """
     rates = [change(graph, close, lag, changes.PERCENT) for lag in (roc1period, roc2period)]
     return [averages.weighted(graph, total(graph, *rates), wmaperiod)]
 
@@ -435,7 +518,11 @@ def awesome(graph: Graph, high: Column, low: Column, fast: int, slow: int) -> Co
 def awesome_oscillator(
     graph: Graph, high: Column, low: Column, *, fastperiod: int, slowperiod: int
 ) -> list[Column]:
-    """Awesome oscillator."""
+    """Awesome oscillator.
+
+    Fast less slow simple average of the median price. Source: Williams, New Trading Dimensions
+    (1998).
+    """
     return [awesome(graph, high, low, fastperiod, slowperiod)]
 
 
@@ -448,13 +535,19 @@ def awesome_oscillator(
 def accelerator(
     graph: Graph, high: Column, low: Column, *, fastperiod: int, slowperiod: int, signalperiod: int
 ) -> list[Column]:
-    """Accelerator oscillator: the awesome oscillator less its average."""
+    """Accelerator oscillator: the awesome oscillator less its average.
+
+    Source: Williams, New Trading Dimensions (1998).
+    """
     oscillator = awesome(graph, high, low, fastperiod, slowperiod)
     return [difference(graph, oscillator, averages.simple(graph, oscillator, signalperiod))]
 
 
 @indicator("WAD", GROUP, HIGH_LOW_CLOSE)
 def williams_accumulation(graph: Graph, high: Column, low: Column, close: Column) -> list[Column]:
-    """Williams' accumulation/distribution."""
+    """Williams' accumulation/distribution.
+
+    Source: Williams, How I Made One Million Dollars (1973).
+    """
     step = looking_back(graph, changes.accumulation_step, [high, low, close], 1)
     return [running_total_from(graph, step, 0.0)]

@@ -1,4 +1,8 @@
-"""Overlap studies: averages and bands on the scale of the price."""
+"""Overlap studies: averages and bands on the scale of the price.
+
+Conventions, units and errors: as the package says. Sources: TA-Lib 0.8.1's functions of the
+registered names, which also settle seeds and ties; the inventors' texts as the functions name them.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +110,10 @@ def moving_average(graph: Graph, close: Column, *, timeperiod: int, matype: int)
     unstable=["T3"],
 )
 def tillson(graph: Graph, close: Column, *, timeperiod: int, vfactor: float) -> list[Column]:
-    """Tillson's T3 moving average."""
+    """Tillson's T3 moving average.
+
+    Source: Tillson, Smoothing Techniques for More Accurate Signals (1998).
+    """
     return [averages.tillson(graph, close, timeperiod, vfactor)]
 
 
@@ -119,7 +126,10 @@ def tillson(graph: Graph, close: Column, *, timeperiod: int, vfactor: float) -> 
     unstable=["MAMA"],
 )
 def mesa(graph: Graph, close: Column, *, fastlimit: float, slowlimit: float) -> list[Column]:
-    """MESA adaptive moving average."""
+    """MESA adaptive moving average.
+
+    Source: Ehlers, Rocket Science for Traders (2001).
+    """
     return list(averages.mesa(graph, close, fastlimit, slowlimit))
 
 
@@ -132,7 +142,10 @@ def mesa(graph: Graph, close: Column, *, fastlimit: float, slowlimit: float) -> 
 def variable_average(
     graph: Graph, close: Column, periods: Column, *, minperiod: int, maxperiod: int, matype: int
 ) -> list[Column]:
-    """Moving average whose period is given bar by bar."""
+    """Moving average whose period is given bar by bar.
+
+    Periods are cut off to whole numbers and held within the two bounds.
+    """
     if not 0 <= maxperiod - minperiod < VARIABLE_PERIODS_MAX:
         raise IndicatorError(
             "parameters.maxperiod",
@@ -167,7 +180,11 @@ def variable_average(
 def bollinger_bands(
     graph: Graph, close: Column, *, timeperiod: int, nbdevup: float, nbdevdn: float, matype: int
 ) -> list[Column]:
-    """Bollinger bands."""
+    """Bollinger bands.
+
+    Average plus and minus numbers of population deviations. Source: Bollinger, Bollinger on
+    Bollinger Bands (2001).
+    """
     middle = averages.average(graph, close, timeperiod, matype)
     width = deviation(graph, close, timeperiod)
     upper, lower = graph.nodes_of(elementwise.band, [middle, width], 2, reals=[nbdevup, nbdevdn])
@@ -178,14 +195,22 @@ def bollinger_bands(
 def acceleration_bands(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Acceleration bands."""
+    """Acceleration bands.
+
+    Averages of high (1 + 4 (high - low) / (high + low)), of low likewise, and of the close. Source:
+    Headley, Big Trends in Trading (2002).
+    """
     upper, lower = graph.nodes_of(elementwise.acceleration_bands, [high, low], 2)
     return [averages.simple(graph, column, timeperiod) for column in (upper, close, lower)]
 
 
 @indicator("DONCHIAN", GROUP, HIGH_LOW, [period("timeperiod", 20)], BANDS)
 def donchian(graph: Graph, high: Column, low: Column, *, timeperiod: int) -> list[Column]:
-    """Donchian channel."""
+    """Donchian channel.
+
+    Highest high, lowest low and their middle, the bar itself included. Source: Donchian, High
+    Finance in Copper (1960).
+    """
     upper, lower = highest(graph, high, timeperiod), lowest(graph, low, timeperiod)
     return [upper, mean_price(graph, upper, lower), lower]
 
@@ -193,7 +218,10 @@ def donchian(graph: Graph, high: Column, low: Column, *, timeperiod: int) -> lis
 def average_true_range(
     graph: Graph, high: Column, low: Column, close: Column, bars: int, name: str = "ATR"
 ) -> Column:
-    """Wilder's average of the true range."""
+    """Wilder's average of the true range.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978).
+    """
     return averages.wilder(graph, true_range(graph, high, low, close), bars, name)
 
 
@@ -215,7 +243,10 @@ def keltner_channels(
     atrperiod: int,
     nbdev: float,
 ) -> list[Column]:
-    """Keltner channels."""
+    """Keltner channels.
+
+    Source: Keltner, How to Make Money in Commodities (1960).
+    """
     typical = mean_price(graph, high, low, close)
     centre_bars = timeperiod - 1 + graph.settings.unstable_bars("EMA")
     width_bars = atrperiod + graph.settings.unstable_bars("ATR")
@@ -241,7 +272,11 @@ def keltner_channels(
 def super_trend(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int, multiplier: float
 ) -> list[Column]:
-    """SuperTrend: a band that follows the trend."""
+    """SuperTrend: a band that follows the trend.
+
+    Middle price plus or minus a number of average true ranges, 1 or -1 for the trend. Source:
+    Seban (2008).
+    """
     width = average_true_range(graph, high, low, close, timeperiod)
     return list(
         graph.nodes_of(
@@ -257,12 +292,18 @@ def super_trend(
 
 @indicator("HT_TRENDLINE", GROUP, CLOSE, unstable=["HT_TRENDLINE"])
 def trend_line(graph: Graph, close: Column) -> list[Column]:
-    """Hilbert transform: instantaneous trend line."""
+    """Hilbert transform: instantaneous trend line.
+
+    Source: Ehlers, Rocket Science for Traders (2001).
+    """
     return [delayed(cycle_trend_line(graph, close), graph.settings.unstable_bars("HT_TRENDLINE"))]
 
 
 def cycle_trend_line(graph: Graph, close: Column) -> Column:
-    """The trend line, from bar 63 on."""
+    """The trend line, from bar 63 on.
+
+    Source: Ehlers, Rocket Science for Traders (2001).
+    """
     _, _, _, _, smooth_period = averages.hilbert(graph, close, 37)
     line = graph.node(
         cycle.instantaneous_trend, [close, smooth_period], look_back=64, state_words=5
@@ -288,7 +329,10 @@ def middle_price(graph: Graph, high: Column, low: Column, *, timeperiod: int) ->
 def volume_weighted(
     graph: Graph, close: Column, volume: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Volume-weighted moving average."""
+    """Volume-weighted moving average.
+
+    Sum of price times volume over the sum of volume.
+    """
     if timeperiod == 1:
         return [close]
     money = exact_sum(graph, product(graph, close, volume), timeperiod)
@@ -314,7 +358,10 @@ def _stop(graph: Graph, high: Column, low: Column, sign: int, *reals: float) -> 
 def stop_and_reverse(
     graph: Graph, high: Column, low: Column, *, acceleration: float, maximum: float
 ) -> list[Column]:
-    """Parabolic stop and reverse."""
+    """Parabolic stop and reverse.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978).
+    """
     step = min(acceleration, maximum)
     return _stop(graph, high, low, 0, 0.0, 0.0, step, step, maximum, step, step, maximum)
 
@@ -348,7 +395,10 @@ def stop_and_reverse_extended(
     accelerationshort: float,
     accelerationmaxshort: float,
 ) -> list[Column]:
-    """Parabolic stop and reverse with a start, an offset and steps of its own a side."""
+    """Parabolic stop and reverse with a start, an offset and steps of its own a side.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978).
+    """
     return _stop(
         graph,
         high,

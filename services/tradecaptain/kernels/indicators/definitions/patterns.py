@@ -2,6 +2,13 @@
 
 A threshold is given as its setting and how many bars back it is asked for. Each has a mean of its
 own that begins where the pattern's warm-up says, so that ties fall as they do in TA-Lib.
+
+Outputs are whole numbers: 100 and -100 (80, 200 and their negatives where a pattern says so), 0 for
+none and in the warm-up. Conventions and errors: as the package says.
+
+Sources: Morris, Candlestick Charting Explained (1995); Nison, Japanese Candlestick Charting
+Techniques (1991); thresholds and warm-up are those of TA-Lib 0.8.1's functions of the registered
+names.
 """
 
 from __future__ import annotations

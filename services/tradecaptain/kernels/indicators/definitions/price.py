@@ -1,4 +1,11 @@
-"""Price transforms, cycle indicators, statistics and elementary functions."""
+"""Price transforms, cycle indicators, statistics and elementary functions.
+
+Conventions, units and errors: as the package says. Statistics are those of the population, over a
+window of whole bars.
+
+Sources: TA-Lib 0.8.1's functions of the registered names; Ehlers, Rocket Science for Traders
+(2001), for the cycle; for running statistics those of the blocks.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +80,10 @@ def weighted_close(graph: Graph, high: Column, low: Column, close: Column) -> li
 
 @indicator("AVGDEV", PRICE, CLOSE, [period("timeperiod", 14)])
 def average_deviation(graph: Graph, close: Column, *, timeperiod: int) -> list[Column]:
-    """Mean absolute deviation."""
+    """Mean absolute deviation.
+
+    From the mean of the window.
+    """
     mean = averages.simple(graph, close, timeperiod)
     return [
         graph.node(order.mean_deviation, [close, mean], integers=[timeperiod], look_back=timeperiod)
@@ -84,14 +94,21 @@ def average_deviation(graph: Graph, close: Column, *, timeperiod: int) -> list[C
 def heikin_ashi(
     graph: Graph, opens: Column, high: Column, low: Column, close: Column
 ) -> list[Column]:
-    """Heikin-Ashi candles."""
+    """Heikin-Ashi candles.
+
+    Source: Valcu, Using the Heikin-Ashi Technique (2004).
+    """
     columns = graph.nodes_of(recursive.heikin_ashi, [opens, high, low, close], 4, state_words=1)
     return [delayed(column, graph.settings.unstable_bars("HA")) for column in columns]
 
 
 @indicator("HT_DCPERIOD", CYCLE, CLOSE, unstable=["HT_DCPERIOD"])
 def cycle_period(graph: Graph, close: Column) -> list[Column]:
-    """Hilbert transform: dominant cycle period."""
+    """Hilbert transform: dominant cycle period.
+
+    In bars, held from 6 to 50 before it is smoothed. Source: Ehlers, Rocket Science for Traders
+    (2001).
+    """
     smooth_period = averages.hilbert(graph, close, 12)[4]
     unstable = graph.settings.unstable_bars("HT_DCPERIOD")
     return [Column(smooth_period.number, CYCLE_BEGIN + unstable)]
@@ -99,7 +116,10 @@ def cycle_period(graph: Graph, close: Column) -> list[Column]:
 
 @indicator("HT_PHASOR", CYCLE, CLOSE, (), ["inphase", "quadrature"], unstable=["HT_PHASOR"])
 def phasor(graph: Graph, close: Column) -> list[Column]:
-    """Hilbert transform: phasor components."""
+    """Hilbert transform: phasor components.
+
+    Source: Ehlers, Rocket Science for Traders (2001).
+    """
     begin = CYCLE_BEGIN + graph.settings.unstable_bars("HT_PHASOR")
     _, in_phase, quadrature, _, _ = averages.hilbert(graph, close, 12)
     return [Column(in_phase.number, begin), Column(quadrature.number, begin)]
@@ -113,14 +133,20 @@ def cycle_phase(graph: Graph, close: Column) -> Column:
 
 @indicator("HT_DCPHASE", CYCLE, CLOSE, unstable=["HT_DCPHASE"])
 def dominant_phase(graph: Graph, close: Column) -> list[Column]:
-    """Hilbert transform: dominant cycle phase, degrees."""
+    """Hilbert transform: dominant cycle phase, degrees.
+
+    Source: Ehlers, Rocket Science for Traders (2001).
+    """
     begin = PHASE_BEGIN + graph.settings.unstable_bars("HT_DCPHASE")
     return [Column(cycle_phase(graph, close).number, begin)]
 
 
 @indicator("HT_SINE", CYCLE, CLOSE, (), ["sine", "leadsine"], unstable=["HT_SINE"])
 def sine_wave(graph: Graph, close: Column) -> list[Column]:
-    """Hilbert transform: sine wave and lead sine."""
+    """Hilbert transform: sine wave and lead sine.
+
+    -1 to 1; the lead is 45 degrees ahead. Source: Ehlers, Rocket Science for Traders (2001).
+    """
     begin = PHASE_BEGIN + graph.settings.unstable_bars("HT_SINE")
     pair = graph.nodes_of(elementwise.sines_of_phase, [cycle_phase(graph, close)], 2)
     return [Column(column.number, begin) for column in pair]
@@ -128,7 +154,10 @@ def sine_wave(graph: Graph, close: Column) -> list[Column]:
 
 @indicator("HT_TRENDMODE", CYCLE, CLOSE, (), ["integer"], ["integer"], unstable=["HT_TRENDMODE"])
 def trend_mode(graph: Graph, close: Column) -> list[Column]:
-    """Hilbert transform: 1 in a trend, 0 in a cycle."""
+    """Hilbert transform: 1 in a trend, 0 in a cycle.
+
+    Source: Ehlers, Rocket Science for Traders (2001).
+    """
     smooth, _, _, _, smooth_period = averages.hilbert(graph, close, 37)
     phase = cycle_phase(graph, close)
     sine, lead = graph.nodes_of(elementwise.sines_of_phase, [phase], 2)
@@ -164,7 +193,10 @@ def beta(graph: Graph, x: Column, y: Column, *, timeperiod: int) -> list[Column]
 
 @indicator("CORREL", STATISTICS, HIGH_LOW, [period("timeperiod", 30, 1)])
 def correlation(graph: Graph, x: Column, y: Column, *, timeperiod: int) -> list[Column]:
-    """Pearson's correlation coefficient."""
+    """Pearson's correlation coefficient.
+
+    -1 to 1; 0 where a series has no spread.
+    """
     return _joint(graph, x, y, timeperiod, windows.CORRELATION, 1e6)
 
 

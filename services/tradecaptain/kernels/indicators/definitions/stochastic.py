@@ -1,4 +1,10 @@
-"""Stochastic oscillators: momentum indicators that tell where a value lies in its range."""
+"""Stochastic oscillators: momentum indicators that tell where a value lies in its range.
+
+Conventions, units and errors: as the package says. Lines are per cent of the range, 0 to 100 unless
+a function says otherwise.
+
+Sources: Lane, Lane's Stochastics (1984); TA-Lib 0.8.1's functions of the registered names.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +64,10 @@ def stochastic(
     slowd_period: int,
     slowd_matype: int,
 ) -> list[Column]:
-    """Stochastic oscillator, slow."""
+    """Stochastic oscillator, slow.
+
+    Source: Lane (1984).
+    """
     raw = raw_stochastic(graph, high, low, close, fastk_period)
     slow_k = averages.average(graph, raw, slowk_period, slowk_matype)
     return [slow_k, averages.average(graph, slow_k, slowd_period, slowd_matype)]
@@ -90,7 +99,10 @@ def stochastic_with_divergence(
     slowd_period: int,
     slowd_matype: int,
 ) -> list[Column]:
-    """Stochastic oscillator with a third line, 3 K less 2 D."""
+    """Stochastic oscillator with a third line, 3 K less 2 D.
+
+    The third line has no bounds.
+    """
     raw = raw_stochastic(graph, high, low, close, fastk_period)
     k = averages.average(graph, raw, slowk_period, slowk_matype)
     d = averages.average(graph, k, slowd_period, slowd_matype)
@@ -118,7 +130,10 @@ def stochastic_fast(
     fastd_period: int,
     fastd_matype: int,
 ) -> list[Column]:
-    """Stochastic oscillator, fast."""
+    """Stochastic oscillator, fast.
+
+    Source: Lane (1984).
+    """
     raw = raw_stochastic(graph, high, low, close, fastk_period)
     return [raw, averages.average(graph, raw, fastd_period, fastd_matype)]
 
@@ -145,7 +160,10 @@ def stochastic_strength(
     fastd_period: int,
     fastd_matype: int,
 ) -> list[Column]:
-    """Stochastic oscillator of the relative strength index."""
+    """Stochastic oscillator of the relative strength index.
+
+    Source: Chande and Kroll, The New Technical Trader (1994).
+    """
     index = relative_strength(graph, close, timeperiod)
     # The index carries rounding of its own, which must not pass for a range.
     raw = raw_stochastic(graph, index, index, index, fastk_period, 1e-12)
@@ -176,7 +194,10 @@ def stochastic_momentum(
     slowperiod: int,
     signalperiod: int,
 ) -> list[Column]:
-    """Stochastic momentum index."""
+    """Stochastic momentum index.
+
+    -100 to 100. Source: Blau, Momentum, Direction and Divergence (1995).
+    """
     top, bottom = highest(graph, high, timeperiod), lowest(graph, low, timeperiod)
     distance = combination(graph, (1.0, close), (-0.5, top), (-0.5, bottom))
     width = difference(graph, top, bottom)

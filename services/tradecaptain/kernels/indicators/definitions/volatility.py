@@ -1,4 +1,8 @@
-"""Volatility indicators."""
+"""Volatility indicators.
+
+Conventions, units and errors: as the package says. Sources: TA-Lib 0.8.1's functions of the
+registered names, which also settle seeds and ties; the inventors' texts as the functions name them.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,11 @@ HIGH_LOW_CLOSE = ("high", "low", "close")
 
 @indicator("TRANGE", GROUP, HIGH_LOW_CLOSE)
 def range_true(graph: Graph, high: Column, low: Column, close: Column) -> list[Column]:
-    """True range."""
+    """True range.
+
+    Largest of high less low and the distances of both from the close before. Source: Wilder, New
+    Concepts in Technical Trading Systems (1978).
+    """
     return [true_range(graph, high, low, close)]
 
 
@@ -32,7 +40,10 @@ def range_true(graph: Graph, high: Column, low: Column, close: Column) -> list[C
 def average_range(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Average true range."""
+    """Average true range.
+
+    Source: Wilder, New Concepts in Technical Trading Systems (1978).
+    """
     return [average_true_range(graph, high, low, close, timeperiod)]
 
 
@@ -40,7 +51,10 @@ def average_range(
 def normalised_range(
     graph: Graph, high: Column, low: Column, close: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Average true range, per cent of the close."""
+    """Average true range, per cent of the close.
+
+    Source: Forman, Cross-Market Evaluations with Normalized Average True Range (2006).
+    """
     width = average_true_range(graph, high, low, close, timeperiod, "NATR")
     return [width if timeperiod == 1 else ratio(graph, width, close, 100.0)]
 
@@ -63,7 +77,11 @@ def average_daily_range(
 def chaikin_volatility(
     graph: Graph, high: Column, low: Column, *, timeperiod: int, rocperiod: int
 ) -> list[Column]:
-    """Chaikin's volatility: change of the smoothed range, per cent."""
+    """Chaikin's volatility: change of the smoothed range, per cent.
+
+    100 times the change of the averaged range over its value some bars before. Source: Chaikin, as
+    in Achelis, Technical Analysis from A to Z (2000).
+    """
     smooth = averages.exponential(graph, difference(graph, high, low), timeperiod)
     return [change(graph, smooth, rocperiod, changes.PERCENT)]
 
@@ -78,7 +96,10 @@ def chaikin_volatility(
 def mass_index(
     graph: Graph, high: Column, low: Column, *, fastperiod: int, slowperiod: int
 ) -> list[Column]:
-    """Mass index: sum of the range's average over the average of that."""
+    """Mass index: sum of the range's average over the average of that.
+
+    Source: Dorsey, The Mass Index (1992).
+    """
     single = averages.exponential(graph, difference(graph, high, low), fastperiod)
     double = averages.exponential(graph, single, fastperiod)
     return [rolling_sum(graph, ratio(graph, single, double, fallback=1.0), slowperiod)]
@@ -94,7 +115,10 @@ def mass_index(
 def relative_volatility(
     graph: Graph, close: Column, *, timeperiod: int, stddevperiod: int
 ) -> list[Column]:
-    """Relative volatility index."""
+    """Relative volatility index.
+
+    0 to 100. Source: Dorsey, The Relative Volatility Index (1993).
+    """
     spread = deviation(graph, close, stddevperiod)
     # The spread begins no sooner than the first change: it needs two bars at least.
     up, down = graph.nodes_of(changes.route_by_direction, [close, spread], 2, begin=1, look_back=1)

@@ -1,4 +1,10 @@
-"""Volume indicators."""
+"""Volume indicators.
+
+Conventions, units and errors: as the package says. Volume is zero or more.
+
+Sources: TA-Lib 0.8.1's functions of the registered names, which also settle seeds and ties; the
+inventors' texts as the functions name them.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +33,10 @@ VOLUME = ("volume",)
 def money_flow_volume(
     graph: Graph, high: Column, low: Column, close: Column, volume: Column
 ) -> Column:
-    """Volume times the place of the close in its range."""
+    """Volume times the place of the close in its range.
+
+    Volume times (2 close - high - low) / (high - low), in units of volume.
+    """
     return graph.node(elementwise.money_flow_volume, [high, low, close, volume])
 
 
@@ -35,7 +44,11 @@ def money_flow_volume(
 def accumulation_distribution(
     graph: Graph, high: Column, low: Column, close: Column, volume: Column
 ) -> list[Column]:
-    """Chaikin's accumulation/distribution line."""
+    """Chaikin's accumulation/distribution line.
+
+    Running sum of ``money_flow_volume``. Source: Chaikin, as in Achelis, Technical Analysis from A
+    to Z (2000).
+    """
     return [running_total(graph, money_flow_volume(graph, high, low, close, volume))]
 
 
@@ -56,7 +69,10 @@ def accumulation_oscillator(
     fastperiod: int,
     slowperiod: int,
 ) -> list[Column]:
-    """Chaikin's oscillator: two exponential averages of the accumulation/distribution line."""
+    """Chaikin's oscillator: two exponential averages of the accumulation/distribution line.
+
+    Source: Chaikin, as in Achelis (2000).
+    """
     line = running_total(graph, money_flow_volume(graph, high, low, close, volume))
     both = []
     for bars in (fastperiod, slowperiod):
@@ -71,7 +87,11 @@ def accumulation_oscillator(
 def money_flow(
     graph: Graph, high: Column, low: Column, close: Column, volume: Column, *, timeperiod: int
 ) -> list[Column]:
-    """Chaikin's money flow."""
+    """Chaikin's money flow.
+
+    Sum of ``money_flow_volume`` over the sum of volume, -1 to 1. Source: Chaikin, as in Achelis
+    (2000).
+    """
     flow = money_flow_volume(graph, high, low, close, volume)
     shares = exact_sum(graph, volume, timeperiod)
     return [ratio(graph, exact_sum(graph, flow, timeperiod), shares)]
@@ -79,14 +99,20 @@ def money_flow(
 
 @indicator("EFI", GROUP, CLOSE_VOLUME, [period("timeperiod", 13, 1)], unstable=["EMA"])
 def force_index(graph: Graph, close: Column, volume: Column, *, timeperiod: int) -> list[Column]:
-    """Elder's force index."""
+    """Elder's force index.
+
+    Average of volume times the change of the close. Source: Elder, Trading for a Living (1993).
+    """
     force = looking_back(graph, changes.change_times, [close, volume], 1, [0])
     return [averages.exponential(graph, force, timeperiod)]
 
 
 @indicator("MARKETFI", GROUP, ["high", "low", "volume"])
 def facilitation(graph: Graph, high: Column, low: Column, volume: Column) -> list[Column]:
-    """Market facilitation index: range a unit of volume."""
+    """Market facilitation index: range a unit of volume.
+
+    (high - low) / volume. Source: Williams, Trading Chaos (1995).
+    """
     return [ratio(graph, difference(graph, high, low), volume)]
 
 
@@ -104,26 +130,39 @@ def _volume_index(graph: Graph, close: Column, volume: Column, on_rise: int) -> 
 
 @indicator("NVI", GROUP, CLOSE_VOLUME)
 def negative_volume(graph: Graph, close: Column, volume: Column) -> list[Column]:
-    """Negative volume index."""
+    """Negative volume index.
+
+    Begins at 1000. Source: Fosback, Stock Market Logic (1976).
+    """
     return _volume_index(graph, close, volume, 0)
 
 
 @indicator("PVI", GROUP, CLOSE_VOLUME)
 def positive_volume(graph: Graph, close: Column, volume: Column) -> list[Column]:
-    """Positive volume index."""
+    """Positive volume index.
+
+    Begins at 1000. Source: Fosback, Stock Market Logic (1976).
+    """
     return _volume_index(graph, close, volume, 1)
 
 
 @indicator("OBV", GROUP, CLOSE_VOLUME)
 def on_balance(graph: Graph, close: Column, volume: Column) -> list[Column]:
-    """On-balance volume."""
+    """On-balance volume.
+
+    Running sum of volume, added on rises of the close and taken off on falls, from the first volume
+    on. Source: Granville, New Key to Stock Market Profits (1963).
+    """
     signed = looking_back(graph, changes.signed_by_direction, [close, volume], 1)
     return [running_total_from(graph, signed, volume)]
 
 
 @indicator("PVT", GROUP, CLOSE_VOLUME)
 def price_volume_trend(graph: Graph, close: Column, volume: Column) -> list[Column]:
-    """Price volume trend."""
+    """Price volume trend.
+
+    Running sum of volume times the relative change of the close.
+    """
     step = looking_back(graph, changes.change_times, [close, volume], 1, [1])
     return [running_total_from(graph, step, 0.0)]
 
@@ -137,7 +176,10 @@ def price_volume_trend(graph: Graph, close: Column, volume: Column) -> list[Colu
 def percentage_volume(
     graph: Graph, volume: Column, *, fastperiod: int, slowperiod: int, matype: int
 ) -> list[Column]:
-    """Percentage volume oscillator."""
+    """Percentage volume oscillator.
+
+    100 (fast - slow) / slow of exponential averages.
+    """
     return percentage_oscillator(graph, volume, fastperiod, slowperiod, matype)
 
 
@@ -152,6 +194,9 @@ def relative_volume(graph: Graph, volume: Column, *, timeperiod: int) -> list[Co
 def volume_weighted_price(
     graph: Graph, high: Column, low: Column, close: Column, volume: Column
 ) -> list[Column]:
-    """Volume-weighted average price since the first bar."""
+    """Volume-weighted average price since the first bar.
+
+    Sum of typical price times volume over the sum of volume.
+    """
     typical = mean_price(graph, high, low, close)
     return [graph.node(recursive.volume_weighted_mean, [typical, volume], state_words=3)]

@@ -1,4 +1,8 @@
-"""What patterns are told by: colour, body, shadows and gaps of a candle, and their averages."""
+"""What patterns are told by: colour, body, shadows and gaps of a candle, and their averages.
+
+Lengths are in the quotes' units, zero or more where high and low hold the body. Sources: as the
+package says; TA-Lib 0.8.1 for what counts as a gap and as near.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,10 @@ SHADOWS: Final = 2
 
 @inline_always
 def colour(opens: Any, close: Any, i: int) -> int:
-    """White if the candle closed at or above its open, else black."""
+    """White if the candle closed at or above its open, else black.
+
+    1 or -1.
+    """
     return WHITE if close[i] >= opens[i] else BLACK
 
 
@@ -90,7 +97,10 @@ def is_near(value: float, target: float, distance: float) -> bool:
 
 @inline
 def measure_of(kind: int, opens: Any, high: Any, low: Any, close: Any, i: int) -> float:
-    """Body, range, or both shadows of a candle."""
+    """Body, range, or both shadows of a candle.
+
+    ``kind`` is one of the measures above, in the quotes' units.
+    """
     if kind == 0:
         return body(opens, close, i)
     if kind == 1:

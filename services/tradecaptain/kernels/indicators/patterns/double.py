@@ -2,6 +2,9 @@
 
 Each predicate gives 100 (bullish), -100 (bearish) or 0; where a body just touches the other's end
 some give 80 instead. A threshold named ``long_1`` is for the candle one bar back.
+
+Prices are in the quotes' units; ``o``, ``h``, ``lo``, ``c`` are series, ``i`` the bar. Sources and
+errors: as the package says.
 """
 
 from __future__ import annotations

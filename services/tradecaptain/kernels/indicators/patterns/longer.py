@@ -2,6 +2,9 @@
 
 Each predicate gives 100 (bullish), -100 (bearish) or 0. A threshold named ``short_3`` is for the
 candle three bars back.
+
+Prices are in the quotes' units; ``o``, ``h``, ``lo``, ``c`` are series, ``i`` the bar. Sources and
+errors: as the package says.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Patterns of one candle, or of one that is told by where it stands to the candle before.
 
 Each predicate gives 100 for a bullish candle, -100 for a bearish one, 0 for none.
+
+Prices are in the quotes' units; ``o``, ``h``, ``lo``, ``c`` are series, ``i`` the bar. Sources and
+errors: as the package says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""American options, at the standard accuracy."""
+"""American options, at the standard accuracy.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 

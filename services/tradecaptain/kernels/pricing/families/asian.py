@@ -1,4 +1,7 @@
-"""Asian options: closed forms, moments, and the exact arithmetic average."""
+"""Asian options: closed forms, moments, and the exact arithmetic average.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 

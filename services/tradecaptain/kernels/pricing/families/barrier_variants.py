@@ -1,4 +1,7 @@
-"""Soft and discretely watched barriers, and those on another asset."""
+"""Soft and discretely watched barriers, and those on another asset.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 

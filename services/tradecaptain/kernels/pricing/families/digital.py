@@ -1,4 +1,7 @@
-"""Digital and gap options."""
+"""Digital and gap options.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Black-Scholes-Merton and Black-76."""
+"""Black-Scholes-Merton and Black-76.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Options whose terms are set later: compound, chooser, forward start; and quanto."""
+"""Options whose terms are set later: compound, chooser, forward start; and quanto.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Rules that families of several modules share."""
+"""Rules that families of several modules share.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 

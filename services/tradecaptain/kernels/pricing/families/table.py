@@ -1,4 +1,7 @@
-"""Names, inputs and depth of every family of options; importing it loads no kernel."""
+"""Names, inputs and depth of every family of options; importing it loads no kernel.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Options on two assets."""
+"""Options on two assets.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Options between two barriers."""
+"""Options between two barriers.
+
+Shapes and units: as ``columns`` and the package say. Sources: those of the kernels' own modules.
+"""
 
 from __future__ import annotations
 
