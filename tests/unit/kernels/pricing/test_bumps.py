@@ -184,6 +184,15 @@ def test_steps_cross_no_barrier_that_is_looked_at_now_and_then() -> None:
     assert (outcome.status[lost] == status.GREEKS_UNDEFINED).all()
 
 
+def test_every_family_whose_value_bends_at_a_level_of_the_spot_has_its_levels() -> None:
+    for name, family in registry.FAMILIES.items():
+        bends = {"barrier", "high_barrier", "extreme"} & set(family.inputs)
+        # There the watched asset is another one.
+        bends -= {"two_asset_barrier": {"barrier"}}.get(name, set())
+        levels = bumps._levels(name, np.ones((len(family.inputs), 1)))
+        assert len(levels) == len(bends), name
+
+
 def test_between_barriers_that_leave_no_room_there_is_no_delta() -> None:
     half_widths = np.array([20.0, 5.0, 1.0, 0.5, 1e-3, 1e-9])
     block = registry.stack(
