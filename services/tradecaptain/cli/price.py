@@ -202,9 +202,15 @@ def simulate(
     payoff: str = typer.Argument(help="european, average_price, fixed_lookback, barrier …"),
     terms: list[str] = _TERMS,
     years: float = typer.Option(1.0, "--years", help="Time of the last fixing."),
-    fixings: int = typer.Option(12, "--fixings", min=1, help="Fixings at equal intervals."),
-    points: int = typer.Option(0, "--points", help="Points a replicate, a power of two."),
-    seed: int = typer.Option(0, "--seed", help="Seed; the same gives the same value."),
+    fixings: int = typer.Option(
+        12, "--fixings", min=1, max=_COUNT_MAX, help="Fixings at equal intervals."
+    ),
+    points: int = typer.Option(
+        0, "--points", min=0, max=_COUNT_MAX, help="Points a replicate, a power of two."
+    ),
+    seed: int = typer.Option(
+        0, "--seed", min=0, max=_COUNT_MAX, help="Seed; the same gives the same value."
+    ),
     account: str = _ACCOUNT,
     json: bool = _JSON,
 ) -> None:

@@ -154,6 +154,15 @@ def test_a_bad_term_answers_with_one_object(
     assert error["next_step"]
 
 
+@pytest.mark.parametrize("option", ["--points", "--seed", "--fixings"])
+@pytest.mark.parametrize("number", ["-1", "4294967296"])
+def test_counts_of_a_simulation_that_no_request_holds_are_refused(
+    run: RunPaths, option: str, number: str
+) -> None:
+    answer = call("price", "simulate", "european", "spot=1", option, number)
+    assert answer.exit_code == main.USAGE_STATUS
+
+
 @pytest.mark.parametrize("verb", ["up", "down", "status"])
 def test_a_file_in_place_of_a_folder_ends_in_two_lines_and_status_1(
     tmp_path: Path,
