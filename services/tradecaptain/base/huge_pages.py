@@ -18,7 +18,7 @@ import numpy.typing as npt
 HUGE_PAGE_BYTES: Final = 2 << 20
 _LINE_BYTES: Final = 64
 POPULATE_WRITE: Final = 23
-"""MADVPOPULATE_WRITE of Linux 5.14; an older kernel refuses it, and pages come at first use."""
+"""MADV_POPULATE_WRITE of Linux 5.14; an older kernel refuses it, and pages come at first use."""
 
 
 class Arena(Protocol):

@@ -90,14 +90,14 @@ def fill_limit(
     detail.reference_source = source  # type: ignore[assignment]
     said = []
     if detail.limit:
-        words = tuple(f" {unit}" for unit in _UNITS[why]) if why in _UNITS else ("", "")
-        said += [f"limit {detail.limit}{words[0]}", f"observed {detail.observed}{words[1]}"]
+        unit, observed_unit = _UNITS.get(why, ("", ""))
+        said.append(f"limit {detail.limit} {unit}".rstrip())
+        said.append(f"observed {detail.observed} {observed_unit}".rstrip())
     if why == reason.REASON_LIMIT_UNSET and observed_value != 0:
         said.append(f"unset is {_plain(risk_pb2.LimitKind.Name(observed_value), 'LIMIT_KIND_')}")  # type: ignore[arg-type]
     scope = _plain(common_pb2.Scope.Name(level), "SCOPE_")  # type: ignore[arg-type]
-    said.append(
-        f"at the level of the {scope.replace('account instrument', 'account in this instrument')}"
-    )
+    scope = scope.replace("account instrument", "account in this instrument")
+    said.append(f"at the level of the {scope}")
     if source:
         name = common_pb2.ReferencePriceSource.Name(source)  # type: ignore[arg-type]
         said.append(f"reference is the {_plain(name, 'REFERENCE_PRICE_SOURCE_')}")

@@ -165,7 +165,7 @@ class VenueProcess(SimulatedProcess):
         )
         same = again[:count].view(np.uint8) == heard[:count].view(np.uint8)
         require(bool(same.all()), "events that were shown are different after a loss of power")
-        self.world.witness.go_back(count)
+        self.world.witness = self.world.witness.of_first(count)
         self._heard = count
 
     def lose_power(self, durable_command: int) -> None:

@@ -122,13 +122,14 @@ class Witness:
             self._chunks = [joined.view(execution_event.DTYPE)]
         return self._chunks[0]
 
-    def go_back(self, count: int) -> None:
-        """Believe the first events alone: those behind them are gone, and others may follow."""
-        events, expire_times = self.events()[:count].copy(), self.expire_times
-        self.__init__(self._unique_accounts)  # type: ignore[misc]
-        self.expire_times = expire_times
+    def of_first(self, count: int) -> Witness:
+        """One that believes the first events alone: those behind them are gone, and others may
+        follow."""
+        witness = Witness(self._unique_accounts)
+        witness.expire_times = self.expire_times
         if count:
-            self.hear(events)
+            witness.hear(self.events()[:count].copy())
+        return witness
 
     def hear(self, events: npt.NDArray[Any]) -> None:
         """Take the events that follow; raises :class:`Violation`."""
