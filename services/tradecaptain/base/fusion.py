@@ -28,7 +28,8 @@ class Fusion:
     """A function of int64 arguments under construction; it returns nothing.
 
     ``builder`` writes its instructions (llvmlite's ``IRBuilder``); the methods are what is shorter
-    than that. Addresses are int64, as in kernels.
+    than that. Places are pointers, since LLVM tells apart what lies at offsets from one pointer;
+    entries take addresses, as int64.
     """
 
     def __init__(self, name: str, argument_count: int) -> None:
@@ -59,34 +60,53 @@ class Fusion:
         """A constant."""
         return ir.Constant(INT, int(number))
 
-    def plus(self, address: Any, distance: int) -> Any:
-        """An address so many bytes further on."""
-        return self.builder.add(address, self.integer(distance))
+    def pointer(self, address: Any) -> Any:
+        """The pointer to an address that is an int64."""
+        return self.builder.inttoptr(address, _POINTER)
 
-    def load(self, address: Any, kind: Any = INT) -> Any:
-        """The number of a kind, an int64 or a float64, at an address."""
-        loaded = self.builder.load(self.builder.inttoptr(address, kind.as_pointer()))
+    def plus(self, place: Any, distance: Any) -> Any:
+        """A pointer so many bytes further on."""
+        distance = self.integer(distance) if isinstance(distance, int) else distance
+        return self.builder.gep(place, [distance], inbounds=True)
+
+    def load(self, place: Any, kind: Any = INT) -> Any:
+        """The number of a kind, an int64 or a float64, at a pointer."""
+        loaded = self.builder.load(self.builder.bitcast(place, kind.as_pointer()))
         loaded.align = 8
         return loaded
 
-    def store(self, address: Any, number: Any) -> None:
-        """Write a number at an address."""
-        place = self.builder.inttoptr(address, number.type.as_pointer())
-        self.builder.store(number, place).align = 8
+    def store(self, place: Any, number: Any) -> Any:
+        """Write a number at a pointer; gives the instruction."""
+        stored = self.builder.store(number, self.builder.bitcast(place, number.type.as_pointer()))
+        stored.align = 8
+        return stored
 
-    def assume_integer(self, address: Any, number: Any) -> None:
-        """Let the compiler know what int64 stands at an address."""
-        same = self.builder.icmp_signed("==", self.load(address), number)
-        self.builder.call(self._assume, [same])
+    def opaque(self, number: Any) -> Any:
+        """The same int64, of which the compiler knows nothing.
 
-    def assume_float(self, address: Any, number: float) -> None:
-        """Let the compiler know what float64, other than 0 and NaN, stands at an address."""
+        A loop that counts by it takes one step after the other: several are never made into one.
+        """
+        return self.builder.asm(ir.FunctionType(INT, [INT]), "", "=r,0", [number], True)
+
+    def assume(self, is_true: Any) -> None:
+        """Let the compiler know that a bit is set."""
+        self.builder.call(self._assume, [is_true])
+
+    def assume_integer(self, loaded: Any, number: Any) -> None:
+        """Let the compiler know what an int64 that was loaded is."""
+        self.assume(self.builder.icmp_signed("==", loaded, number))
+
+    def assume_float(self, loaded: Any, number: float) -> None:
+        """Let the compiler know what a float64 that was loaded is; neither 0 nor NaN."""
         due = ir.Constant(FLOAT, float(number))
-        same = self.builder.fcmp_ordered("==", self.load(address, FLOAT), due)
-        self.builder.call(self._assume, [same])
+        self.assume(self.builder.fcmp_ordered("==", loaded, due))
 
     def call(self, entry: CompiledEntry, arguments: list[Any]) -> None:
-        """Write out an entry that takes int64 arguments and returns nothing."""
+        """Write out an entry that takes int64 arguments, addresses among them, returns nothing."""
+        arguments = [
+            self.builder.ptrtoint(argument, INT) if argument.type.is_pointer else argument
+            for argument in arguments
+        ]
         compiled: Any = entry.compiled
         name = compiled.native_name.removeprefix(_ENTRY_PREFIX)
         if name not in self._entries:

@@ -81,8 +81,8 @@ def expect_same_when_fused(name, inputs):
     due = np.empty((len(INDICATORS[name].outputs), block.shape[1]))
     found = np.empty_like(due)
     plain.push_block(block, due)
-    # In two pieces, of which the second goes on in the middle of the rings.
-    for part in (slice(0, 37), slice(37, None)):
+    # In pieces: its own code begins inside one, and goes on in the middle of the rings.
+    for part in (slice(0, 37), slice(37, 301), slice(301, 302), slice(302, None)):
         piece = np.empty_like(np.ascontiguousarray(found[:, part]))
         fused.push_block(np.ascontiguousarray(block[:, part]), piece)
         found[:, part] = piece

@@ -52,12 +52,14 @@ PROGRAM: Final = np.dtype(
         ("bar", "<i8"),
         ("position", "<i8"),
         ("push_address", "<i8"),
+        ("own_code_bar", "<i8"),
     ],
     align=True,
 )
 """A program at work. ``outputs_address`` lists the columns that are outputs; ``spare_address`` has
 room for a copy of the nodes; ``bar`` and ``position`` are those of the next tick; ``push_address``
-is that of the program's own code, 0 if it has none."""
+is that of the program's own code, 0 if it has none, which may take bar ``own_code_bar`` and those
+after it."""
 
 BLOCKS: Final[list[CompiledEntry]] = []
 """Blocks in use: with the JIT off they are called by their number here."""
@@ -263,7 +265,7 @@ def push_bars(address: int, bars: int, outputs: int, count: int) -> None:
     program = records_at(address, 1, PROGRAM)
     own_code = program[0]["push_address"]
     for index in range(count):
-        if own_code != 0 and program[0]["bar"] > 0:
+        if own_code != 0 and program[0]["bar"] >= program[0]["own_code_bar"]:
             call_push(own_code, address, bars, outputs, count, index)
             return
         if program[0]["bar"] == 0 and is_missing(program, bars, count, index):

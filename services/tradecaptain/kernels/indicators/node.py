@@ -10,12 +10,20 @@ Layout in words: the fixed part as the constants say, then ``state_count`` words
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from numba import types
+from numba.extending import intrinsic, overload
 from tradecaptain.base.jit import CompiledEntry, entry, inline_always
 from tradecaptain.base.memory import load_f64, load_i64, store_f64, store_i64
-from tradecaptain.kernels.indicators.series import series_at
+from tradecaptain.kernels.indicators.series import (
+    NODE,
+    mark_kind,
+    place_in,
+    series_at,
+    state_series_at,
+)
 
 WORD_BYTES: Final = 8
 FUNCTION: Final = 0
@@ -52,55 +60,112 @@ def block(function: Any) -> CompiledEntry:
     return entry(types.void(types.int64, types.int64, types.int64))(function)
 
 
+def word_at(node: int, index: int) -> int:
+    """Word number ``index`` of a node."""
+    return load_i64(node + index * WORD_BYTES)
+
+
+def real_at(node: int, index: int) -> float:
+    """Word number ``index`` of a node, a float64."""
+    return load_f64(node + index * WORD_BYTES)
+
+
+def set_word_at(node: int, index: int, value: int) -> None:
+    """Write word number ``index`` of a node."""
+    store_i64(node + index * WORD_BYTES, value)
+
+
+def set_real_at(node: int, index: int, value: float) -> None:
+    """Write word number ``index`` of a node, a float64."""
+    store_f64(node + index * WORD_BYTES, value)
+
+
+def _word_place(context: Any, builder: Any, arguments: Any, kind: types.Type) -> Any:
+    offset = builder.mul(arguments[1], context.get_constant(types.int64, WORD_BYTES))
+    return place_in(builder, arguments[0], offset, context.get_value_type(kind))
+
+
+def _overload_load(function: Callable[..., Any], kind: types.Type) -> None:
+    @intrinsic
+    def load(typing_context: Any, node: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return mark_kind(builder.load(_word_place(context, builder, arguments, kind)), NODE)
+
+        return kind(types.int64, types.int64), codegen
+
+    overload(function, strict=False)(lambda node, index: lambda node, index: load(node, index))
+
+
+def _overload_store(function: Callable[..., Any], kind: types.Type) -> None:
+    @intrinsic
+    def store(typing_context: Any, node: Any, index: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            place = _word_place(context, builder, arguments, kind)
+            mark_kind(builder.store(arguments[2], place), NODE)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, kind), codegen
+
+    overload(function, strict=False)(
+        lambda node, index, value: lambda node, index, value: store(node, index, value)
+    )
+
+
+_overload_load(word_at, types.int64)
+_overload_load(real_at, types.float64)
+_overload_store(set_word_at, types.int64)
+_overload_store(set_real_at, types.float64)
+
+
 @inline_always
 def seen(node: int) -> int:
     """How many bars the block took in before this range."""
-    return load_i64(node + SEEN * WORD_BYTES)
+    return word_at(node, SEEN)
 
 
 @inline_always
 def integer(node: int, index: int) -> int:
     """Integer parameter number ``index``."""
-    return load_i64(node + (INTEGERS + index) * WORD_BYTES)
+    return word_at(node, INTEGERS + index)
 
 
 @inline_always
 def real(node: int, index: int) -> float:
     """Real parameter number ``index``."""
-    return load_f64(node + (REALS + index) * WORD_BYTES)
+    return real_at(node, REALS + index)
 
 
 @inline_always
 def column(node: int, index: int) -> Any:
     """Column number ``index`` of the node: its inputs come first, then its results."""
-    return series_at(load_i64(node + (COLUMNS + index) * WORD_BYTES))
+    return series_at(word_at(node, COLUMNS + index))
 
 
 @inline_always
 def state(node: int, index: int) -> float:
     """Number ``index`` of what the block remembers; zero at first."""
-    return load_f64(node + (STATE + index) * WORD_BYTES)
+    return real_at(node, STATE + index)
 
 
 @inline_always
 def set_state(node: int, index: int, value: float) -> None:
     """Remember a number."""
-    store_f64(node + (STATE + index) * WORD_BYTES, value)
+    set_real_at(node, STATE + index, value)
 
 
 @inline_always
 def state_integer(node: int, index: int) -> int:
     """Word ``index`` of the state as an integer."""
-    return load_i64(node + (STATE + index) * WORD_BYTES)
+    return word_at(node, STATE + index)
 
 
 @inline_always
 def set_state_integer(node: int, index: int, value: int) -> None:
     """Remember an integer."""
-    store_i64(node + (STATE + index) * WORD_BYTES, value)
+    set_word_at(node, STATE + index, value)
 
 
 @inline_always
 def state_series(node: int, index: int) -> Any:
     """The state from word ``index`` on as a series."""
-    return series_at(node + (STATE + index) * WORD_BYTES)
+    return state_series_at(node, (STATE + index) * WORD_BYTES)

@@ -83,6 +83,8 @@ class Program:
     outputs: tuple[int, ...]
     warm_up: int
     """How many bars come before the first value."""
+    own_code_bar: int
+    """First bar at which all nodes have begun, and outputs have values; at least 1."""
     history: int
     """How many elements a column keeps: one more than any node looks back."""
     between: tuple[int, ...]
@@ -152,6 +154,8 @@ def lay_out(
     header["input_count"] = len(graph.inputs)
     header["output_count"] = len(outputs)
     header["warm_up"] = max(column.begin for column in outputs)
+    own_code_bar = max(1, int(header[0]["warm_up"]), *(plan.begin for plan in graph.nodes))
+    header["own_code_bar"] = own_code_bar
     header["history"] = graph.look_back + 1
     windows = np.zeros(graph.column_count, np.int64)
     windows[list(between)] = 1
@@ -163,6 +167,7 @@ def lay_out(
         input_count=len(graph.inputs),
         outputs=numbers,
         warm_up=int(header[0]["warm_up"]),
+        own_code_bar=own_code_bar,
         history=graph.look_back + 1,
         between=between,
         template=np.concatenate([header.view(np.int64), addresses, windows, nodes]),
@@ -375,8 +380,7 @@ class Stream:
 
         Both are C-contiguous, and of equal width.
         """
-        addresses = self.address, address_of(bars), address_of(outputs)
-        _call(engine.push_bars, *addresses, bars.shape[1])
+        _call(engine.push_bars, self.address, _start_of(bars), _start_of(outputs), bars.shape[1])
 
     def peek(self, bar: Sequence[float]) -> list[float]:
         """What ``push`` would give for this bar; the stream stays as it is.
