@@ -124,7 +124,7 @@ def bond_grid() -> Document:
         for name in DAY_COUNTS
         for frequency in (1, 2, 4)
         for maturity in ("2024-06-15", "2029-06-15", "2050-06-15")
-        for coupon, rate in ((0.0125, 0.031), (0.0725, 0.0025))
+        for coupon, rate in ((0.0125, 0.031), (0.0725, 0.0025), (0.05, 0.0), (0.0, -0.005))
     ]
     return {"tolerance": "1e-8 relative (dv01 1e-6)", "cases": cases}
 
@@ -289,14 +289,16 @@ def test_dates_that_make_no_bond_are_refused_by_field(tmp_path: Path) -> None:
 
 def test_unknown_blocks_and_words_are_not_applicable(tmp_path: Path) -> None:
     grid = bond_grid()
-    grid["cases"] = [grid["cases"][0] | {"day_count": "lunar"}, grid["cases"][1] | {"call": 101}]
+    names = ("lunar", "30/360 Italian", "Act/365 Canadian Bond")
+    grid["cases"] = [grid["cases"][0] | {"day_count": name} for name in names]
+    grid["cases"].append(bond_grid()["cases"][1] | {"call": 101})
     document = {"callable_bonds": {"cases": [{}, {}]}, "caps": {"strikes": []}, "bond_grid": grid}
     result = bonds.judge([written(tmp_path, document)])
     assert (result.passed, result.failed_count) == (0, 0)
     assert dict(result.not_applicable) == {
         "family callable_bonds isn't computed": 2,
         "family caps isn't computed": 1,
-        "bond_grid: day count 'lunar' isn't known": 1,
+        **{f"bond_grid: day count {name!r} isn't known": 1 for name in names},
         "bond_grid: fields without a meaning here: call": 1,
     }
 

@@ -57,6 +57,8 @@ _LAST_STEP: Final = 1e-6
 """A step shorter than this leaves an error below the last digit, since the next is cubed."""
 _STEP_MAX: Final = 50.0
 _LAST_BITS: Final = 1e-15
+_ROUNDINGS_MAX: Final = 1e-13
+"""Roundings of a price's sum, by the price, of thousands of payments."""
 
 _FLOATS = numba.float64[::1]
 _INTS = numba.int64[::1]
@@ -339,10 +341,16 @@ def yield_of_price(
         # Newton on the logarithm of the price, as far as it stays between the bounds.
         step = total * math.log(total / price) / -first if total > 0.0 else math.nan
         moved = rate + step
-        if abs(step) <= _LAST_BITS * max(abs(moved), 1e-3):
+        # A price has so many digits: a rounding of it is one over the duration in the yield, which
+        # is more than a rounding of a yield near zero.
+        if abs(step) <= _LAST_BITS * max(abs(moved), -total / first):
             outputs[0], outputs[1], outputs[2] = moved, first, second
             return OK
         rate = moved if low < moved < high else 0.5 * (low + high)
+        if not low < rate < high and abs(total - price) <= _ROUNDINGS_MAX * price:
+            # Nothing is left between the bounds: the sum's own roundings go to and fro.
+            outputs[0], outputs[1], outputs[2] = rate, first, second
+            return OK
     return NO_YIELD
 
 

@@ -93,7 +93,7 @@ def thirty_360_days(convention: int, start: int, end: int, termination: int) -> 
         if end_day == 31 and start_day >= 30:
             end_day = 30
         start_day = min(start_day, 30)
-    elif convention in (THIRTY_360_BOND_BASIS, THIRTY_365):
+    elif convention == THIRTY_360_BOND_BASIS:
         start_day = min(start_day, 30)
         if end_day == 31 and start_day == 30:
             end_day = 30
@@ -105,7 +105,7 @@ def thirty_360_days(convention: int, start: int, end: int, termination: int) -> 
     else:
         start_day = min(start_day, 30)
         end_day = min(end_day, 30)
-        if convention != THIRTY_E_360:
+        if convention not in (THIRTY_E_360, THIRTY_365):
             if start_month == FEBRUARY and start_day == days_in_month(start_year, start_month):
                 start_day = 30
             is_exempt = convention == THIRTY_E_360_ISDA and end == termination

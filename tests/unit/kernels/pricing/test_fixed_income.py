@@ -73,6 +73,7 @@ THIRTY = {
     day_count.THIRTY_E_360_ISDA: "ISDA",
     day_count.THIRTY_360_GERMAN: "German",
     day_count.THIRTY_E_PLUS_360: "30E+",
+    day_count.THIRTY_365: "E",
 }
 
 
@@ -187,6 +188,23 @@ def test_a_yield_gives_its_price_back(compounding: int, rate: float) -> None:
     price = float(outputs[0])
     assert bond.yield_of_price(compounding, 2.0, price, TIMES, AMOUNTS, outputs) == bond.OK
     assert outputs[0] == pytest.approx(rate, rel=1e-13, abs=1e-15)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1e-9, -0.005, 0.01])
+def test_a_price_whose_roundings_exceed_those_of_its_yield_has_one(rate: float) -> None:
+    """Near zero a yield has more digits than a price tells; steps never get that short."""
+    outputs = np.empty(3)
+    for count in range(1, 3 if JIT_DISABLED else 120):
+        times = 0.25 / 3 + np.arange(count) / 12
+        amounts = np.full(count, 0.05 / 12 * 100)
+        amounts[-1] += 100.0
+        for compounding in (bond.COMPOUNDED, bond.CONTINUOUS, bond.TREASURY):
+            bond.value_by_yield(compounding, 12.0, rate, times, amounts, outputs)
+            exact, slope, _ = outputs.tolist()
+            for price in (exact, math.nextafter(exact, 0.0), math.nextafter(exact, 1e9)):
+                found = bond.yield_of_price(compounding, 12.0, price, times, amounts, outputs)
+                assert found == bond.OK
+                assert abs(outputs[0] - rate) * -slope <= 2e-15 * price
 
 
 def random_bonds(seed: int, count: int) -> tuple[npt.NDArray[np.int64], FloatArray, FloatArray]:
