@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.cli.verify_file import read_object
 from tradecaptain.cli.verify_result import Failure, VerifyResult, unreadable
 from tradecaptain.wire import reason as reasons
 
@@ -62,14 +62,21 @@ class Case:
         if default is not None and name not in self:
             self._read.add(name)
             return default
-        value = self.raw(name)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
+        value = self.any_number(name)
+        if not math.isfinite(value):
             raise MalformedError(f"field {name} must be a finite number, not {value!r}")
-        return float(value)
+        return value
+
+    def any_number(self, name: str) -> float:
+        """A number that may be infinite or none at all (NaN)."""
+        value = self.raw(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise MalformedError(f"field {name} must be a finite number, not {value!r}")
+        try:
+            return float(value)
+        except OverflowError:
+            # A whole number of more than 308 digits.
+            return math.inf if value > 0 else -math.inf
 
     def numbers(self, *names: str) -> tuple[float, ...]:
         """Several numbers in this order."""
@@ -162,21 +169,6 @@ def merge_families(groups: Iterable[Mapping[str, Judge]]) -> dict[str, Judge]:
     return merged
 
 
-def read_document(path: Path) -> dict[str, Any]:
-    """A file's one JSON object, empty for JSON that is none; refuses what isn't JSON."""
-    try:
-        document = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise TradeCaptainError(
-            reasons.REASON_UNRECOGNISED_FILE, f"{path}: {error.strerror}", field=str(path)
-        ) from error
-    except orjson.JSONDecodeError as error:
-        raise TradeCaptainError(
-            reasons.REASON_UNRECOGNISED_FILE, f"{path} is not JSON: {error}", field=str(path)
-        ) from error
-    return document if isinstance(document, dict) else {}
-
-
 def read_families(path: Path) -> dict[str, Mapping[str, Any]]:
     """Families by name; raises ``TradeCaptainError`` if the file is of another shape.
 
@@ -184,7 +176,7 @@ def read_families(path: Path) -> dict[str, Mapping[str, Any]]:
     """
     families = {
         name: family if isinstance(family, dict) else NO_CASES
-        for name, family in read_document(path).items()
+        for name, family in read_object(path).items()
         if not isinstance(family, str)
     }
     if not are_cases(families):
@@ -197,16 +189,20 @@ def read_families(path: Path) -> dict[str, Mapping[str, Any]]:
 
 
 def are_cases(families: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether some family has a list of cases, and all listed cases are objects."""
+    """Whether some family has a list of cases, which are objects if there are any."""
     lists = [family["cases"] for family in families.values() if _has_cases(family)]
-    return bool(lists) and all(isinstance(case, dict) for cases in lists for case in cases)
+    listed = [case for cases in lists for case in cases]
+    return bool(lists) and (not listed or any(isinstance(case, dict) for case in listed))
 
 
 def _has_cases(family: Mapping[str, Any]) -> bool:
     return isinstance(family.get("cases"), list)
 
 
-def _judge_case(judge: Judge, case: Case) -> None:
+def _judge_case(judge: Judge, fields: object, family: Mapping[str, Any]) -> None:
+    if not isinstance(fields, dict):
+        raise MalformedError("not an object")
+    case = Case(fields, family)
     judge(case)
     unread = case.unread()
     if unread:
@@ -246,7 +242,7 @@ def judge_families(
                 continue
             for index, fields in enumerate(family["cases"]):
                 try:
-                    _judge_case(judge, Case(fields, family))
+                    _judge_case(judge, fields, family)
                 except NotApplicableError as error:
                     not_applicable[f"{name}: {error}"] += 1
                 except WrongError as error:

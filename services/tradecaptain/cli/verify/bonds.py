@@ -19,8 +19,8 @@ from tradecaptain.cli.verify_case import (
     are_cases,
     judge_families,
     merge_families,
-    read_document,
 )
+from tradecaptain.cli.verify_file import read_object
 from tradecaptain.cli.verify_result import VerifyResult
 from tradecaptain.wire import reason as reasons
 
@@ -49,7 +49,7 @@ def _families(name: str, block: Mapping[str, Any]) -> dict[str, Mapping[str, Any
 
 def read_blocks(path: Path) -> dict[str, Mapping[str, Any]]:
     """All blocks of a file as families of cases; refuses a file that has no blocks."""
-    document = read_document(path)
+    document = read_object(path)
     families: dict[str, Mapping[str, Any]] = {}
     for name, block in document.items():
         if isinstance(block, Mapping):

@@ -30,7 +30,7 @@ def kinds() -> list[str]:
 
 
 def verify(
-    kind: str = typer.Argument(help="What to verify: options, matching, replay …"),
+    kind: str = typer.Argument(help=f"What to verify: {', '.join(kinds())}."),
     files: list[Path] = typer.Argument(help="Files with published cases and answers."),
     quotes: Path | None = typer.Option(
         None, "--quotes", help="Quotes that indicator files speak of (CSV); else beside them."

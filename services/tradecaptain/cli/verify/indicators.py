@@ -8,17 +8,16 @@ computed on; these lie beside them, or are given by ``--quotes``.
 
 from __future__ import annotations
 
-import lzma
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-import orjson
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.verify.indicator_sources import stock_indicators, talib, tulip
 from tradecaptain.cli.verify.indicator_sources.comparison import Quotes, quotes_beside
 from tradecaptain.cli.verify_case import MalformedError, NotApplicableError, WrongError
+from tradecaptain.cli.verify_file import read_object
 from tradecaptain.cli.verify_result import Failure, VerifyResult, unreadable
 from tradecaptain.wire import reason as reasons
 
@@ -27,26 +26,6 @@ HELP = "Indicator values of TA-Lib, Stock.Indicators and Tulip Indicators (JSON,
 TAKES_QUOTES: Final = True
 
 SOURCES: Final = (talib, stock_indicators, tulip)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """The one JSON object of a file; anything else is refused."""
-    try:
-        data = path.read_bytes()
-        document = orjson.loads(lzma.decompress(data) if path.suffix == ".xz" else data)
-    except OSError as error:
-        raise TradeCaptainError(
-            reasons.REASON_UNRECOGNISED_FILE, f"{path}: {error.strerror}", field=str(path)
-        ) from error
-    except (lzma.LZMAError, orjson.JSONDecodeError) as error:
-        raise TradeCaptainError(
-            reasons.REASON_UNRECOGNISED_FILE, f"{path} can't be read: {error}", field=str(path)
-        ) from error
-    if not isinstance(document, dict):
-        raise TradeCaptainError(
-            reasons.REASON_UNRECOGNISED_FILE, f"{path} is not an object", field=str(path)
-        )
-    return document
 
 
 def _source_of(document: dict[str, Any], path: Path) -> ModuleType:
@@ -67,7 +46,7 @@ def judge(files: list[Path], quotes: Path | None = None) -> VerifyResult:
     not_applicable: Counter[str] = Counter()
     for path in files:
         try:
-            document = _read(path)
+            document = read_object(path)
             source = _source_of(document, path)
             columns: Quotes = {} if source is tulip else quotes_beside(document, path, quotes)
         except TradeCaptainError as error:

@@ -145,10 +145,15 @@ _DAY_COUNTS: Final = (
     (r"30.*german", day_count.THIRTY_360_GERMAN),
     (r"30.*isda", day_count.THIRTY_E_360_ISDA),
     (r"30e|30.*(euro|isma|icma)", day_count.THIRTY_E_360),
-    (r"30.*(us|nasd)", day_count.THIRTY_360_US),
-    (r"30/?360|30a|30.*bond", day_count.THIRTY_360_BOND_BASIS),
+    (r"30.*us", day_count.THIRTY_360_US),
+    # NASD's end of a month, the first of the next one, is the thirty-first by another name.
+    (r"30/?360|30a|30.*(bond|nasd)", day_count.THIRTY_360_BOND_BASIS),
     (r"^1/1$|^one", day_count.ONE_ONE),
 )
+
+
+# What would be taken for its better known sister.
+_OTHER_DAY_COUNTS: Final = r"ital|canad"
 
 
 def day_count_of(name: str) -> int:
@@ -156,6 +161,6 @@ def day_count_of(name: str) -> int:
     short = re.sub(r"[\s()_-]", "", name.lower())
     short = short.replace("actual", "act").replace("thirty", "30").replace("fixed", "f")
     for pattern, convention in _DAY_COUNTS:
-        if re.search(pattern, short):
+        if re.search(pattern, short) and not re.search(_OTHER_DAY_COUNTS, short):
             return convention
     raise NotApplicableError(f"day count {name!r} isn't known")
