@@ -10,6 +10,7 @@ once from the first record, once from the newest snapshot that it took.
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import shutil
 import statistics
@@ -50,6 +51,7 @@ from tradecaptain.mesh.journal import (
 from tradecaptain.mesh.journal_agent import DurabilityAgent, JournalSettings
 from tradecaptain.mesh.journal_follower import JournalFollower
 from tradecaptain.mesh.journal_scan import Place
+from tradecaptain.mesh.journal_storage import SPARE_NAME
 from tradecaptain.wire import execution_event, order_command
 
 from perf.micro.journal_recovery import measure_recovery
@@ -81,6 +83,7 @@ IN_FLIGHT_MOST = 1 << 15
 """As many as the ring has room for, with half of it to spare."""
 FLOOR_SYNCS = 50
 _FLOOR_PLACES = 16
+_PREPARED_SECONDS = 60
 ORDER_BYTES = order_command.RECORD_BYTES + 2 * execution_event.RECORD_BYTES
 POSITION = int((JOURNAL.fields or {})["position"][1])
 
@@ -357,11 +360,21 @@ class Groups:
     """Orders that are each acknowledged with the sync of their group."""
 
     def __init__(self, bench: Bench, orders: int) -> None:
-        """``orders`` is how many there will be, all of them in one segment, prepared as the agent's
-        own thread would."""
-        self._bench = bench
+        """``orders`` is how many there will be, all of them in one segment, prepared beforehand."""
         self._agent = bench.agent(max(1 << 20, 5 * orders * ORDER_BYTES // 4))
+        self._bench = bench
         self._agent.prepare()
+        with pinned_to(core_pair()[1]):
+            self._agent.start()
+
+    def settle(self) -> None:
+        """Wait until the file of the segment behind is prepared, as it is most of the time."""
+        spare = self._agent.folder / SPARE_NAME
+        deadline = time.monotonic() + _PREPARED_SECONDS
+        while not spare.exists():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{spare} is not prepared")
+            time.sleep(0.01)
 
     def run(self, orders: int, in_flight: int, orders_per_second: int = 0) -> GroupRun:
         """Log some, at a rate or as fast as the disk takes them."""
@@ -370,24 +383,17 @@ class Groups:
         interval = round(1e9 * bench.cycles_a_ns / orders_per_second) if orders_per_second else 0
         start, syncs = ring.tail, ring.load(OFFSET_SYNC_COUNT)
 
-        def sync(stop: threading.Event) -> None:
-            while not stop.is_set():
-                self._agent.step(force=True)
-
-        def measure() -> float:
-            began = time.monotonic_ns()
-            run_groups(
-                bench.journal,
-                ring.address + OFFSET_DURABLE_POSITION,
-                address_of(bench.record),
-                orders,
-                in_flight,
-                interval,
-                address_of(samples),
-            )
-            return (time.monotonic_ns() - began) / 1e9
-
-        seconds = beside(sync, measure)
+        began = time.monotonic_ns()
+        run_groups(
+            bench.journal,
+            ring.address + OFFSET_DURABLE_POSITION,
+            address_of(bench.record),
+            orders,
+            in_flight,
+            interval,
+            address_of(samples),
+        )
+        seconds = (time.monotonic_ns() - began) / 1e9
         groups = ring.load(OFFSET_SYNC_COUNT) - syncs
         return GroupRun(
             seconds,
@@ -437,6 +443,7 @@ def measure_acknowledgements(bench: Bench, orders: int, rounds: int) -> list[Res
     of as many bytes, round about."""
     groups = Groups(bench, orders * (rounds + 1))
     groups.run(orders, IN_FLIGHT_MOST, GROUP_RATE)
+    groups.settle()
     latencies, floors, sizes = [], [], []
     for _ in range(rounds):
         run = groups.run(orders, IN_FLIGHT_MOST, GROUP_RATE)
@@ -491,6 +498,8 @@ def run(smoke: bool) -> list[Result]:
         device = Path(disk).stat().st_dev
         print(f"journal: files on device {os.major(device)}:{os.minor(device)}", file=sys.stderr)
         bench = Bench(Path(shared), Path(disk).absolute())
+        # As every service does before it serves (edge/serving.py).
+        gc.freeze()
         with pinned_to(core_pair()[0]):
             results = measure_appends(bench, count, 2 if smoke else ROUNDS)
             results += measure_rate(bench, 4_000 if smoke else GROUP_ORDERS)

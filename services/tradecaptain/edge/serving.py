@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Coroutine
 from typing import Any
 
@@ -17,6 +18,9 @@ async def serve_while(server: EdgeServer, watch: Coroutine[Any, Any, str]) -> No
     Then the process must end, to be started anew: raises REASON_UNAVAILABLE. ``watch`` must not
     return because of the drain.
     """
+    # What stands by now stays: looking through it again for garbage stops every thread for a tenth
+    # of a second, again and again, also those that acknowledgements wait for.
+    gc.freeze()
     serving = asyncio.create_task(server.run_until_signal())
     watching = asyncio.create_task(watch)
     done, _ = await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)

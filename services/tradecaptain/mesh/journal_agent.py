@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import structlog
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.errors import TradeCaptainError
@@ -50,9 +49,10 @@ from tradecaptain.mesh.journal_files import (
     sync_file,
     sync_folder,
 )
+from tradecaptain.mesh.journal_groups import Gathering, Group
 from tradecaptain.mesh.journal_index import BlockIndex
-from tradecaptain.mesh.journal_scan import BAD, Place, Scan
-from tradecaptain.mesh.journal_storage import FileSystem, GroupStage, RealFiles
+from tradecaptain.mesh.journal_scan import BAD, Place
+from tradecaptain.mesh.journal_storage import FileSystem, RealFiles
 from tradecaptain.wire import reason
 
 _LOG = structlog.get_logger("journal")
@@ -60,6 +60,12 @@ SMALLEST_SEGMENT_BYTES: Final = 1 << 16
 _RETRY_SECONDS: Final = 0.1
 _LOWEST_PRIORITY: Final = 19
 _IDLE_SECONDS: Final = 0.005
+_GROUP_IDLE_SECONDS: Final = 0.000_25
+"""Somebody waits for the group, so the ring is looked at oftener."""
+_GATHERED_AHEAD_BYTES: Final = 1 << 14
+"""While less than this is written nothing is gathered that would be worth a thread's waking."""
+_PIECE_BYTES: Final = 1 << 16
+_LOOK_SECONDS: Final = 0.000_03
 _INDEX_SYNC_NS: Final = 1_000_000_000
 """How much of the newest index a loss of power may cost: without it a torn group can't be told
 from a damaged one."""
@@ -120,7 +126,7 @@ class DurabilityAgent:
         self.error: str = ""
         self.damage: JournalDamaged | None = None
         self._ring = ring
-        self._folder = folder
+        self.folder = folder
         self._epoch = epoch
         self._clock = clock
         self._files: FileSystem = files or RealFiles()
@@ -134,10 +140,13 @@ class DurabilityAgent:
         self._wants_file = threading.Event()
         self._wants_index = threading.Event()
         self._index_synced_ns = self._synced_ns
-        self._stage = GroupStage(settings.group_bytes)
+        self._gathering = Gathering(ring, place, settings.group_bytes)
+        self._gathers = threading.Lock()
+        self._is_writing = threading.Event()
         self._blocks = BlockIndex(epoch)
         self._thread: threading.Thread | None = None
         self._helper: threading.Thread | None = None
+        self._gatherer: threading.Thread | None = None
         self._report()
 
     # One group ------------------------------------------------------------------------------
@@ -147,10 +156,9 @@ class DurabilityAgent:
         waiting = self._ring.tail - self.place.position
         is_due = waiting > 0 and (force or self._is_due(waiting))
         try:
-            # What is taken next takes the place of the group before the last.
+            # The buffer that the next group will be gathered in is that of the one before the last.
             self._blocks.settle(1 if is_due else 0)
-            # A group is at most what one segment has room for, so this may only close one.
-            synced = self._sync_group(waiting) if is_due else 0
+            synced = self._sync_group() if is_due else 0
         except OSError as error:
             self._fail(error)
             return 0
@@ -170,41 +178,56 @@ class DurabilityAgent:
         )
         return self._clock.monotonic_ns() - self._synced_ns >= interval_ns
 
-    def _sync_group(self, waiting: int) -> int:
-        start = self.place
+    def _sync_group(self) -> int:
         current = self._open or self._begin_segment()
-        room = current.segment.capacity_bytes - current.written_bytes
-        limit = start.position + min(waiting, self.settings.group_bytes, room)
-        frames = self._stage.take(np.frombuffer(self._ring.chunk(start.position, limit), np.uint8))
-        scan = Scan(start)
-        count = scan.take(frames)
-        if count == 0:
-            if scan.verdict == BAD:
-                self._stop_at_damage(start)
-                return 0
-            self._close_segment(current)
-            return 0
-        offset = current.written_bytes
+        with self._gathers:
+            # What is appended meanwhile goes with the next group, or this one would never go.
+            tail = self._ring.tail
+            while self._gathering.take(tail):
+                pass
+            if self._gathering.group.length == 0:
+                return self._sync_nothing(current, self._gathering.group)
+            group = self._gathering.close()
         began_ns = self._clock.monotonic_ns()
-        frames = frames[:count]
-        # While the disk works the processor hashes.
-        hashing = self._blocks.hash_aside(frames)
-        pages, lead = self._stage.pages(count)
-        self._files.write(current.descriptor, pages, SEGMENT_HEADER_BYTES + offset - lead)
-        self._files.sync(current.descriptor)
-        self._stage.keep(count)
+        if group.length >= _GATHERED_AHEAD_BYTES:
+            self._is_writing.set()
+        try:
+            offset = SEGMENT_HEADER_BYTES + group.first_page_offset
+            self._files.write(current.descriptor, group.pages(), offset)
+            self._files.sync(current.descriptor)
+        finally:
+            self._is_writing.clear()
         self._synced_ns = self._clock.monotonic_ns()
-        current.written_bytes += count
-        self.place = scan.place
-        self._last_command = scan.last_command or self._last_command
+        current.written_bytes += group.length
+        self.place = group.end
+        self._last_command = group.scan.last_command or self._last_command
         self._report()
         self._ring.store(OFFSET_SYNC_COUNT, self._ring.load(OFFSET_SYNC_COUNT) + 1)
         self._ring.store(OFFSET_SYNC_NS, self._synced_ns - began_ns)
-        self._blocks.add(current.index, start, scan, offset, frames, hashing)
+        self._blocks.add(current.index, group.start, group.scan, group.offset, group.frames)
         if self._synced_ns - self._index_synced_ns >= _INDEX_SYNC_NS:
             self._index_synced_ns = self._synced_ns
             self._wants_index.set()
-        return count
+        return group.length
+
+    def _sync_nothing(self, current: _Open, group: Group) -> int:
+        """What is appended doesn't fit into the segment, or isn't what was appended."""
+        if group.verdict == BAD:
+            self._stop_at_damage(group.start)
+        else:
+            # A group is at most what one segment has room for, so a step may only close one.
+            self._close_segment(current)
+        return 0
+
+    def _gather_ahead(self) -> None:
+        """Beside the agent's thread: have the next group ready while the disk takes one."""
+        while not self._is_stopping.is_set():
+            if not self._is_writing.wait(_IDLE_SECONDS * 20):
+                continue
+            with self._gathers:
+                taken = self._gathering.take(self._ring.tail, _PIECE_BYTES)
+            if taken == 0:
+                self._is_stopping.wait(_LOOK_SECONDS)
 
     def _report(self) -> None:
         self._ring.store(OFFSET_DURABLE_SEQUENCE, self.place.sequence)
@@ -217,7 +240,7 @@ class DurabilityAgent:
 
     def _begin_segment(self) -> _Open:
         place = self.place
-        path = self._folder / (segment_name(place.position) + SEGMENT_SUFFIX)
+        path = self.folder / (segment_name(place.position) + SEGMENT_SUFFIX)
         segment = Segment(
             path, place, self._epoch, self._clock.now_ns(), self.settings.segment_bytes
         )
@@ -228,7 +251,8 @@ class DurabilityAgent:
             FILE_MODE,
         )
         self._open = _Open(segment, descriptor, index=index)
-        self._stage.begin()
+        with self._gathers:
+            self._gathering.restart(place, segment.capacity_bytes)
         self._wants_file.set()
         return self._open
 
@@ -239,7 +263,7 @@ class DurabilityAgent:
     def prepare(self) -> None:
         """Make the file of the next segment, so that nothing waits for it."""
         try:
-            self._files.prepare(self._folder, self._file_bytes)
+            self._files.prepare(self.folder, self._file_bytes)
         except OSError as error:
             _LOG.error("the next segment is not prepared", error=str(error))
 
@@ -252,6 +276,12 @@ class DurabilityAgent:
             self.tidy()
         else:
             self.request_tidy()
+
+    @property
+    def gathered_position(self) -> int:
+        """Up to where the log is on disk, on its way there, or gathered to go next."""
+        with self._gathers:
+            return self._gathering.group.end.position
 
     def request_tidy(self) -> None:
         """Have the agent's thread see to :meth:`tidy`, from any thread."""
@@ -283,7 +313,7 @@ class DurabilityAgent:
     def _sync_index(self) -> None:
         """Have the newest index on disk."""
         try:
-            newest = max(self._folder.glob(f"[0-9]*{INDEX_SUFFIX}"), default=None)
+            newest = max(self.folder.glob(f"[0-9]*{INDEX_SUFFIX}"), default=None)
             if newest is not None:
                 sync_file(newest)
         except OSError as error:
@@ -292,7 +322,7 @@ class DurabilityAgent:
     def tidy(self) -> None:
         """Compress closed segments and drop those that are old and needed for nothing."""
         try:
-            segments = list_segments(self._folder)
+            segments = list_segments(self.folder)
             for segment in segments:
                 if (
                     self._is_closed(segment)
@@ -301,7 +331,7 @@ class DurabilityAgent:
                 ):
                     compress_segment(segment)
             for segment in expired(
-                list_segments(self._folder),
+                list_segments(self.folder),
                 self.settings,
                 self._clock.now_ns(),
                 min(self._retained_from(), self.place.sequence),
@@ -369,7 +399,11 @@ class DurabilityAgent:
         """Sync on a thread of its own."""
         self._wants_file.set()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._gatherer = threading.Thread(
+            target=self._gather_ahead, name="journal-ahead", daemon=True
+        )
         self._thread.start()
+        self._gatherer.start()
 
     @property
     def is_running(self) -> bool:
@@ -377,16 +411,17 @@ class DurabilityAgent:
         return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
+        longest = _GROUP_IDLE_SECONDS if self._is_group else _IDLE_SECONDS
         pause = _IDLE_SECONDS / 16
         while not self._is_stopping.is_set():
             self._help()
             if self.step():
-                pause = _IDLE_SECONDS / 16
+                pause = _LOOK_SECONDS if self._is_group else _IDLE_SECONDS / 16
                 continue
             if self.damage is not None:
                 return
             self._is_stopping.wait(_RETRY_SECONDS if self.error else pause)
-            pause = min(2 * pause, _IDLE_SECONDS)
+            pause = min(2 * pause, longest)
 
     def close(self) -> bool:
         """Stop, sync what is left, and close the open segment; whether everything is on disk.
@@ -395,8 +430,9 @@ class DurabilityAgent:
         self._is_stopping.set()
         if self._thread is not None:
             self._thread.join()
-        if self._helper is not None:
-            self._helper.join()
+        for beside in (self._helper, self._gatherer):
+            if beside is not None:
+                beside.join()
         while self._ring.tail > self.place.position:
             if self.step(force=True) == 0 and self.error:
                 break

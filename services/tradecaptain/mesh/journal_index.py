@@ -1,7 +1,8 @@
 """The index of a segment: a `JournalBlock` for each synced range, with a strong hash of its bytes.
 
-Large ranges are hashed on a thread beside while the disk works, and get into the index when that is
-done; nothing waits for them. Until then a range counts as one that wasn't synced yet.
+Ranges that are worth it are hashed on a thread beside, while the disk takes the one behind, and get
+into the index when that is done; nothing waits for them. Until then a range counts as one that
+wasn't synced yet.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,8 @@ from tradecaptain.mesh.journal_files import strong_hash
 from tradecaptain.mesh.journal_scan import Place, Scan
 from tradecaptain.wire import journal_block
 
-_HASHED_ASIDE_BYTES: Final = 1 << 17
-"""From so many bytes on, handing a hash to another thread costs less than it saves."""
-
-type Words = npt.NDArray[np.int64]
-type Hashing = Future[Words]
+_HASHED_ASIDE_BYTES: Final = 1 << 14
+"""From so many bytes on, handing a range to another thread costs less than it saves."""
 
 
 class BlockIndex:
@@ -31,13 +29,7 @@ class BlockIndex:
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
         self._hasher = ThreadPoolExecutor(1, "journal-hash")
-        self._waiting: deque[tuple[int, npt.NDArray[Any], Hashing]] = deque()
-
-    def hash_aside(self, data: npt.NDArray[np.uint8]) -> Hashing | None:
-        """Begin to hash a large range, which stays as it is until its block is settled."""
-        if len(data) < _HASHED_ASIDE_BYTES:
-            return None
-        return self._hasher.submit(strong_hash, memoryview(data))
+        self._waiting: deque[Future[None]] = deque()
 
     def add(
         self,
@@ -46,9 +38,22 @@ class BlockIndex:
         scan: Scan,
         offset: int,
         data: npt.NDArray[np.uint8],
-        hashing: Hashing | None,
     ) -> None:
-        """Index a range that was synced: where it begins and ends, and its place in the file."""
+        """Index a range that was synced: where it begins and ends, and its place in the file.
+
+        A large range must stay as it is until it is settled. OSError if the index can't be written.
+        """
+        if len(data) >= _HASHED_ASIDE_BYTES:
+            self._waiting.append(
+                self._hasher.submit(self._write, descriptor, start, scan, offset, data)
+            )
+            return
+        self.settle()
+        self._write(descriptor, start, scan, offset, data)
+
+    def _write(
+        self, descriptor: int, start: Place, scan: Scan, offset: int, data: npt.NDArray[np.uint8]
+    ) -> None:
         block = np.zeros(1, journal_block.DTYPE)
         journal_block.initialise(address_of(block))
         row = block[0]
@@ -59,24 +64,15 @@ class BlockIndex:
         row["offset_bytes"], row["length_bytes"] = offset, len(data)
         row["checksum_before"] = start.checksum
         row["checksum_after"] = scan.place.checksum
-        if hashing is not None:
-            self._waiting.append((descriptor, block, hashing))
-            return
-        self.settle()
-        _write_block(descriptor, block, strong_hash(memoryview(data)))
+        for index, word in enumerate(strong_hash(memoryview(data)).tolist()):
+            row[f"hash{index}"] = word
+        os.write(descriptor, block.tobytes())
 
     def settle(self, left: int = 0) -> None:
-        """Write the blocks whose hashes are being made, but for the newest ``left``."""
+        """See the blocks written that are on their way, but for the newest ``left``."""
         while len(self._waiting) > left:
-            descriptor, block, hashing = self._waiting.popleft()
-            _write_block(descriptor, block, hashing.result())
+            self._waiting.popleft().result()
 
     def close(self) -> None:
         """End the thread."""
         self._hasher.shutdown()
-
-
-def _write_block(descriptor: int, block: npt.NDArray[Any], words: Words) -> None:
-    for index, word in enumerate(words.tolist()):
-        block[0][f"hash{index}"] = word
-    os.write(descriptor, block.tobytes())

@@ -52,7 +52,8 @@ def seal_tail(checked: Checked) -> None:
     index = BlockIndex(segment.epoch)
     try:
         with _appended(segment, len(blocks)) as descriptor:
-            index.add(descriptor, start, scan, offset, frames, None)
+            index.add(descriptor, start, scan, offset, frames)
+            index.settle()
     except OSError as error:
         # They are durable all the same; a full disk doesn't keep the venue from its start.
         _LOG.error("synced frames are not indexed", segment=segment.path.name, error=str(error))

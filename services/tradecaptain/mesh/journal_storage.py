@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 from tradecaptain.mesh.direct_files import (
-    PAGE_BYTES,
     open_direct,
     page_buffer,
     whole_pages,
@@ -19,7 +17,8 @@ from tradecaptain.mesh.direct_files import (
 from tradecaptain.mesh.journal_files import FILE_MODE, sync_folder
 
 SPARE_NAME: Final = ".spare"
-_PIECE_BYTES: Final = 1 << 22
+_PIECE_BYTES: Final = 1 << 18
+"""Of a file that is prepared so much is written at once: no group waits for more than that."""
 
 
 class FileSystem(Protocol):
@@ -46,45 +45,6 @@ class FileSystem(Protocol):
         ...
 
 
-class GroupStage:
-    """Where groups lie as whole pages while they are written: two buffers, filled in turn.
-
-    A group rarely begins with a page of its file, so the first page repeats what was written of it
-    before; the last is filled up with zeros, as the rest of the file is. What was taken stays as it
-    is until the next but one.
-    """
-
-    def __init__(self, group_bytes: int) -> None:
-        length = whole_pages(group_bytes) + 2 * PAGE_BYTES
-        self._buffers = (page_buffer(length), page_buffer(length))
-        self._turn = 0
-        self._lead = 0
-
-    def begin(self) -> None:
-        """The next group begins a page of a file."""
-        self._lead = 0
-
-    def take(self, data: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Copy a group; the copy."""
-        copy = self._buffers[self._turn][self._lead : self._lead + len(data)]
-        copy[:] = data
-        return copy
-
-    def pages(self, length: int) -> tuple[memoryview, int]:
-        """Whole pages that end with the first ``length`` bytes that were taken and zeros, and how
-        many bytes before these they begin with."""
-        buffer, end = self._buffers[self._turn], self._lead + length
-        buffer[end : whole_pages(end)] = 0
-        return memoryview(buffer)[: whole_pages(end)], self._lead
-
-    def keep(self, length: int) -> None:
-        """So much was written; the next group goes behind it, into the other buffer."""
-        buffer, end = self._buffers[self._turn], self._lead + length
-        self._lead = end % PAGE_BYTES
-        self._turn = 1 - self._turn
-        self._buffers[self._turn][: self._lead] = buffer[end - self._lead : end]
-
-
 class RealFiles:
     """The file system of the machine, past its cache."""
 
@@ -95,8 +55,10 @@ class RealFiles:
         sync several times as long (perf/micro/journal.py).
         """
         spare = folder / SPARE_NAME
-        if spare.exists() and spare.stat().st_size == length:
-            return
+        with contextlib.suppress(FileNotFoundError):
+            # It may become a segment at this moment.
+            if spare.stat().st_size == length:
+                return
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         staged = spare.with_name(f"{SPARE_NAME}.{os.getpid()}")
         descriptor = open_direct(staged, os.O_RDWR | os.O_CREAT | os.O_TRUNC, FILE_MODE)

@@ -1,9 +1,11 @@
 """Serving ends with a signal, or with what stands behind the service."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,13 @@ from tradecaptain.api.orders.v1.orders_pb2_grpc import add_OrderServiceServicer_
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.edge import EdgeServer, EdgeSettings, serve_while
 from tradecaptain.edge.tokens import default_entries, write_tokens
+
+
+@pytest.fixture(autouse=True)
+def thaws() -> Iterator[None]:
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
 
 
 async def started(tmp_path: Path) -> EdgeServer:
@@ -73,3 +82,17 @@ async def test_a_signal_ends_it_in_peace(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     assert ended == ["watch"]
     assert not listens(server.port)
+
+
+async def test_what_stands_isnt_looked_through_for_garbage(tmp_path: Path) -> None:
+    server = await started(tmp_path)
+    stands = gc.get_count()[0] + len(gc.get_objects())
+
+    async def watch() -> str:
+        # A collection of all generations looks through what is left to it, and stops every thread.
+        assert gc.get_freeze_count() > stands // 2
+        assert len(gc.get_objects()) < stands // 10
+        return "seen"
+
+    with pytest.raises(TradeCaptainError, match="seen"):
+        await asyncio.wait_for(serve_while(server, watch()), 10)

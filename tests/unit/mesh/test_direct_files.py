@@ -12,12 +12,9 @@ from tradecaptain.mesh.direct_files import (
     page_buffer,
     read_beginning,
     read_pieces,
-    whole_pages,
+    read_whole,
     write_all,
 )
-from tradecaptain.mesh.journal_storage import GroupStage
-
-GROUP_BYTES = 5 * PAGE_BYTES
 
 
 @pytest.fixture(params=["as it can", "through the cache"])
@@ -35,40 +32,20 @@ def disk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_pa
     return tmp_path
 
 
-def test_groups_of_any_length_follow_one_another(disk: Path) -> None:
+def test_pages_are_written_and_read_past_the_cache(disk: Path) -> None:
     path = disk / "file"
-    source = np.random.default_rng(3)
-    stage = GroupStage(GROUP_BYTES)
+    data = page_buffer(5 * PAGE_BYTES)
+    data[:] = np.random.default_rng(3).integers(1, 256, len(data), np.uint8)
     descriptor = open_direct(path, os.O_RDWR | os.O_CREAT)
-    written = b""
     try:
-        for round_index in range(60):
-            if round_index == 30:
-                # Another file begins, at one of its pages.
-                os.ftruncate(descriptor, 0)
-                written = b""
-                stage.begin()
-            group = source.integers(1, 256, int(source.integers(1, GROUP_BYTES + 1)), np.uint8)
-            assert stage.take(group).tobytes() == group.tobytes()
-            pages, lead = stage.pages(len(group))
-            assert len(pages) % PAGE_BYTES == (len(written) - lead) % PAGE_BYTES == 0
-            write_all(descriptor, pages, len(written) - lead)
-            stage.keep(len(group))
-            written += group.tobytes()
+        write_all(descriptor, memoryview(data), 0)
+        os.ftruncate(descriptor, 4 * PAGE_BYTES + 100)
         content = b"".join(bytes(piece) for piece in read_pieces(path, 3 * PAGE_BYTES))
-        assert content == written.ljust(whole_pages(len(written)), b"\0")
-        assert read_beginning(descriptor, 100) == written[:100]
+        assert content == data[: 4 * PAGE_BYTES + 100].tobytes()
+        assert read_whole(path).tobytes() == content
+        assert read_beginning(descriptor, 100) == content[:100]
     finally:
         os.close(descriptor)
-
-
-def test_what_was_taken_stays_until_the_next_but_one() -> None:
-    stage = GroupStage(GROUP_BYTES)
-    first = stage.take(np.full(GROUP_BYTES, 1, np.uint8))
-    stage.pages(len(first))
-    stage.keep(len(first))
-    stage.take(np.full(GROUP_BYTES, 2, np.uint8))
-    assert (first == 1).all()
 
 
 def test_a_file_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
