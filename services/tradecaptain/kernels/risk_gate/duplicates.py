@@ -30,6 +30,7 @@ from tradecaptain.kernels.risk_gate.rates import MILLISECOND_NS, times_saturatin
 from tradecaptain.kernels.risk_gate.table import bucket_of, mix_words
 from tradecaptain.wire import control, order_command, reason
 
+_LINE_BYTES = 64
 _KIND_DUPLICATE_WINDOW = control.LIMIT_KIND_DUPLICATE_WINDOW
 _REASON_DUPLICATE_ORDER = reason.REASON_DUPLICATE_ORDER
 
@@ -59,9 +60,16 @@ def first_place_of(gate: int, mark: int) -> int:
 
 @inline_always
 def prefetch_marks(gate: int, mark: int) -> None:
-    """Ask for the line of marks in which a mark is looked for."""
+    """Ask for the line of marks in which a mark is looked for, and for all terms of its set.
+
+    Which of the terms are written isn't known before the marks have come; a store that waits for
+    its line would hold up all that come after it.
+    """
     first = first_place_of(gate, mark)
     prefetch_write(load_constant_i64(gate + HEADER_DUPLICATE_MARKS) + first * DUPLICATE_MARK_BYTES)
+    rows = load_i64(gate + HEADER_DUPLICATES) + first * DUPLICATE_ROW_BYTES
+    for offset in range(0, DUPLICATE_WAYS * DUPLICATE_ROW_BYTES, _LINE_BYTES):
+        prefetch_write(rows + offset)
 
 
 @inline_always
