@@ -1,6 +1,6 @@
 """The gRPC host that every service stands on: admission, errors, streams, health, reflection."""
 
-from tradecaptain.edge.guard import raw_request
+from tradecaptain.edge.guard import checks_accounts, raw_request
 from tradecaptain.edge.logs import configure_logging
 from tradecaptain.edge.principals import Call, Principal, Role, current_call
 from tradecaptain.edge.runtime import run
@@ -16,6 +16,7 @@ __all__ = [
     "Principal",
     "Role",
     "StreamHub",
+    "checks_accounts",
     "configure_logging",
     "current_call",
     "raw_request",

@@ -92,6 +92,15 @@ def raw_request[Function: Callable[..., Any]](function: Function) -> Function:
     return function
 
 
+def checks_accounts[Function: Callable[..., Any]](function: Function) -> Function:
+    """Mark a servicer's method as one that resolves the accounts of its requests by itself.
+
+    One that looks at many things can then tell what is wrong with each of them.
+    """
+    function.checks_accounts = True  # type: ignore[attr-defined]
+    return function
+
+
 def make_method(path: str, role: Role, request_class: type[Message], behaviour: Any) -> Method:
     """Precompute what a call of the method needs."""
     descriptor: Any = request_class.DESCRIPTOR
@@ -102,7 +111,9 @@ def make_method(path: str, role: Role, request_class: type[Message], behaviour: 
         raw=getattr(behaviour, "reads_raw_request", False),
         has_rules=validation.has_rules(descriptor),
         # An administrator doesn't act for an account: one that is named is what gets changed.
-        account_texts=None if role is Role.ADMINISTER else validation.account_texts(descriptor),
+        account_texts=None
+        if role is Role.ADMINISTER or getattr(behaviour, "checks_accounts", False)
+        else validation.account_texts(descriptor),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 from tradecaptain.api.common.v1 import common_pb2
@@ -10,7 +9,8 @@ from tradecaptain.api.risk.v1 import administration_pb2, administration_pb2_grpc
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
-from tradecaptain.edge import current_call
+from tradecaptain.edge import checks_accounts, current_call
+from tradecaptain.risk.audit_texts import bits_of, restrictions_of, value_text
 from tradecaptain.risk.channel import ControlOutcome, ControlRequest
 from tradecaptain.risk.controller import RiskController
 from tradecaptain.risk.levels import SCOPE_ACCOUNT, Level, parse_cash, parse_value
@@ -27,26 +27,12 @@ from tradecaptain.risk.settings import (
     scenario_settings,
     unit_change,
 )
-from tradecaptain.risk.store import AuditRecord, LimitRecord, Setting, Stamp
+from tradecaptain.risk.store import AuditFilter, AuditRecord, Setting, Stamp
 from tradecaptain.risk.trading_day import TradingDay
 from tradecaptain.wire import control, reason
 
 AUDIT_SIZE_DEFAULT = 100
 SECOND_NS = 1_000_000_000
-
-
-def bits_of(restrictions: Iterable[int]) -> int:
-    """The gate's bits for restrictions of the contract: the first is bit 0."""
-    bits = 0
-    for restriction in restrictions:
-        bits |= 1 << (int(restriction) - 1)
-    return bits
-
-
-def restrictions_of(bits: int) -> list[administration_pb2.Restriction.ValueType]:
-    """Restrictions of the contract whose bits are on."""
-    numbers = [number for number in administration_pb2.Restriction.values() if number]
-    return [number for number in numbers if bits >> (number - 1) & 1]
 
 
 def _invalid(message: str, field: str) -> TradeCaptainError:
@@ -128,14 +114,20 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         value = parse_value(request.value, level, kind, self._reference)
         now_ns = self._controller.now_ns()
         end_ns = now_ns + request.duration_seconds * SECOND_NS
-        action = control.CONTROL_ACTION_GRANT_OVERRIDE
-        change = ControlRequest(action, level, kind, value, expire_time_ns=end_ns)
-        kept = Setting(action, level, kind, value, end_ns)
-        done = await self._change("grant_override", change, kept, comment=request.comment)
-        author = current_call().principal.name
-        record = LimitRecord(level, kind, value, author, done.time_ns, done.sequence)
+        granted = Setting(control.CONTROL_ACTION_GRANT_OVERRIDE, level, kind, value, end_ns)
+        stamp = Stamp(current_call().principal.name, 0, comment=request.comment)
+        record = await self._controller.grant_override(granted, stamp, self._risk.timeout_s())
         return administration_pb2.GrantOverrideResponse(
-            limit=self._risk.limit_message(record), expire_time_ns=end_ns, sequence=done.sequence
+            limit=self._risk.limit_message(record), expire_time_ns=end_ns, sequence=record.sequence
+        )
+
+    async def ListOverrides(  # noqa: N802
+        self, request: administration_pb2.ListOverridesRequest, context: Any
+    ) -> administration_pb2.ListOverridesResponse:
+        """All overrides that hold now."""
+        held = self._controller.store.overrides(self._controller.now_ns())
+        return administration_pb2.ListOverridesResponse(
+            overrides=[self._risk.limit_message(record) for record in held]
         )
 
     async def SetAccountGroup(  # noqa: N802
@@ -274,6 +266,7 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         level = self._risk.limit_level(request.target, kind)
         return level, kind, parse_value(request.value, level, kind, self._reference)
 
+    @checks_accounts
     async def ImportLimits(  # noqa: N802
         self, request: administration_pb2.ImportLimitsRequest, context: Any
     ) -> administration_pb2.ImportLimitsResponse:
@@ -299,21 +292,29 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         response.equal_count = len(limits) - len(differing)
         if request.validate_only:
             return response
-        for level, kind, value in differing:
-            record = await self._controller.set_limit(
-                level, kind, value, author, self._risk.timeout_s()
-            )
-            response.sequence = record.sequence
-            response.set_count += 1
+        if differing:
+            timeout_s = self._risk.timeout_s()
+            response.sequence = await self._controller.set_limits(differing, author, timeout_s)
+            response.set_count = len(differing)
         return response
 
     async def ListAudit(  # noqa: N802
         self, request: administration_pb2.ListAuditRequest, context: Any
     ) -> administration_pb2.ListAuditResponse:
-        """The newest changes."""
-        records = self._controller.store.audit(request.page_size or AUDIT_SIZE_DEFAULT)
+        """The newest changes that are wanted, by pages."""
+        size = request.page_size or AUDIT_SIZE_DEFAULT
+        account = self._risk.account(request.account) if request.account else None
+        wanted = AuditFilter(
+            author=request.author,
+            action=request.action,
+            account_id=account.account_id if account else 0,
+            before_number=_page_number(request.page_token),
+        )
+        records = self._controller.store.audit(size + 1, wanted)
+        is_more = len(records) > size
         return administration_pb2.ListAuditResponse(
-            entries=[self._entry(record) for record in records]
+            entries=[self._entry(record) for record in records[:size]],
+            next_page_token=str(records[size - 1].number) if is_more else "",
         )
 
     def _entry(self, record: AuditRecord) -> administration_pb2.AuditEntry:
@@ -324,8 +325,18 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
             kind=cast("risk_pb2.LimitKind.ValueType", record.kind),
             before=record.before,
             after=record.after,
+            before_text=value_text(record, record.before, self._reference),
+            after_text=value_text(record, record.after, self._reference),
             comment=stamp.comment,
             author=stamp.author,
             time_ns=stamp.time_ns,
             sequence=stamp.sequence,
+            expire_time_ns=record.expire_time_ns,
         )
+
+
+def _page_number(token: str) -> int:
+    """The place in the audit trail that a page token names; 0 for none."""
+    if token and not (token.isascii() and token.isdigit()):
+        raise _invalid("the page token isn't one that this service gave", "page_token")
+    return int(token or 0)

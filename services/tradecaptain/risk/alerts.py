@@ -221,7 +221,8 @@ class AlertDesk:
     async def look(self) -> None:
         """Hold what is used of limits against the share, and tell what changed."""
         self._look_at_losses()
-        limits = [item for item in self._store.limits() if item.value != UNLIMITED_UNITS]
+        held = self._store.limits_in_force(self._controller.now_ns())
+        limits = [item for item in held if item.value != UNLIMITED_UNITS]
         touched = sorted(self._touched)[:ACCOUNTS_IN_A_LOOK]
         self._touched.difference_update(touched)
         for account_id in touched:
@@ -325,7 +326,7 @@ class AlertDesk:
             limit=format_value(use.allowed, record.level, record.kind, self._reference),
             observed=format_value(use.observed, record.level, record.kind, self._reference),
             used_basis_points=use.used_bps,
-            message=f"{name} is used to {use.used_bps / 100:.2f} %",
+            message=f"{use.used_bps / 100:.2f} % of the limit of {name} is used",
         )
         if use.account_id:
             alert.account = self._names.account_name(use.account_id)

@@ -56,6 +56,8 @@ class ControlOutcome:
 
 
 type OnOutcome = Callable[[ControlOutcome], None]
+BATCH_REQUESTS = 512
+"""Controls that are under way at once."""
 """Called when the outcome arrives, even after the requester stopped waiting for it."""
 
 
@@ -110,7 +112,8 @@ class ControlChannel:
         Raises REASON_UNAVAILABLE if it certainly had no effect, REASON_OUTCOME_UNKNOWN if the time
         ran out after it was sent, and the gate's own reason if that refused it.
         """
-        future = (await self._send([request], timeout_s, on_outcome))[0]
+        recorders = () if on_outcome is None else (on_outcome,)
+        future = (await self._send([request], timeout_s, recorders))[0]
         try:
             outcome = await asyncio.wait_for(asyncio.shield(future), timeout_s)
         except TimeoutError:
@@ -123,12 +126,19 @@ class ControlChannel:
         return outcome
 
     async def request_all(
-        self, requests: Sequence[ControlRequest], timeout_s: float
+        self,
+        requests: Sequence[ControlRequest],
+        timeout_s: float,
+        on_outcomes: Sequence[OnOutcome] = (),
     ) -> list[ControlOutcome]:
-        """Send controls in order, one after the other, and return every outcome, refused or not."""
+        """Send controls in order, one after the other, and return every outcome, refused or not.
+
+        ``on_outcomes`` has what is to be done with each outcome; empty for nothing.
+        """
         outcomes: list[ControlOutcome] = []
-        for start in range(0, len(requests), 512):
-            futures = await self._send(requests[start : start + 512], timeout_s, None)
+        for start in range(0, len(requests), BATCH_REQUESTS):
+            batch = slice(start, start + BATCH_REQUESTS)
+            futures = await self._send(requests[batch], timeout_s, on_outcomes[batch])
             try:
                 async with asyncio.timeout(timeout_s):
                     outcomes += await asyncio.gather(*futures)
@@ -140,7 +150,7 @@ class ControlChannel:
         return outcomes
 
     async def _send(
-        self, requests: Sequence[ControlRequest], timeout_s: float, on_outcome: OnOutcome | None
+        self, requests: Sequence[ControlRequest], timeout_s: float, on_outcomes: Sequence[OnOutcome]
     ) -> list[asyncio.Future[ControlOutcome]]:
         loop = asyncio.get_running_loop()
         records = np.zeros(len(requests), control.DTYPE)
@@ -150,6 +160,7 @@ class ControlChannel:
         for index, request in enumerate(requests):
             write_request(records, index, request, first_id + index, self._clock.now_ns())
             future: asyncio.Future[ControlOutcome] = loop.create_future()
+            on_outcome = on_outcomes[index] if on_outcomes else None
             self._pending[first_id + index] = _Pending(future, on_outcome)
             futures.append(future)
         try:

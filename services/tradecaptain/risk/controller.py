@@ -70,10 +70,91 @@ class RiskController:
             if outcome.outcome == 0:
                 made.append(self._store.set_limit(level, kind, value, _stamp(author, outcome)))
 
-        request = ControlRequest(control.CONTROL_ACTION_SET_LIMIT, level, kind, value)
+        request = limit_request(level, kind, value)
         async with self.exclusively(timeout_s) as remaining:
             await self._channel.request(request, remaining(), record)
         return made[0]
+
+    async def set_limits(
+        self, limits: Sequence[tuple[Level, int, int]], author: str, timeout_s: float
+    ) -> int:
+        """Set many limits, all or none; the place of the last in the venue's log.
+
+        They are under way together. If the gate refuses one, what it applied is set back.
+        """
+        applied: list[tuple[Level, int, int, Stamp]] = []
+        is_waiting = True
+
+        def recorder(level: Level, kind: int, value: int) -> Callable[[ControlOutcome], None]:
+            def record(outcome: ControlOutcome) -> None:
+                if outcome.outcome == 0:
+                    applied.append((level, kind, value, _stamp(author, outcome)))
+                    if not is_waiting:
+                        self._store.set_limits(applied[-1:])
+
+            return record
+
+        async with self.exclusively(timeout_s) as remaining:
+            before = [self._store.limit(level, kind) for level, kind, _ in limits]
+            requests = [limit_request(*limit) for limit in limits]
+            recorders = [recorder(*limit) for limit in limits]
+            try:
+                outcomes = await self._channel.request_all(requests, remaining(), recorders)
+            finally:
+                is_waiting = False
+                self._store.set_limits(applied)
+            refused = next((place for place, out in enumerate(outcomes) if out.outcome != 0), None)
+            if refused is None:
+                return outcomes[-1].sequence
+            done = [
+                (*limits[place][:2], before[place])
+                for place, outcome in enumerate(outcomes)
+                if outcome.outcome == 0
+            ]
+            await self._set_back(done, author, remaining())
+        raise TradeCaptainError(
+            outcomes[refused].outcome,
+            "the risk gate refused this limit; the others were set back",
+            field=f"limits[{refused}]",
+        )
+
+    async def _set_back(
+        self, limits: Sequence[tuple[Level, int, int | None]], author: str, timeout_s: float
+    ) -> None:
+        """Give limits the values that they had; None had none."""
+        requests = [
+            limit_request(level, kind, value)
+            if value is not None
+            else ControlRequest(control.CONTROL_ACTION_CLEAR_LIMIT, level, kind)
+            for level, kind, value in limits
+        ]
+        for (level, kind, value), outcome in zip(
+            limits, await self._channel.request_all(requests, timeout_s), strict=True
+        ):
+            stamp = _stamp(author, outcome, "set back: another limit of the import was refused")
+            if value is None:
+                self._store.clear_limit(level, kind, stamp)
+            else:
+                self._store.set_limit(level, kind, value, stamp)
+
+    async def grant_override(self, granted: Setting, stamp: Stamp, timeout_s: float) -> LimitRecord:
+        """Give a limit another value until a time; returns it as recorded."""
+
+        def record(outcome: ControlOutcome) -> None:
+            if outcome.outcome == 0:
+                applied = _stamp(stamp.author, outcome, stamp.comment)
+                self._store.grant_override(granted, applied)
+
+        level, kind, value, end_ns = (
+            *(granted.level, granted.kind, granted.value),
+            granted.expire_time_ns,
+        )
+        action = control.CONTROL_ACTION_GRANT_OVERRIDE
+        request = ControlRequest(action, level, kind, value, expire_time_ns=end_ns)
+        async with self.exclusively(timeout_s) as remaining:
+            done = await self._channel.request(request, remaining(), record)
+        place = done.time_ns, done.sequence
+        return LimitRecord(level, kind, value, stamp.author, *place, end_ns, stamp.comment)
 
     async def clear_limit(
         self, level: Level, kind: int, author: str, timeout_s: float
@@ -143,7 +224,7 @@ class RiskController:
         reached it stays recorded, and the next gate is given it before anything else.
         """
         was_on = self._store.kill_switch(level) is not None
-        self._store.set_kill(level, Stamp(author, self._clock.now_ns(), comment=comment))
+        self._store.request_kill(level, Stamp(author, self._clock.now_ns(), comment=comment))
         made: list[KillRecord] = []
 
         def record(outcome: ControlOutcome) -> None:
@@ -178,6 +259,11 @@ class RiskController:
         async with self.exclusively(timeout_s) as remaining:
             outcome = await self._channel.request(request, remaining(), record)
         return made[0], outcome.sequence
+
+
+def limit_request(level: Level, kind: int, value: int) -> ControlRequest:
+    """The control that sets a limit."""
+    return ControlRequest(control.CONTROL_ACTION_SET_LIMIT, level, kind, value)
 
 
 def _stamp(author: str, outcome: ControlOutcome, comment: str = "") -> Stamp:

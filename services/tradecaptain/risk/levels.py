@@ -163,6 +163,12 @@ def parse_value(text: str, level: Level, kind: int, reference: Reference) -> int
         raise TradeCaptainError(
             reason.REASON_NUMBER_OUT_OF_RANGE, "a limit must not be negative", field="value"
         )
+    if value == UNLIMITED_UNITS:
+        raise TradeCaptainError(
+            reason.REASON_NUMBER_OUT_OF_RANGE,
+            f"{text} is more than a limit can be; no limit is the word {UNLIMITED!r}",
+            field="value",
+        )
     return value
 
 

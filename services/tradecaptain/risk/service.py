@@ -45,6 +45,15 @@ from tradecaptain.wire import control, reason
 
 PAGE_SIZE_DEFAULT = 100
 LARGEST_ID = 2**31 - 1
+_FIELDS_OF_SCOPE = {
+    SCOPE_FIRM: {"scope", "firm_id"},
+    SCOPE_GROUP: {"scope", "group_id"},
+    SCOPE_STRATEGY: {"scope", "strategy_id"},
+    SCOPE_INSTRUMENT: {"scope", "instrument"},
+    SCOPE_ACCOUNT: {"scope", "account"},
+    SCOPE_ACCOUNT_INSTRUMENT: {"scope", "account", "instrument"},
+    SCOPE_ORDER: {"scope", "order_id"},
+}
 
 
 class RiskService(risk_pb2_grpc.RiskServiceServicer):
@@ -86,9 +95,17 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         """The account that a request names, if its caller may."""
         return self._reference.account(current_call().account_id(text))
 
-    def level(self, target: risk_pb2.RiskTarget) -> Level:
-        """The level that a request names; refuses a target that lacks what its scope needs."""
+    def level(self, target: risk_pb2.RiskTarget, *, spared: str = "") -> Level:
+        """The level that a request names.
+
+        Refuses a target that lacks what its scope needs, or names what the scope doesn't use but
+        for the ``spared`` field: it would reach further than its author means.
+        """
         scope = int(target.scope)
+        for descriptor, _ in target.ListFields():
+            name = descriptor.name
+            if name != spared and name not in _FIELDS_OF_SCOPE.get(scope, {name}):
+                raise _refuse(f"a target of this scope has no {name}", f"target.{name}")
         if scope in (SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT) and not target.account:
             raise _refuse("the scope needs an account", "target.account")
         if scope in (SCOPE_INSTRUMENT, SCOPE_ACCOUNT_INSTRUMENT) and not target.instrument:
@@ -115,7 +132,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
 
     def limit_level(self, target: risk_pb2.RiskTarget, kind: int) -> Level:
         """The level of a limit; positions of a group or firm are limited in an instrument."""
-        level = self.level(target)
+        level = self.level(target, spared="instrument")
         if kind in POSITION_TOTAL_KINDS and level.scope in (SCOPE_FIRM, SCOPE_GROUP):
             if not target.instrument:
                 raise _refuse("a position is one in an instrument", "target.instrument")
@@ -138,6 +155,8 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
             update_time_ns=record.time_ns,
             sequence=record.sequence,
             author=record.author,
+            expire_time_ns=record.expire_time_ns,
+            comment=record.comment,
         )
 
     def _kill_message(self, record: KillRecord) -> risk_pb2.KillSwitch:
@@ -192,7 +211,8 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
             control.CONTROL_ACTION_SET_GROUP, Level(SCOPE_ACCOUNT, account.account_id)
         )
         ids = account.firm_id, account.account_id, instrument_id, group_id
-        governing = [record for record in self._store.limits() if record.level.governs(*ids)]
+        held = self._store.limits_in_force(self._controller.now_ns())
+        governing = [record for record in held if record.level.governs(*ids)]
         own = {record.kind for record in governing if record.level.is_own_of(account.account_id)}
         tightest = [
             min(of_kind, key=lambda record: record.value)

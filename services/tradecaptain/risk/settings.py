@@ -51,6 +51,11 @@ def parse_rate(text: str) -> int:
     return rate
 
 
+def format_rate(rate: int) -> str:
+    """A conversion rate as exact decimal text."""
+    return _RATE.format(rate)
+
+
 def parse_decimal(text: str, field: str) -> Fraction:
     """Exact decimal text."""
     try:

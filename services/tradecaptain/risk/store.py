@@ -16,10 +16,11 @@ from typing import Self
 from tradecaptain.base.accounts import UNLIMITED_UNITS
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.risk.ledger import AccountState, PairState
-from tradecaptain.risk.levels import Level
+from tradecaptain.risk.levels import SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT, Level
 from tradecaptain.wire import control
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_OVERRIDE = control.CONTROL_ACTION_GRANT_OVERRIDE
 VALUE_KINDS = (control.LIMIT_KIND_GROSS_EXPOSURE, control.LIMIT_KIND_TOTAL_DAILY_LOSS)
 """First and last kind of limits on exposure, credit and loss."""
 _SETTINGS = """
@@ -58,6 +59,9 @@ CREATE TABLE audit (
     instrument_id INTEGER NOT NULL, kind INTEGER NOT NULL, before INTEGER, after INTEGER,
     comment TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL);
 """
+_EXPIRY = "ALTER TABLE audit ADD COLUMN expire_time_ns INTEGER NOT NULL DEFAULT 0;"
+_UPGRADES = {0: _SCHEMA + _SETTINGS + _EXPIRY, 1: _SETTINGS + _EXPIRY, 2: _EXPIRY}
+"""What makes a file of an older version, zero is an empty one, into one of this version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class LimitRecord:
-    """A limit that is set."""
+    """A limit that is set, or with a time of expiry one that is granted until then."""
 
     level: Level
     kind: int
@@ -81,6 +85,8 @@ class LimitRecord:
     author: str
     time_ns: int
     sequence: int
+    expire_time_ns: int = 0
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,19 @@ class AuditRecord:
     kind: int
     before: int | None
     after: int | None
+    number: int = 0
+    """Place in the audit trail, ascending; the store gives it."""
+    expire_time_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which changes are asked for; what is empty or zero leaves all."""
+
+    author: str = ""
+    action: str = ""
+    account_id: int = 0
+    before_number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +158,16 @@ class RiskStore:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
+            if version in _UPGRADES:
                 self._connection.executescript(
-                    f"BEGIN; {_SCHEMA} {_SETTINGS} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-                )
-            elif version == 1:
-                self._connection.executescript(
-                    f"BEGIN; {_SETTINGS} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+                    f"BEGIN; {_UPGRADES[version]} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
                 )
                 version = SCHEMA_VERSION
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(
                 f"{path} can't be used: {error}", field="store_file"
             ) from error
-        if version not in (0, SCHEMA_VERSION):
+        if version != SCHEMA_VERSION:
             self._connection.close()
             raise ConfigurationError(
                 f"{path} has version {version} of the risk store; this release knows"
@@ -183,13 +198,15 @@ class RiskStore:
         kind: int,
         before: int | None,
         after: int | None,
+        expire_time_ns: int = 0,
     ) -> None:
         self._connection.execute(
             "INSERT INTO audit (time_ns, author, action, scope, scope_id, instrument_id, kind,"
-            " before, after, comment, epoch, sequence) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            " before, after, comment, epoch, sequence, expire_time_ns)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 *(stamp.time_ns, stamp.author, action, *_key(level), kind, before, after),
-                *(stamp.comment, stamp.epoch, stamp.sequence),
+                *(stamp.comment, stamp.epoch, stamp.sequence, expire_time_ns),
             ),
         )
 
@@ -209,8 +226,15 @@ class RiskStore:
             self._put_limit(level, kind, value, stamp)
         return LimitRecord(level, kind, value, stamp.author, stamp.time_ns, stamp.sequence)
 
+    def set_limits(self, limits: Iterable[tuple[Level, int, int, Stamp]]) -> None:
+        """Record many limits that the gate applied, all of them or none."""
+        with self._transaction():
+            for limit in limits:
+                self._put_limit(*limit)
+
     def _put_limit(self, level: Level, kind: int, value: int, stamp: Stamp) -> None:
         before = self.limit(level, kind)
+        self._end_override(level, kind)
         self._connection.execute(
             "INSERT OR REPLACE INTO limits VALUES (?,?,?,?,?,?,?,?)",
             (*_key(level), kind, value, stamp.author, stamp.time_ns, stamp.sequence),
@@ -221,6 +245,7 @@ class RiskStore:
         """Forget a limit that the gate cleared; whether it was set."""
         with self._transaction():
             before = self.limit(level, kind)
+            self._end_override(level, kind)
             self._connection.execute(
                 "DELETE FROM limits WHERE scope=? AND scope_id=? AND instrument_id=? AND kind=?",
                 (*_key(level), kind),
@@ -234,6 +259,49 @@ class RiskStore:
             "SELECT * FROM limits ORDER BY scope, scope_id, instrument_id, kind"
         )
         return [LimitRecord(Level(*row[:3]), *row[3:]) for row in rows]
+
+    def limits_in_force(self, now_ns: int) -> list[LimitRecord]:
+        """What holds at a time: limits, and in their place what is granted until later."""
+        held = {(limit.level, limit.kind): limit for limit in self.limits()}
+        held |= {(item.level, item.kind): item for item in self.overrides(now_ns)}
+        return sorted(held.values(), key=lambda limit: (limit.level, limit.kind))
+
+    # Overrides
+
+    def overrides(self, now_ns: int) -> list[LimitRecord]:
+        """What was granted until later than a time, by level and kind."""
+        rows = self._connection.execute(
+            "SELECT scope, scope_id, instrument_id, kind, value, author, time_ns, sequence,"
+            " expire_time_ns, coalesce((SELECT comment FROM audit"
+            " WHERE audit.action = 'grant_override' AND audit.sequence = settings.sequence"
+            " AND audit.time_ns = settings.time_ns), '')"
+            " FROM settings WHERE action = ? AND expire_time_ns > ?"
+            " ORDER BY scope, scope_id, instrument_id, kind",
+            (_OVERRIDE, now_ns),
+        )
+        return [LimitRecord(Level(*row[:3]), *row[3:]) for row in rows]
+
+    def grant_override(self, granted: Setting, stamp: Stamp) -> None:
+        """Record that a limit has another value until a time; what held before is told."""
+        held = [
+            item.value
+            for item in self.limits_in_force(stamp.time_ns)
+            if item.level == granted.level and item.kind == granted.kind
+        ]
+        with self._transaction():
+            self._put_setting(granted, stamp)
+            self._audit(
+                *(stamp, "grant_override", granted.level, granted.kind),
+                *(held[0] if held else None, granted.value, granted.expire_time_ns),
+            )
+
+    def _end_override(self, level: Level, kind: int) -> None:
+        """A limit was set or cleared for good: the gate ended what was granted on it."""
+        self._connection.execute(
+            "DELETE FROM settings WHERE action=? AND scope=? AND scope_id=? AND instrument_id=?"
+            " AND kind=?",
+            (_OVERRIDE, *_key(level), kind),
+        )
 
     def has_limits_on_values(self) -> bool:
         """Whether a limit holds that depends on what positions are worth."""
@@ -274,16 +342,31 @@ class RiskStore:
         ).fetchone()
         return None if row is None else KillRecord(level, *row[3:])
 
+    def request_kill(self, level: Level, stamp: Stamp) -> None:
+        """Record that a kill switch is asked for, before the venue knows of it.
+
+        From here on it is sent to every gate until one applied it, whatever dies meanwhile.
+        """
+        with self._transaction():
+            before = self.kill_switch(level)
+            if before is None:
+                self._put_kill(level, stamp)
+            self._audit(stamp, "request_kill", level, 0, int(before is not None), None)
+
+    def _put_kill(self, level: Level, stamp: Stamp) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO kill_switches VALUES (?,?,?,?,?,?,?)",
+            (*_key(level), stamp.comment, stamp.author, stamp.time_ns, stamp.sequence),
+        )
+
     def set_kill(self, level: Level, stamp: Stamp) -> KillRecord:
         """Record that a kill switch is on; a second time keeps who turned it on first."""
         with self._transaction():
             before = self.kill_switch(level)
-            if before is None or before.sequence == 0:
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO kill_switches VALUES (?,?,?,?,?,?,?)",
-                    (*_key(level), stamp.comment, stamp.author, stamp.time_ns, stamp.sequence),
-                )
-            self._audit(stamp, "kill", level, 0, int(before is not None), 1)
+            was_on = before is not None and before.sequence != 0
+            if not was_on:
+                self._put_kill(level, stamp)
+            self._audit(stamp, "kill", level, 0, int(was_on), 1)
         found = self.kill_switch(level)
         assert found is not None
         return found
@@ -323,14 +406,17 @@ class RiskStore:
             first = settings[0]
             before = self.setting(first.action, first.level, first.kind)
             for setting in settings:
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO settings VALUES (?,?,?,?,?,?,?,?,?,?)",
-                    (
-                        *(setting.action, *_key(setting.level), setting.kind, setting.value),
-                        *(setting.expire_time_ns, stamp.author, stamp.time_ns, stamp.sequence),
-                    ),
-                )
+                self._put_setting(setting, stamp)
             self._audit(stamp, name, first.level, first.kind, before, first.value)
+
+    def _put_setting(self, setting: Setting, stamp: Stamp) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO settings VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (
+                *(setting.action, *_key(setting.level), setting.kind, setting.value),
+                *(setting.expire_time_ns, stamp.author, stamp.time_ns, stamp.sequence),
+            ),
+        )
 
     def forget_settings(self, action: int) -> None:
         """Keep no setting of an action any more; the gate isn't told of it again."""
@@ -423,17 +509,25 @@ class RiskStore:
 
     # Audit
 
-    def audit(self, count: int = 100) -> list[AuditRecord]:
-        """The newest changes, newest first."""
+    def audit(self, count: int = 100, wanted: AuditFilter = AuditFilter()) -> list[AuditRecord]:
+        """The newest changes that are wanted, newest first."""
+        conditions = {
+            "author = ?": wanted.author,
+            "action = ?": wanted.action,
+            f"scope IN ({SCOPE_ACCOUNT}, {SCOPE_ACCOUNT_INSTRUMENT}) AND scope_id = ?": (
+                wanted.account_id
+            ),
+            "id < ?": wanted.before_number,
+        }
+        given = {text: value for text, value in conditions.items() if value}
+        where = f" WHERE {' AND '.join(given)}" if given else ""
         rows = self._connection.execute(
             "SELECT author, time_ns, epoch, sequence, comment, action, scope, scope_id,"
-            " instrument_id, kind, before, after FROM audit ORDER BY id DESC LIMIT ?",
-            (count,),
+            f" instrument_id, kind, before, after, id, expire_time_ns FROM audit{where}"
+            " ORDER BY id DESC LIMIT ?",
+            (*given.values(), count),
         )
-        return [
-            AuditRecord(Stamp(*row[:5]), row[5], Level(*row[6:9]), row[9], row[10], row[11])
-            for row in rows
-        ]
+        return [AuditRecord(Stamp(*row[:5]), row[5], Level(*row[6:9]), *row[9:]) for row in rows]
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._connection)

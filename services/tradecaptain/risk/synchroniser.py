@@ -28,7 +28,7 @@ from tradecaptain.risk.settings import (
     kept_scenario_requests,
     margin_requests,
 )
-from tradecaptain.risk.store import RiskStore
+from tradecaptain.risk.store import KillRecord, RiskStore, Stamp
 from tradecaptain.wire import control, reason
 
 _LOG = structlog.get_logger("risk")
@@ -61,12 +61,9 @@ def setting_requests(store: RiskStore, action: int, now_ns: int) -> list[Control
     ]
 
 
-def kill_requests(controller: RiskController) -> list[ControlRequest]:
-    """All kill switches that are on."""
-    return [
-        ControlRequest(control.CONTROL_ACTION_KILL, switch.level)
-        for switch in controller.store.kill_switches()
-    ]
+def kill_requests(switches: Sequence[KillRecord]) -> list[ControlRequest]:
+    """The controls that turn kill switches on."""
+    return [ControlRequest(control.CONTROL_ACTION_KILL, switch.level) for switch in switches]
 
 
 def position_requests(ledger: Ledger) -> list[ControlRequest]:
@@ -139,7 +136,7 @@ class Synchroniser:
                     reason.REASON_UNAVAILABLE, f"events of epoch {epoch} aren't followed yet"
                 )
             store = self._controller.store
-            await self._send("kill switches", kill_requests(self._controller), epoch)
+            await self._send_kills(epoch)
             if store.progress().positions_sent_epoch != epoch:
                 await self._send("positions", position_requests(self._ledger), epoch)
                 store.set_positions_sent(epoch)
@@ -167,13 +164,26 @@ class Synchroniser:
             ("closing prices", closing_price_requests(store)),
         ]
 
-    async def _send(self, what: str, requests: Sequence[ControlRequest], epoch: int) -> None:
+    async def _send_kills(self, epoch: int) -> None:
+        """Turn kill switches on; one that no venue had applied yet gets its place in the log."""
+        store = self._controller.store
+        switches = store.kill_switches()
+        outcomes = await self._send("kill switches", kill_requests(switches), epoch)
+        for switch, outcome in zip(switches, outcomes, strict=True):
+            if switch.sequence == 0 and outcome.outcome == 0:
+                place = outcome.time_ns, outcome.epoch, outcome.sequence
+                store.set_kill(switch.level, Stamp(switch.author, *place, switch.comment))
+
+    async def _send(
+        self, what: str, requests: Sequence[ControlRequest], epoch: int
+    ) -> list[ControlOutcome]:
         outcomes = await self._channel.request_all(requests, self._timeout_s)
         if any(outcome.epoch != epoch for outcome in outcomes):
             raise TradeCaptainError(
                 reason.REASON_UNAVAILABLE, f"the venue restarted while {what} were sent"
             )
         _report_refused(what, requests, outcomes)
+        return outcomes
 
 
 def _report_refused(

@@ -80,6 +80,7 @@ async def test_limit_is_set_in_exact_text_and_told_back(served: Any) -> None:
         (pair_target(), QUANTITY, "1.5", reason.REASON_INVALID_REQUEST, "value"),
         (pair_target(), QUANTITY, "ten", reason.REASON_INVALID_REQUEST, "value"),
         (pair_target(), QUANTITY, "9" * 30, reason.REASON_NUMBER_OUT_OF_RANGE, "value"),
+        (pair_target(), QUANTITY, str(2**63 - 1), reason.REASON_NUMBER_OUT_OF_RANGE, "value"),
         (pair_target(), OPEN_ORDERS, "5", reason.REASON_INVALID_REQUEST, "target.scope"),
         (pair_target(account=""), QUANTITY, "5", reason.REASON_INVALID_REQUEST, "target.account"),
         (

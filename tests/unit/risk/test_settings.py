@@ -131,6 +131,9 @@ def test_a_store_of_the_first_version_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / STORE_FILE
     RiskStore(path).close()
     with sqlite3.connect(path) as connection:
-        connection.executescript("DROP TABLE settings; PRAGMA user_version = 1;")
+        connection.executescript(
+            "DROP TABLE settings; ALTER TABLE audit DROP COLUMN expire_time_ns;"
+            " PRAGMA user_version = 1;"
+        )
     with RiskStore(path) as store:
         assert store.settings(1) == []

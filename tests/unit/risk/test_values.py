@@ -138,6 +138,7 @@ async def test_a_rate_converts_and_none_refuses(world: RiskWorld) -> None:
     await world.administration.SetConversion(rate, metadata=OPERATOR)
     missing = (await check(world)).refusal
     assert missing.reason == reason.REASON_REFERENCE_PRICE_MISSING
+    assert "a rate of the currency" in missing.message
     rate = admin.SetConversionRequest(currency="XAU", rate="1")
     error = await refused(world.administration.SetConversion(rate, metadata=OPERATOR))
     assert error.field == "currency"

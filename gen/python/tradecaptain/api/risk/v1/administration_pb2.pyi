@@ -146,6 +146,47 @@ class GrantOverrideResponse(_message.Message):
 Global___GrantOverrideResponse: _TypeAlias = GrantOverrideResponse  # noqa: Y015
 
 @_typing.final
+class ListOverridesRequest(_message.Message):
+    """Asks for all overrides that hold now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOverridesRequest: _TypeAlias = ListOverridesRequest  # noqa: Y015
+
+@_typing.final
+class ListOverridesResponse(_message.Message):
+    """The overrides that hold now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OVERRIDES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def overrides(self) -> _containers.RepeatedCompositeFieldContainer[_risk_pb2.Limit]:
+        """By level and kind, each with its author, its comment and its end."""
+
+    def __init__(
+        self,
+        *,
+        overrides: _abc.Iterable[_risk_pb2.Limit] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["overrides", b"overrides"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListOverridesResponse: _TypeAlias = ListOverridesResponse  # noqa: Y015
+
+@_typing.final
 class RestrictRequest(_message.Message):
     """Forbids something at a level."""
 
@@ -897,16 +938,32 @@ class ListAuditRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AUTHOR_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most so many; 100 if zero."""
+    page_token: _builtins.str
+    """Go on behind a page: its `next_page_token`."""
+    author: _builtins.str
+    """Only changes by this principal; all if empty."""
+    action: _builtins.str
+    """Only this action, as `set_limit`; all if empty."""
+    account: _builtins.str
+    """Only changes of this account and of its limits in instruments, its name or numeric id; all if empty."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        author: _builtins.str = ...,
+        action: _builtins.str = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "action", b"action", "author", b"author", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -927,6 +984,9 @@ class AuditEntry(_message.Message):
     AUTHOR_FIELD_NUMBER: _builtins.int
     TIME_NS_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    BEFORE_TEXT_FIELD_NUMBER: _builtins.int
+    AFTER_TEXT_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
     action: _builtins.str
     """What was done."""
     kind: _risk_pb2.LimitKind.ValueType
@@ -942,7 +1002,17 @@ class AuditEntry(_message.Message):
     time_ns: _builtins.int
     """When it took effect, ns UTC."""
     sequence: _builtins.int
-    """Number of the control command in the venue's log."""
+    """Number of the control command in the venue's log: it holds for what comes after. Zero for
+    `request_kill`, by which a kill is put on record before the venue has it.
+    """
+    before_text: _builtins.str
+    """`before` for a person to read: decimal text in the unit of its kind, `unlimited`, `on`, `off`, or
+    names; empty if nothing held.
+    """
+    after_text: _builtins.str
+    """`after` for a person to read."""
+    expire_time_ns: _builtins.int
+    """For an override: its end, ns UTC."""
     @_builtins.property
     def target(self) -> _risk_pb2.RiskTarget:
         """Where."""
@@ -959,10 +1029,13 @@ class AuditEntry(_message.Message):
         author: _builtins.str = ...,
         time_ns: _builtins.int = ...,
         sequence: _builtins.int = ...,
+        before_text: _builtins.str = ...,
+        after_text: _builtins.str = ...,
+        expire_time_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before", b"_before", "after", b"after", "before", b"before", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before", b"_before", "action", b"action", "after", b"after", "author", b"author", "before", b"before", "comment", b"comment", "kind", b"kind", "sequence", b"sequence", "target", b"target", "time_ns", b"time_ns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_before", b"_before", "action", b"action", "after", b"after", "after_text", b"after_text", "author", b"author", "before", b"before", "before_text", b"before_text", "comment", b"comment", "expire_time_ns", b"expire_time_ns", "kind", b"kind", "sequence", b"sequence", "target", b"target", "time_ns", b"time_ns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
     _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
@@ -982,6 +1055,9 @@ class ListAuditResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next, older page; empty on the last one."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEntry]:
         """Newest first."""
@@ -990,10 +1066,11 @@ class ListAuditResponse(_message.Message):
         self,
         *,
         entries: _abc.Iterable[Global___AuditEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

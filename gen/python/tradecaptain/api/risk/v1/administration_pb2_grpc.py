@@ -42,6 +42,11 @@ class RiskAdministrationServiceStub:
                 request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.GrantOverrideRequest.SerializeToString,
                 response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.GrantOverrideResponse.FromString,
                 _registered_method=True)
+        self.ListOverrides = channel.unary_unary(
+                '/tradecaptain.api.risk.v1.RiskAdministrationService/ListOverrides',
+                request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ListOverridesRequest.SerializeToString,
+                response_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ListOverridesResponse.FromString,
+                _registered_method=True)
         self.Restrict = channel.unary_unary(
                 '/tradecaptain.api.risk.v1.RiskAdministrationService/Restrict',
                 request_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.RestrictRequest.SerializeToString,
@@ -122,6 +127,13 @@ class RiskAdministrationServiceServicer:
 
     def GrantOverride(self, request, context):
         """Gives a limit another value until a time, for a reason that is put on record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListOverrides(self, request, context):
+        """All overrides that hold now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,6 +246,11 @@ def add_RiskAdministrationServiceServicer_to_server(servicer, server):
                     request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.GrantOverrideRequest.FromString,
                     response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.GrantOverrideResponse.SerializeToString,
             ),
+            'ListOverrides': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListOverrides,
+                    request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ListOverridesRequest.FromString,
+                    response_serializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ListOverridesResponse.SerializeToString,
+            ),
             'Restrict': grpc.unary_unary_rpc_method_handler(
                     servicer.Restrict,
                     request_deserializer=tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.RestrictRequest.FromString,
@@ -335,6 +352,33 @@ class RiskAdministrationService:
             '/tradecaptain.api.risk.v1.RiskAdministrationService/GrantOverride',
             tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.GrantOverrideRequest.SerializeToString,
             tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.GrantOverrideResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListOverrides(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradecaptain.api.risk.v1.RiskAdministrationService/ListOverrides',
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ListOverridesRequest.SerializeToString,
+            tradecaptain_dot_api_dot_risk_dot_v1_dot_administration__pb2.ListOverridesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,6 +38,8 @@ class RiskAdministrationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RiskAdministrationServiceAsyncStub: ...
     GrantOverride: _grpc.UnaryUnaryMultiCallable[_administration_pb2.GrantOverrideRequest, _administration_pb2.GrantOverrideResponse]
     """Gives a limit another value until a time, for a reason that is put on record."""
+    ListOverrides: _grpc.UnaryUnaryMultiCallable[_administration_pb2.ListOverridesRequest, _administration_pb2.ListOverridesResponse]
+    """All overrides that hold now."""
     Restrict: _grpc.UnaryUnaryMultiCallable[_administration_pb2.RestrictRequest, _administration_pb2.RestrictResponse]
     """Forbids something at a level: trading, order types, short sales and so on."""
     Permit: _grpc.UnaryUnaryMultiCallable[_administration_pb2.PermitRequest, _administration_pb2.PermitResponse]
@@ -79,6 +81,8 @@ class RiskAdministrationServiceAsyncStub(RiskAdministrationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GrantOverride: _aio.UnaryUnaryMultiCallable[_administration_pb2.GrantOverrideRequest, _administration_pb2.GrantOverrideResponse]  # type: ignore[assignment]
     """Gives a limit another value until a time, for a reason that is put on record."""
+    ListOverrides: _aio.UnaryUnaryMultiCallable[_administration_pb2.ListOverridesRequest, _administration_pb2.ListOverridesResponse]  # type: ignore[assignment]
+    """All overrides that hold now."""
     Restrict: _aio.UnaryUnaryMultiCallable[_administration_pb2.RestrictRequest, _administration_pb2.RestrictResponse]  # type: ignore[assignment]
     """Forbids something at a level: trading, order types, short sales and so on."""
     Permit: _aio.UnaryUnaryMultiCallable[_administration_pb2.PermitRequest, _administration_pb2.PermitResponse]  # type: ignore[assignment]
@@ -123,6 +127,14 @@ class RiskAdministrationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_administration_pb2.GrantOverrideResponse, _abc.Awaitable[_administration_pb2.GrantOverrideResponse]]:
         """Gives a limit another value until a time, for a reason that is put on record."""
+
+    @_abc_1.abstractmethod
+    def ListOverrides(
+        self,
+        request: _administration_pb2.ListOverridesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_administration_pb2.ListOverridesResponse, _abc.Awaitable[_administration_pb2.ListOverridesResponse]]:
+        """All overrides that hold now."""
 
     @_abc_1.abstractmethod
     def Restrict(

@@ -212,6 +212,8 @@ class Limit(_message.Message):
     UPDATE_TIME_NS_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     AUTHOR_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_NS_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     kind: Global___LimitKind.ValueType
     """What it bounds."""
     value: _builtins.str
@@ -222,6 +224,10 @@ class Limit(_message.Message):
     """Number of the control command that set it in the venue's log."""
     author: _builtins.str
     """Name of the principal who set it."""
+    expire_time_ns: _builtins.int
+    """If it was granted for some time: until when, ns UTC; then the value before holds again."""
+    comment: _builtins.str
+    """Why it was granted."""
     @_builtins.property
     def target(self) -> Global___RiskTarget:
         """What it applies to."""
@@ -235,10 +241,12 @@ class Limit(_message.Message):
         update_time_ns: _builtins.int = ...,
         sequence: _builtins.int = ...,
         author: _builtins.str = ...,
+        expire_time_ns: _builtins.int = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "kind", b"kind", "sequence", b"sequence", "target", b"target", "update_time_ns", b"update_time_ns", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["author", b"author", "comment", b"comment", "expire_time_ns", b"expire_time_ns", "kind", b"kind", "sequence", b"sequence", "target", b"target", "update_time_ns", b"update_time_ns", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
