@@ -67,6 +67,14 @@ class SelfTrade(StrEnum):
     DECREMENT = "decrement"
 
 
+class Short(StrEnum):
+    """Mark of a short sale, and whether its shares are located."""
+
+    LOCATED = "located"
+    UNLOCATED = "unlocated"
+    EXEMPT = "exempt"
+
+
 class GroupRole(StrEnum):
     """Part of an order in its group."""
 
@@ -121,6 +129,16 @@ def order_type_of(order_type: Type) -> records_pb2.OrderType.ValueType:
     return _TYPES[order_type]
 
 
+def mark_short(order: records_pb2.NewOrder, short: Short | None) -> None:
+    """Mark an order as a short sale, if it is to be one."""
+    if short is None:
+        return
+    is_exempt = short is Short.EXEMPT
+    marks = records_pb2.SHORT_SALE_SHORT, records_pb2.SHORT_SALE_SHORT_EXEMPT
+    order.short_sale = marks[is_exempt]
+    order.located = short is Short.LOCATED
+
+
 def register(app: typer.Typer) -> None:
     """Add the verb and the verbs below it."""
     group = typer.Typer(help="Send, cancel, replace and list orders by hand.", no_args_is_help=True)
@@ -161,6 +179,7 @@ def submit(
     least: str = typer.Option("", "--minimum-visible", help="Iceberg: refill below this."),
     reduce_only: bool = typer.Option(False, "--reduce-only", help="Only close a position."),
     strategy: int = typer.Option(0, "--strategy", help="Your number of its strategy."),
+    short: Short = typer.Option(None, "--short", help="Mark it as a short sale."),
     account: str = _ACCOUNT,
     json: bool = _JSON,
 ) -> None:
@@ -194,13 +213,12 @@ def submit(
     for name, text in texts.items():
         if text:
             setattr(order, name, text)
+    mark_short(order, short)
     _add_rules(order, trail=trail, peg=peg, self_trade=self_trade, role=role, expires=expires)
     with connect(account) as connection:
-        response = _orders(connection).SubmitOrder(
-            orders_pb2.SubmitOrderRequest(order=order),
-            metadata=connection.metadata,
-            timeout=CALL_SECONDS,
-        )
+        request = orders_pb2.SubmitOrderRequest(order=order)
+        call = _orders(connection).SubmitOrder
+        response = call(request, metadata=connection.metadata, timeout=CALL_SECONDS)
     _answer(response, json=json)
 
 

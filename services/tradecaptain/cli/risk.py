@@ -6,23 +6,28 @@ from typing import Any
 
 import typer
 from tradecaptain.api.risk.v1 import administration_pb2, risk_pb2
-from tradecaptain.cli import risk_values
+from tradecaptain.cli import risk_restrictions, risk_values
 from tradecaptain.cli.connection import connect
 from tradecaptain.cli.output import emit_json, show
-from tradecaptain.cli.risk_calls import all_limits, answer_with, call, plain
+from tradecaptain.cli.risk_calls import TAKES_NEGATIVES, all_limits, answer_with, call, plain
 from tradecaptain.cli.risk_targets import (
     TARGETS,
     instrument_text,
     kind_name,
     kind_of,
+    limit_text,
     target_of,
     target_text,
+    time_text,
 )
 
 _PRINCIPAL = typer.Option("operator", "--as", help="Principal whose token is used.")
 _JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
 _TARGET = typer.Argument(help=f"{TARGETS}.")
+_KILL_TARGET = typer.Argument(help=f"{TARGETS}; order:7 ends one order.")
 _COMMENT = typer.Option("", "--comment", help="Why, for the record.")
+AUDIT_PAGE = 1000
+"""Changes that are asked for at once."""
 
 
 def register(app: typer.Typer) -> None:
@@ -32,13 +37,14 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
     )
     group.command("limits")(limits)
-    group.command("set")(set_limit)
+    group.command("set", context_settings=TAKES_NEGATIVES)(set_limit)
     group.command("clear")(clear_limit)
     group.command("positions")(positions)
     group.command("kill")(kill)
     group.command("unkill")(unkill)
-    group.command("override")(override)
+    group.command("override", context_settings=TAKES_NEGATIVES)(override)
     group.command("audit")(audit)
+    risk_restrictions.register(group)
     risk_values.register(group)
     app.add_typer(group, name="risk")
 
@@ -67,8 +73,7 @@ def limits(
         )
         return
     for item in found:
-        kind = kind_name(item.kind)
-        show(f"{target_text(item.target):28} {kind:20} {item.value:>20}  {item.author}")
+        show(limit_text(item))
     for kind in missing:
         show(f"not set: {kind_name(kind)}; every order is refused")
 
@@ -120,7 +125,7 @@ def positions(
 
 
 def kill(
-    target: str = _TARGET,
+    target: str = _KILL_TARGET,
     cancel: bool = typer.Option(False, "--cancel", help="Cancel working orders too."),
     comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
@@ -154,7 +159,9 @@ def override(
     target: str = _TARGET,
     kind: str = typer.Argument(help="order-quantity, daily-loss …"),
     value: str = typer.Argument(help="Exact decimal in the unit of its kind, or unlimited."),
-    seconds: int = typer.Option(3600, "--seconds", help="For how long; at most a day."),
+    seconds: int = typer.Option(
+        3600, "--seconds", min=1, max=86400, help="For how long; at most a day."
+    ),
     comment: str = typer.Option(..., "--comment", help="Why, for the record."),
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
@@ -174,23 +181,33 @@ def override(
 
 
 def audit(
-    count: int = typer.Option(20, "--count", help="How many changes."),
+    count: int = typer.Option(20, "--count", min=1, help="How many changes."),
+    account: str = typer.Option("", "--account", help="Only of this account."),
+    author: str = typer.Option("", "--author", help="Only by this principal."),
+    action: str = typer.Option("", "--action", help="Only this action, as set_limit."),
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
-    """Show who changed what, newest first."""
+    """Show who changed what, when, and where in the venue's log it took effect; newest first."""
+    found = administration_pb2.ListAuditResponse()
+    request = administration_pb2.ListAuditRequest(account=account, author=author, action=action)
     with connect(principal) as connection:
-        answer = call(connection, "ListAudit", administration_pb2.ListAuditRequest(page_size=count))
+        while len(found.entries) < count:
+            request.page_size = min(count - len(found.entries), AUDIT_PAGE)
+            page = call(connection, "ListAudit", request)
+            found.entries.extend(page.entries)
+            found.next_page_token = request.page_token = page.next_page_token
+            if not page.next_page_token:
+                break
     lines = [
-        f"{entry.sequence:>12} {entry.author:12} {entry.action:16} {target_text(entry.target):24}"
-        f" {_change_text(entry)} {entry.comment}".rstrip()
-        for entry in answer.entries
+        f"{time_text(entry.time_ns)} {entry.sequence:>12} {entry.author:12} {entry.action:16}"
+        f" {target_text(entry.target):24} {_change_text(entry)} {entry.comment}".rstrip()
+        for entry in found.entries
     ]
-    answer_with(answer, "\n".join(lines) or "nothing was changed", json=json)
+    answer_with(found, "\n".join(lines) or "nothing was changed", json=json)
 
 
 def _change_text(entry: administration_pb2.AuditEntry) -> str:
-    before = entry.before if entry.HasField("before") else "-"
-    after = entry.after if entry.HasField("after") else "-"
     kind = f"{kind_name(entry.kind)} " if entry.kind else ""
-    return f"{kind}{before} → {after}"
+    until = f" until {time_text(entry.expire_time_ns)}" if entry.expire_time_ns else ""
+    return f"{kind}{entry.before_text or '-'} → {entry.after_text or '-'}{until}"

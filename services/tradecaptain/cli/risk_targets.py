@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final, cast
 
 from tradecaptain.api.common.v1 import common_pb2
@@ -80,6 +81,21 @@ def target_text(target: risk_pb2.RiskTarget) -> str:
     if target.strategy_id:
         return f"strategy:{target.strategy_id}"
     return "venue"
+
+
+def time_text(time_ns: int) -> str:
+    """A time in UTC, to the millisecond."""
+    seconds, rest_ns = divmod(time_ns, 1_000_000_000)
+    clock = datetime.fromtimestamp(seconds, UTC)
+    return f"{clock:%Y-%m-%dT%H:%M:%S}.{rest_ns // 1_000_000:03d}Z"
+
+
+def limit_text(limit: risk_pb2.Limit) -> str:
+    """A limit as one line: where, what, how much, by whom, and until when if it is an override."""
+    until = f" until {time_text(limit.expire_time_ns)}" if limit.expire_time_ns else ""
+    why = f" ({limit.comment})" if limit.comment else ""
+    where = target_text(limit.target)
+    return f"{where:28} {kind_name(limit.kind):20} {limit.value:>20}  {limit.author}{until}{why}"
 
 
 def instrument_text(text: str) -> str:

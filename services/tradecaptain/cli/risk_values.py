@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+import grpc
 import typer
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.risk.v1 import administration_pb2, monitor_pb2, risk_pb2
 from tradecaptain.cli.connection import connect
 from tradecaptain.cli.failure import CommandError
-from tradecaptain.cli.order import Side, Type, order_type_of, side_of
+from tradecaptain.cli.order import Short, Side, Type, mark_short, order_type_of, side_of
 from tradecaptain.cli.output import emit_json, say, show
-from tradecaptain.cli.risk_calls import all_limits, answer_with, call, plain, stream
-from tradecaptain.cli.risk_limits_file import FileProblem, limits_toml, read_limits
+from tradecaptain.cli.risk_calls import (
+    TAKES_NEGATIVES,
+    all_limits,
+    answer_with,
+    call,
+    plain,
+    stream,
+)
+from tradecaptain.cli.risk_limits_file import FileLimit, FileProblem, limits_toml, read_limits
 from tradecaptain.cli.risk_targets import instrument_text, kind_name, target_of, target_text
+from tradecaptain.edge.errors import from_rpc_error
 
 _PRINCIPAL = typer.Option("operator", "--as", help="Principal whose token is used.")
 _JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
 _COMMENT = typer.Option("", "--comment", help="Why, for the record.")
+_LIMIT_FIELD = re.compile(r"limits\[(\d+)\]")
+LARGEST_ID = 2**31 - 1
 _INSTRUMENT = typer.Argument(help="AMZN, or AMZN@TCAP.")
 
 
@@ -29,12 +41,12 @@ def register(group: typer.Typer) -> None:
     group.command("values")(values)
     group.command("export")(export_limits)
     group.command("import")(import_limits)
-    group.command("cash")(cash)
+    group.command("cash", context_settings=TAKES_NEGATIVES)(cash)
     group.command("group")(set_group)
     group.command("conversion")(conversion)
-    group.command("margin")(margin)
+    group.command("margin", context_settings=TAKES_NEGATIVES)(margin)
     group.command("scenarios")(scenarios)
-    group.command("reference-price")(reference_price)
+    group.command("reference-price", context_settings=TAKES_NEGATIVES)(reference_price)
     group.command("start-day")(start_day)
     group.command("revalue")(revalue)
     group.command("alerts")(alerts)
@@ -47,8 +59,11 @@ def check(
     side: Side = typer.Argument(help="buy or sell."),
     quantity: str = typer.Argument(help="Exact decimal quantity."),
     price: str = typer.Option("", "--price", help="Exact decimal limit price; else market."),
-    located: bool = typer.Option(False, "--located", help="Shares of a short sale are located."),
+    short: Short = typer.Option(None, "--short", help="Mark it as a short sale."),
     reduce_only: bool = typer.Option(False, "--reduce-only", help="It may only close a position."),
+    strategy: int = typer.Option(
+        0, "--strategy", min=0, max=LARGEST_ID, help="Your number of its strategy."
+    ),
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
@@ -58,7 +73,8 @@ def check(
     order.account, order.instrument = account, instrument_text(instrument)
     order.client_order_id, order.side, order.quantity = "check", side_of(side), quantity
     order.type = order_type_of(Type.LIMIT if price else Type.MARKET)
-    order.located, order.reduce_only = located, reduce_only
+    order.reduce_only, order.strategy_id = reduce_only, strategy
+    mark_short(order, short)
     if price:
         order.price = price
     with connect(principal) as connection:
@@ -120,7 +136,10 @@ def import_limits(
     answer = administration_pb2.ImportLimitsResponse()
     if limits:
         with connect(principal) as connection:
-            answer = call(connection, "ImportLimits", request)
+            try:
+                answer = call(connection, "ImportLimits", request)
+            except grpc.RpcError as error:
+                problems.append(_refused_limit(error, limits))
     for found in answer.problems:
         item = limits[found.index]
         message = f"{found.message} ({found.field})" if found.field else found.message
@@ -134,6 +153,16 @@ def import_limits(
     done = "would be set" if validate_only else "set"
     count = len(limits) - answer.equal_count
     answer_with(answer, f"{count} limits {done}; {same}", json=json)
+
+
+def _refused_limit(error: grpc.RpcError, limits: list[FileLimit]) -> FileProblem:
+    """Where in a file a limit stands that was refused by itself; raises for any other error."""
+    failure = from_rpc_error(error)
+    place = _LIMIT_FIELD.match(failure.field)
+    if place is None:
+        raise error
+    item = limits[int(place[1])]
+    return FileProblem(f"{item.table}.{item.key}", item.line, failure.message)
 
 
 def cash(
@@ -151,7 +180,9 @@ def cash(
 
 def set_group(
     account: str = typer.Argument(help="Name or number of the account."),
-    group_id: int = typer.Argument(help="Number of the group; 0 takes it out."),
+    group_id: int = typer.Argument(
+        min=0, max=LARGEST_ID, help="Number of the group; 0 takes it out."
+    ),
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
@@ -177,7 +208,9 @@ def conversion(
 
 def margin(
     instrument: str = _INSTRUMENT,
-    basis_points: int = typer.Argument(help="Share of the value; 10000 pays in full."),
+    basis_points: int = typer.Argument(
+        min=0, max=1_000_000, help="Share of the value; 10000 pays in full."
+    ),
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
@@ -192,7 +225,9 @@ def margin(
 
 def scenarios(
     instrument: str = _INSTRUMENT,
-    risk_group_id: int = typer.Argument(help="Number of the risk group; 0 takes it out."),
+    risk_group_id: int = typer.Argument(
+        min=0, max=LARGEST_ID, help="Number of the risk group; 0 takes it out."
+    ),
     changes: str = typer.Option("", "--changes", help="Sixteen decimals, separated by commas."),
     delta: str = typer.Option("", "--delta", help="Instead of them: the delta."),
     price_range: str = typer.Option("", "--range", help="With a delta: the underlying's move."),
@@ -265,7 +300,7 @@ def _follow(name: str, request: Any, principal: str, show_message: Any, count: i
 
 def alerts(
     account: str = typer.Option("", "--account", help="Only of this account."),
-    count: int = typer.Option(0, "--count", help="End after so many; never if 0."),
+    count: int = typer.Option(0, "--count", min=0, help="End after so many; never if 0."),
     principal: str = _PRINCIPAL,
     json: bool = typer.Option(False, "--json", help="One JSON object an alert."),
 ) -> None:
@@ -291,18 +326,39 @@ def alerts(
 
 def drop_copy(
     account: str = typer.Option("", "--account", help="Only of this account."),
-    firm_id: int = typer.Option(0, "--firm", help="Only of this firm."),
-    count: int = typer.Option(0, "--count", help="End after so many; never if 0."),
+    firm_id: int = typer.Option(0, "--firm", min=0, max=LARGEST_ID, help="Only of this firm."),
+    count: int = typer.Option(0, "--count", min=0, help="End after so many; never if 0."),
+    position: str = typer.Option(
+        "", "--from", help="Go on behind this place, EPOCH:SEQUENCE, as the last one told."
+    ),
     principal: str = _PRINCIPAL,
 ) -> None:
-    """Show every order and execution as it happens, one JSON object each."""
+    """Show every order and execution as it happens, one JSON object each.
+
+    It ends with the place from which to go on.
+    """
+    reached = position_of(position) if position else None
+    request = monitor_pb2.StreamDropCopyRequest(account=account, firm_id=firm_id)
+    if reached is not None:
+        request.resume_from.CopyFrom(reached)
 
     def show_reports(message: Any) -> int:
+        nonlocal reached
+        reached = message.position
         if message.lost_count:
             say(f"{message.lost_count} events can't be had any more")
         for report in message.reports:
             emit_json(plain(report))
         return len(message.reports)
 
-    request = monitor_pb2.StreamDropCopyRequest(account=account, firm_id=firm_id)
     _follow("StreamDropCopy", request, principal, show_reports, count)
+    if reached is not None:
+        say(f"go on with --from {reached.epoch}:{reached.sequence}")
+
+
+def position_of(text: str) -> common_pb2.StreamPosition:
+    """The place in the venue's events that a text names."""
+    epoch, _, sequence = text.partition(":")
+    if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in (epoch, sequence)):
+        raise CommandError(f"{text!r} is no place in the events", next_step="EPOCH:SEQUENCE")
+    return common_pb2.StreamPosition(epoch=int(epoch), sequence=int(sequence))
