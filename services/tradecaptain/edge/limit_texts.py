@@ -48,6 +48,10 @@ _UNITS: Final = {
     reason.REASON_OPEN_ORDER_LIMIT: ("orders", "orders"),
 }
 """Words behind the limit and behind what was observed, where the numbers are plain counts."""
+VALUE_RULE: Final = (
+    "a limit on exposure, credit or loss needs a reference price and a rate of the currency"
+)
+"""The rule where what is missing is the instrument's value, and not a collar's reference."""
 _MONEY: Final = UnitScale(NOTIONAL_UNIT, reason.REASON_NUMBER_OUT_OF_RANGE, "limit")
 _REFERENCE_SOURCES: Final = {4: 1, 8: 2, 16: 3, 32: 4}
 
@@ -84,6 +88,9 @@ def fill_limit(
     if level == 0:
         return
     why = int(detail.reason)
+    if why == reason.REASON_REFERENCE_PRICE_MISSING and observed_value != 0:
+        detail.message = detail.message.replace(detail.rule, VALUE_RULE)
+        detail.rule = VALUE_RULE
     detail.level = level  # type: ignore[assignment]
     detail.limit = limit_text(why, limit_value, instrument)
     detail.observed = limit_text(why, observed_value, instrument)

@@ -22,6 +22,7 @@ from twins.matching.naive_records import (
     IOC,
     LARGEST,
     LIMIT,
+    LOCATED,
     MARKET,
     OCO,
     PART,
@@ -100,7 +101,7 @@ class Checks:
         kind, force = self.get("order_type"), self.get("time_in_force")
         bits = self.get("instructions")
         rests = force not in (IOC, FOK)
-        if bits & (REDUCE_ONLY | PART) or bits >= 256:
+        if bits & (REDUCE_ONLY | PART) or bits & ~LOCATED >= 256:
             return 114
         conditional = bits & ALL_OR_NONE or self.get("minimum_quantity_units")
         if bits & POST_ONLY and (kind != LIMIT or force not in (DAY, GTC, GTD) or conditional):

@@ -144,7 +144,8 @@ class NaiveTotals:
             return PASSED
         units = self.units(order.instrument)
         if units is None:
-            return Verdict(reason.REASON_REFERENCE_PRICE_MISSING, binding[0][0])
+            missing = reason.REASON_REFERENCE_PRICE_MISSING
+            return Verdict(missing, binding[0][0], observed=TOTAL_GROSS)
         old, new = self.values_with(order, units, added)
         for level in binding:
             verdict = self.check_total_values(order, added, level, old, new)

@@ -208,7 +208,7 @@ class NaiveValues(NaiveTotals):
         units = self.units(order.instrument)
         if units is None:
             limit, level = limits[first]
-            return Verdict(reason.REASON_REFERENCE_PRICE_MISSING, level, limit)
+            return Verdict(reason.REASON_REFERENCE_PRICE_MISSING, level, limit, first)
         pair = (order.account, order.instrument)
         self.scan(*pair)
         sums = self.sums(order.account)

@@ -202,6 +202,7 @@ def test_foreign_order_looks_as_if_it_did_not_exist(make: Any) -> None:
         ({"price_units": -51}, reason.REASON_PRICE_OUT_OF_RANGE),
         ({"price_units": 51}, reason.REASON_PRICE_OUT_OF_RANGE),
         ({"instructions": 2}, reason.REASON_INVALID_INSTRUCTION),
+        ({"instructions": 256}, reason.REASON_INVALID_INSTRUCTION),
         ({"instructions": 1, "time_in_force": IOC}, reason.REASON_INVALID_INSTRUCTION),
         ({"display_quantity_units": 1}, reason.REASON_INVALID_DISPLAY_QUANTITY),
         ({"action": 0}, reason.REASON_INVALID_REQUEST),
@@ -214,6 +215,14 @@ def test_each_rule_refuses_with_its_own_reason(make: Any, fields: dict[str, int]
     assert venue.reason() == why
     assert venue.books == []
     assert venue.send(**(known | {"order_type": 1, "time_in_force": DAY})) == [ACCEPTED]
+
+
+def test_a_short_sale_whose_shares_are_located_is_an_order_like_others(make: Any) -> None:
+    venue = make()
+    located = 1 << 15
+    assert venue.new(SELL, 100, 5, instructions=located) == [ACCEPTED]
+    assert venue.new(SELL, 100, 5, instructions=located | 1) == [ACCEPTED]
+    assert venue.new(BUY, 100, 5)[:2] == [ACCEPTED, TRADE]
 
 
 def test_post_only_is_refused_if_it_would_trade(make: Any) -> None:

@@ -42,6 +42,7 @@ from tradecaptain.kernels.matching.terms import (
     INSTRUCTION_ALL_OR_NONE,
     INSTRUCTION_BOUNDED,
     INSTRUCTION_HIDDEN,
+    INSTRUCTION_LOCATED,
     INSTRUCTION_POST_ONLY,
     INSTRUCTION_REDUCE,
     INSTRUCTION_REDUCE_ONLY,
@@ -151,7 +152,7 @@ def check_instructions(engine: int, book: int, command: int) -> int:
     is_top = bits & INSTRUCTION_TOP != 0
     is_broken = (
         bits & INSTRUCTION_REDUCE != 0
-        or bits >= INSTRUCTIONS_END
+        or bits & ~INSTRUCTION_LOCATED >= INSTRUCTIONS_END
         or (
             bits & INSTRUCTION_REDUCE_ONLY != 0
             and load_i64(engine + at.HEADER_KNOWS_POSITIONS) == 0

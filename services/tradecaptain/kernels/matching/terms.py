@@ -29,6 +29,8 @@ INSTRUCTION_SLIDE = 32
 INSTRUCTION_TOP = 64
 INSTRUCTION_BOUNDED = 128
 INSTRUCTIONS_END = 256
+INSTRUCTION_LOCATED = 1 << 15
+"""The author says that the shares of a short sale are located: only the risk gate asks for it."""
 
 
 @inline

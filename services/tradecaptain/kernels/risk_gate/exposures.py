@@ -119,7 +119,7 @@ def check_exposure(gate: int, pair: int, side: int, added: int) -> int:
         return 0
     if not refresh_unit_value(level_row(gate, LEVEL_INSTRUMENT)):
         limit = tightest(gate, first)
-        return reject_limit(gate, _REASON_REFERENCE_PRICE_MISSING, first, limit, 0)
+        return reject_limit(gate, _REASON_REFERENCE_PRICE_MISSING, first, limit, first)
     account = level_row(gate, LEVEL_ACCOUNT)
     instrument = level_row(gate, LEVEL_INSTRUMENT)
     old, new = values_with(gate, account, instrument, pair, side, added)

@@ -46,7 +46,11 @@ def gate_reject_limit_value(gate: int) -> int:
 
 @kernel(types.int64(types.int64))
 def gate_reject_observed_value(gate: int) -> int:
-    """The value that was held against the limit; for an unset limit the missing LimitKind."""
+    """The value that was held against the limit.
+
+    For an unset limit the missing LimitKind; for a missing reference price or conversion rate the
+    kind of limit on exposure, credit or loss that needs it, 0 if a collar or notional does.
+    """
     return load_i64(gate + HEADER_REJECT_OBSERVED_VALUE)
 
 

@@ -80,6 +80,7 @@ _KIND_GROSS_EXPOSURE = control.LIMIT_KIND_GROSS_EXPOSURE
 _KIND_NET_EXPOSURE = control.LIMIT_KIND_NET_EXPOSURE
 _KIND_POSITION_LONG = control.LIMIT_KIND_POSITION_LONG
 _KIND_POSITION_SHORT = control.LIMIT_KIND_POSITION_SHORT
+_KIND_TOTAL_GROSS_EXPOSURE = control.LIMIT_KIND_TOTAL_GROSS_EXPOSURE
 _REASON_INVALID_REQUEST = reason.REASON_INVALID_REQUEST
 _REASON_NUMBER_OUT_OF_RANGE = reason.REASON_NUMBER_OUT_OF_RANGE
 _REASON_REFERENCE_PRICE_MISSING = reason.REASON_REFERENCE_PRICE_MISSING
@@ -410,7 +411,7 @@ def _values_trip(gate: int, account: int, instrument: int, pair: int, side: int,
         return 0
     if not refresh_unit_value(instrument):
         scope = _SCOPE_GROUP if of_group else _SCOPE_FIRM
-        return _trip(gate, _REASON_REFERENCE_PRICE_MISSING, scope, 0, 0)
+        return _trip(gate, _REASON_REFERENCE_PRICE_MISSING, scope, 0, _KIND_TOTAL_GROSS_EXPOSURE)
     old, new = values_with(gate, account, instrument, pair, side, added)
     is_reduction = reduces(pair, side, added)
     why = 0
