@@ -36,8 +36,9 @@ POINTS_MAX: Final = 1 << 24
 REPLICATES_MAX: Final = 1024
 # Beyond this deviation at the last time a sample says nothing of the mean.
 DEVIATION_MAX: Final = 8.0
-# Points that are worked on together.
+# Points that are worked on together, at most, and prices of their paths: some milliseconds.
 _CHUNK: Final = 1 << 12
+_PRICES_AT_ONCE: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,11 @@ def check(market: Market, times: FloatArray) -> None:
             raise ValueError(f"{name} times time must lie within {validity.DISCOUNT_POWER_MAX:g}")
 
 
+def _points_at_once(fixings: int) -> int:
+    """How many points make a chunk: a power of two, fewer of longer paths."""
+    return min(_CHUNK, 1 << (max(_PRICES_AT_ONCE // fixings, 1).bit_length() - 1))
+
+
 def _chunk_sums(
     market: Market,
     times: FloatArray,
@@ -171,7 +177,7 @@ def simulate(
 
 
 def simulation_steps(problem: Problem, plan: Plan) -> Generator[None, None, Estimate]:
-    """As ``simulate``, with a pause after every few thousand paths.
+    """As ``simulate``, with a pause after every few thousand prices.
 
     Raises ``ValueError``, at its first step, naming the input that is out of range.
     """
@@ -181,7 +187,7 @@ def simulation_steps(problem: Problem, plan: Plan) -> Generator[None, None, Esti
     bridge = build_bridge(times)
     signs = (1.0, -1.0) if plan.mirrored else (1.0,)
     means = np.zeros((plan.replicates, 1 if control is None else 4))
-    chunk = min(_CHUNK, plan.points)
+    chunk = min(_points_at_once(times.size), plan.points)
     for start in range(0, plan.points, chunk):
         block = sobol_block(times.size, start, chunk)
         for replicate in range(plan.replicates):

@@ -24,7 +24,7 @@ Bits = npt.NDArray[np.uint32]
 BITS: Final = 32
 DIMENSIONS_MAX: Final = 1024
 _HASH_FACTORS: Final = (0x6C50B47C, 0xB82F1E52, 0xC7AFE638, 0x8D22F6E6)
-_WORD: Final = (1 << BITS) - 1
+_LONG_WORD: Final = (1 << 64) - 1
 
 
 @lru_cache(maxsize=1)
@@ -87,22 +87,19 @@ def _reverse_bits(words: Bits) -> Bits:
     return (words >> np.uint32(16)) | (words << np.uint32(16))
 
 
-def _mixed(number: int) -> int:
-    """A well-mixed word of a number (the finaliser of SplitMix64)."""
-    mask = (1 << 64) - 1
-    number = (number + 0x9E3779B97F4A7C15) & mask
-    number = ((number ^ (number >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    number = ((number ^ (number >> 27)) * 0x94D049BB133111EB) & mask
-    return number ^ (number >> 31)
+def _mixed(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Well-mixed words of numbers (the finaliser of SplitMix64), modulo 2**64."""
+    words = numbers + np.uint64(0x9E3779B97F4A7C15)
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(words ^ (words >> np.uint64(31)))
 
 
 def scramble(points: Bits, seed: int, replicate: int = 0) -> Bits:
     """Owen's scrambling of a block; every dimension and every replicate of a seed has its own."""
-    base = _mixed(_mixed(seed & ((1 << 64) - 1)) ^ replicate)
-    seeds = np.array(
-        [_mixed(base ^ (dimension << BITS)) & _WORD for dimension in range(points.shape[1])],
-        dtype=np.uint32,
-    )
+    base = _mixed(np.array([seed & _LONG_WORD], dtype=np.uint64)) ^ np.uint64(replicate)
+    dimensions = np.arange(points.shape[1], dtype=np.uint64) << np.uint64(BITS)
+    seeds = _mixed(_mixed(base) ^ dimensions).astype(np.uint32)
     words = _reverse_bits(points) + seeds
     for factor in _HASH_FACTORS:
         words ^= words * np.uint32(factor)

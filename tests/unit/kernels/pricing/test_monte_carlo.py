@@ -134,6 +134,19 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others() -> None:
     assert first.value != other.value
 
 
+def test_long_paths_are_priced_fewer_at_a_time() -> None:
+    """Between two pauses of a simulation lie some milliseconds, however many fixings it has."""
+    sizes = []
+
+    def payoff(spots: np.ndarray) -> np.ndarray:
+        sizes.append(spots.size)
+        return call_payoff(spots)
+
+    simulate(MARKET, np.linspace(0.001, 1.0, 1000), payoff, Plan(points=128, replicates=2))
+    assert max(sizes) <= 1 << 16
+    assert sum(sizes) == 1000 * 128 * 2 * 2
+
+
 def test_a_control_that_is_the_payoff_itself_leaves_no_error() -> None:
     undiscounted = european() * math.exp(0.05)
     control = Control(call_payoff, undiscounted)
