@@ -360,6 +360,20 @@ def test_a_z_spread_is_quantlibs(curve: Curve, compounding: int) -> None:
     assert found == pytest.approx(due, abs=1e-9)
 
 
+def test_the_last_days_of_a_bond_have_a_compounded_z_spread(curve: Curve) -> None:
+    """A rounding of its price is then more than one of the spread; the steps end all the same."""
+    settlement = day(EVALUATION)
+    for days in range(2, 90):
+        bond = plain_bond(schedule=ScheduleTerms(settlement - 200, settlement + days, 6, NONE))
+        clean = value_on_curve(bond, settlement, curve).clean
+        for change in (0.0, 0.01, -0.5):
+            compounded, continuous = (
+                z_spread(bond, settlement, clean + change, curve, compounding=compounding)
+                for compounding in (kernels.COMPOUNDED, kernels.CONTINUOUS)
+            )
+            assert compounded == pytest.approx(continuous, rel=0.4, abs=1e-12)
+
+
 def test_key_rates_add_up_to_all_rates_together(curve: Curve) -> None:
     bond, settlement = plain_bond(), day("2025-03-03")
     keys = (0.5, 1, 2, 3, 5, 7, 10, 20)

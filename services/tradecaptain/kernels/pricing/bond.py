@@ -56,9 +56,8 @@ _TURNS_MAX: Final = 60
 _LAST_STEP: Final = 1e-6
 """A step shorter than this leaves an error below the last digit, since the next is cubed."""
 _STEP_MAX: Final = 50.0
-_LAST_BITS: Final = 1e-15
-_ROUNDINGS_MAX: Final = 1e-13
-"""Roundings of a price's sum, by the price, of thousands of payments."""
+_LAST_CHANGE: Final = 1e-13
+"""A step that changes the price by less, by the price, is the last: the next is squared."""
 
 _FLOATS = numba.float64[::1]
 _INTS = numba.int64[::1]
@@ -341,16 +340,11 @@ def yield_of_price(
         # Newton on the logarithm of the price, as far as it stays between the bounds.
         step = total * math.log(total / price) / -first if total > 0.0 else math.nan
         moved = rate + step
-        # A price has so many digits: a rounding of it is one over the duration in the yield, which
-        # is more than a rounding of a yield near zero.
-        if abs(step) <= _LAST_BITS * max(abs(moved), -total / first):
+        # A price has so many digits, however many a yield near zero has.
+        if abs(step) * -first <= _LAST_CHANGE * total:
             outputs[0], outputs[1], outputs[2] = moved, first, second
             return OK
         rate = moved if low < moved < high else 0.5 * (low + high)
-        if not low < rate < high and abs(total - price) <= _ROUNDINGS_MAX * price:
-            # Nothing is left between the bounds: the sum's own roundings go to and fro.
-            outputs[0], outputs[1], outputs[2] = rate, first, second
-            return OK
     return NO_YIELD
 
 

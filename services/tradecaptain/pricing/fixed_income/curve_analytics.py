@@ -110,9 +110,11 @@ def _compounded_spread(flows: _Discounted, dirty: float, frequency: float, guess
         if (base <= 0.0).any():
             break
         values = amounts * base ** (-frequency * times)
-        step = (float(values.sum()) + now - dirty) / float((values * times / base).sum())
+        slope = float((values * times / base).sum())
+        step = (float(values.sum()) + now - dirty) / slope
         spread += step
-        if abs(step) < 1e-15 + 1e-14 * abs(spread):
+        # The next step would be of the square of this one; roundings of the price stay below.
+        if abs(step) * slope <= 1e-13 * dirty:
             return spread
     raise refuse("price", "no compounded spread gives this price", repr(dirty))
 
