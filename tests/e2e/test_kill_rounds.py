@@ -3,8 +3,10 @@
 An independent client keeps more than five hundred orders unacknowledged in flight through Envoy and
 writes every acknowledgement to a ledger of its own, synced to disk. Each round kills one part, or
 all at once, at a random moment; then the client settles what was open, and its ledger is held
-against the venue's reports, orders and positions. In the end the venue's state must be the one that
-replaying its log comes to. ``--rounds N`` sets how many kills there are.
+against the venue's reports, orders and positions. In a short run most rounds come in threes, that
+their parts start again side by side: the second and the third kill fall while what was killed
+before is coming back. In the end the venue's state must be the one that replaying its log comes to.
+``--rounds N`` sets how many kills there are.
 """
 
 from __future__ import annotations
@@ -19,10 +21,19 @@ import pytest
 from support.order_load import Burst, Desk, Ledger, open_desk
 from support.running_mesh import RunningMesh, running_mesh
 
+TOGETHER = (
+    ("orderbook", "gateway", "risk"),
+    ("orderbook", "risk", "gateway"),
+    ("gateway", "orderbook", "risk"),
+    ("gateway", "risk", "orderbook"),
+)
+"""Without book or gateway no order has an answer, so that enough are in flight at each kill."""
 TARGETS = ("orderbook", "gateway", "risk", "driver", "everything")
-# A round takes six seconds, and the whole default run has twenty minutes.
-ROUNDS, ROUNDS_FULL = 8, 50
+ROUNDS, ROUNDS_FULL = 20, 50
+TWENTY = 20
 LOAD_SECONDS = (0.05, 0.6)
+AGAIN_SECONDS = (0.0, 0.5)
+"""After a kill, the next of the same three; a part takes longer to be back."""
 BACK_SECONDS = 120
 SEED = 20_251_125
 CONFIGURATION = """
@@ -42,29 +53,46 @@ ORDERS_A_ROUND_MOST = 1 << 16
 """What the gateway is to remember of a round: how large its file is decides how fast it is back."""
 
 
-def target_of(number: int, rounds: int) -> str:
-    """Whom a round kills: all targets in turn in the long form. In a shorter one all at once, which
-    takes as long as five of the others, only in each tenth round and in the last."""
+def schedule(rounds: int) -> list[tuple[str, ...]]:
+    """What is killed together: in the long form one part at a time, or all at once, in turn.
+
+    In a shorter one book, gateway and risk come back side by side, and all at once, which takes as
+    long as five of the others, is the last of each twenty rounds.
+    """
     if rounds >= ROUNDS_FULL:
-        return TARGETS[number % len(TARGETS)]
-    if number % 10 == 9 or number == rounds - 1:
-        return TARGETS[-1]
-    return TARGETS[number % (len(TARGETS) - 1)]
+        return [(TARGETS[number % len(TARGETS)],) for number in range(rounds)]
+    draw = random.Random(SEED)
+    kills: list[tuple[str, ...]] = []
+    for begun in range(0, rounds, TWENTY):
+        left = min(TWENTY, rounds - begun) - 1
+        while left:
+            for several in (draw.choice(TOGETHER), ("driver",)):
+                kills.append(several[:left])
+                left -= len(kills[-1])
+        kills.append(("everything",))
+    return [several for several in kills if several]
 
 
-async def kill_under_load(mesh: RunningMesh, desk: Desk, target: str, seed: int) -> tuple[int, int]:
-    """One kill: how many orders were in flight, and how many batches were sent again."""
+async def kill_under_load(
+    mesh: RunningMesh, desk: Desk, targets: tuple[str, ...], seed: int
+) -> tuple[list[int], int]:
+    """Kill parts one after the other: how many orders were in flight at each, and how many batches
+    were sent again."""
+    draw = random.Random(seed)
     burst = await Burst.begin(desk, seed)
-    await asyncio.sleep(random.Random(seed).uniform(*LOAD_SECONDS))
-    in_flight = await burst.enough_in_flight()
+    in_flight, old = [], {}
+    for number, target in enumerate(targets):
+        await asyncio.sleep(draw.uniform(*(AGAIN_SECONDS if number else LOAD_SECONDS)))
+        in_flight.append(await burst.enough_in_flight())
+        if target != "everything":
+            old[target] = mesh.kill(target)
     # From here on only what is open is sent, again and again until it has an answer.
     burst.stop()
-    if target == "everything":
+    if not old:
         await asyncio.to_thread(mesh.kill_everything)
         await asyncio.to_thread(mesh.start_again)
-    else:
-        old = mesh.kill(target)
-        await asyncio.to_thread(mesh.wait_until_back, target, old, BACK_SECONDS)
+    for target, pid in old.items():
+        await asyncio.to_thread(mesh.wait_until_back, target, pid, BACK_SECONDS)
     return in_flight, await burst.settle()
 
 
@@ -93,17 +121,21 @@ async def test_no_acknowledged_order_is_lost_or_doubled(tmp_path: Path, kill_rou
     configuration = CONFIGURATION.format(room=kill_rounds * ORDERS_A_ROUND_MOST)
     with running_mesh(tmp_path / "run", configuration=configuration) as mesh:
         async with open_desk(mesh, ledger) as desk:
-            for number in range(kill_rounds):
-                target, seed = target_of(number, kill_rounds), SEED + number
+            done = 0
+            for targets in schedule(kill_rounds):
+                seed = SEED + done
                 began = asyncio.get_running_loop().time()
-                in_flight, resent = await kill_under_load(mesh, desk, target, seed)
+                in_flight, resent = await kill_under_load(mesh, desk, targets, seed)
                 await desk.compare()
                 seconds = asyncio.get_running_loop().time() - began
+                first, done = done + 1, done + len(targets)
+                counts = " and ".join(map(str, in_flight))
                 print(
-                    f"round {number + 1} (seed {seed}): killed {target} with {in_flight} orders in"
-                    f" flight; {ledger.count} of {len(desk.sent)} acknowledged, {resent} batches"
-                    f" sent again, none lost or doubled; {seconds:.1f} s"
+                    f"rounds {first} to {done} (seed {seed}): killed {', '.join(targets)} with"
+                    f" {counts} orders in flight; {ledger.count} of {len(desk.sent)} acknowledged,"
+                    f" {resent} batches sent again, none lost or doubled; {seconds:.1f} s"
                 )
+            assert done == kill_rounds
     # What comes now reads the files of a mesh that has ended.
     checked = mesh.json("journal", "verify")
     assert checked["torn_bytes"] == 0
