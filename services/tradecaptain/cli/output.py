@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 from rich.console import Console
 
-MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True)
-RESULTS = Console(highlight=False, soft_wrap=True)
+MESSAGES = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+RESULTS = Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 def emit_json(result: Mapping[str, Any]) -> None:

@@ -73,50 +73,71 @@ def read_limits(path: Path) -> tuple[list[FileLimit], list[FileProblem]]:
         raise CommandError(f"{path} can't be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise CommandError(f"{path} isn't TOML: {error}") from error
-    limits: list[FileLimit] = []
-    problems: list[FileProblem] = []
-    for table, values in tables.items():
-        _read_table(text, table, values, limits, problems)
-    return limits, problems
+    return _Reader(text).read(tables)
 
 
-def _read_table(
-    text: str, table: str, values: Any, limits: list[FileLimit], problems: list[FileProblem]
-) -> None:
-    if not isinstance(values, dict):
-        message = "a limit stands in a table that names its level"
-        problems.append(FileProblem(table, line_of(text, "", table), message))
-        return
-    try:
-        target = target_of(table)
-    except CommandError as error:
-        problems.append(FileProblem(table, line_of(text, table, ""), str(error)))
-        return
-    for key, value in values.items():
-        place = f"{table}.{key}"
-        line = line_of(text, table, key)
+class _Reader:
+    """Reads the tables of a file and notes what is wrong with them."""
+
+    def __init__(self, text: str) -> None:
+        self._lines = lines_of(text)
+        self._limits: list[FileLimit] = []
+        self._problems: list[FileProblem] = []
+        self._line_of_limit: dict[tuple[bytes, int], int] = {}
+
+    def read(self, tables: dict[str, Any]) -> tuple[list[FileLimit], list[FileProblem]]:
+        """The limits and the problems."""
+        for table, values in tables.items():
+            self._read_table(table, values)
+        return self._limits, self._problems
+
+    def _note(self, table: str, key: str, message: str) -> None:
+        place = ".".join(part for part in (table, key) if part)
+        self._problems.append(FileProblem(place, self._lines.get((table, key), 0), message))
+
+    def _read_table(self, table: str, values: Any) -> None:
+        if not isinstance(values, dict):
+            self._note("", table, "a limit stands in a table that names its level")
+            return
+        try:
+            target = target_of(table)
+        except CommandError as error:
+            self._note(table, "", str(error))
+            return
+        for key, value in values.items():
+            self._read_limit(table, target, key, value)
+
+    def _read_limit(self, table: str, target: risk_pb2.RiskTarget, key: str, value: Any) -> None:
         if not isinstance(value, str) or not value:
-            message = 'a value is decimal text in quotes, or "unlimited"'
-            problems.append(FileProblem(place, line, message))
-            continue
+            self._note(table, key, 'a value is decimal text in quotes, or "unlimited"')
+            return
         try:
             kind = cast("risk_pb2.LimitKind.ValueType", kind_of(key))
         except CommandError as error:
-            problems.append(FileProblem(place, line, str(error)))
-            continue
+            self._note(table, key, str(error))
+            return
+        line = self._lines.get((table, key), 0)
+        first = self._line_of_limit.setdefault((target.SerializeToString(), kind), line)
+        if first != line:
+            self._note(table, key, f"the same limit as in line {first}")
+            return
         request = risk_pb2.SetLimitRequest(target=target, kind=kind, value=value)
-        limits.append(FileLimit(table, key, line, request))
+        self._limits.append(FileLimit(table, key, line, request))
 
 
-def line_of(text: str, table: str, key: str) -> int:
-    """Line of a key in its table, or of the table's head; 0 if it isn't found as plain text."""
-    is_inside = not table
+def lines_of(text: str) -> dict[tuple[str, str], int]:
+    """Lines of tables' heads (with an empty key) and of their keys, where they are plain text.
+
+    Keys before the first table belong to the table of no name.
+    """
+    found: dict[tuple[str, str], int] = {}
+    table = ""
     for number, line in enumerate(text.splitlines(), start=1):
         plain = line.strip()
         if plain.startswith("["):
-            is_inside = plain.strip("[] ").strip("\"'") == table
-            if is_inside and not key:
-                return number
-        elif is_inside and key and plain.split("=")[0].strip().strip("\"'") == key:
-            return number
-    return 0
+            table = plain.partition("]")[0].strip("[ ").strip("\"'")
+            found.setdefault((table, ""), number)
+        elif "=" in plain:
+            key = plain.partition("=")[0].strip().strip("\"'")
+            found.setdefault((table, key), number)
+    return found

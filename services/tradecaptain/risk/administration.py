@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
+import structlog
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.risk.v1 import administration_pb2, administration_pb2_grpc, risk_pb2
 from tradecaptain.base.errors import TradeCaptainError
@@ -31,7 +33,10 @@ from tradecaptain.risk.store import AuditFilter, AuditRecord, Setting, Stamp
 from tradecaptain.risk.trading_day import TradingDay
 from tradecaptain.wire import control, reason
 
+_LOG = structlog.get_logger("risk")
 AUDIT_SIZE_DEFAULT = 100
+IMPORT_TIMEOUT_SECONDS = 60.0
+"""How long the venue may take for a part of an import."""
 SECOND_NS = 1_000_000_000
 
 
@@ -54,6 +59,7 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         self._risk = risk
         self._controller = controller
         self._reference = reference
+        self._imports: set[asyncio.Task[int]] = set()
 
     async def _change(
         self, name: str, request: ControlRequest, *kept: Setting, comment: str = ""
@@ -266,6 +272,26 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         level = self._risk.limit_level(request.target, kind)
         return level, kind, parse_value(request.value, level, kind, self._reference)
 
+    async def _set_limits(self, limits: list[tuple[Level, int, int]], author: str) -> int:
+        """Set limits to the end, even if the caller's deadline passes meanwhile."""
+        setting = asyncio.create_task(
+            self._controller.set_limits(limits, author, IMPORT_TIMEOUT_SECONDS)
+        )
+        self._imports.add(setting)
+        setting.add_done_callback(self._imported)
+        try:
+            return await asyncio.wait_for(asyncio.shield(setting), self._risk.timeout_s())
+        except TimeoutError:
+            raise TradeCaptainError(
+                reason.REASON_OUTCOME_UNKNOWN,
+                "the import goes on: all of its limits will be set, or none; the audit tells",
+            ) from None
+
+    def _imported(self, setting: asyncio.Task[int]) -> None:
+        self._imports.discard(setting)
+        if not setting.cancelled() and (error := setting.exception()) is not None:
+            _LOG.warning("an import of limits failed", error=str(error))
+
     @checks_accounts
     async def ImportLimits(  # noqa: N802
         self, request: administration_pb2.ImportLimitsRequest, context: Any
@@ -293,8 +319,7 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         if request.validate_only:
             return response
         if differing:
-            timeout_s = self._risk.timeout_s()
-            response.sequence = await self._controller.set_limits(differing, author, timeout_s)
+            response.sequence = await self._set_limits(differing, author)
             response.set_count = len(differing)
         return response
 

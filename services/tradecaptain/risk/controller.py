@@ -82,7 +82,7 @@ class RiskController:
 
         They are under way together. If the gate refuses one, what it applied is set back.
         """
-        applied: list[tuple[Level, int, int, Stamp]] = []
+        applied: list[tuple[Level, int, int | None, Stamp]] = []
         is_waiting = True
 
         def recorder(level: Level, kind: int, value: int) -> Callable[[ControlOutcome], None]:
@@ -128,14 +128,13 @@ class RiskController:
             else ControlRequest(control.CONTROL_ACTION_CLEAR_LIMIT, level, kind)
             for level, kind, value in limits
         ]
-        for (level, kind, value), outcome in zip(
-            limits, await self._channel.request_all(requests, timeout_s), strict=True
-        ):
-            stamp = _stamp(author, outcome, "set back: another limit of the import was refused")
-            if value is None:
-                self._store.clear_limit(level, kind, stamp)
-            else:
-                self._store.set_limit(level, kind, value, stamp)
+        outcomes = await self._channel.request_all(requests, timeout_s)
+        why = "set back: another limit of the import was refused"
+        self._store.set_limits(
+            (*limit, _stamp(author, outcome, why))
+            for limit, outcome in zip(limits, outcomes, strict=True)
+            if outcome.outcome == 0
+        )
 
     async def grant_override(self, granted: Setting, stamp: Stamp, timeout_s: float) -> LimitRecord:
         """Give a limit another value until a time; returns it as recorded."""

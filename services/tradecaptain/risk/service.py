@@ -213,7 +213,9 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         ids = account.firm_id, account.account_id, instrument_id, group_id
         held = self._store.limits_in_force(self._controller.now_ns())
         governing = [record for record in held if record.level.governs(*ids)]
-        own = {record.kind for record in governing if record.level.is_own_of(account.account_id)}
+        # Without an instrument, what is set in any lets orders pass there.
+        candidates = governing if instrument_id else held
+        own = {record.kind for record in candidates if record.level.is_own_of(account.account_id)}
         tightest = [
             min(of_kind, key=lambda record: record.value)
             for kind in LIMIT_KINDS

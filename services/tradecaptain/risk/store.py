@@ -226,11 +226,14 @@ class RiskStore:
             self._put_limit(level, kind, value, stamp)
         return LimitRecord(level, kind, value, stamp.author, stamp.time_ns, stamp.sequence)
 
-    def set_limits(self, limits: Iterable[tuple[Level, int, int, Stamp]]) -> None:
-        """Record many limits that the gate applied, all of them or none."""
+    def set_limits(self, limits: Iterable[tuple[Level, int, int | None, Stamp]]) -> None:
+        """Record many limits that the gate applied, all of them or none; None for a cleared one."""
         with self._transaction():
-            for limit in limits:
-                self._put_limit(*limit)
+            for level, kind, value, stamp in limits:
+                if value is None:
+                    self._drop_limit(level, kind, stamp)
+                else:
+                    self._put_limit(level, kind, value, stamp)
 
     def _put_limit(self, level: Level, kind: int, value: int, stamp: Stamp) -> None:
         before = self.limit(level, kind)
@@ -244,13 +247,16 @@ class RiskStore:
     def clear_limit(self, level: Level, kind: int, stamp: Stamp) -> bool:
         """Forget a limit that the gate cleared; whether it was set."""
         with self._transaction():
-            before = self.limit(level, kind)
-            self._end_override(level, kind)
-            self._connection.execute(
-                "DELETE FROM limits WHERE scope=? AND scope_id=? AND instrument_id=? AND kind=?",
-                (*_key(level), kind),
-            )
-            self._audit(stamp, "clear_limit", level, kind, before, None)
+            return self._drop_limit(level, kind, stamp)
+
+    def _drop_limit(self, level: Level, kind: int, stamp: Stamp) -> bool:
+        before = self.limit(level, kind)
+        self._end_override(level, kind)
+        self._connection.execute(
+            "DELETE FROM limits WHERE scope=? AND scope_id=? AND instrument_id=? AND kind=?",
+            (*_key(level), kind),
+        )
+        self._audit(stamp, "clear_limit", level, kind, before, None)
         return before is not None
 
     def limits(self) -> list[LimitRecord]:

@@ -10,6 +10,7 @@ from tradecaptain.api.risk.v1 import administration_pb2, risk_pb2
 from tradecaptain.cli import risk
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.order import Short, mark_short
+from tradecaptain.cli.output import show
 from tradecaptain.cli.risk_restrictions import restrictions_of, restrictions_text
 from tradecaptain.cli.risk_targets import limit_text, time_text
 from tradecaptain.cli.risk_values import position_of
@@ -98,3 +99,8 @@ def test_a_place_among_the_events_is_epoch_and_sequence() -> None:
     for text in ("", "3", "3:", "a:1", "1:-2"):
         with pytest.raises(CommandError, match="no place"):
             position_of(text)
+
+
+def test_texts_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    show("limits.toml:14: group:x: 'group:x' names no level")
+    assert capsys.readouterr().out == "limits.toml:14: group:x: 'group:x' names no level\n"

@@ -38,6 +38,14 @@ def test_a_file_that_was_written_is_read_as_the_same_limits(tmp_path: Path) -> N
     assert sorted(map(key, limits)) == sorted(key(item.request) for item in found)
 
 
+def test_a_limit_that_is_named_in_two_ways_is_told_with_both_lines(tmp_path: Path) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text('["alpha/ACME"]\ncredit = "5"\n["alpha/ACME@TCAP"] # again\ncredit = "6"\n')
+    found, (problem,) = read_limits(path)
+    assert [item.line for item in found] == [2]
+    assert (problem.line, problem.message) == (4, "the same limit as in line 2")
+
+
 def test_what_is_wrong_is_said_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "limits.toml"
     path.write_text(

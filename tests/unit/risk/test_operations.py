@@ -10,12 +10,13 @@ import grpc
 import pytest
 from support.risk_world import RiskWorld, risk_world
 from support.venue_driver import ALPHA
+from support.wait import wait_until_async
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.risk.v1 import administration_pb2 as admin
 from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.edge.errors import from_rpc_error
-from tradecaptain.risk.levels import SCOPE_ACCOUNT, SCOPE_INSTRUMENT, Level
+from tradecaptain.risk.levels import SCOPE_ACCOUNT, SCOPE_GROUP, SCOPE_INSTRUMENT, Level
 from tradecaptain.risk.store import Stamp
 from tradecaptain.wire import control, reason
 
@@ -121,6 +122,14 @@ async def test_a_target_that_means_less_than_its_scope_is_refused(
     assert (error.reason, error.field) == (reason.REASON_INVALID_REQUEST, f"target.{field}")
 
 
+async def test_what_is_set_in_instruments_is_missing_nowhere(world: RiskWorld) -> None:
+    asked = risk_pb2.GetLimitsRequest(account="alpha")
+    assert not (await world.limits.GetLimits(asked, metadata=OPERATOR)).missing
+    clear = risk_pb2.ClearLimitRequest(target=ACCOUNT, kind=OPEN_ORDERS)
+    await world.limits.ClearLimit(clear, metadata=OPERATOR)
+    assert (await world.limits.GetLimits(asked, metadata=OPERATOR)).missing == [OPEN_ORDERS]
+
+
 async def test_a_kill_is_audited_once_where_it_took_effect(world: RiskWorld) -> None:
     request = risk_pb2.KillRequest(target=ACCOUNT, comment="runaway")
     answer = await world.limits.Kill(request, metadata=OPERATOR)
@@ -170,20 +179,37 @@ async def test_an_import_tells_every_unknown_account_by_its_place(world: RiskWor
     assert [item.index for item in answer.problems] == [0, 1]
 
 
-async def test_an_import_of_many_limits_is_one_change(world: RiskWorld) -> None:
-    limits = [
-        risk_pb2.SetLimitRequest(
-            target=risk_pb2.RiskTarget(scope=common_pb2.SCOPE_GROUP, group_id=group),
-            kind=OPEN_ORDERS,
-            value="9",
-        )
-        for group in range(1, 601)
+def group_limits(count: int) -> admin.ImportLimitsRequest:
+    """More limits than are under way at once, if there are more than 512."""
+    groups = [
+        risk_pb2.RiskTarget(scope=common_pb2.SCOPE_GROUP, group_id=group)
+        for group in range(1, count + 1)
     ]
-    request = admin.ImportLimitsRequest(limits=limits)
-    answer = await world.administration.ImportLimits(request, metadata=OPERATOR)
+    return admin.ImportLimitsRequest(
+        limits=[
+            risk_pb2.SetLimitRequest(target=target, kind=OPEN_ORDERS, value="9")
+            for target in groups
+        ]
+    )
+
+
+async def test_an_import_of_many_limits_is_one_change(world: RiskWorld) -> None:
+    answer = await world.administration.ImportLimits(group_limits(600), metadata=OPERATOR)
     assert answer.set_count == 600
     groups = world.venue.core.gate.groups
     assert (groups["open_orders"][groups["key"] > 0] == 9).sum() == 600
+
+
+async def test_an_import_ends_even_if_its_caller_gave_up(world: RiskWorld) -> None:
+    world.is_venue_up = False
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await world.administration.ImportLimits(group_limits(600), metadata=OPERATOR, timeout=0.3)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    world.is_venue_up = True
+    last = Level(SCOPE_GROUP, 600)
+    await wait_until_async(
+        lambda: world.store.limit(last, OPEN_ORDERS) == 9, what="the last limit to be recorded"
+    )
 
 
 async def test_an_import_that_the_gate_refuses_leaves_what_was(world: RiskWorld) -> None:

@@ -402,7 +402,9 @@ class GetLimitsResponse(_message.Message):
 
     @_builtins.property
     def missing(self) -> _containers.RepeatedScalarFieldContainer[Global___LimitKind.ValueType]:
-        """Kinds that are required and not set: the gate refuses every order until they are."""
+        """Kinds that are required and not set: the gate refuses every order until they are. Without an
+        instrument in the request those that are set in none either.
+        """
 
     def __init__(
         self,
