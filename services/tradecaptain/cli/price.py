@@ -110,7 +110,7 @@ def implied(
     account: str = _ACCOUNT,
     json: bool = _JSON,
 ) -> None:
-    """The volatility that a price implies."""
+    """The volatility that a price implies; exits 1 if there is none."""
     columns = options_pb2.OptionPriceColumns(
         right=[_right(right)],
         spot=[spot],
@@ -131,6 +131,8 @@ def implied(
     if json:
         volatility = found.volatility[0] if has_volatility else None
         emit_json({"volatility": volatility, "status": status.lower()})
+        if not has_volatility:
+            raise typer.Exit(1)
     elif has_volatility:
         show(f"volatility {found.volatility[0]:.12g}  ({status.lower()})")
     else:

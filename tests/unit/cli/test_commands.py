@@ -1,11 +1,15 @@
 """The command line without a mesh: help, refusals, and what they tell to do next."""
 
+import math
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import orjson
 import pytest
+from tradecaptain.api.pricing.v1 import options_pb2
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
-from tradecaptain.cli import checkout, main, perf, test
+from tradecaptain.cli import checkout, main, perf, price, test
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.verify import command as verify
 from tradecaptain.edge.tokens import default_entries, write_tokens
@@ -152,6 +156,24 @@ def test_a_bad_term_answers_with_one_object(
     error = orjson.loads(capsys.readouterr().out)["error"]
     assert error["message"] == "fixing_count: '-1' isn't a count"
     assert error["next_step"]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_price_without_a_volatility_exits_1_in_either_form(
+    form: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = options_pb2.SolveImpliedVolatilitiesResponse(
+        volatility=[math.nan], status=[options_pb2.OPTION_STATUS_PRICE_BELOW_INTRINSIC]
+    )
+    stub = SimpleNamespace(SolveImpliedVolatilities=lambda *_, **__: answer)
+    monkeypatch.setattr(price, "connect", lambda account: nullcontext(account))
+    monkeypatch.setattr(price, "_options", lambda connection: stub)
+    monkeypatch.setattr(price, "_settings", lambda connection: {})
+    found = call("price", "implied", "call", "100", "80", "0.5", "4.2", *form)
+    assert found.exit_code == 1
+    if form:
+        said = {"volatility": None, "status": "price_below_intrinsic"}
+        assert orjson.loads(found.stdout) == said
 
 
 @pytest.mark.parametrize("option", ["--points", "--seed", "--fixings"])

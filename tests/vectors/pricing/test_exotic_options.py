@@ -141,6 +141,7 @@ def test_early_exercise_of_two_barriers_is_not_applicable(tmp_path: Path) -> Non
     ("family", "field", "spelling"),
     [
         ("double_binary_haug", "barrier_type", {"KIKO": "kiko", "KOKI": "k_o_k_i"}),
+        ("double_binary_haug", "barrier_type", {"KIKO": "KnockInKnockOut"}),
         ("double_barrier_haug", "barrier_type", {"knock_out": "KnockOut", "knock_in": "in"}),
         ("two_asset_min_max_spread", "basket_type", {"MinBasket": "min", "SpreadBasket": "Spread"}),
         ("asian_turnbull_wakeman", "slope", {"flat": 0.0, "up": 0.005, "down": "decreasing"}),
@@ -168,6 +169,15 @@ def test_values_outside_a_domain_fail_with_the_rule(tmp_path: Path) -> None:
     case = {**FAMILIES["two_asset_min_max_spread"]["cases"][0], "rho": 1.5}
     result = judge(tmp_path, "two_asset_min_max_spread", case)
     assert result.failures[0].why == "refused: correlation: correlation must lie from -1 to 1"
+
+
+@pytest.mark.parametrize(
+    ("moment", "amount"), [("t", "amount"), ("time_years", "cash"), ("years", "dividend")]
+)
+def test_dividends_may_be_named(moment: str, amount: str, tmp_path: Path) -> None:
+    case = dict(FAMILIES["european_discrete_dividends"]["cases"][0])
+    case["dividends"] = [{amount: cash, moment: time} for time, cash in case["dividends"]]
+    assert judge(tmp_path, "european_discrete_dividends", case).passed == 1
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ BINARY_KINDS: Final = {
     "k_o_k_i": double_barrier.HIGH_FIRST,
     "kiko": double_barrier.LOW_FIRST,
     "koki": double_barrier.HIGH_FIRST,
+    "knock_in_knock_out": double_barrier.LOW_FIRST,
+    "knock_out_knock_in": double_barrier.HIGH_FIRST,
 }
 TWO_ASSET_YEARS: Final = 0.5
 TWO_ASSET_TOLERANCE: Final = 0.004

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, Final
 
 from tradecaptain.cli.verify.option_families.kernel import outputs, spot_inputs, value
@@ -93,8 +94,11 @@ def _hull_black76(case: Case) -> None:
 
 def _dividend(entry: Any) -> tuple[float, float]:
     """Time and amount of a cash dividend, given as a pair or as an object."""
-    if isinstance(entry, dict):
-        entry = (entry.get("t", entry.get("time")), entry.get("amount", entry.get("cash")))
+    if isinstance(entry, dict) and len(entry) == 2:
+        # Time goes by its name; what isn't the time is the amount.
+        moment = next((key for key in entry if re.match(r"t$|time|year", key)), None)
+        amount = next((key for key in entry if key != moment), None)
+        entry = (entry.get(moment), entry.get(amount))
     if not isinstance(entry, list | tuple) or len(entry) != 2:
         raise MalformedError("field dividends must be pairs of time and amount")
     if any(isinstance(part, bool) or not isinstance(part, int | float) for part in entry):
