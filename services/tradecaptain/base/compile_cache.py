@@ -160,9 +160,8 @@ def _compile_in_processes(modules: set[str]) -> Iterator[tuple[str, int]]:
         for module in modules
     }
     needs = {module: imported[module] - mutual[module] for module in modules}
-    # What most others wait for goes first.
-    users = Counter(need for needed in needs.values() for need in needed)
-    waiting = sorted(modules, key=lambda module: -users[module])
+    ahead = _work_ahead(needs)
+    waiting = sorted(modules, key=lambda module: -ahead[module])
     done: set[str] = set()
     begun: set[str] = set()
     running: dict[Future[int], tuple[str, _CompileWorker]] = {}
@@ -186,6 +185,25 @@ def _compile_in_processes(modules: set[str]) -> Iterator[tuple[str, int]]:
     finally:
         for worker in workers:
             worker.close()
+
+
+def _work_ahead(needs: Mapping[str, frozenset[str]]) -> dict[str, int]:
+    """How much is to be done one after another from the start of each module, in arbitrary units.
+
+    What has the longest way before it goes first: the largest program of all must not be what a
+    single process is busy with at the end. A module's own share is guessed by its sources and those
+    that it imports, since any of them may be compiled into its kernels.
+    """
+    sources = _sources()
+    ahead: dict[str, int] = {}
+    behind: Counter[str] = Counter()
+    # Whoever needs a module also needs what that module needs, so has more needs than it.
+    for module in sorted(needs, key=lambda module: -len(needs[module])):
+        own = sum(len(_content(sources[name])) for name in _closure(module))
+        ahead[module] = own + behind[module]
+        for need in needs[module]:
+            behind[need] = max(behind[need], ahead[module])
+    return ahead
 
 
 class _CompileWorker:

@@ -57,7 +57,7 @@ def kernel(signature: Any) -> Callable[[Callable[..., Any]], Any]:
 
 def inline(function: Callable[..., Any]) -> Any:
     """Mark a small function as callable from kernels; it is compiled together with its caller."""
-    return register_jitable(function)
+    return register_jitable(no_cfunc_wrapper=True)(function)
 
 
 def inline_always(function: Callable[..., Any]) -> Any:
@@ -66,14 +66,57 @@ def inline_always(function: Callable[..., Any]) -> Any:
     LLVM leaves a function of more than a few dozen instructions as a call, and a loop with a call
     in it stays scalar.
     """
-    return register_jitable(forceinline=True)(function)
+    return register_jitable(forceinline=True, no_cfunc_wrapper=True)(function)
 
 
 _WHOLE_PROGRAMS: list[str] = []
 
 
 class _Library(codegen.JITCodeLibrary):  # type: ignore[misc]
-    """Machine code of one function and what it calls."""
+    """Machine code of one function and what it calls.
+
+    numba optimises every function that a kernel calls together with all that it calls in turn, and
+    makes machine code of it, which nobody runs: of a deep program most is built a dozen times over.
+    Here only what is called from outside is; of an inner function just its own code is kept until
+    a kernel links everything and optimises it once.
+    """
+
+    _linking_libraries: list[_Library]
+    _linking = False
+
+    def add_linking_library(self, library: _Library) -> None:
+        """Remember what to link: behind an inner function also what that one calls."""
+        if library is not self:
+            called = [] if library._finalized else library._linking_libraries
+            known = [*self._linking_libraries, *called, library]
+            self._linking_libraries = list(dict.fromkeys(known))
+
+    def finalize(self) -> None:
+        """Link, optimise and make machine code."""
+        # Only what is asked for already is taken from a module: callers come before what they call.
+        self._linking_libraries.reverse()
+        self._shared_module = None
+        super().finalize()
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Address of a function; 0 if there is none of this name, which needs no machine code."""
+        if not self._finalized and name not in {
+            function.name for function in self._final_module.functions
+        }:
+            return 0
+        return int(super().get_pointer_to_function(name))
+
+    def _ensure_finalized(self) -> None:
+        """Leave an inner function as it is when a kernel links it."""
+        if not self._linking:
+            super()._ensure_finalized()
+
+    def _get_module_for_linking(self) -> Any:
+        self._linking = True
+        try:
+            return super()._get_module_for_linking()
+        finally:
+            self._linking = False
 
     def _optimize_final_module(self) -> None:
         """Optimise after linking; of a whole program only the function itself stays visible.
@@ -92,7 +135,13 @@ class _Library(codegen.JITCodeLibrary):  # type: ignore[misc]
         super()._optimize_final_module()
 
 
+def _set_env(self: Any, name: str, env: Any, set_env: Any = codegen.JITCPUCodegen.set_env) -> None:
+    if self._engine.is_symbol_defined(name):
+        set_env(self, name, env)
+
+
 codegen.JITCPUCodegen._library_class = _Library
+codegen.JITCPUCodegen.set_env = _set_env
 
 
 class CompiledEntry:
