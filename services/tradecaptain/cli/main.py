@@ -6,7 +6,8 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from importlib import metadata
+from typing import Annotated, Any, NoReturn
 
 import typer
 from tradecaptain.base.errors import TradeCaptainError
@@ -60,7 +61,20 @@ def build(verbs: Sequence[str]) -> typer.Typer:
     return app
 
 
-def _root() -> None:
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"tradecaptain {metadata.version('tradecaptain')}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_tell_version, is_eager=True, help="Tell the version and end."
+        ),
+    ] = False,
+) -> None:
     """A self-hosted trading mesh in Python at native speed."""
 
 

@@ -2,6 +2,7 @@
 
 import math
 from contextlib import nullcontext
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -28,6 +29,12 @@ def test_the_help_names_every_verb() -> None:
     assert answer.exit_code == 0
     for verb in VERBS:
         assert verb in answer.stdout
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    answer = call("--version")
+    assert answer.exit_code == 0
+    assert answer.stdout == f"tradecaptain {metadata.version('tradecaptain')}\n"
 
 
 @pytest.mark.parametrize("verb", VERBS)
