@@ -92,8 +92,8 @@ def fill_limit(
         detail.message = detail.message.replace(detail.rule, VALUE_RULE)
         detail.rule = VALUE_RULE
     detail.level = level  # type: ignore[assignment]
-    detail.limit = limit_text(why, limit_value, instrument)
-    detail.observed = limit_text(why, observed_value, instrument)
+    if limit := limit_text(why, limit_value, instrument):
+        detail.limit, detail.observed = limit, limit_text(why, observed_value, instrument)
     detail.reference_source = source  # type: ignore[assignment]
     said = []
     if detail.limit:

@@ -56,3 +56,10 @@ def test_an_unset_limit_is_named() -> None:
 
 def test_a_refusal_without_a_level_tells_no_limit() -> None:
     assert told(reason.REASON_INVALID_SIDE, 0, 0, 7) == "refused"
+
+
+def test_a_switch_has_neither_limit_nor_value() -> None:
+    detail = errors_pb2.ErrorDetail(reason=errors_pb2.REASON_KILL_SWITCH)
+    fill_limit(detail, common_pb2.SCOPE_ACCOUNT, 0, 0, 0, INSTRUMENT)
+    assert not detail.HasField("limit")
+    assert not detail.HasField("observed")
