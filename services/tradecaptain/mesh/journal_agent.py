@@ -65,6 +65,7 @@ _GROUP_IDLE_SECONDS: Final = 0.000_25
 _GATHERED_AHEAD_BYTES: Final = 1 << 14
 """While less than this is written nothing is gathered that would be worth a thread's waking."""
 _PIECE_BYTES: Final = 1 << 16
+_PIECE_SECONDS: Final = 0.000_1
 _LOOK_SECONDS: Final = 0.000_03
 _INDEX_SYNC_NS: Final = 1_000_000_000
 """How much of the newest index a loss of power may cost: without it a torn group can't be told
@@ -224,10 +225,15 @@ class DurabilityAgent:
         while not self._is_stopping.is_set():
             if not self._is_writing.wait(_IDLE_SECONDS * 20):
                 continue
+            # In pieces that are worth it: who looks all the time takes the processor from the
+            # thread that the disk is about to wake.
+            if self._ring.tail - self.gathered_position < _PIECE_BYTES:
+                self._is_stopping.wait(_PIECE_SECONDS)
+                continue
             with self._gathers:
-                taken = self._gathering.take(self._ring.tail, _PIECE_BYTES)
+                taken = self._gathering.take(self._ring.tail, 2 * _PIECE_BYTES)
             if taken == 0:
-                self._is_stopping.wait(_LOOK_SECONDS)
+                self._is_stopping.wait(_PIECE_SECONDS)
 
     def _report(self) -> None:
         self._ring.store(OFFSET_DURABLE_SEQUENCE, self.place.sequence)

@@ -128,13 +128,13 @@ def test_the_next_group_is_gathered_while_the_disk_works(tmp_path: Path) -> None
     writer.append_records(300)
     agent.start()
     assert files.is_syncing.wait(TIMEOUT_SECONDS)
-    writer.append_records(400, 301)
+    writer.append_records(1_000, 301)
     looks = threading.Event()
     for _ in range(TIMEOUT_SECONDS * 100):
-        if agent.gathered_position == writer.ring.tail:
+        if agent.gathered_position > 300 * FRAME_BYTES:
             break
         looks.wait(0.01)
-    assert agent.gathered_position == writer.ring.tail
+    assert agent.gathered_position > 300 * FRAME_BYTES
     assert writer.ring.durable_position == 0
     files.may_go_on.set()
     assert agent.close()
