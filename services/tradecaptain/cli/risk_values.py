@@ -190,7 +190,8 @@ def set_group(
     request = administration_pb2.SetAccountGroupRequest(account=account, group_id=group_id)
     with connect(principal) as connection:
         answer = call(connection, "SetAccountGroup", request)
-    answer_with(answer, f"{account} is in group {group_id}", json=json)
+    text = f"{account} is in group {group_id}" if group_id else f"{account} is in no group"
+    answer_with(answer, text, json=json)
 
 
 def conversion(

@@ -275,7 +275,13 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         author = current_call().principal.name
         change = ControlRequest(control.CONTROL_ACTION_KILL, Level(SCOPE_ORDER), value=order_id)
         stamp = Stamp(author, 0, comment=f"order {order_id}: {request.comment}")
-        outcome = await self._controller.apply("kill", change, (), stamp, self.timeout_s())
+        try:
+            outcome = await self._controller.apply("kill", change, (), stamp, self.timeout_s())
+        except TradeCaptainError as error:
+            if error.reason != reason.REASON_UNKNOWN_ORDER:
+                raise
+            message = f"order {order_id} isn't working: it has ended, or never was"
+            raise TradeCaptainError(error.reason, message, field="target.order_id") from error
         return risk_pb2.KillResponse(
             kill_switch=risk_pb2.KillSwitch(
                 target=request.target,

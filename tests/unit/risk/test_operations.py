@@ -227,3 +227,12 @@ async def test_an_import_that_the_gate_refuses_leaves_what_was(world: RiskWorld)
     assert world.store.limit(ALPHA_LEVEL, kind) == before
     assert world.store.limit(acme, kind) is None
     assert limits_row(world)["open_orders"] == before
+
+
+async def test_a_kill_of_an_order_that_has_ended_says_so(world: RiskWorld) -> None:
+    target = risk_pb2.RiskTarget(scope=common_pb2.SCOPE_ORDER, order_id=7)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await world.limits.Kill(risk_pb2.KillRequest(target=target), metadata=OPERATOR)
+    error = from_rpc_error(caught.value)
+    assert (error.reason, error.field) == (reason.REASON_UNKNOWN_ORDER, "target.order_id")
+    assert "order 7 isn't working" in error.message
