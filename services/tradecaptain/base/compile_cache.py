@@ -153,7 +153,7 @@ def _compile_in_processes(modules: set[str]) -> Iterator[tuple[str, int]]:
     Importing a module compiles its kernels, and those of what it imports unless they are in the
     cache already: the order keeps two workers from compiling the same.
     """
-    imported = {module: _closure(module) & modules - {module} for module in modules}
+    imported = {module: _loaded_with(module) & modules - {module} for module in modules}
     # Modules that import each other wait for none of each other, but are never compiled together.
     mutual = {
         module: {other for other in imported[module] if module in imported[other]}
@@ -395,6 +395,24 @@ def _closure(module: str) -> frozenset[str]:
             continue
         seen.add(current)
         waiting.extend(_imports(sources[current]))
+    return frozenset(seen)
+
+
+def _loaded_with(module: str) -> frozenset[str]:
+    """A module and everything of ours that importing it runs, the packages that hold it included.
+
+    A package may import all that it holds: two processes that begin with two of its modules would
+    compile all of them twice.
+    """
+    sources = _sources()
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        current = waiting.pop()
+        if current and current not in seen:
+            seen.add(current)
+            waiting.append(current.rpartition(".")[0])
+            waiting.extend(_imports(sources[current]) if current in sources else ())
     return frozenset(seen)
 
 
