@@ -13,7 +13,7 @@ import structlog
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.reference import Reference
 from tradecaptain.risk.channel import ControlChannel, ControlOutcome, ControlRequest
-from tradecaptain.risk.controller import RiskController
+from tradecaptain.risk.controller import RiskController, limit_request
 from tradecaptain.risk.ledger import Ledger
 from tradecaptain.risk.levels import (
     SCOPE_ACCOUNT,
@@ -41,13 +41,23 @@ _SETTINGS = (
 """What a gate is told before it opens, in this order, where it isn't what a gate begins with."""
 
 
-def limit_requests(controller: RiskController) -> list[ControlRequest]:
-    """All limits, an account's own last."""
-    limits = sorted(controller.store.limits(), key=lambda limit: limit.level.scope == SCOPE_ACCOUNT)
-    return [
-        ControlRequest(control.CONTROL_ACTION_SET_LIMIT, limit.level, limit.kind, limit.value)
-        for limit in limits
-    ]
+def limit_requests(store: RiskStore, now_ns: int) -> list[ControlRequest]:
+    """All limits, an account's own last, each with the override that holds on it right behind it.
+
+    A limit that is set ends what was granted on it, so the two mustn't stand apart: orders between
+    them would be held against the wrong one.
+    """
+    granted = {
+        (request.level, request.kind): request
+        for request in setting_requests(store, control.CONTROL_ACTION_GRANT_OVERRIDE, now_ns)
+    }
+    requests: list[ControlRequest] = []
+    for limit in sorted(store.limits(), key=lambda limit: limit.level.scope == SCOPE_ACCOUNT):
+        requests.append(limit_request(limit.level, limit.kind, limit.value))
+        override = granted.pop((limit.level, limit.kind), None)
+        if override is not None:
+            requests.append(override)
+    return [*requests, *granted.values()]
 
 
 def setting_requests(store: RiskStore, action: int, now_ns: int) -> list[ControlRequest]:
@@ -145,9 +155,7 @@ class Synchroniser:
             now_ns = self._controller.now_ns()
             for what, action in _SETTINGS:
                 await self._send(what, setting_requests(store, action, now_ns), epoch)
-            await self._send("limits", limit_requests(self._controller), epoch)
-            overrides = setting_requests(store, control.CONTROL_ACTION_GRANT_OVERRIDE, now_ns)
-            await self._send("overrides", overrides, epoch)
+            await self._send("limits", limit_requests(store, now_ns), epoch)
             if not self._wake.is_set():
                 self.synchronised_epoch = epoch
             _LOG.info("gate has limits, kill switches and positions", epoch=epoch)

@@ -18,6 +18,7 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.risk.levels import SCOPE_ACCOUNT, SCOPE_GROUP, SCOPE_INSTRUMENT, Level
 from tradecaptain.risk.store import Stamp
+from tradecaptain.risk.synchroniser import limit_requests
 from tradecaptain.wire import control, reason
 
 OPERATOR = (("authorization", "Bearer operator"),)
@@ -71,6 +72,17 @@ async def test_an_override_that_a_limit_ended_does_not_come_back(world: RiskWorl
     await world.limits.ClearLimit(clear, metadata=OPERATOR)
     await world.agent.synchroniser.synchronise()
     assert not limits_row(world)["set_mask"] >> OPEN_ORDERS & 1
+
+
+async def test_a_gate_is_told_an_override_right_behind_its_limit(world: RiskWorld) -> None:
+    await grant(world, "70")
+    requests = limit_requests(world.store, world.agent.controller.now_ns())
+    of_limit = [(item.level, item.kind) == (ALPHA_LEVEL, OPEN_ORDERS) for item in requests]
+    first = of_limit.index(True)
+    limit, override = requests[first : first + 2]
+    assert limit.action == control.CONTROL_ACTION_SET_LIMIT
+    assert (override.action, override.value) == (control.CONTROL_ACTION_GRANT_OVERRIDE, 70)
+    assert sum(of_limit) == 2
 
 
 async def test_overrides_are_listed_and_govern_what_limits_are_told(world: RiskWorld) -> None:
