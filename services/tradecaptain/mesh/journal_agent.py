@@ -62,8 +62,9 @@ _LOWEST_PRIORITY: Final = 19
 _IDLE_SECONDS: Final = 0.005
 _GROUP_IDLE_SECONDS: Final = 0.000_25
 """Somebody waits for the group, so the ring is looked at oftener."""
-_GATHERED_AHEAD_BYTES: Final = 1 << 14
-"""While less than this is written nothing is gathered that would be worth a thread's waking."""
+_GATHERED_AHEAD_BYTES: Final = 1 << 18
+"""While less than this is written, a thread that gathers costs the one that the disk wakes more
+than it saves."""
 _PIECE_BYTES: Final = 1 << 16
 _PIECE_SECONDS: Final = 0.000_1
 _LOOK_SECONDS: Final = 0.000_03

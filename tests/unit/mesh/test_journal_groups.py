@@ -119,22 +119,22 @@ class SlowFiles(RealFiles):
 
 
 def test_the_next_group_is_gathered_while_the_disk_works(tmp_path: Path) -> None:
-    writer = JournalWriter(tmp_path / "ring", capacity=1 << 18)
+    writer = JournalWriter(tmp_path / "ring", capacity=1 << 20)
     files = SlowFiles()
-    settings = JournalSettings(segment_bytes=1 << 18, compress=False)
+    settings = JournalSettings(segment_bytes=1 << 20, compress=False)
     agent = DurabilityAgent(
         writer.ring, tmp_path / "journal", settings, Place(), epoch=3, files=files, is_group=True
     )
-    writer.append_records(300)
+    writer.append_records(2_500)
     agent.start()
     assert files.is_syncing.wait(TIMEOUT_SECONDS)
-    writer.append_records(1_000, 301)
+    writer.append_records(1_000, 2_501)
     looks = threading.Event()
     for _ in range(TIMEOUT_SECONDS * 100):
-        if agent.gathered_position > 300 * FRAME_BYTES:
+        if agent.gathered_position > 2_500 * FRAME_BYTES:
             break
         looks.wait(0.01)
-    assert agent.gathered_position > 300 * FRAME_BYTES
+    assert agent.gathered_position > 2_500 * FRAME_BYTES
     assert writer.ring.durable_position == 0
     files.may_go_on.set()
     assert agent.close()
