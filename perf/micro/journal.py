@@ -52,6 +52,7 @@ from tradecaptain.mesh.journal_agent import DurabilityAgent, JournalSettings
 from tradecaptain.mesh.journal_follower import JournalFollower
 from tradecaptain.mesh.journal_scan import Place
 from tradecaptain.mesh.journal_storage import SPARE_NAME
+from tradecaptain.mesh.waiting import wait_until
 from tradecaptain.wire import execution_event, order_command
 
 from perf.micro.journal_recovery import measure_recovery
@@ -83,7 +84,7 @@ IN_FLIGHT_MOST = 1 << 15
 """As many as the ring has room for, with half of it to spare."""
 FLOOR_SYNCS = 50
 _FLOOR_PLACES = 16
-_PREPARED_SECONDS = 60
+_PREPARED_NS = 60_000_000_000
 ORDER_BYTES = order_command.RECORD_BYTES + 2 * execution_event.RECORD_BYTES
 POSITION = int((JOURNAL.fields or {})["position"][1])
 
@@ -370,11 +371,8 @@ class Groups:
     def settle(self) -> None:
         """Wait until the file of the segment behind is prepared, as it is most of the time."""
         spare = self._agent.folder / SPARE_NAME
-        deadline = time.monotonic() + _PREPARED_SECONDS
-        while not spare.exists():
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{spare} is not prepared")
-            time.sleep(0.01)
+        if not wait_until(spare.exists, _PREPARED_NS):
+            raise RuntimeError(f"{spare} is not prepared")
 
     def run(self, orders: int, in_flight: int, orders_per_second: int = 0) -> GroupRun:
         """Log some, at a rate or as fast as the disk takes them."""

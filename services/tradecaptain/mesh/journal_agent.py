@@ -3,7 +3,7 @@
 It takes what the sequencer has appended, checks it, writes it to the open segment, syncs that, and
 only then moves `durable_position`, which is what acknowledgements of the level *group* wait for and
 what lets the writer use the ring again. Nothing of it waits for hashing, the index and compression.
-While a sync runs the next group gathers, so groups grow with the load by themselves.
+While a sync runs the ring fills, so groups grow with the load by themselves.
 
 When the disk fails, the agent says why in the ring's header, so that new risk is refused, and tries
 again. After a failed write or sync it doesn't trust the file any more: what hadn't been synced is
@@ -62,11 +62,6 @@ _LOWEST_PRIORITY: Final = 19
 _IDLE_SECONDS: Final = 0.005
 _GROUP_IDLE_SECONDS: Final = 0.000_25
 """Somebody waits for the group, so the ring is looked at oftener."""
-_GATHERED_AHEAD_BYTES: Final = 1 << 18
-"""While less than this is written, a thread that gathers costs the one that the disk wakes more
-than it saves."""
-_PIECE_BYTES: Final = 1 << 16
-_PIECE_SECONDS: Final = 0.000_1
 _LOOK_SECONDS: Final = 0.000_03
 _INDEX_SYNC_NS: Final = 1_000_000_000
 """How much of the newest index a loss of power may cost: without it a torn group can't be told
@@ -143,12 +138,9 @@ class DurabilityAgent:
         self._wants_index = threading.Event()
         self._index_synced_ns = self._synced_ns
         self._gathering = Gathering(ring, place, settings.group_bytes)
-        self._gathers = threading.Lock()
-        self._is_writing = threading.Event()
         self._blocks = BlockIndex(epoch)
         self._thread: threading.Thread | None = None
         self._helper: threading.Thread | None = None
-        self._gatherer: threading.Thread | None = None
         self._report()
 
     # One group ------------------------------------------------------------------------------
@@ -182,23 +174,17 @@ class DurabilityAgent:
 
     def _sync_group(self) -> int:
         current = self._open or self._begin_segment()
-        with self._gathers:
-            # What is appended meanwhile goes with the next group, or this one would never go.
-            tail = self._ring.tail
-            while self._gathering.take(tail):
-                pass
-            if self._gathering.group.length == 0:
-                return self._sync_nothing(current, self._gathering.group)
-            group = self._gathering.close()
+        # What is appended meanwhile goes with the next group, or this one would never go.
+        tail = self._ring.tail
+        while self._gathering.take(tail):
+            pass
+        if self._gathering.group.length == 0:
+            return self._sync_nothing(current, self._gathering.group)
+        group = self._gathering.close()
         began_ns = self._clock.monotonic_ns()
-        if group.length >= _GATHERED_AHEAD_BYTES:
-            self._is_writing.set()
-        try:
-            offset = SEGMENT_HEADER_BYTES + group.first_page_offset
-            self._files.write(current.descriptor, group.pages(), offset)
-            self._files.sync(current.descriptor)
-        finally:
-            self._is_writing.clear()
+        offset = SEGMENT_HEADER_BYTES + group.first_page_offset
+        self._files.write(current.descriptor, group.pages(), offset)
+        self._files.sync(current.descriptor)
         self._synced_ns = self._clock.monotonic_ns()
         current.written_bytes += group.length
         self.place = group.end
@@ -220,21 +206,6 @@ class DurabilityAgent:
             # A group is at most what one segment has room for, so a step may only close one.
             self._close_segment(current)
         return 0
-
-    def _gather_ahead(self) -> None:
-        """Beside the agent's thread: have the next group ready while the disk takes one."""
-        while not self._is_stopping.is_set():
-            if not self._is_writing.wait(_IDLE_SECONDS * 20):
-                continue
-            # In pieces that are worth it: who looks all the time takes the processor from the
-            # thread that the disk is about to wake.
-            if self._ring.tail - self.gathered_position < _PIECE_BYTES:
-                self._is_stopping.wait(_PIECE_SECONDS)
-                continue
-            with self._gathers:
-                taken = self._gathering.take(self._ring.tail, 2 * _PIECE_BYTES)
-            if taken == 0:
-                self._is_stopping.wait(_PIECE_SECONDS)
 
     def _report(self) -> None:
         self._ring.store(OFFSET_DURABLE_SEQUENCE, self.place.sequence)
@@ -258,8 +229,7 @@ class DurabilityAgent:
             FILE_MODE,
         )
         self._open = _Open(segment, descriptor, index=index)
-        with self._gathers:
-            self._gathering.restart(place, segment.capacity_bytes)
+        self._gathering.restart(place, segment.capacity_bytes)
         self._wants_file.set()
         return self._open
 
@@ -283,12 +253,6 @@ class DurabilityAgent:
             self.tidy()
         else:
             self.request_tidy()
-
-    @property
-    def gathered_position(self) -> int:
-        """Up to where the log is on disk, on its way there, or gathered to go next."""
-        with self._gathers:
-            return self._gathering.group.end.position
 
     def request_tidy(self) -> None:
         """Have the agent's thread see to :meth:`tidy`, from any thread."""
@@ -406,11 +370,7 @@ class DurabilityAgent:
         """Sync on a thread of its own."""
         self._wants_file.set()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._gatherer = threading.Thread(
-            target=self._gather_ahead, name="journal-ahead", daemon=True
-        )
         self._thread.start()
-        self._gatherer.start()
 
     @property
     def is_running(self) -> bool:
@@ -437,9 +397,8 @@ class DurabilityAgent:
         self._is_stopping.set()
         if self._thread is not None:
             self._thread.join()
-        for beside in (self._helper, self._gatherer):
-            if beside is not None:
-                beside.join()
+        if self._helper is not None:
+            self._helper.join()
         while self._ring.tail > self.place.position:
             if self.step(force=True) == 0 and self.error:
                 break

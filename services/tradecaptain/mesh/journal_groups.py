@@ -1,7 +1,6 @@
 """Groups of frames on their way from the ring to the disk, as whole pages of a segment file.
 
-While the disk takes one group the next is gathered, so that it can go the moment the disk is free:
-what was appended is copied, checked, and lies in pages. A group rarely begins with a page of its
+What was appended is copied, checked, and lies in pages. A group rarely begins with a page of its
 file, so its first page repeats what was written of it before; its last is filled up with zeros, as
 the rest of the file is.
 """
@@ -19,7 +18,7 @@ from tradecaptain.mesh.journal_files import LARGEST_GROUP_BYTES
 from tradecaptain.mesh.journal_scan import FULL, Place, Scan
 
 BUFFERS: Final = 3
-"""One group is gathered, one is written, and one that was written may still be hashed."""
+"""One group is written, the one before may still be hashed, and the next begins in the third."""
 
 
 class Group:
@@ -80,7 +79,7 @@ class Group:
 
 
 class Gathering:
-    """The next group of one ring. Whoever calls sees to it that one does at a time."""
+    """The next group of one ring."""
 
     def __init__(self, ring: JournalRing, place: Place, group_bytes: int) -> None:
         self._ring = ring
@@ -95,12 +94,12 @@ class Gathering:
         self._room = room
         self.group = Group(self._buffers[0], place, 0, 0)
 
-    def take(self, tail: int, most: int = LARGEST_GROUP_BYTES) -> int:
-        """Gather of what the ring has up to ``tail``, at most ``most`` bytes; how many it were."""
+    def take(self, tail: int) -> int:
+        """Gather of what the ring has up to ``tail``, one piece of it; how many bytes it were."""
         group = self.group
         position = group.end.position
         room = min(self._room - group.offset, self._group_bytes) - group.length
-        limit = min(tail, position + min(room, most))
+        limit = min(tail, position + min(room, LARGEST_GROUP_BYTES))
         if limit <= position:
             return 0
         return group.take(np.frombuffer(self._ring.chunk(position, limit), np.uint8))

@@ -1,6 +1,5 @@
-"""Groups that are gathered while the disk takes the one before."""
+"""Groups of frames as whole pages of a segment file."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +8,11 @@ import pytest
 from support.journal_driver import JournalWriter
 from tradecaptain.mesh.direct_files import PAGE_BYTES, whole_pages
 from tradecaptain.mesh.journal import OFFSET_DURABLE_POSITION
-from tradecaptain.mesh.journal_agent import DurabilityAgent, JournalSettings
-from tradecaptain.mesh.journal_files import SEGMENT_HEADER_BYTES, check_chain
 from tradecaptain.mesh.journal_groups import Gathering
 from tradecaptain.mesh.journal_scan import BAD, Place
-from tradecaptain.mesh.journal_storage import RealFiles
 
 FRAME_BYTES = 112
 GROUP_BYTES = 5 * PAGE_BYTES
-TIMEOUT_SECONDS = 30
 
 
 @pytest.fixture
@@ -35,8 +30,8 @@ def test_groups_of_any_length_follow_one_another_in_whole_pages(writer: JournalW
     file, frames = bytearray(room), b""
     for _ in range(40):
         writer.append_records(int(source.integers(1, 60)), writer.place.sequence + 1)
-        # Now and then a part of it is gathered ahead, which ends with a whole frame.
-        gathering.take(writer.ring.tail, int(source.integers(1, GROUP_BYTES)))
+        # Now and then a part of it is gathered first, which ends with a whole frame.
+        gathering.take(gathering.group.end.position + int(source.integers(1, GROUP_BYTES)))
         gathering.take(writer.ring.tail)
         group = gathering.close()
         pages = group.pages()
@@ -98,46 +93,3 @@ def test_a_written_group_stays_as_it_is_until_the_next_but_one(writer: JournalWr
             gathering.close()
     assert (first.frames == before).all()
     assert len(first.pages()) == whole_pages(100 * FRAME_BYTES)
-
-
-class SlowFiles(RealFiles):
-    """The machine's files, whose syncs wait until they are let go on."""
-
-    def __init__(self) -> None:
-        self.is_syncing = threading.Event()
-        self.may_go_on = threading.Event()
-        self.offsets: list[int] = []
-
-    def write(self, descriptor: int, data: memoryview, offset: int) -> None:
-        self.offsets.append(offset)
-        super().write(descriptor, data, offset)
-
-    def sync(self, descriptor: int) -> None:
-        self.is_syncing.set()
-        assert self.may_go_on.wait(TIMEOUT_SECONDS)
-        super().sync(descriptor)
-
-
-def test_the_next_group_is_gathered_while_the_disk_works(tmp_path: Path) -> None:
-    writer = JournalWriter(tmp_path / "ring", capacity=1 << 20)
-    files = SlowFiles()
-    settings = JournalSettings(segment_bytes=1 << 20, compress=False)
-    agent = DurabilityAgent(
-        writer.ring, tmp_path / "journal", settings, Place(), epoch=3, files=files, is_group=True
-    )
-    writer.append_records(2_500)
-    agent.start()
-    assert files.is_syncing.wait(TIMEOUT_SECONDS)
-    writer.append_records(1_000, 2_501)
-    looks = threading.Event()
-    for _ in range(TIMEOUT_SECONDS * 100):
-        if agent.gathered_position > 2_500 * FRAME_BYTES:
-            break
-        looks.wait(0.01)
-    assert agent.gathered_position > 2_500 * FRAME_BYTES
-    assert writer.ring.durable_position == 0
-    files.may_go_on.set()
-    assert agent.close()
-    assert files.offsets[0] == SEGMENT_HEADER_BYTES
-    assert check_chain(tmp_path / "journal") == writer.place
-    writer.close()
