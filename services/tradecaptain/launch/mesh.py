@@ -39,7 +39,8 @@ async def run_mesh(
 ) -> None:
     """Prepare the run folder, start all parts, and return when the mesh was stopped."""
     run.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with supervisor_lock(run):
+    # A signal that comes from here on ends in the clean-up, whatever is just being prepared.
+    with supervisor_lock(run), stop_signals() as stopping:
         for found in remove_leftovers(run):
             say(f"cleaned up after an earlier run: {found}")
         try:
@@ -47,21 +48,20 @@ async def run_mesh(
             check_ports(run)
             config = SupervisorConfig.load(run)
             write_run_folder(run, options)
-            with stop_signals() as stopping:
-                if not await compile_kernels(stopping):
-                    return
-                supervisor = Supervisor(
-                    run,
-                    mesh_parts(run),
-                    config,
-                    _new_state(options),
-                    environment=part_environment(options),
-                    on_change=on_change,
-                    rates=Telemetry(run, SYSTEM_CLOCK).rates,
-                )
-                stopping.then(supervisor.stop)
-                async with compiling_the_rest(run):
-                    await supervisor.run_until_stopped()
+            if not await compile_kernels(stopping):
+                return
+            supervisor = Supervisor(
+                run,
+                mesh_parts(run),
+                config,
+                _new_state(options),
+                environment=part_environment(options),
+                on_change=on_change,
+                rates=Telemetry(run, SYSTEM_CLOCK).rates,
+            )
+            stopping.then(supervisor.stop)
+            async with compiling_the_rest(run):
+                await supervisor.run_until_stopped()
         finally:
             # Also after a refused recording: the folder in shared memory stands by then.
             remove_traces(run)
@@ -79,8 +79,10 @@ class Stopping:
         self._stop()
 
     def then(self, stop: Callable[[], None]) -> None:
-        """Hand over to another way of stopping."""
+        """Hand over to another way of stopping; it is used at once if we were asked already."""
         self._stop = stop
+        if self._asked.is_set():
+            stop()
 
     async def wait(self) -> None:
         """Return once a signal came before anybody else was in charge."""
@@ -125,9 +127,11 @@ async def compile_kernels(stopping: Stopping) -> bool:
     ended = asyncio.create_task(process.wait())
     asked = asyncio.create_task(stopping.wait())
     await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+    was_asked = asked.done()
     asked.cancel()
-    if not ended.done():
-        process.terminate()
+    if was_asked:
+        if not ended.done():
+            process.terminate()
         await ended
         return False
     if ended.result():

@@ -5,7 +5,11 @@ import os
 import signal
 
 import pytest
-from tradecaptain.launch.mesh import stop_signals
+from support.ports import free_port_base
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.launch.mesh import run_mesh, stop_signals
+from tradecaptain.launch.prepare import Options
+from tradecaptain.launch.run_state import RunState
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -28,3 +32,22 @@ async def test_what_nohup_ignores_stays_ignored(monkeypatch: pytest.MonkeyPatch)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+async def test_one_that_comes_while_the_run_is_prepared_leaves_nothing(run: RunPaths) -> None:
+    run.config.write_text(f"[ports]\nbase = {free_port_base()}\n")
+    (run.shared_memory / "aeron").mkdir(parents=True, exist_ok=True)
+    said = []
+
+    def stop_at_once(text: str) -> None:
+        said.append(text)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    changes: list[RunState] = []
+    await asyncio.wait_for(
+        run_mesh(run, Options(), say=stop_at_once, on_change=changes.append), timeout=120
+    )
+    assert len(said) == 1
+    assert changes == []
+    assert not run.shared_memory.exists()
+    assert not run.state.exists()
