@@ -19,6 +19,7 @@ from tradecaptain.wire import order_command
 I8: Final = "<i8"
 I4: Final = "<i4"
 LINE_BYTES: Final = 64
+RUNNERS: Final = 8
 
 HEADER: Final[np.dtype[Any]] = np.dtype(
     [
@@ -153,13 +154,22 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("sweep_stage", I8),
         # Orders of groups that the sweep has left for last.
         ("passed_over", I8),
-        # Level whose orders the sweep asks memory for next, and where that is.
+        # Runners that ask memory for what the sweep comes to (RUNNER records), and which of them is
+        # next; among how many a side is shared, and which side, share and level was begun at last.
+        # See walk_ahead.py.
         ("ahead_book", I8),
         ("ahead_side", I8),
         ("ahead_level", I8),
+        ("ahead_share", I8),
+        ("ahead_shares", I8),
+        ("runner", I8),
+        ("runners", I8, (RUNNERS,)),
     ],
     align=True,
 )
+
+# The order that a runner asked for last, and the level behind that order's own.
+RUNNER: Final[np.dtype[Any]] = np.dtype([("level", I4), ("slot", I4)], align=True)
 
 # An order whose end was told, and the account's sequence of that event.
 TOLD: Final[np.dtype[Any]] = np.dtype([("slot", I8), ("account_sequence", I8)], align=True)
@@ -476,6 +486,7 @@ NODE_BYTES: Final = NODE.itemsize
 BOOK_BYTES: Final = BOOK.itemsize
 REPORT_BYTES: Final = REPORT.itemsize
 TOLD_BYTES: Final = TOLD.itemsize
+RUNNER_BYTES: Final = RUNNER.itemsize
 COMPACT_COMMAND_BYTES: Final = COMPACT_COMMAND.itemsize
 COMPACT_FIRST_BYTE: Final = order_command.OFFSET_SEQUENCE
 """Where an order command's record holds what a compact command says."""

@@ -14,6 +14,7 @@ from tradecaptain.kernels.matching.layout import (
     ORDER,
     PARTY,
     RECENT_LEVEL,
+    RUNNER,
     SIDE_BOOK,
     TERMS,
     TOLD,
@@ -112,6 +113,10 @@ HEADER_PASSED_OVER: Final = offset_of(HEADER, "passed_over")
 HEADER_AHEAD_BOOK: Final = offset_of(HEADER, "ahead_book")
 HEADER_AHEAD_SIDE: Final = offset_of(HEADER, "ahead_side")
 HEADER_AHEAD_LEVEL: Final = offset_of(HEADER, "ahead_level")
+HEADER_AHEAD_SHARE: Final = offset_of(HEADER, "ahead_share")
+HEADER_AHEAD_SHARES: Final = offset_of(HEADER, "ahead_shares")
+HEADER_RUNNER: Final = offset_of(HEADER, "runner")
+HEADER_RUNNERS: Final = offset_of(HEADER, "runners")
 
 ORDER_ORDER_ID: Final = offset_of(ORDER, "order_id")
 ORDER_PRICE_UNITS: Final = offset_of(ORDER, "price_units")
@@ -279,6 +284,8 @@ BOOK_PEG_BID_STATE: Final = offset_of(BOOK, "peg_bid_state")
 BOOK_PEG_ASK_STATE: Final = offset_of(BOOK, "peg_ask_state")
 BOOK_PEG_BID_UNITS: Final = offset_of(BOOK, "peg_bid_units")
 BOOK_PEG_ASK_UNITS: Final = offset_of(BOOK, "peg_ask_units")
+RUNNER_LEVEL: Final = offset_of(RUNNER, "level")
+RUNNER_SLOT: Final = offset_of(RUNNER, "slot")
 TOLD_SLOT: Final = offset_of(TOLD, "slot")
 TOLD_ACCOUNT_SEQUENCE: Final = offset_of(TOLD, "account_sequence")
 

@@ -21,7 +21,6 @@ from tradecaptain.base.memory import (
     load_i64,
     load_u8,
     load_u32,
-    prefetch_read,
     prefetch_write,
     store_i64,
 )
@@ -41,27 +40,18 @@ from tradecaptain.kernels.matching.layout import (
     FLAG_GROUPED,
     LINE_BYTES,
     MORE,
-    PARTY_BYTES,
     PHASE_MASS_CANCEL,
     TOLD_BYTES,
 )
-from tradecaptain.kernels.matching.levels import (
-    BUY,
-    SELL,
-    best_level,
-    level_head,
-    worse_level,
-)
-from tradecaptain.kernels.matching.tables import level_at, order_at, party_at, side_at
+from tradecaptain.kernels.matching.tables import level_at, order_at, party_at
 from tradecaptain.kernels.matching.terms import flags_of, has_flag, order_side
 from tradecaptain.kernels.matching.waiting import end_special
 from tradecaptain.kernels.matching.walk import PARKED, first_order, following_order
+from tradecaptain.kernels.matching.walk_ahead import ask_for, begin_looking, look_ahead
 from tradecaptain.wire import execution_event
 
 VISITS_A_STEP = 16
 ORDERS_AHEAD = 4
-LEVELS_AHEAD = 6
-SIDES_A_LOOK = 8
 EVENTS_AHEAD = 12
 """How far before it is written memory is asked for an event's place: others have just read it."""
 
@@ -240,54 +230,6 @@ def enter_next_part(engine: int) -> bool:
 
 
 @inline
-def ask_for(engine: int, slot: int) -> None:
-    """Ask memory for what a visit of an order reads first; slot 0 is nobody's."""
-    party = party_at(engine, slot)
-    prefetch_write(order_at(engine, slot))
-    prefetch_read(party)
-    prefetch_read(party + PARTY_BYTES - 1)
-
-
-@inline
-def next_side(engine: int) -> int:
-    """Best level of the next side that has one, of those that the look ahead comes to; or 0."""
-    only_book = load_i64(engine + at.HEADER_FILTER_BOOK)
-    for _ in range(SIDES_A_LOOK):
-        book = load_i64(engine + at.HEADER_AHEAD_BOOK)
-        side = load_i64(engine + at.HEADER_AHEAD_SIDE) + 1
-        if side > SELL:
-            side = BUY
-            book += 1
-        if book > load_i64(engine + at.HEADER_INSTRUMENT_COUNT) or (
-            only_book != 0 and book != only_book
-        ):
-            return 0
-        store_i64(engine + at.HEADER_AHEAD_BOOK, book)
-        store_i64(engine + at.HEADER_AHEAD_SIDE, side)
-        level = best_level(side_at(engine, book, side))
-        if level != 0:
-            return level
-    return 0
-
-
-@inline
-def look_ahead(engine: int) -> None:
-    """Ask for the first order of the next level, and for the level behind that.
-
-    Levels and orders name each other, so that who asks for an order when it is due waits for its
-    level first. A level whose own line was asked for one look before tells its order at once.
-    """
-    level = load_i64(engine + at.HEADER_AHEAD_LEVEL)
-    if level != 0:
-        ask_for(engine, level_head(engine, level))
-        level = worse_level(engine, level)
-    if level == 0:
-        level = next_side(engine)
-    prefetch_read(level_at(engine, level))
-    store_i64(engine + at.HEADER_AHEAD_LEVEL, level)
-
-
-@inline
 def ask_for_place(engine: int, slot: int) -> None:
     """Ask for an order's level and for where it is found by its id, which its end changes."""
     order = order_at(engine, slot)
@@ -306,7 +248,7 @@ def is_table_full(engine: int) -> bool:
 def walk_step(engine: int) -> int:
     """Walk on, at most ``step_limit`` events and a bounded number of visits.
 
-    A large book lies all over memory: the walk looks ahead by a level whenever it comes to one.
+    A large book lies all over memory: with each order the walk looks ahead by one.
     """
     remaining_events = load_i64(engine + at.HEADER_STEP_LIMIT)
     remaining_visits = remaining_events * VISITS_A_STEP
@@ -322,8 +264,7 @@ def walk_step(engine: int) -> int:
             following = following_order(engine, slot)
             store_i64(engine + at.HEADER_CURSOR_ORDER, following)
             ask_for(engine, following)
-            if load_i32(order_at(engine, slot) + at.ORDER_PREVIOUS) == 0:
-                look_ahead(engine)
+            look_ahead(engine)
             remaining_events -= visit_order(engine, slot)
         remaining_visits -= 1
     return MORE
@@ -369,14 +310,11 @@ def begin_walk(engine: int, stage: int) -> None:
     only_book = load_i64(engine + at.HEADER_FILTER_BOOK)
     store_i64(engine + at.HEADER_SWEEP_STAGE, stage)
     store_i64(engine + at.HEADER_PASSED_OVER, 0)
-    store_i64(engine + at.HEADER_CURSOR_BOOK, only_book if only_book != 0 else 1)
+    first_book = only_book if only_book != 0 else 1
+    store_i64(engine + at.HEADER_CURSOR_BOOK, first_book)
     store_i64(engine + at.HEADER_CURSOR_SIDE, 0)
     store_i64(engine + at.HEADER_CURSOR_ORDER, 0)
-    store_i64(engine + at.HEADER_AHEAD_BOOK, load_i64(engine + at.HEADER_CURSOR_BOOK))
-    store_i64(engine + at.HEADER_AHEAD_SIDE, 0)
-    store_i64(engine + at.HEADER_AHEAD_LEVEL, 0)
-    for _ in range(LEVELS_AHEAD):
-        look_ahead(engine)
+    begin_looking(engine, first_book)
 
 
 @inline
