@@ -123,6 +123,8 @@ enum tradecaptain_reason {
     TRADECAPTAIN_REASON_TOTAL_POSITION_LIMIT_LONG = 230,
     /* The short position of the account's group or firm in the instrument would exceed its limit. */
     TRADECAPTAIN_REASON_TOTAL_POSITION_LIMIT_SHORT = 231,
+    /* A limit of exposure, credit or loss holds, and nobody has told what the instrument's currency is worth. */
+    TRADECAPTAIN_REASON_CONVERSION_RATE_MISSING = 232,
     /* A table of the venue is full. */
     TRADECAPTAIN_REASON_CAPACITY_EXHAUSTED = 300,
     /* A market order, immediate-or-cancel or fill-or-kill order found no more to trade with. */

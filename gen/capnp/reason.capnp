@@ -295,7 +295,8 @@ enum Reason {
   # The long position of the account's group or firm in the instrument would exceed its limit.
   totalPositionLimitShort @231;
   # The short position of the account's group or firm in the instrument would exceed its limit.
-  reserved232 @232;
+  conversionRateMissing @232;
+  # A limit of exposure, credit or loss holds, and nobody has told what the instrument's currency is worth.
   reserved233 @233;
   reserved234 @234;
   reserved235 @235;

@@ -129,8 +129,8 @@ enum LimitKind {
 }
 
 struct Control {
-  const currentVersion :UInt16 = 5;
-  # Grows with every field that is added.
+  const currentVersion :UInt16 = 6;
+  # Grows with every field that is added, and with a field's unit: up to 5, scenarios were in 2^-32.
 
   kind @0 :UInt16;
   schemaVersion @1 :UInt16;

@@ -2,7 +2,8 @@
 # How a snapshot of the venue begins; its parts follow. docs/journal.md has the form of the file.
 
 struct SnapshotHeader {
-  const currentVersion :UInt16 = 1;
+  const currentVersion :UInt16 = 2;
+  # Grows with what the parts mean: up to 1, the gate's unit values were in another unit.
 
   kind @0 :UInt16;
   schemaVersion @1 :UInt16;

@@ -151,8 +151,14 @@ class GateDriver:
         level = (control.CONTROL_SCOPE_ACCOUNT, account, 0)
         return self._level_record(control.CONTROL_ACTION_SET_FIRM, level, value=firm)
 
-    def set_scenarios(self, instrument: int, group: int, changes: list[int]) -> int:
-        """Both halves, as two controls; a group of zero needs one."""
+    def set_scenarios(
+        self,
+        instrument: int,
+        group: int,
+        changes: list[int],
+        version: int = control.SCHEMA_VERSION,
+    ) -> int:
+        """Both halves, as two controls of a schema version; a group of zero needs one."""
         outcome = 0
         for first in (0, 8) if group else (0,):
             values = {f"scenario{place}": changes[first + place] for place in range(8)}
@@ -162,6 +168,7 @@ class GateDriver:
                 scope_id=group,
                 instrument_id=instrument,
                 first_scenario=first,
+                schema_version=version,
                 **values,
             )
         return outcome

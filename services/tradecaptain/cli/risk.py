@@ -82,12 +82,15 @@ def set_limit(
     target: str = _TARGET,
     kind: str = typer.Argument(help="order-quantity, daily-loss …"),
     value: str = typer.Argument(help="Exact decimal in the unit of its kind, or unlimited."),
+    comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Set one limit."""
     number: Any = kind_of(kind)
-    request = risk_pb2.SetLimitRequest(target=target_of(target), kind=number, value=value)
+    request = risk_pb2.SetLimitRequest(
+        target=target_of(target), kind=number, value=value, comment=comment
+    )
     with connect(principal) as connection:
         answer = call(connection, "SetLimit", request)
     answer_with(answer, f"{kind} of {target} is {answer.limit.value}", json=json)
@@ -96,12 +99,13 @@ def set_limit(
 def clear_limit(
     target: str = _TARGET,
     kind: str = typer.Argument(help="order-quantity, daily-loss …"),
+    comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Take one limit away; where it is required, every order is refused from then on."""
     number: Any = kind_of(kind)
-    request = risk_pb2.ClearLimitRequest(target=target_of(target), kind=number)
+    request = risk_pb2.ClearLimitRequest(target=target_of(target), kind=number, comment=comment)
     with connect(principal) as connection:
         answer = call(connection, "ClearLimit", request)
     answer_with(answer, "cleared" if answer.was_set else "it wasn't set", json=json)

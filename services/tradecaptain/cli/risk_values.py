@@ -125,11 +125,14 @@ def export_limits(
 def import_limits(
     path: Path = typer.Argument(help="TOML file, as export writes it."),
     validate_only: bool = typer.Option(False, "--check", help="Only look at it."),
+    comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Set the limits of a TOML file: all of them, or none if anything is wrong."""
     limits, problems = read_limits(path)
+    for item in limits:
+        item.request.comment = comment
     request = administration_pb2.ImportLimitsRequest(
         limits=[item.request for item in limits], validate_only=validate_only or bool(problems)
     )
@@ -168,11 +171,12 @@ def _refused_limit(error: grpc.RpcError, limits: list[FileLimit]) -> FileProblem
 def cash(
     account: str = typer.Argument(help="Name or number of the account."),
     amount: str = typer.Argument(help="Exact decimal, accounts' currency; negative is a debt."),
+    comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Tell the gate an account's cash."""
-    request = administration_pb2.SetCashRequest(account=account, cash=amount)
+    request = administration_pb2.SetCashRequest(account=account, cash=amount, comment=comment)
     with connect(principal) as connection:
         answer = call(connection, "SetCash", request)
     answer_with(answer, f"{account} has {amount}", json=json)
@@ -183,11 +187,14 @@ def set_group(
     group_id: int = typer.Argument(
         min=0, max=LARGEST_ID, help="Number of the group; 0 takes it out."
     ),
+    comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Put an account into a group, a desk, whose limits then hold for it."""
-    request = administration_pb2.SetAccountGroupRequest(account=account, group_id=group_id)
+    request = administration_pb2.SetAccountGroupRequest(
+        account=account, group_id=group_id, comment=comment
+    )
     with connect(principal) as connection:
         answer = call(connection, "SetAccountGroup", request)
     text = f"{account} is in group {group_id}" if group_id else f"{account} is in no group"
@@ -197,11 +204,12 @@ def set_group(
 def conversion(
     currency: str = typer.Argument(help="EUR …"),
     rate: str = typer.Argument(help="Accounts' currency for one unit of it, exact decimal."),
+    comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Tell the gate what a currency is worth."""
-    request = administration_pb2.SetConversionRequest(currency=currency, rate=rate)
+    request = administration_pb2.SetConversionRequest(currency=currency, rate=rate, comment=comment)
     with connect(principal) as connection:
         answer = call(connection, "SetConversion", request)
     answer_with(answer, f"{answer.instrument_count} instruments at {rate}", json=json)
@@ -212,12 +220,13 @@ def margin(
     basis_points: int = typer.Argument(
         min=0, max=1_000_000, help="Share of the value; 10000 pays in full."
     ),
+    comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Set the initial margin of an instrument."""
     request = administration_pb2.SetMarginRequest(
-        instrument=instrument_text(instrument), margin_basis_points=basis_points
+        instrument=instrument_text(instrument), margin_basis_points=basis_points, comment=comment
     )
     with connect(principal) as connection:
         answer = call(connection, "SetMargin", request)
@@ -232,12 +241,13 @@ def scenarios(
     changes: str = typer.Option("", "--changes", help="Sixteen decimals, separated by commas."),
     delta: str = typer.Option("", "--delta", help="Instead of them: the delta."),
     price_range: str = typer.Option("", "--range", help="With a delta: the underlying's move."),
+    comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Give an instrument the scenarios from which its margin is made."""
     request = administration_pb2.SetScenariosRequest(
-        instrument=instrument_text(instrument), risk_group_id=risk_group_id
+        instrument=instrument_text(instrument), risk_group_id=risk_group_id, comment=comment
     )
     if changes:
         request.changes.extend(item.strip() for item in changes.split(","))
@@ -253,6 +263,7 @@ def reference_price(
     instrument: str = _INSTRUMENT,
     price: str = typer.Argument(help="Exact decimal."),
     is_close: bool = typer.Option(False, "--close", help="A closing price; else an outside one."),
+    comment: str = _COMMENT,
     principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
@@ -262,6 +273,7 @@ def reference_price(
         instrument=instrument_text(instrument),
         price=price,
         source=common_pb2.REFERENCE_PRICE_SOURCE_CLOSE if is_close else outside,
+        comment=comment,
     )
     with connect(principal) as connection:
         answer = call(connection, "SetReferencePrice", request)

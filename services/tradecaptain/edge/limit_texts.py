@@ -48,9 +48,13 @@ _UNITS: Final = {
     reason.REASON_OPEN_ORDER_LIMIT: ("orders", "orders"),
 }
 """Words behind the limit and behind what was observed, where the numbers are plain counts."""
-VALUE_RULE: Final = (
-    "a limit on exposure, credit or loss needs a reference price and a rate of the currency"
-)
+_KIND_SAID: Final = {
+    reason.REASON_LIMIT_UNSET: "unset is",
+    reason.REASON_REFERENCE_PRICE_MISSING: "the limit is",
+    reason.REASON_CONVERSION_RATE_MISSING: "the limit is",
+}
+"""Words before the kind of limit that what was observed stands for."""
+VALUE_RULE: Final = "a limit on exposure, credit or loss needs a reference price"
 """The rule where what is missing is the instrument's value, and not a collar's reference."""
 _MONEY: Final = UnitScale(NOTIONAL_UNIT, reason.REASON_NUMBER_OUT_OF_RANGE, "limit")
 _REFERENCE_SOURCES: Final = {4: 1, 8: 2, 16: 3, 32: 4}
@@ -100,8 +104,9 @@ def fill_limit(
         unit, observed_unit = _UNITS.get(why, ("", ""))
         said.append(f"limit {detail.limit} {unit}".rstrip())
         said.append(f"observed {detail.observed} {observed_unit}".rstrip())
-    if why == reason.REASON_LIMIT_UNSET and observed_value != 0:
-        said.append(f"unset is {_plain(risk_pb2.LimitKind.Name(observed_value), 'LIMIT_KIND_')}")  # type: ignore[arg-type]
+    if why in _KIND_SAID and observed_value != 0:
+        kind = risk_pb2.LimitKind.Name(observed_value)  # type: ignore[arg-type]
+        said.append(f"{_KIND_SAID[why]} {_plain(kind, 'LIMIT_KIND_')}")
     scope = _plain(common_pb2.Scope.Name(level), "SCOPE_")  # type: ignore[arg-type]
     scope = scope.replace("account instrument", "account in this instrument")
     said.append(f"at the level of the {scope}")

@@ -144,7 +144,7 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         action = control.CONTROL_ACTION_SET_GROUP
         change = ControlRequest(action, level, value=request.group_id)
         kept = Setting(action, level, 0, request.group_id)
-        done = await self._change("set_group", change, kept)
+        done = await self._change("set_group", change, kept, comment=request.comment)
         return administration_pb2.SetAccountGroupResponse(sequence=done.sequence)
 
     async def SetCash(  # noqa: N802
@@ -155,7 +155,8 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         cash = parse_cash(request.cash)
         action = control.CONTROL_ACTION_SET_CASH
         change = ControlRequest(action, level, value=cash)
-        done = await self._change("set_cash", change, Setting(action, level, 0, cash))
+        kept = Setting(action, level, 0, cash)
+        done = await self._change("set_cash", change, kept, comment=request.comment)
         return administration_pb2.SetCashResponse(sequence=done.sequence)
 
     async def ResetThrottle(  # noqa: N802
@@ -189,7 +190,8 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         for instrument in quoted:
             level = instrument_level(instrument)
             change = ControlRequest(action, level, value=rate)
-            done = await self._change("set_conversion", change, Setting(action, level, 0, rate))
+            kept = Setting(action, level, 0, rate)
+            done = await self._change("set_conversion", change, kept, comment=request.comment)
         return administration_pb2.SetConversionResponse(
             instrument_count=len(quoted), sequence=done.sequence
         )
@@ -201,7 +203,8 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         level = instrument_level(self._risk.own_instrument(request.instrument, "instrument"))
         action, share = control.CONTROL_ACTION_SET_MARGIN, request.margin_basis_points
         change = ControlRequest(action, level, value=share)
-        done = await self._change("set_margin", change, Setting(action, level, 0, share))
+        kept = Setting(action, level, 0, share)
+        done = await self._change("set_margin", change, kept, comment=request.comment)
         return administration_pb2.SetMarginResponse(sequence=done.sequence)
 
     def _changes(
@@ -232,7 +235,7 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
             if outcome.outcome != 0:
                 raise TradeCaptainError(outcome.outcome, "the risk gate refused the scenarios")
         kept = scenario_settings(level, group, changes)
-        done = await self._change("set_scenarios", last, *kept)
+        done = await self._change("set_scenarios", last, *kept, comment=request.comment)
         return administration_pb2.SetScenariosResponse(sequence=done.sequence)
 
     async def SetReferencePrice(  # noqa: N802
@@ -246,7 +249,7 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         flags = FLAG_CLOSE if is_close else FLAG_OUTSIDE
         change = ControlRequest(action, level, value=price, flags=flags)
         kept = (Setting(action, level, 0, price),) if is_close else ()
-        done = await self._change("set_reference_price", change, *kept)
+        done = await self._change("set_reference_price", change, *kept, comment=request.comment)
         return administration_pb2.SetReferencePriceResponse(sequence=done.sequence)
 
     async def StartDay(  # noqa: N802
@@ -272,10 +275,12 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         level = self._risk.limit_level(request.target, kind)
         return level, kind, parse_value(request.value, level, kind, self._reference)
 
-    async def _set_limits(self, limits: list[tuple[Level, int, int]], author: str) -> int:
+    async def _set_limits(
+        self, limits: list[tuple[Level, int, int]], comments: list[str], author: str
+    ) -> int:
         """Set limits to the end, even if the caller's deadline passes meanwhile."""
         setting = asyncio.create_task(
-            self._controller.set_limits(limits, author, IMPORT_TIMEOUT_SECONDS)
+            self._controller.set_limits(limits, author, IMPORT_TIMEOUT_SECONDS, comments)
         )
         self._imports.add(setting)
         setting.add_done_callback(self._imported)
@@ -314,12 +319,18 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
         if response.problems:
             return response
         store, author = self._controller.store, current_call().principal.name
-        differing = [item for item in limits if store.limit(*item[:2]) != item[2]]
+        differing = [
+            (limit, item.comment)
+            for limit, item in zip(limits, request.limits, strict=True)
+            if store.limit(*limit[:2]) != limit[2]
+        ]
         response.equal_count = len(limits) - len(differing)
         if request.validate_only:
             return response
         if differing:
-            response.sequence = await self._set_limits(differing, author)
+            changed = [limit for limit, _ in differing]
+            comments = [comment for _, comment in differing]
+            response.sequence = await self._set_limits(changed, comments, author)
             response.set_count = len(differing)
         return response
 

@@ -61,14 +61,21 @@ class RiskController:
             self._changing.release()
 
     async def set_limit(
-        self, level: Level, kind: int, value: int, author: str, timeout_s: float
+        self,
+        level: Level,
+        kind: int,
+        value: int,
+        author: str,
+        timeout_s: float,
+        comment: str = "",
     ) -> LimitRecord:
         """Set one limit; returns it as recorded."""
         made: list[LimitRecord] = []
 
         def record(outcome: ControlOutcome) -> None:
             if outcome.outcome == 0:
-                made.append(self._store.set_limit(level, kind, value, _stamp(author, outcome)))
+                stamp = _stamp(author, outcome, comment)
+                made.append(self._store.set_limit(level, kind, value, stamp))
 
         request = limit_request(level, kind, value)
         async with self.exclusively(timeout_s) as remaining:
@@ -76,19 +83,27 @@ class RiskController:
         return made[0]
 
     async def set_limits(
-        self, limits: Sequence[tuple[Level, int, int]], author: str, timeout_s: float
+        self,
+        limits: Sequence[tuple[Level, int, int]],
+        author: str,
+        timeout_s: float,
+        comments: Sequence[str] = (),
     ) -> int:
         """Set many limits, all or none; the place of the last in the venue's log.
+
+        ``comments`` has one for each of them, if any.
 
         They are under way together. If the gate refuses one, what it applied is set back.
         """
         applied: list[tuple[Level, int, int | None, Stamp]] = []
         is_waiting = True
 
-        def recorder(level: Level, kind: int, value: int) -> Callable[[ControlOutcome], None]:
+        def recorder(
+            level: Level, kind: int, value: int, comment: str
+        ) -> Callable[[ControlOutcome], None]:
             def record(outcome: ControlOutcome) -> None:
                 if outcome.outcome == 0:
-                    applied.append((level, kind, value, _stamp(author, outcome)))
+                    applied.append((level, kind, value, _stamp(author, outcome, comment)))
                     if not is_waiting:
                         self._store.set_limits(applied[-1:])
 
@@ -97,7 +112,10 @@ class RiskController:
         async with self.exclusively(timeout_s) as remaining:
             before = [self._store.limit(level, kind) for level, kind, _ in limits]
             requests = [limit_request(*limit) for limit in limits]
-            recorders = [recorder(*limit) for limit in limits]
+            why = comments or [""] * len(limits)
+            recorders = [
+                recorder(*limit, comment) for limit, comment in zip(limits, why, strict=True)
+            ]
             try:
                 outcomes = await self._channel.request_all(requests, remaining(), recorders)
             finally:
@@ -156,14 +174,15 @@ class RiskController:
         return LimitRecord(level, kind, value, stamp.author, *place, end_ns, stamp.comment)
 
     async def clear_limit(
-        self, level: Level, kind: int, author: str, timeout_s: float
+        self, level: Level, kind: int, author: str, timeout_s: float, comment: str = ""
     ) -> tuple[bool, int]:
         """Clear one limit; whether it was set, and the place in the venue's log."""
         made: list[bool] = []
 
         def record(outcome: ControlOutcome) -> None:
             if outcome.outcome == 0:
-                made.append(self._store.clear_limit(level, kind, _stamp(author, outcome)))
+                stamp = _stamp(author, outcome, comment)
+                made.append(self._store.clear_limit(level, kind, stamp))
 
         request = ControlRequest(control.CONTROL_ACTION_CLEAR_LIMIT, level, kind)
         async with self.exclusively(timeout_s) as remaining:

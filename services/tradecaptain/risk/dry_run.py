@@ -10,6 +10,7 @@ from tradecaptain.api.orders.v1 import records_pb2
 from tradecaptain.base.accounts import Account
 from tradecaptain.base.errors import TradeCaptainError, reason_info
 from tradecaptain.base.instruments import Instrument
+from tradecaptain.edge.errors import to_detail
 from tradecaptain.edge.limit_texts import fill_limit, reference_source
 from tradecaptain.edge.order_instructions import BIT_BY_FIELD, instruction_bits
 from tradecaptain.risk.channel import ControlOutcome, ControlRequest
@@ -43,11 +44,13 @@ def dry_run_request(
     order: records_pb2.NewOrder, account: Account, instrument: Instrument
 ) -> ControlRequest:
     """The control that asks about an order; refuses what isn't on the instrument's units."""
-    is_priced = order.type in (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_STOP_LIMIT)
-    if is_priced and not order.HasField("price"):
-        raise TradeCaptainError(
-            reason.REASON_INVALID_PRICE, "a limit order needs a price", field="order.price"
-        )
+    is_priced = order.HasField("price")
+    needs_price = order.type in (common.ORDER_TYPE_LIMIT, common.ORDER_TYPE_STOP_LIMIT)
+    if is_priced != needs_price and order.type != common.ORDER_TYPE_PEGGED:
+        message = "a limit order needs a price"
+        if is_priced:
+            message = "an order of this type has no price"
+        raise TradeCaptainError(reason.REASON_INVALID_PRICE, message, field="order.price")
     group = order.self_trade_group
     has_group = order.HasField("self_trade_group")
     return ControlRequest(
@@ -67,6 +70,25 @@ def dry_run_request(
         },
         flags=VENUE_RULES if meets_venue_rules(order) else 0,
     )
+
+
+def instrument_refusal(
+    question: ControlRequest, order: records_pb2.NewOrder, instrument: Instrument, now_ns: int
+) -> errors_pb2.ErrorDetail | None:
+    """Why an order is off its instrument's own limits, in the words in which it would be refused.
+
+    The gateway holds orders against these before the venue sees them; None if it breaks none.
+    """
+    try:
+        if order.HasField("price"):
+            instrument.check_order_price(question.fields["price_units"], now_ns)
+        instrument.check_order_quantity(question.fields["quantity_units"])
+    except TradeCaptainError as error:
+        detail = to_detail(error)
+        detail.field = f"order.{detail.field}"
+        detail.client_order_id = order.client_order_id
+        return detail
+    return None
 
 
 def refusal_detail(

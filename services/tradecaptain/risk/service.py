@@ -17,6 +17,7 @@ from tradecaptain.risk.controller import RiskController
 from tradecaptain.risk.dry_run import (
     AccountSums,
     dry_run_request,
+    instrument_refusal,
     meets_venue_rules,
     refusal_detail,
 )
@@ -183,8 +184,9 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         """Set one limit in the gate and record it."""
         level = self.limit_level(request.target, request.kind)
         value = parse_value(request.value, level, request.kind, self._reference)
+        author = current_call().principal.name
         record = await self._controller.set_limit(
-            level, int(request.kind), value, current_call().principal.name, self.timeout_s()
+            level, int(request.kind), value, author, self.timeout_s(), request.comment
         )
         return risk_pb2.SetLimitResponse(limit=self.limit_message(record))
 
@@ -194,8 +196,9 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         """Clear one limit in the gate and record it."""
         level = self.limit_level(request.target, request.kind)
         scale_of(level, int(request.kind), self._reference)
+        author = current_call().principal.name
         was_set, sequence = await self._controller.clear_limit(
-            level, int(request.kind), current_call().principal.name, self.timeout_s()
+            level, int(request.kind), author, self.timeout_s(), request.comment
         )
         return risk_pb2.ClearLimitResponse(was_set=was_set, sequence=sequence)
 
@@ -324,14 +327,17 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         instrument = self.own_instrument(order.instrument, "order.instrument")
         question = dry_run_request(order, account, instrument)
         outcome = await self._controller.ask(question, self.timeout_s())
+        refusal = instrument_refusal(question, order, instrument, self._controller.now_ns())
+        if refusal is None and outcome.outcome != 0:
+            refusal = refusal_detail(outcome, order, instrument)
         response = risk_pb2.CheckOrderResponse(
-            passes=outcome.outcome == 0,
+            passes=refusal is None,
             sequence=outcome.sequence,
             time_ns=outcome.time_ns,
             venue_rules=meets_venue_rules(order),
         )
-        if outcome.outcome != 0:
-            response.refusal.CopyFrom(refusal_detail(outcome, order, instrument))
+        if refusal is not None:
+            response.refusal.CopyFrom(refusal)
         return response
 
     async def GetValues(  # noqa: N802

@@ -60,7 +60,13 @@ CREATE TABLE audit (
     comment TEXT NOT NULL, epoch INTEGER NOT NULL, sequence INTEGER NOT NULL);
 """
 _EXPIRY = "ALTER TABLE audit ADD COLUMN expire_time_ns INTEGER NOT NULL DEFAULT 0;"
-_UPGRADES = {0: _SCHEMA + _SETTINGS + _EXPIRY, 1: _SETTINGS + _EXPIRY, 2: _EXPIRY}
+_SCENARIO_COUNT = 16
+_SCENARIO_UNIT = f"""
+UPDATE settings SET value = value >> 12
+    WHERE action = {control.CONTROL_ACTION_SET_SCENARIOS} AND kind < {_SCENARIO_COUNT};
+"""
+"""Up to version 2, what scenarios gain was in a unit 4,096 times as small; it rounds to a loss."""
+_UPGRADES = {0: _SCHEMA + _SETTINGS + _EXPIRY, 1: _SETTINGS + _EXPIRY, 2: _EXPIRY + _SCENARIO_UNIT}
 """What makes a file of an older version, zero is an empty one, into one of this version."""
 
 

@@ -144,7 +144,7 @@ class NaiveTotals:
             return PASSED
         units = self.units(order.instrument)
         if units is None:
-            missing = reason.REASON_REFERENCE_PRICE_MISSING
+            missing = self.why_without_value(order.instrument)
             return Verdict(missing, binding[0][0], observed=TOTAL_GROSS)
         old, new = self.values_with(order, units, added)
         for level in binding:

@@ -78,6 +78,12 @@ class NaiveValues(NaiveTotals):
         margin = ceiling(Fraction(unit * self.margins.get(instrument, 10_000), 10_000))
         return unit, min(margin, UNIT_MAX)
 
+    def why_without_value(self, instrument: int) -> int:
+        """What an instrument without units lacks: a rate, else a price."""
+        if self.conversions.get(instrument, 10**9) == 0:
+            return reason.REASON_CONVERSION_RATE_MISSING
+        return reason.REASON_REFERENCE_PRICE_MISSING
+
     def mark(self, pair: Pair) -> None:
         if self.values_are_kept:
             self.marks[pair] = self.units(pair[1]) or (0, 0)
@@ -208,7 +214,7 @@ class NaiveValues(NaiveTotals):
         units = self.units(order.instrument)
         if units is None:
             limit, level = limits[first]
-            return Verdict(reason.REASON_REFERENCE_PRICE_MISSING, level, limit, first)
+            return Verdict(self.why_without_value(order.instrument), level, limit, first)
         pair = (order.account, order.instrument)
         self.scan(*pair)
         sums = self.sums(order.account)

@@ -25,6 +25,7 @@ OPERATOR = (("authorization", "Bearer operator"),)
 ACCOUNT = risk_pb2.RiskTarget(scope=common_pb2.SCOPE_ACCOUNT, account="alpha")
 OPEN_ORDERS = risk_pb2.LIMIT_KIND_OPEN_ORDERS
 ALPHA_LEVEL = Level(SCOPE_ACCOUNT, ALPHA)
+ACME = "ACME@TCAP"
 ACME_ID = 1001
 
 
@@ -203,6 +204,61 @@ def group_limits(count: int) -> admin.ImportLimitsRequest:
             for target in groups
         ]
     )
+
+
+async def test_the_audit_has_the_comment_of_every_change(world: RiskWorld) -> None:
+    desk, limits = world.administration, world.limits
+    scenarios = {"risk_group_id": 3, "delta": "1", "price_range": "2"}
+    close = common_pb2.REFERENCE_PRICE_SOURCE_CLOSE
+    changes: list[tuple[str, Any, Any]] = [
+        ("set_cash", desk.SetCash, admin.SetCashRequest(account="alpha", cash="5")),
+        ("set_group", desk.SetAccountGroup, admin.SetAccountGroupRequest(account="alpha")),
+        ("set_margin", desk.SetMargin, admin.SetMarginRequest(instrument=ACME)),
+        (
+            "set_conversion",
+            desk.SetConversion,
+            admin.SetConversionRequest(currency="USD", rate="1"),
+        ),
+        (
+            "set_scenarios",
+            desk.SetScenarios,
+            admin.SetScenariosRequest(instrument=ACME, **scenarios),
+        ),
+        (
+            "set_reference_price",
+            desk.SetReferencePrice,
+            admin.SetReferencePriceRequest(instrument=ACME, price="100", source=close),
+        ),
+        (
+            "set_limit",
+            limits.SetLimit,
+            risk_pb2.SetLimitRequest(target=ACCOUNT, kind=OPEN_ORDERS, value="9"),
+        ),
+        (
+            "clear_limit",
+            limits.ClearLimit,
+            risk_pb2.ClearLimitRequest(target=ACCOUNT, kind=OPEN_ORDERS),
+        ),
+        (
+            "set_limit",
+            desk.ImportLimits,
+            admin.ImportLimitsRequest(
+                limits=[
+                    risk_pb2.SetLimitRequest(
+                        target=ACCOUNT, kind=OPEN_ORDERS, value="8", comment="why import"
+                    )
+                ]
+            ),
+        ),
+    ]
+    for action, call, request in changes:
+        if not isinstance(request, admin.ImportLimitsRequest):
+            request.comment = f"why {action}"
+        await call(request, metadata=OPERATOR)
+        entry = (await audit(world, page_size=1)).entries[0]
+        imported = isinstance(request, admin.ImportLimitsRequest)
+        expected = "why import" if imported else f"why {action}"
+        assert (entry.action, entry.comment) == (action, expected)
 
 
 async def test_an_import_of_many_limits_is_one_change(world: RiskWorld) -> None:

@@ -10,9 +10,14 @@ from tradecaptain.base.clock import ManualClock
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.reference_file import default_reference
 from tradecaptain.risk.ledger import AccountState, PairState
-from tradecaptain.risk.levels import SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT, Level
+from tradecaptain.risk.levels import (
+    SCOPE_ACCOUNT,
+    SCOPE_ACCOUNT_INSTRUMENT,
+    SCOPE_INSTRUMENT,
+    Level,
+)
 from tradecaptain.risk.seeds import seed_store
-from tradecaptain.risk.store import RiskStore, Stamp
+from tradecaptain.risk.store import RiskStore, Setting, Stamp
 from tradecaptain.wire import control
 
 LEVEL = Level(SCOPE_ACCOUNT, 100)
@@ -120,3 +125,20 @@ def test_file_of_a_newer_release_is_refused(path: Path) -> None:
     connection.close()
     with pytest.raises(ConfigurationError, match="version 99"):
         RiskStore(path)
+
+
+def test_scenarios_of_version_2_come_into_the_unit_of_today(path: Path) -> None:
+    action = control.CONTROL_ACTION_SET_SCENARIOS
+    level = Level(SCOPE_INSTRUMENT, 0, 7)
+    kept = [Setting(action, level, 16, 5), *(Setting(action, level, n, 0) for n in range(2, 16))]
+    changes = [Setting(action, level, 0, -4097), Setting(action, level, 1, 3 * 4096)]
+    with RiskStore(path) as store:
+        store.put_settings("set_scenarios", [*kept, *changes], STAMP)
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        "ALTER TABLE audit DROP COLUMN expire_time_ns; PRAGMA user_version = 2;"
+    )
+    connection.close()
+    with RiskStore(path) as store:
+        held = {item.kind: item.value for item in store.settings(action)}
+    assert held == {16: 5, 0: -2, 1: 3, **dict.fromkeys(range(2, 16), 0)}

@@ -100,6 +100,26 @@ async def test_a_dry_run_tells_what_the_gate_would_say_and_changes_nothing(
     assert world.last_sequence() == 0
 
 
+@pytest.mark.parametrize(
+    ("terms", "why", "field", "words"),
+    [
+        ({"quantity": "100000000"}, "INVALID_QUANTITY", "order.quantity", "is above the maximum"),
+        ({"price": "10000000"}, "PRICE_OUT_OF_RANGE", "order.price", "lies outside"),
+    ],
+)
+async def test_a_dry_run_has_the_words_of_a_refused_order(
+    world: RiskWorld, terms: dict[str, str], why: str, field: str, words: str
+) -> None:
+    answer = await check(world, **terms)
+    detail = answer.refusal
+    assert not answer.passes
+    assert (detail.reason, detail.field) == (getattr(reason, f"REASON_{why}"), field)
+    assert words in detail.message
+    assert detail.observed in detail.message
+    assert detail.limit in detail.message
+    assert (detail.level, detail.client_order_id) == (common_pb2.SCOPE_INSTRUMENT, "ask")
+
+
 async def test_a_dry_run_of_another_account_is_refused(world: RiskWorld) -> None:
     error = await refused(check(world, account="beta"))
     assert error.reason == reason.REASON_PERMISSION_DENIED
@@ -137,8 +157,9 @@ async def test_a_rate_converts_and_none_refuses(world: RiskWorld) -> None:
     rate = admin.SetConversionRequest(currency="USD", rate="0")
     await world.administration.SetConversion(rate, metadata=OPERATOR)
     missing = (await check(world)).refusal
-    assert missing.reason == reason.REASON_REFERENCE_PRICE_MISSING
-    assert "a rate of the currency" in missing.message
+    assert missing.reason == reason.REASON_CONVERSION_RATE_MISSING
+    assert (missing.field, missing.retryable) == ("order.instrument", False)
+    assert missing.message.endswith("(the limit is gross exposure, at the level of the account)")
     rate = admin.SetConversionRequest(currency="XAU", rate="1")
     error = await refused(world.administration.SetConversion(rate, metadata=OPERATOR))
     assert error.field == "currency"
@@ -229,7 +250,8 @@ async def test_a_dry_run_asks_the_venues_own_rules_where_it_can(world: RiskWorld
     plain = await check(world)
     assert (plain.passes, plain.venue_rules) == (True, True)
     never_rests = records_pb2.TIME_IN_FORCE_GOOD_TILL_CANCEL
-    market = await check(world, type=records_pb2.ORDER_TYPE_MARKET, time_in_force=never_rests)
+    of_market = {"type": records_pb2.ORDER_TYPE_MARKET, "price": None}
+    market = await check(world, **of_market, time_in_force=never_rests)
     assert market.venue_rules
     assert market.refusal.reason == reason.REASON_INVALID_TIME_IN_FORCE
     assert market.refusal.level == 0

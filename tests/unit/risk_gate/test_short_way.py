@@ -62,3 +62,14 @@ def test_a_first_order_and_a_replace_that_grows_take_the_short_way() -> None:
     assert driver.check_replace(Order(quantity=20, price=1_010), 25, 1_010, 0) == Verdict()
     assert short_ways() == 2
     assert driver.gate.position(ACCOUNT, INSTRUMENT) == (0, 20, 0)
+
+
+def test_scenarios_of_an_old_log_come_into_the_unit_of_today() -> None:
+    driver = GateDriver()
+    driver.add_instrument(INSTRUMENT, 1, 1)
+    old = [4_096 * number - 1 for number in range(-8, 8)]
+    assert driver.set_scenarios(INSTRUMENT, 5, old, version=5) == 0
+    rows = driver.gate.scenario_rows
+    (row,) = rows[rows["key"] == INSTRUMENT]
+    # What isn't a whole number of units is rounded towards a loss.
+    assert row["changes"].tolist() == [number - 1 for number in range(-8, 8)]

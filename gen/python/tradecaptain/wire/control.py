@@ -167,7 +167,7 @@ LIMIT_KIND_NAMES: Final[tuple[str, ...]] = (
 )
 
 KIND: Final = 5
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 DATA_WORDS: Final = 36
 RECORD_BYTES: Final = 304
 
@@ -414,7 +414,7 @@ def initialise(address: int) -> None:
     """Write an empty Control of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x50005)
+    store_i64(address + 16, 0x60005)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)

@@ -74,6 +74,7 @@ REASON_TOTAL_CREDIT_LIMIT: Final = 228
 REASON_TOTAL_DAILY_LOSS_LIMIT: Final = 229
 REASON_TOTAL_POSITION_LIMIT_LONG: Final = 230
 REASON_TOTAL_POSITION_LIMIT_SHORT: Final = 231
+REASON_CONVERSION_RATE_MISSING: Final = 232
 REASON_CAPACITY_EXHAUSTED: Final = 300
 REASON_NO_LIQUIDITY: Final = 301
 REASON_FILL_OR_KILL_UNFILLED: Final = 302
@@ -168,6 +169,7 @@ NAMES: Final[dict[int, str]] = {
     REASON_TOTAL_DAILY_LOSS_LIMIT: "REASON_TOTAL_DAILY_LOSS_LIMIT",
     REASON_TOTAL_POSITION_LIMIT_LONG: "REASON_TOTAL_POSITION_LIMIT_LONG",
     REASON_TOTAL_POSITION_LIMIT_SHORT: "REASON_TOTAL_POSITION_LIMIT_SHORT",
+    REASON_CONVERSION_RATE_MISSING: "REASON_CONVERSION_RATE_MISSING",
     REASON_CAPACITY_EXHAUSTED: "REASON_CAPACITY_EXHAUSTED",
     REASON_NO_LIQUIDITY: "REASON_NO_LIQUIDITY",
     REASON_FILL_OR_KILL_UNFILLED: "REASON_FILL_OR_KILL_UNFILLED",
@@ -619,6 +621,13 @@ RULES: Final[dict[int, ReasonRule]] = {
     REASON_TOTAL_POSITION_LIMIT_SHORT: ReasonRule(
         rule="short position of a group or firm with working orders must not exceed its limit",
         field="quantity",
+        retryable=False,
+        grpc_code=9,
+        clause="SEC 15c3-5(c)(1)(i)",
+    ),
+    REASON_CONVERSION_RATE_MISSING: ReasonRule(
+        rule="a limit on exposure, credit or loss needs a conversion rate of the instrument's currency",
+        field="instrument",
         retryable=False,
         grpc_code=9,
         clause="SEC 15c3-5(c)(1)(i)",

@@ -24,7 +24,7 @@ from tradecaptain.wire.layout import data_words, locate
 from tradecaptain.wire.status import WRONG_KIND
 
 KIND: Final = 9
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 DATA_WORDS: Final = 13
 RECORD_BYTES: Final = 120
 
@@ -123,7 +123,7 @@ def initialise(address: int) -> None:
     """Write an empty SnapshotHeader of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x10009)
+    store_i64(address + 16, 0x20009)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)

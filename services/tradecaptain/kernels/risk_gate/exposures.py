@@ -32,7 +32,11 @@ from tradecaptain.kernels.risk_gate.levels import (
 from tradecaptain.kernels.risk_gate.permissions import reduces
 from tradecaptain.kernels.risk_gate.rejection import reject
 from tradecaptain.kernels.risk_gate.sums import equity, profit_of_day
-from tradecaptain.kernels.risk_gate.valuation import refresh_unit_value, values_with
+from tradecaptain.kernels.risk_gate.valuation import (
+    refresh_unit_value,
+    values_with,
+    why_without_value,
+)
 from tradecaptain.wire import control, reason
 
 _KIND_CREDIT = control.LIMIT_KIND_CREDIT
@@ -43,7 +47,6 @@ _REASON_CREDIT_LIMIT = reason.REASON_CREDIT_LIMIT
 _REASON_DAILY_LOSS_LIMIT = reason.REASON_DAILY_LOSS_LIMIT
 _REASON_GROSS_EXPOSURE_LIMIT = reason.REASON_GROSS_EXPOSURE_LIMIT
 _REASON_NET_EXPOSURE_LIMIT = reason.REASON_NET_EXPOSURE_LIMIT
-_REASON_REFERENCE_PRICE_MISSING = reason.REASON_REFERENCE_PRICE_MISSING
 
 
 @inline
@@ -117,11 +120,11 @@ def check_exposure(gate: int, pair: int, side: int, added: int) -> int:
     first = _first_kind_set(gate)
     if first == 0:
         return 0
-    if not refresh_unit_value(level_row(gate, LEVEL_INSTRUMENT)):
-        limit = tightest(gate, first)
-        return reject_limit(gate, _REASON_REFERENCE_PRICE_MISSING, first, limit, first)
-    account = level_row(gate, LEVEL_ACCOUNT)
     instrument = level_row(gate, LEVEL_INSTRUMENT)
+    if not refresh_unit_value(instrument):
+        limit = tightest(gate, first)
+        return reject_limit(gate, why_without_value(instrument), first, limit, first)
+    account = level_row(gate, LEVEL_ACCOUNT)
     old, new = values_with(gate, account, instrument, pair, side, added)
     before = load_i64(account + ACCOUNT_GROSS_EXPOSURE)
     after = _total(account, ACCOUNT_GROSS_EXPOSURE, old[0], new[0])

@@ -32,6 +32,9 @@ from tradecaptain.kernels.risk_gate.table import find_bucket, is_full, occupy
 from tradecaptain.wire import control, reason
 
 _FIRST_SCENARIO_OFFSET = control.OFFSET_SCENARIO0
+_FIRST_VERSION_IN_UNIT = 6
+_OLD_UNIT_SHIFT = 12
+"""Records of before say what a scenario gains in a unit 4,096 times as small."""
 _REASON_CAPACITY_EXHAUSTED = reason.REASON_CAPACITY_EXHAUSTED
 _REASON_INVALID_REQUEST = reason.REASON_INVALID_REQUEST
 assert control.OFFSET_SCENARIO7 == control.OFFSET_SCENARIO0 + 8 * (STAGED_COUNT - 1)
@@ -95,6 +98,15 @@ def _enter_group(gate: int, instrument: int, group: int) -> None:
 
 
 @inline
+def change_in(record: int, index: int) -> int:
+    """A scenario of a record in today's unit; one in the old unit is rounded towards a loss."""
+    change = load_i64(record + _FIRST_SCENARIO_OFFSET + 8 * index)
+    if control.get_schema_version(record) < _FIRST_VERSION_IN_UNIT:
+        return change >> _OLD_UNIT_SHIFT
+    return change
+
+
+@inline
 def set_scenarios(gate: int, record: int) -> int:
     """Take half of an instrument's scenarios; the second half puts all of them into effect.
 
@@ -117,7 +129,7 @@ def set_scenarios(gate: int, record: int) -> int:
         return _REASON_CAPACITY_EXHAUSTED
     store_i64(instrument + INSTRUMENT_SCENARIOS, row)
     for index in range(STAGED_COUNT):
-        change = load_i64(record + _FIRST_SCENARIO_OFFSET + 8 * index)
+        change = change_in(record, index)
         if first == 0:
             store_i64(row + SCENARIO_STAGED + 8 * index, change)
         else:

@@ -70,7 +70,11 @@ from tradecaptain.kernels.risk_gate.permissions import reduces
 from tradecaptain.kernels.risk_gate.rows import find_instrument, is_valid_id, working_offset
 from tradecaptain.kernels.risk_gate.sums import add_to_sum, equity, profit_of_day
 from tradecaptain.kernels.risk_gate.table import find_bucket, pair_key
-from tradecaptain.kernels.risk_gate.valuation import refresh_unit_value, values_with
+from tradecaptain.kernels.risk_gate.valuation import (
+    refresh_unit_value,
+    values_with,
+    why_without_value,
+)
 from tradecaptain.wire import common, control, reason
 
 _ACTION_CLEAR_LIMIT = control.CONTROL_ACTION_CLEAR_LIMIT
@@ -83,7 +87,6 @@ _KIND_POSITION_SHORT = control.LIMIT_KIND_POSITION_SHORT
 _KIND_TOTAL_GROSS_EXPOSURE = control.LIMIT_KIND_TOTAL_GROSS_EXPOSURE
 _REASON_INVALID_REQUEST = reason.REASON_INVALID_REQUEST
 _REASON_NUMBER_OUT_OF_RANGE = reason.REASON_NUMBER_OUT_OF_RANGE
-_REASON_REFERENCE_PRICE_MISSING = reason.REASON_REFERENCE_PRICE_MISSING
 _REASON_TOTAL_CREDIT_LIMIT = reason.REASON_TOTAL_CREDIT_LIMIT
 _REASON_TOTAL_DAILY_LOSS_LIMIT = reason.REASON_TOTAL_DAILY_LOSS_LIMIT
 _REASON_TOTAL_GROSS_EXPOSURE_LIMIT = reason.REASON_TOTAL_GROSS_EXPOSURE_LIMIT
@@ -411,7 +414,8 @@ def _values_trip(gate: int, account: int, instrument: int, pair: int, side: int,
         return 0
     if not refresh_unit_value(instrument):
         scope = _SCOPE_GROUP if of_group else _SCOPE_FIRM
-        return _trip(gate, _REASON_REFERENCE_PRICE_MISSING, scope, 0, _KIND_TOTAL_GROSS_EXPOSURE)
+        why = why_without_value(instrument)
+        return _trip(gate, why, scope, 0, _KIND_TOTAL_GROSS_EXPOSURE)
     old, new = values_with(gate, account, instrument, pair, side, added)
     is_reduction = reduces(pair, side, added)
     why = 0

@@ -67,7 +67,10 @@ from tradecaptain.kernels.risk_gate.sums import (
     quantities_of,
     value_of,
 )
-from tradecaptain.wire import common
+from tradecaptain.wire import common, reason
+
+_REASON_CONVERSION_RATE_MISSING = reason.REASON_CONVERSION_RATE_MISSING
+_REASON_REFERENCE_PRICE_MISSING = reason.REASON_REFERENCE_PRICE_MISSING
 
 _BASIS_POINTS = 10_000
 _ESTIMATE_SHIFT = 48  # a product of four rounded factors is right to 51 bits
@@ -180,6 +183,14 @@ def refresh_unit_value(instrument: int) -> bool:
     ):
         return True
     return value_anew(instrument, source) != 0
+
+
+@inline
+def why_without_value(instrument: int) -> int:
+    """Reason why an instrument has no unit value: no rate of its currency, else no price."""
+    if load_i64(instrument + INSTRUMENT_CONVERSION) == 0:
+        return _REASON_CONVERSION_RATE_MISSING
+    return _REASON_REFERENCE_PRICE_MISSING
 
 
 @kernel("int64(int64, int64)")

@@ -152,6 +152,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The long position of the account's group or firm in the instrument would exceed its limit."""
     REASON_TOTAL_POSITION_LIMIT_SHORT: _Reason.ValueType  # 231
     """The short position of the account's group or firm in the instrument would exceed its limit."""
+    REASON_CONVERSION_RATE_MISSING: _Reason.ValueType  # 232
+    """A limit of exposure, credit or loss holds, and nobody has told what the instrument's currency is worth."""
     REASON_CAPACITY_EXHAUSTED: _Reason.ValueType  # 300
     """A table of the venue is full."""
     REASON_NO_LIQUIDITY: _Reason.ValueType  # 301
@@ -340,6 +342,8 @@ REASON_TOTAL_POSITION_LIMIT_LONG: Reason.ValueType  # 230
 """The long position of the account's group or firm in the instrument would exceed its limit."""
 REASON_TOTAL_POSITION_LIMIT_SHORT: Reason.ValueType  # 231
 """The short position of the account's group or firm in the instrument would exceed its limit."""
+REASON_CONVERSION_RATE_MISSING: Reason.ValueType  # 232
+"""A limit of exposure, credit or loss holds, and nobody has told what the instrument's currency is worth."""
 REASON_CAPACITY_EXHAUSTED: Reason.ValueType  # 300
 """A table of the venue is full."""
 REASON_NO_LIQUIDITY: Reason.ValueType  # 301

@@ -389,19 +389,23 @@ class SetAccountGroupRequest(_message.Message):
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
     GROUP_ID_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account: its name, or its numeric id."""
     group_id: _builtins.int
     """Group number; zero takes the account out of its group."""
+    comment: _builtins.str
+    """Why, for the record."""
     def __init__(
         self,
         *,
         account: _builtins.str = ...,
         group_id: _builtins.int = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "group_id", b"group_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "comment", b"comment", "group_id", b"group_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -437,19 +441,23 @@ class SetCashRequest(_message.Message):
 
     ACCOUNT_FIELD_NUMBER: _builtins.int
     CASH_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     account: _builtins.str
     """Account: its name, or its numeric id."""
     cash: _builtins.str
     """Cash in the accounts' currency, exact decimal text; negative is a debt."""
+    comment: _builtins.str
+    """Why, for the record."""
     def __init__(
         self,
         *,
         account: _builtins.str = ...,
         cash: _builtins.str = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "cash", b"cash"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "cash", b"cash", "comment", b"comment"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -533,21 +541,25 @@ class SetConversionRequest(_message.Message):
 
     CURRENCY_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     currency: _builtins.str
     """ISO 4217 code, or what stands in its place in reference data."""
     rate: _builtins.str
     """Accounts' currency for one unit of it, exact decimal text with at most nine decimals; zero: not
     known, which refuses.
     """
+    comment: _builtins.str
+    """Why, for the record."""
     def __init__(
         self,
         *,
         currency: _builtins.str = ...,
         rate: _builtins.str = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "rate", b"rate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "currency", b"currency", "rate", b"rate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -587,19 +599,23 @@ class SetMarginRequest(_message.Message):
 
     INSTRUMENT_FIELD_NUMBER: _builtins.int
     MARGIN_BASIS_POINTS_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument: SYMBOL@MIC, or its numeric id."""
     margin_basis_points: _builtins.int
     """Share of the value in basis points; 10000 is a cash account, which pays in full."""
+    comment: _builtins.str
+    """Why, for the record."""
     def __init__(
         self,
         *,
         instrument: _builtins.str = ...,
         margin_basis_points: _builtins.int = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "margin_basis_points", b"margin_basis_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "instrument", b"instrument", "margin_basis_points", b"margin_basis_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -638,6 +654,7 @@ class SetScenariosRequest(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     DELTA_FIELD_NUMBER: _builtins.int
     PRICE_RANGE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument: SYMBOL@MIC, or its numeric id."""
     risk_group_id: _builtins.int
@@ -650,6 +667,8 @@ class SetScenariosRequest(_message.Message):
     """With a delta: how far the value of one unit of the underlying moves, accounts' currency, exact
     decimal text.
     """
+    comment: _builtins.str
+    """Why, for the record."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What one unit of quantity long gains in each of the sixteen scenarios, accounts' currency, exact
@@ -664,10 +683,11 @@ class SetScenariosRequest(_message.Message):
         changes: _abc.Iterable[_builtins.str] | None = ...,
         delta: _builtins.str | None = ...,
         price_range: _builtins.str | None = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_price_range", b"_price_range", "delta", b"delta", "price_range", b"price_range"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_price_range", b"_price_range", "changes", b"changes", "delta", b"delta", "instrument", b"instrument", "price_range", b"price_range", "risk_group_id", b"risk_group_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delta", b"_delta", "_price_range", b"_price_range", "changes", b"changes", "comment", b"comment", "delta", b"delta", "instrument", b"instrument", "price_range", b"price_range", "risk_group_id", b"risk_group_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__delta: _TypeAlias = _typing.Literal["delta"]  # noqa: Y015
     _WhichOneofArgType__delta: _TypeAlias = _typing.Literal["_delta", b"_delta"]  # noqa: Y015
@@ -711,22 +731,26 @@ class SetReferencePriceRequest(_message.Message):
     INSTRUMENT_FIELD_NUMBER: _builtins.int
     PRICE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     instrument: _builtins.str
     """Instrument: SYMBOL@MIC, or its numeric id."""
     price: _builtins.str
     """The price, exact decimal text."""
     source: _common_pb2.ReferencePriceSource.ValueType
     """Which price it is: an outside market's or a closing one."""
+    comment: _builtins.str
+    """Why, for the record."""
     def __init__(
         self,
         *,
         instrument: _builtins.str = ...,
         price: _builtins.str = ...,
         source: _common_pb2.ReferencePriceSource.ValueType = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instrument", b"instrument", "price", b"price", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "instrument", b"instrument", "price", b"price", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

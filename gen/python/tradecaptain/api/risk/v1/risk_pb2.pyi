@@ -261,10 +261,13 @@ class SetLimitRequest(_message.Message):
     TARGET_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     kind: Global___LimitKind.ValueType
     """What it bounds."""
     value: _builtins.str
     """Its value in the unit of its kind, exact decimal text, or `unlimited`."""
+    comment: _builtins.str
+    """Why, for the record."""
     @_builtins.property
     def target(self) -> Global___RiskTarget:
         """What it applies to."""
@@ -275,10 +278,11 @@ class SetLimitRequest(_message.Message):
         target: Global___RiskTarget | None = ...,
         kind: Global___LimitKind.ValueType = ...,
         value: _builtins.str = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "target", b"target", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "kind", b"kind", "target", b"target", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -316,8 +320,11 @@ class ClearLimitRequest(_message.Message):
 
     TARGET_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
     kind: Global___LimitKind.ValueType
     """What it bounds."""
+    comment: _builtins.str
+    """Why, for the record."""
     @_builtins.property
     def target(self) -> Global___RiskTarget:
         """What it applies to."""
@@ -327,10 +334,11 @@ class ClearLimitRequest(_message.Message):
         *,
         target: Global___RiskTarget | None = ...,
         kind: Global___LimitKind.ValueType = ...,
+        comment: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "kind", b"kind", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
