@@ -17,6 +17,7 @@ from typing import Any, Final
 import grpc
 import uvloop
 from tradecaptain.api.orders.v1 import orders_pb2
+from tradecaptain.edge.method_table import MethodTable
 
 SERVICE: Final = "tradecaptain.api.orders.v1.OrderService"
 ORDER_FILE: Final = "order.binpb"
@@ -72,29 +73,26 @@ async def serve(port: int, folder: Path) -> None:
     """Serve until the process is told to end."""
     echo = Echo(folder)
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    server.add_registered_method_handlers(
-        SERVICE,
-        {
-            "SubmitOrder": grpc.unary_unary_rpc_method_handler(
-                echo.submit_order,
-                orders_pb2.SubmitOrderRequest.FromString,
-                orders_pb2.SubmitOrderResponse.SerializeToString,
-            ),
-            "SubmitBatch": grpc.unary_unary_rpc_method_handler(
-                echo.submit_batch,
-                orders_pb2.SubmitBatchRequest.FromString,
-                orders_pb2.SubmitBatchResponse.SerializeToString,
-            ),
-            "OrderSession": grpc.stream_stream_rpc_method_handler(
-                echo.session,
-                orders_pb2.OrderSessionRequest.FromString,
-                orders_pb2.OrderSessionResponse.SerializeToString,
-            ),
-        },
-    )
-    server.add_registered_method_handlers(
-        "grpc.health.v1.Health", {"Check": grpc.unary_unary_rpc_method_handler(health)}
-    )
+    methods = {
+        "SubmitOrder": grpc.unary_unary_rpc_method_handler(
+            echo.submit_order,
+            orders_pb2.SubmitOrderRequest.FromString,
+            orders_pb2.SubmitOrderResponse.SerializeToString,
+        ),
+        "SubmitBatch": grpc.unary_unary_rpc_method_handler(
+            echo.submit_batch,
+            orders_pb2.SubmitBatchRequest.FromString,
+            orders_pb2.SubmitBatchResponse.SerializeToString,
+        ),
+        "OrderSession": grpc.stream_stream_rpc_method_handler(
+            echo.session,
+            orders_pb2.OrderSessionRequest.FromString,
+            orders_pb2.OrderSessionResponse.SerializeToString,
+        ),
+    }
+    health_methods = {"Check": grpc.unary_unary_rpc_method_handler(health)}
+    table = MethodTable({SERVICE: methods, "grpc.health.v1.Health": health_methods})
+    server.add_generic_rpc_handlers((table,))
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     await server.wait_for_termination()

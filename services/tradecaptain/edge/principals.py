@@ -10,6 +10,7 @@ import enum
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from tradecaptain.base.errors import TradeCaptainError
@@ -40,6 +41,12 @@ _IMPLIED: dict[Role, frozenset[Role]] = {
 }
 
 
+@cache
+def _granted(roles: frozenset[Role]) -> frozenset[Role]:
+    """All that these roles allow, by themselves and by what they imply."""
+    return frozenset[Role]().union(*(_IMPLIED[own] for own in roles))
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """A caller that presented valid credentials."""
@@ -56,7 +63,7 @@ class Principal:
 
     def has_role(self, role: Role) -> bool:
         """True if one of the principal's roles is, or implies, ``role``."""
-        return any(role in _IMPLIED[own] for own in self.roles)
+        return role in _granted(self.roles)
 
     def may_use(self, account_id: int) -> bool:
         """True if the principal is entitled to the account."""

@@ -15,6 +15,7 @@ from google.protobuf import descriptor_pool, message_factory
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.edge.guard import Admission, Guard, make_method
+from tradecaptain.edge.method_table import MethodTable
 from tradecaptain.edge.peer_health import PeerHealth
 from tradecaptain.edge.principals import AccountDirectory, PrincipalSource, Role
 from tradecaptain.edge.reflection import DescriptorIndex, Reflection, packaged_index
@@ -136,9 +137,9 @@ class EdgeServer:
         hosted |= Reflection(
             self._index, listed | {_HEALTH, "grpc.reflection.v1.ServerReflection"}
         ).handlers()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        for service, handlers in hosted.items():
-            server.add_registered_method_handlers(service, handlers)
+        recorder = _Recorder()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, recorder)
+        server.add_generic_rpc_handlers((MethodTable(hosted | recorder.services),))
         address = f"{HOST}:{self._settings.port}"
         try:
             self.port = server.add_insecure_port(address)

@@ -125,6 +125,7 @@ class OrderDesk:
         self._durable = durable
         self._log = log
         self._history: HistoryReader | None = None
+        self._left_events = False
         self._clock = clock
         self._timeout_ns = int(answer_timeout_seconds * 1e9)
         self._free = list(range(WAITERS_MAX - 1, 0, -1))
@@ -231,18 +232,17 @@ class OrderDesk:
             self._durable.refresh()
         if self._history is not None:
             self._drain(self._history)
+        if self._history is not None and self._history.is_current():
+            return
         try:
             newest = HistoryReader.open(self._history_path)
         except OSError:
             return
         resumed = False
-        if self._history is None or newest.inode != self._history.inode:
-            if self._history is not None:
-                resumed = newest.epoch == self._history.epoch
-                self._history.close()
-            self._history = newest
-        else:
-            newest.close()
+        if self._history is not None:
+            resumed = newest.epoch == self._history.epoch
+            self._history.close()
+        self._history = newest
         if self._history.epoch > self.store.epoch:
             self.begin_epoch(self._history.epoch)
         self._drain(self._history)
@@ -263,8 +263,8 @@ class OrderDesk:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the history has events that weren't taken, because they must be on disk first."""
-        return self.newest_sequence > self.store.last_sequence
+        """Whether events were left in the history, because they must be on disk first."""
+        return self._left_events and self.newest_sequence > self.store.last_sequence
 
     def note_interruption(self, what: str) -> None:
         """The venue, or the log of commands on the way to it, was replaced within an epoch: orders
@@ -275,6 +275,7 @@ class OrderDesk:
             callback()
 
     def _drain(self, history: HistoryReader) -> None:
+        self._left_events = False
         while history.epoch == self.store.epoch:
             try:
                 count, data = history.read(self.store.last_sequence + 1, _HISTORY_BATCH)
@@ -286,7 +287,9 @@ class OrderDesk:
                 return
             records = np.frombuffer(data, dtype=execution_event.DTYPE, count=count)
             if self._durable is not None:
-                count = self._durable.released(records)
+                released = self._durable.released(records)
+                self._left_events = released < count
+                count = released
                 if count == 0:
                     return
             before = self.store.last_sequence
@@ -380,6 +383,7 @@ class OrderDesk:
                     if self._is_followed:
                         # What lies between isn't on disk yet, or the venue was killed before it
                         # told its history, and will tell it from its log.
+                        self._left_events = True
                         return
                     self._skip_to(execution_event.get_sequence(record))
                 gap_at = taken
