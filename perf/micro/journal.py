@@ -82,7 +82,7 @@ GROUP_ORDERS = 400_000
 GROUP_RATE = 500_000
 IN_FLIGHT_MOST = 1 << 15
 """As many as the ring has room for, with half of it to spare."""
-FLOOR_SYNCS = 50
+FLOOR_SYNCS = 100
 _FLOOR_PLACES = 16
 _PREPARED_NS = 60_000_000_000
 ORDER_BYTES = order_command.RECORD_BYTES + 2 * execution_event.RECORD_BYTES
@@ -360,9 +360,10 @@ def measure_appends(bench: Bench, count: int, rounds: int) -> list[Result]:
 class Groups:
     """Orders that are each acknowledged with the sync of their group."""
 
-    def __init__(self, bench: Bench, orders: int) -> None:
-        """``orders`` is how many there will be, all of them in one segment, prepared beforehand."""
-        self._agent = bench.agent(max(1 << 20, 5 * orders * ORDER_BYTES // 4))
+    def __init__(self, bench: Bench, orders: int, segment_bytes: int = 0) -> None:
+        """``orders`` is how many there will be, all of them in one segment, prepared beforehand,
+        unless segments are to be shorter."""
+        self._agent = bench.agent(segment_bytes or max(1 << 20, 5 * orders * ORDER_BYTES // 4))
         self._bench = bench
         self._agent.prepare()
         with pinned_to(core_pair()[1]):
@@ -436,39 +437,79 @@ def measure_rate(bench: Bench, orders: int) -> list[Result]:
     ]
 
 
-def measure_acknowledgements(bench: Bench, orders: int, rounds: int) -> list[Result]:
-    """Time until orders at the rate of the goal are durable, against that of the device's own sync
-    of as many bytes, round about."""
-    groups = Groups(bench, orders * (rounds + 1))
+def measure_acknowledgements(
+    bench: Bench, orders: int, rounds: int, segment_bytes: int = 0
+) -> Acknowledged:
+    """Time until orders at the rate of the goal are durable, and that of the device's own sync of
+    as many bytes, on the same core, round about."""
+    groups = Groups(bench, orders * (rounds + 1), segment_bytes)
     groups.run(orders, IN_FLIGHT_MOST, GROUP_RATE)
     groups.settle()
     latencies, floors, sizes = [], [], []
     for _ in range(rounds):
         run = groups.run(orders, IN_FLIGHT_MOST, GROUP_RATE)
-        latencies.append(run.latencies_ns)
+        latencies.append(run.latencies_ns.astype(np.float32))
         sizes.append(run.group_bytes)
-        floors.append(sync_floor_ns(bench.disk, run.group_bytes, FLOOR_SYNCS))
+        with pinned_to(core_pair()[1]):
+            floors.append(sync_floor_ns(bench.disk, run.group_bytes, FLOOR_SYNCS))
     groups.close()
     told, floor = np.concatenate(latencies), np.concatenate(floors)
-    p99, floor_p99 = float(np.percentile(told, 99)), float(np.percentile(floor, 99))
+    found = Acknowledged(
+        float(np.median(told)),
+        float(np.percentile(told, 99)),
+        float(np.median(floor)),
+        float(np.percentile(floor, 99)),
+    )
     print(
-        f"journal: at {GROUP_RATE:,} orders a second {int(np.median(sizes)):,} bytes a group;"
-        f" acknowledged after {np.median(told) / 1e3:.0f} µs (p99 {p99 / 1e3:.0f}); the device's"
-        f" own write and fdatasync of one takes {np.median(floor) / 1e3:.0f} µs (p99"
-        f" {floor_p99 / 1e3:.0f})",
+        f"journal: at {GROUP_RATE:,} orders a second, {len(told):,} in all,"
+        f" {int(np.median(sizes)):,} bytes a group; acknowledged after {found.p50_ns / 1e3:.0f} µs"
+        f" (p99 {found.p99_ns / 1e3:.0f}); the device's own write and fdatasync of one takes"
+        f" {found.floor_p50_ns / 1e3:.0f} µs (p99 {found.floor_p99_ns / 1e3:.0f})",
         file=sys.stderr,
+    )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """How long orders waited for the sync of their group, and what the device takes for one."""
+
+    p50_ns: float
+    p99_ns: float
+    floor_p50_ns: float
+    floor_p99_ns: float
+
+    @property
+    def ratio(self) -> float:
+        """Of the slowest hundredth."""
+        return self.p99_ns / self.floor_p99_ns
+
+
+def measure_groups(bench: Bench, *, smoke: bool) -> list[Result]:
+    """Acknowledgements within one segment, and while the log goes from one to the next."""
+    within = measure_acknowledgements(bench, *((2_000, 1) if smoke else (25_000, 64)))
+    across = measure_acknowledgements(
+        bench, *((2_000, 1) if smoke else (62_500, 40)), JournalSettings().segment_bytes
     )
     return [
         Result(
             "journal.group_ack_p99_ratio",
-            p99 / floor_p99,
+            within.ratio,
             "ratio",
             goal=3,
             peer="write and fdatasync of the same bytes",
-            peer_value=floor_p99,
-            ratio=p99 / floor_p99,
+            peer_value=within.floor_p99_ns,
+            ratio=within.ratio,
         ),
-        Result("journal.group_ack_p50_us", float(np.median(told)) / 1e3, "us"),
+        Result("journal.group_ack_p50_us", within.p50_ns / 1e3, "us"),
+        Result(
+            "journal.group_ack_across_segments_p99_ratio",
+            across.ratio,
+            "ratio",
+            peer="write and fdatasync of the same bytes",
+            peer_value=across.floor_p99_ns,
+            ratio=across.ratio,
+        ),
     ]
 
 
@@ -501,7 +542,7 @@ def run(smoke: bool) -> list[Result]:
         with pinned_to(core_pair()[0]):
             results = measure_appends(bench, count, 2 if smoke else ROUNDS)
             results += measure_rate(bench, 4_000 if smoke else GROUP_ORDERS)
-            results += measure_acknowledgements(bench, *((2_000, 1) if smoke else (25_000, 8)))
+            results += measure_groups(bench, smoke=smoke)
         bench.ring.close()
         (Path(shared) / "ring").unlink()
         results += measure_order_path(smoke=smoke)

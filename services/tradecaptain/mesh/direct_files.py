@@ -22,6 +22,7 @@ import numpy.typing as npt
 PAGE_BYTES: Final = 4_096
 _HUGE_BYTES: Final = 1 << 24
 """Memory from so many bytes on is filled as a whole."""
+_READ_BYTES: Final = 1 << 20
 _DIRECT: Final = getattr(os, "O_DIRECT", 0)
 
 
@@ -59,19 +60,29 @@ def write_all(descriptor: int, data: memoryview, offset: int) -> None:
 
 def read_whole(path: Path) -> npt.NDArray[np.uint8]:
     """A file's content."""
+    return read_part(path, 0)
+
+
+def read_part(path: Path, offset: int, length: int = 1 << 62) -> npt.NDArray[np.uint8]:
+    """At most ``length`` bytes of a file's content from ``offset`` on.
+
+    Piece by piece, so that whoever writes to the disk meanwhile needn't wait for all of it.
+    """
     descriptor = open_direct(path, os.O_RDONLY)
     try:
-        length = os.fstat(descriptor).st_size
-        if length == 0:
+        end = min(offset + length, os.fstat(descriptor).st_size)
+        if end <= offset:
             return np.empty(0, np.uint8)
-        content = page_buffer(whole_pages(length))
+        first = offset // PAGE_BYTES * PAGE_BYTES
+        content = page_buffer(whole_pages(end - first))
         taken = 0
-        while taken < length:
-            count = os.preadv(descriptor, [content[taken:]], taken)
+        while first + taken < end:
+            piece = content[taken : taken + _READ_BYTES]
+            count = os.preadv(descriptor, [piece], first + taken)
             if count == 0:
                 break
             taken += count
-        return content[:taken]
+        return content[offset - first : min(taken, end - first)]
     finally:
         os.close(descriptor)
 

@@ -23,21 +23,11 @@ from typing import Final
 import structlog
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.base.time_slices import request_slices
 from tradecaptain.mesh.direct_files import read_beginning, whole_pages
-from tradecaptain.mesh.journal import (
-    OFFSET_AGENT_NS,
-    OFFSET_DURABLE_CHECKSUM,
-    OFFSET_DURABLE_COMMAND,
-    OFFSET_DURABLE_POSITION,
-    OFFSET_DURABLE_SEQUENCE,
-    OFFSET_REFUSAL,
-    OFFSET_SYNC_COUNT,
-    OFFSET_SYNC_NS,
-    JournalRing,
-)
+from tradecaptain.mesh.journal import OFFSET_REFUSAL, JournalRing
 from tradecaptain.mesh.journal_files import (
     FILE_MODE,
-    INDEX_SUFFIX,
     SEGMENT_HEADER_BYTES,
     SEGMENT_SUFFIX,
     JournalDamaged,
@@ -46,12 +36,21 @@ from tradecaptain.mesh.journal_files import (
     encode_head,
     list_segments,
     segment_name,
-    sync_file,
     sync_folder,
 )
-from tradecaptain.mesh.journal_groups import Gathering, Group
+from tradecaptain.mesh.journal_groups import (
+    DAMAGED,
+    FAILED,
+    NO_ROOM,
+    SYNCED,
+    Groups,
+    finish_group,
+    is_due,
+    run_groups,
+    tell_durable,
+)
 from tradecaptain.mesh.journal_index import BlockIndex
-from tradecaptain.mesh.journal_scan import BAD, Place
+from tradecaptain.mesh.journal_scan import Place
 from tradecaptain.mesh.journal_storage import FileSystem, RealFiles
 from tradecaptain.wire import reason
 
@@ -59,13 +58,14 @@ _LOG = structlog.get_logger("journal")
 SMALLEST_SEGMENT_BYTES: Final = 1 << 16
 _RETRY_SECONDS: Final = 0.1
 _LOWEST_PRIORITY: Final = 19
-_IDLE_SECONDS: Final = 0.005
-_GROUP_IDLE_SECONDS: Final = 0.000_25
+_IDLE_NS: Final = 5_000_000
+_GROUP_IDLE_NS: Final = 250_000
 """Somebody waits for the group, so the ring is looked at oftener."""
-_LOOK_SECONDS: Final = 0.000_03
-_INDEX_SYNC_NS: Final = 1_000_000_000
-"""How much of the newest index a loss of power may cost: without it a torn group can't be told
-from a damaged one."""
+_SLICE_NS: Final = 100_000
+"""What the disk wakes has the processor at once; a busy thread would keep it for milliseconds."""
+_EVER: Final = 1 << 62
+_INDEX_SECONDS: Final = 0.005
+_INDEX_SECONDS_MAX: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +89,10 @@ class JournalSettings:
 class _Open:
     segment: Segment
     descriptor: int
-    written_bytes: int = 0
-    index: int = -1
-    """Descriptor of its index."""
-
-    def close(self) -> None:
-        """Give both descriptors back."""
-        os.close(self.descriptor)
-        os.close(self.index)
 
 
 class DurabilityAgent:
-    """Syncs one ring into one folder; :meth:`step` does one group, :meth:`start` runs a thread."""
+    """Syncs one ring into one folder; :meth:`step` does one group, :meth:`start` runs threads."""
 
     def __init__(
         self,
@@ -119,7 +111,6 @@ class DurabilityAgent:
         """``place`` is where the files end. ``is_group`` syncs as soon as there is something;
         otherwise at intervals. ``retained_from`` tells the first record that a restore needs."""
         self.settings = settings
-        self.place = place
         self.error: str = ""
         self.damage: JournalDamaged | None = None
         self._ring = ring
@@ -130,89 +121,78 @@ class DurabilityAgent:
         self._is_group = is_group
         self._retained_from = retained_from
         self._open: _Open | None = None
-        self._last_command = last_command
-        self._synced_ns = clock.monotonic_ns()
+        self._groups = Groups(ring, place, settings.group_bytes)
+        row = self._groups.record[0]
+        row["last_command"] = last_command
+        row["large_bytes"] = min(settings.group_bytes, ring.capacity >> 3)
+        row["interval_ns"] = (
+            1_000 * settings.group_interval_us
+            if is_group
+            else 1_000_000 * settings.lazy_interval_ms
+        )
+        row["idle_ns_max"] = _GROUP_IDLE_NS if is_group else _IDLE_NS
+        row["synced_ns"] = clock.monotonic_ns()
+        self._index = BlockIndex(ring, place, epoch)
         self._is_stopping = threading.Event()
+        self._wants_help = threading.Event()
         self._wants_tidy = threading.Event()
         self._wants_file = threading.Event()
-        self._wants_index = threading.Event()
-        self._index_synced_ns = self._synced_ns
-        self._gathering = Gathering(ring, place, settings.group_bytes)
-        self._blocks = BlockIndex(epoch)
-        self._thread: threading.Thread | None = None
-        self._helper: threading.Thread | None = None
-        self._report()
+        self._threads: list[threading.Thread] = []
+        tell_durable(self._groups.address, clock.now_ns())
+
+    @property
+    def place(self) -> Place:
+        """Where the files end."""
+        return self._groups.place
+
+    @place.setter
+    def place(self, place: Place) -> None:
+        self._groups.set_place(place)
 
     # One group ------------------------------------------------------------------------------
 
     def step(self, *, force: bool = False) -> int:
         """Sync what has been appended, if it is time; returns how many bytes became durable."""
-        waiting = self._ring.tail - self.place.position
-        is_due = waiting > 0 and (force or self._is_due(waiting))
+        state, tail = self._groups.address, self._ring.tail
+        waiting = tail - self.place.position
+        if waiting <= 0 or not (force or is_due(state, waiting, self._clock.monotonic_ns())):
+            return 0
         try:
-            # The buffer that the next group will be gathered in is that of the one before the last.
-            self._blocks.settle(1 if is_due else 0)
-            synced = self._sync_group() if is_due else 0
+            synced = self._sync_group(tail)
         except OSError as error:
             self._fail(error)
             return 0
-        if is_due and self.error and self.damage is None:
+        if self.damage is None:
+            self._tell_mended()
+        self._index.write(self.place)
+        return synced
+
+    def _sync_group(self, tail: int) -> int:
+        """What `run_groups` does, by calls that may be made to fail."""
+        current = self._open or self._begin_segment()
+        length = self._groups.gather(tail)
+        if length == 0:
+            if self._groups.is_damaged:
+                self._stop_at_damage()
+            else:
+                # A group is at most what one segment has room for, so a step may only close one.
+                self._close_segment(current)
+            return 0
+        began_ns = self._clock.monotonic_ns()
+        pages, offset = self._groups.pages()
+        self._files.write(current.descriptor, pages, offset)
+        self._files.sync(current.descriptor)
+        finish_group(
+            self._groups.address, self._clock.now_ns(), began_ns, self._clock.monotonic_ns()
+        )
+        return length
+
+    def _tell_mended(self) -> None:
+        """Take orders again if the disk had failed."""
+        if self.error:
             self.error = ""
             self._ring.store(OFFSET_REFUSAL, 0)
             _LOG.info("the log is written again", position=self.place.position)
-        return synced
-
-    def _is_due(self, waiting: int) -> bool:
-        if waiting >= min(self.settings.group_bytes, self._ring.capacity >> 3):
-            return True
-        interval_ns = (
-            1_000 * self.settings.group_interval_us
-            if self._is_group
-            else 1_000_000 * self.settings.lazy_interval_ms
-        )
-        return self._clock.monotonic_ns() - self._synced_ns >= interval_ns
-
-    def _sync_group(self) -> int:
-        current = self._open or self._begin_segment()
-        # What is appended meanwhile goes with the next group, or this one would never go.
-        tail = self._ring.tail
-        while self._gathering.take(tail):
-            pass
-        if self._gathering.group.length == 0:
-            return self._sync_nothing(current, self._gathering.group)
-        group = self._gathering.close()
-        began_ns = self._clock.monotonic_ns()
-        offset = SEGMENT_HEADER_BYTES + group.first_page_offset
-        self._files.write(current.descriptor, group.pages(), offset)
-        self._files.sync(current.descriptor)
-        self._synced_ns = self._clock.monotonic_ns()
-        current.written_bytes += group.length
-        self.place = group.end
-        self._last_command = group.scan.last_command or self._last_command
-        self._report()
-        self._ring.store(OFFSET_SYNC_COUNT, self._ring.load(OFFSET_SYNC_COUNT) + 1)
-        self._ring.store(OFFSET_SYNC_NS, self._synced_ns - began_ns)
-        self._blocks.add(current.index, group.start, group.scan, group.offset, group.frames)
-        if self._synced_ns - self._index_synced_ns >= _INDEX_SYNC_NS:
-            self._index_synced_ns = self._synced_ns
-            self._wants_index.set()
-        return group.length
-
-    def _sync_nothing(self, current: _Open, group: Group) -> int:
-        """What is appended doesn't fit into the segment, or isn't what was appended."""
-        if group.verdict == BAD:
-            self._stop_at_damage(group.start)
-        else:
-            # A group is at most what one segment has room for, so a step may only close one.
-            self._close_segment(current)
-        return 0
-
-    def _report(self) -> None:
-        self._ring.store(OFFSET_DURABLE_SEQUENCE, self.place.sequence)
-        self._ring.store(OFFSET_DURABLE_CHECKSUM, self.place.checksum)
-        self._ring.store(OFFSET_DURABLE_COMMAND, self._last_command)
-        self._ring.store(OFFSET_AGENT_NS, self._clock.now_ns())
-        self._ring.store(OFFSET_DURABLE_POSITION, self.place.position)
 
     # Segments -------------------------------------------------------------------------------
 
@@ -223,14 +203,11 @@ class DurabilityAgent:
             path, place, self._epoch, self._clock.now_ns(), self.settings.segment_bytes
         )
         descriptor = self._files.begin(path, self._file_bytes, encode_head(segment))
-        index = os.open(
-            segment.index_path,
-            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC,
-            FILE_MODE,
-        )
-        self._open = _Open(segment, descriptor, index=index)
-        self._gathering.restart(place, segment.capacity_bytes)
+        self._open = _Open(segment, descriptor)
+        self._groups.open(descriptor, segment.capacity_bytes)
+        self._index.begin(segment)
         self._wants_file.set()
+        self._wants_help.set()
         return self._open
 
     @property
@@ -244,51 +221,25 @@ class DurabilityAgent:
         except OSError as error:
             _LOG.error("the next segment is not prepared", error=str(error))
 
-    def _close_segment(self, current: _Open) -> None:
-        self._blocks.settle()
-        self._files.finish(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
-        current.close()
-        self._open = None
-        if self._thread is None:
-            self.tidy()
-        else:
-            self.request_tidy()
-
-    def request_tidy(self) -> None:
-        """Have the agent's thread see to :meth:`tidy`, from any thread."""
-        self._wants_tidy.set()
-
-    def _help(self) -> None:
-        """Have a thread beside prepare the next file and tidy, so that no group waits for it."""
-        if self._helper is not None and self._helper.is_alive():
-            return
-        if self._wants_index.is_set() or self._wants_file.is_set() or self._wants_tidy.is_set():
-            self._helper = threading.Thread(
-                target=self._prepare_and_tidy, name="journal-files", daemon=True
-            )
-            self._helper.start()
-
-    def _prepare_and_tidy(self) -> None:
-        # In time that nobody else wants: packing a segment takes a second of a core.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
-        if self._wants_index.is_set():
-            self._wants_index.clear()
-            self._sync_index()
-        if self._wants_file.is_set():
+    def _prepare_if_wanted(self) -> None:
+        if self._threads and self._wants_file.is_set():
             self._wants_file.clear()
             self.prepare()
-        if self._wants_tidy.is_set():
-            self._wants_tidy.clear()
+
+    def _close_segment(self, current: _Open) -> None:
+        # It keeps the few zeros behind its frames: cutting them off would keep the disk busy at
+        # the moment when the next one is begun.
+        os.close(current.descriptor)
+        self._open = None
+        if self._threads:
+            self._wants_tidy.set()
+        else:
             self.tidy()
 
-    def _sync_index(self) -> None:
-        """Have the newest index on disk."""
-        try:
-            newest = max(self.folder.glob(f"[0-9]*{INDEX_SUFFIX}"), default=None)
-            if newest is not None:
-                sync_file(newest)
-        except OSError as error:
-            _LOG.error("the index is not synced", error=str(error))
+    def request_tidy(self) -> None:
+        """Have a thread beside see to :meth:`tidy`, from any thread."""
+        self._wants_tidy.set()
+        self._wants_help.set()
 
     def tidy(self) -> None:
         """Compress closed segments and drop those that are old and needed for nothing."""
@@ -300,7 +251,7 @@ class DurabilityAgent:
                     and not segment.is_compressed
                     and self.settings.compress
                 ):
-                    compress_segment(segment)
+                    compress_segment(segment, between=self._prepare_if_wanted)
             for segment in expired(
                 list_segments(self.folder),
                 self.settings,
@@ -331,22 +282,20 @@ class DurabilityAgent:
             return
         # What is behind the last synced byte may or may not be on disk: a new file begins there.
         try:
-            self._blocks.settle()
             self._give_up(current)
         except OSError as also:
             _LOG.error("the failed segment stays as it is", error=str(also))
         finally:
-            current.close()
+            os.close(current.descriptor)
 
     def _give_up(self, current: _Open) -> None:
-        path = current.segment.path
-        if current.written_bytes == 0:
+        path, whole = current.segment.path, self._groups.file_bytes
+        if whole == SEGMENT_HEADER_BYTES:
             path.unlink(missing_ok=True)
             return
         if os.fstat(current.descriptor).st_nlink == 0:
             # Somebody removed it; its content is still open, so it comes back under its name.
             staged = path.with_name(f".{path.name}")
-            whole = SEGMENT_HEADER_BYTES + current.written_bytes
             with staged.open("wb") as file:
                 os.fchmod(file.fileno(), FILE_MODE)
                 file.write(read_beginning(current.descriptor, whole))
@@ -355,62 +304,106 @@ class DurabilityAgent:
             staged.rename(path)
             sync_folder(path.parent)
             return
-        os.ftruncate(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
+        os.ftruncate(current.descriptor, whole)
 
-    def _stop_at_damage(self, start: Place) -> None:
-        named = start.sequence + 1
+    def _stop_at_damage(self) -> None:
+        named = self.place.sequence + 1
         self.damage = JournalDamaged(f"record {named} is damaged in the ring", named)
         self.error = self.damage.message
         self._ring.store(OFFSET_REFUSAL, reason.REASON_JOURNAL_DAMAGED)
         _LOG.error("the ring is damaged; new orders are refused", sequence=named)
 
-    # Its thread -----------------------------------------------------------------------------
+    # Its threads ----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Sync on a thread of its own."""
+        """Sync on a thread of its own, by the machine's calls; index, prepare and tidy on others,
+        so that no group waits for that."""
         self._wants_file.set()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
-        self._thread.start()
+        self._wants_help.set()
+        for name, target in (
+            ("journal", self._run),
+            ("journal-index", self._keep_index),
+            ("journal-files", self._help),
+        ):
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     @property
     def is_running(self) -> bool:
-        """Whether the thread lives."""
-        return self._thread is not None and self._thread.is_alive()
+        """Whether the thread that syncs lives."""
+        return bool(self._threads) and self._threads[0].is_alive()
 
     def _run(self) -> None:
-        longest = _GROUP_IDLE_SECONDS if self._is_group else _IDLE_SECONDS
-        pause = _IDLE_SECONDS / 16
+        request_slices(_SLICE_NS)
+        state, idle_seconds = self._groups.address, _GROUP_IDLE_NS / 1e9
         while not self._is_stopping.is_set():
-            self._help()
-            if self.step():
-                pause = _LOOK_SECONDS if self._is_group else _IDLE_SECONDS / 16
+            if self._open is None and self._ring.tail == self.place.position:
+                self._is_stopping.wait(idle_seconds)
                 continue
-            if self.damage is not None:
+            try:
+                self._open = self._open or self._begin_segment()
+                # The first group after a failure tells whether the disk is well again.
+                why = run_groups(state, 1 if self.error else _EVER)
+                number = int(self._groups.record[0]["error"])
+                if why == FAILED:
+                    raise OSError(number, os.strerror(number), str(self._open.segment.path))
+            except OSError as error:
+                self._fail(error)
+                self._is_stopping.wait(_RETRY_SECONDS)
+                continue
+            if why == DAMAGED:
+                self._stop_at_damage()
                 return
-            self._is_stopping.wait(_RETRY_SECONDS if self.error else pause)
-            pause = min(2 * pause, longest)
+            if why == NO_ROOM:
+                self._close_segment(self._open)
+            elif why == SYNCED:
+                self._tell_mended()
+
+    def _keep_index(self) -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        pause = _INDEX_SECONDS
+        while not self._is_stopping.is_set():
+            while self._index.write(self.place):
+                pause = _INDEX_SECONDS
+            self._index.sync(self._clock.monotonic_ns())
+            self._is_stopping.wait(pause)
+            pause = min(2 * pause, _INDEX_SECONDS_MAX)
+
+    def _help(self) -> None:
+        # In time that nobody else wants: packing a segment takes a second of a core.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        # But for each piece of a file the disk wakes it, and the next must be ready in time.
+        request_slices(_SLICE_NS)
+        while not self._is_stopping.is_set():
+            self._wants_help.wait()
+            self._wants_help.clear()
+            self._prepare_if_wanted()
+            if self._wants_tidy.is_set():
+                self._wants_tidy.clear()
+                self.tidy()
 
     def close(self) -> bool:
         """Stop, sync what is left, and close the open segment; whether everything is on disk.
 
         The writer must have stopped."""
         self._is_stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-        if self._helper is not None:
-            self._helper.join()
+        self._wants_help.set()
+        self._groups.stop()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
         while self._ring.tail > self.place.position:
             if self.step(force=True) == 0 and self.error:
                 break
         current, self._open = self._open, None
         if current is not None:
             try:
-                self._blocks.settle()
-                self._files.finish(current.descriptor, SEGMENT_HEADER_BYTES + current.written_bytes)
+                self._files.finish(current.descriptor, self._groups.file_bytes)
             except OSError as error:
                 _LOG.error("the open segment stays longer than it needs", error=str(error))
-            current.close()
-        self._blocks.close()
+            os.close(current.descriptor)
+        self._index.close(self.place)
         return self._ring.tail == self.place.position
 
 

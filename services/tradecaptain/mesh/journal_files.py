@@ -23,7 +23,7 @@ from tradecaptain.base.crc32c import crc32c
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of
-from tradecaptain.mesh.direct_files import forget_pages, read_pieces, read_whole
+from tradecaptain.mesh.direct_files import forget_pages, read_part, read_pieces, read_whole
 from tradecaptain.mesh.journal_scan import BAD, CUT, FULL, Place, Scan, find_later_frame
 from tradecaptain.wire import journal_block, journal_segment, reason
 
@@ -53,9 +53,12 @@ class JournalDamaged(TradeCaptainError):  # noqa: N818
         self.sequence = sequence
 
 
-def strong_hash(data: bytes | memoryview) -> npt.NDArray[np.int64]:
-    """BLAKE3, as four words."""
-    return np.frombuffer(blake3(data).digest(), np.int64)
+def strong_hash(*pieces: bytes | memoryview) -> npt.NDArray[np.int64]:
+    """BLAKE3 of pieces one behind the other, as four words."""
+    state = blake3()
+    for piece in pieces:
+        state.update(piece)
+    return np.frombuffer(state.digest(), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,13 @@ class Segment:
                 self.start.sequence + 1,
             ) from error
         return np.frombuffer(data, np.uint8, offset=SEGMENT_HEADER_BYTES)
+
+    def part(self, offset: int, length: int) -> npt.NDArray[np.uint8]:
+        """Frames from ``offset`` on, at most ``length`` bytes of what the file has."""
+        if not self.is_compressed:
+            with contextlib.suppress(FileNotFoundError):
+                return read_part(self.path, SEGMENT_HEADER_BYTES + offset, length)
+        return self.frames()[offset : offset + length]
 
     def blocks(self) -> npt.NDArray[Any]:
         """The index as an array of `JournalBlock` messages; empty if there is none."""
@@ -168,18 +178,31 @@ def list_segments(folder: Path) -> list[Segment]:
 
     A plain file goes before its compressed copy, which a kill may have left incomplete beside it. A
     file that is compressed or dropped between the look at the folder and the look at it is looked
-    for again; what isn't whole yet has a name that begins with a dot.
+    for again; what isn't whole yet has a name that begins with a dot, or, being the last, nothing
+    but zeros.
     """
     for _ in range(_LOOKS):
         paths: dict[str, Path] = {}
         for suffix in (COMPRESSED_SUFFIX, SEGMENT_SUFFIX):
             for path in folder.glob(f"[0-9]*{suffix}"):
                 paths[path.name.split(".")[0]] = path
+        names = sorted(paths)
         with contextlib.suppress(FileNotFoundError):
-            return [read_segment(paths[name]) for name in sorted(paths)]
+            if names and _is_unbegun(paths[names[-1]]):
+                names.pop()
+            return [read_segment(paths[name]) for name in names]
     raise TradeCaptainError(
         reason.REASON_UNAVAILABLE, f"the segments in {folder} change faster than they can be read"
     )
+
+
+def _is_unbegun(path: Path) -> bool:
+    """Whether a segment file has its name and its length, and nothing else: the power went before
+    its head was on disk. What is in a segment came later than its head."""
+    if path.name.endswith(COMPRESSED_SUFFIX) or read_part(path, 0, SEGMENT_HEADER_BYTES).any():
+        return False
+    content = read_whole(path)
+    return len(content) > SEGMENT_HEADER_BYTES and not content.any()
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,8 +375,13 @@ def cut_torn_tail(checked: Checked) -> None:
         os.close(descriptor)
 
 
-def compress_segment(segment: Segment, level: int = 3) -> Segment:
-    """Replace a closed segment by its compressed copy; the plain one goes last."""
+def compress_segment(
+    segment: Segment, level: int = 3, *, between: Callable[[], None] = lambda: None
+) -> Segment:
+    """Replace a closed segment by its compressed copy; the plain one goes last.
+
+    ``between`` is called now and then, for what can't wait until all is packed.
+    """
     target = segment.path.with_name(segment_name(segment.start.position) + COMPRESSED_SUFFIX)
     staged = target.with_name(f".{target.name}")
     compressor = zstandard.ZstdCompressor(level=level, write_checksum=True)
@@ -362,6 +390,7 @@ def compress_segment(segment: Segment, level: int = 3) -> Segment:
         os.fchmod(file.fileno(), FILE_MODE)
         for piece in read_pieces(segment.path, _CHUNK_BYTES):
             file.write(packing.compress(piece))
+            between()
         file.write(packing.flush())
         file.flush()
         os.fsync(file.fileno())

@@ -19,7 +19,7 @@ from tradecaptain.mesh.journal_files import (
     cut_torn_tail,
     sync_file,
 )
-from tradecaptain.mesh.journal_index import BlockIndex
+from tradecaptain.mesh.journal_index import encode_block
 from tradecaptain.mesh.journal_scan import Place, Scan
 from tradecaptain.wire import journal_block
 
@@ -49,16 +49,12 @@ def seal_tail(checked: Checked) -> None:
     scan.take(frames)
     assert scan.place == checked.end, "what was checked is checked again"
     sync_file(segment.path)
-    index = BlockIndex(segment.epoch)
     try:
         with _appended(segment, len(blocks)) as descriptor:
-            index.add(descriptor, start, scan, offset, frames)
-            index.settle()
+            os.write(descriptor, encode_block(segment.epoch, start, checked.end, offset, [frames]))
     except OSError as error:
         # They are durable all the same; a full disk doesn't keep the venue from its start.
         _LOG.error("synced frames are not indexed", segment=segment.path.name, error=str(error))
-    finally:
-        index.close()
 
 
 @contextmanager

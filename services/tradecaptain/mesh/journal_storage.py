@@ -77,7 +77,9 @@ class RealFiles:
     def begin(self, path: Path, length: int, head: bytes) -> int:
         """Make a file of full length with its head, durably; its descriptor.
 
-        It gets its name once the head is on disk, so every segment has one.
+        A prepared one has its blocks, so one sync of the folder brings head and name to disk. After
+        a loss of power before that returns, the name may be there without the head, and zeros
+        behind it: `list_segments` takes such a file for none.
         """
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         staged = path.with_name(f".{path.name}.begun")
@@ -85,13 +87,15 @@ class RealFiles:
             (path.parent / SPARE_NAME).rename(staged)
         descriptor = open_direct(staged, os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
-            if os.fstat(descriptor).st_size != length:
+            is_prepared = os.lseek(descriptor, 0, os.SEEK_END) == length
+            if not is_prepared:
                 os.ftruncate(descriptor, 0)
-            os.posix_fallocate(descriptor, 0, length)
+                os.posix_fallocate(descriptor, 0, length)
             page = page_buffer(whole_pages(len(head)))
             page[: len(head)] = np.frombuffer(head, np.uint8)
             write_all(descriptor, memoryview(page), 0)
-            os.fsync(descriptor)
+            if not is_prepared:
+                os.fsync(descriptor)
             staged.rename(path)
             sync_folder(path.parent)
         except OSError:

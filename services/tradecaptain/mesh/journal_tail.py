@@ -12,12 +12,32 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from tradecaptain.mesh.journal import JournalLapped, JournalRing
-from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
+from tradecaptain.mesh.journal_files import JournalDamaged, Segment, list_segments
 from tradecaptain.mesh.journal_scan import Place, Scan
 
 type Frames = npt.NDArray[np.uint8]
 
 PIECE_BYTES: Final = 1 << 20
+
+
+class _Reading:
+    """A segment that is read, up to a position."""
+
+    def __init__(self, segment: Segment, end: int) -> None:
+        self._segment = segment
+        self._end = end
+        # What is packed can only be had together.
+        self._unpacked = segment.frames() if segment.is_compressed else None
+
+    def holds(self, position: int) -> bool:
+        return self._segment.start.position <= position < self._end
+
+    def frames(self, position: int, limit: int) -> Frames:
+        offset = position - self._segment.start.position
+        length = min(limit, self._end - position)
+        if self._unpacked is not None:
+            return self._unpacked[offset : offset + length]
+        return self._segment.part(offset, length)
 
 
 class LogTail:
@@ -28,8 +48,7 @@ class LogTail:
         self._folder = folder
         self._ring = ring
         self._peeked = (0, place)
-        # A segment that is being read: its first position and its frames.
-        self._segment: tuple[int, Frames] | None = None
+        self._reading: _Reading | None = None
 
     def peek(self, limit: int = PIECE_BYTES) -> Frames:
         """Whole frames behind the place, about ``limit`` bytes at most; empty if there are none.
@@ -63,34 +82,27 @@ class LogTail:
         position = self.place.position
         if position < self._ring.first_position():
             return None
-        frames = np.frombuffer(bytes(self._ring.chunk(position, end)), np.uint8)
+        # Copied by numpy, which lets other threads have the interpreter meanwhile.
+        frames = np.frombuffer(self._ring.chunk(position, end), np.uint8).copy()
         try:
             self._ring.check_intact(position)
         except JournalLapped:
             return None
-        self._segment = None
+        self._reading = None
         return frames
 
     def _from_files(self, limit: int) -> Frames:
         position = self.place.position
-        if self._segment is None or not self._holds(position):
-            self._segment = self._load(position)
-        start, frames = self._segment
-        return frames[position - start : position - start + limit]
+        if self._reading is None or not self._reading.holds(position):
+            self._reading = self._find(position)
+        return self._reading.frames(position, limit)
 
-    def _holds(self, position: int) -> bool:
-        assert self._segment is not None
-        start, frames = self._segment
-        return start <= position < start + len(frames)
-
-    def _load(self, position: int) -> tuple[int, Frames]:
+    def _find(self, position: int) -> _Reading:
         segments = list_segments(self._folder)
         before = [item for item in segments if item.start.position <= position]
         if not before:
             named = self.place.sequence + 1
             raise JournalDamaged(f"record {named} is in no segment any more", named)
-        start = before[-1].start.position
         # A segment that is still written, or that was given up, has more bytes than records.
         behind = [item.start.position for item in segments if item.start.position > position]
-        end = min([self._ring.durable_position, *behind])
-        return start, before[-1].frames()[: end - start]
+        return _Reading(before[-1], min([self._ring.durable_position, *behind]))

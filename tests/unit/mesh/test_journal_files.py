@@ -237,6 +237,33 @@ def test_a_segment_that_was_begun_and_has_no_head_yet_is_none(desk: Desk) -> Non
     assert check_chain(desk.folder) == desk.writer.place
 
 
+def test_a_name_that_came_to_disk_before_its_head_is_no_segment(desk: Desk) -> None:
+    desk.write(10)
+    desk.sync()
+    desk.agent.close()
+    segments = list_segments(desk.folder)
+    end = desk.writer.place.position
+    following = desk.folder / f"{end:020d}.journal"
+    following.write_bytes(bytes(4096 + SETTINGS.segment_bytes))
+    assert list_segments(desk.folder) == segments
+    assert check_chain(desk.folder) == desk.writer.place
+    for offset in (0, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES + SETTINGS.segment_bytes - 1):
+        content = bytearray(4096 + SETTINGS.segment_bytes)
+        content[offset] = 1
+        following.write_bytes(content)
+        with pytest.raises(JournalDamaged):
+            list_segments(desk.folder)
+    # Whoever goes on behind the last segment takes the name.
+    following.write_bytes(bytes(4096 + SETTINGS.segment_bytes))
+    agent = DurabilityAgent(
+        desk.writer.ring, desk.folder, SETTINGS, desk.writer.place, epoch=3, files=desk.files
+    )
+    desk.write(5)
+    agent.step(force=True)
+    agent.close()
+    assert check_chain(desk.folder) == desk.writer.place
+
+
 def test_a_removed_open_segment_comes_back(desk: Desk) -> None:
     desk.write(10)
     desk.sync()
