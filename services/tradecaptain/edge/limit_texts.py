@@ -46,6 +46,7 @@ _UNITS: Final = {
     reason.REASON_DUPLICATE_ORDER: ("ms", "ms"),
     reason.REASON_MESSAGE_RATE_LIMIT: ("messages a second", "at once"),
     reason.REASON_OPEN_ORDER_LIMIT: ("orders", "orders"),
+    reason.REASON_EXECUTION_THROTTLE: ("executions", "executions"),
 }
 """Words behind the limit and behind what was observed, where the numbers are plain counts."""
 _KIND_SAID: Final = {

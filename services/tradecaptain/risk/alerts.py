@@ -36,9 +36,10 @@ from tradecaptain.risk.store import LimitRecord
 from tradecaptain.wire import control, execution_event, reason
 
 FIRST_RISK_REASON: Final = reason.REASON_LIMIT_UNSET
-LAST_RISK_REASON: Final = reason.REASON_TOTAL_POSITION_LIMIT_SHORT
-REFUSALS_IN_A_BATCH: Final = 256
-"""Refusals of one batch that are told; a flood of them is told in part."""
+LAST_RISK_REASON: Final = reason.REASON_CONVERSION_RATE_MISSING
+REFUSALS_ONE_BY_ONE: Final = 16
+"""Refusals of an account for one reason that are told each by itself between two looks at limits.
+What a flood has beyond is counted, and told as one: telling each would keep everybody waiting."""
 ACCOUNTS_IN_A_LOOK: Final = 256
 _REFUSED: Final = (
     execution_event.EXECUTION_TYPE_REJECTED,
@@ -79,6 +80,16 @@ class Use:
     def is_breached(self) -> bool:
         """Whether what is held is beyond the limit."""
         return self.observed > max(self.allowed, 0)
+
+
+@dataclass(slots=True)
+class _Refusals:
+    """Refusals of an account for one reason since the last look at limits: how many were told, how
+    many only counted, and the last of those."""
+
+    told_count: int = 0
+    counted: int = 0
+    last: Any = None
 
 
 def value_uses(limits: Iterable[LimitRecord], account_id: int, sums: AccountSums) -> Iterator[Use]:
@@ -136,6 +147,7 @@ class AlertDesk:
         self._hub: StreamHub[monitor_pb2.Alert] = StreamHub(4_096)
         self._states: dict[tuple[int, int, int], int] = {}
         self._touched: set[int] = set()
+        self._refusals: dict[tuple[int, int], _Refusals] = {}
         self._lost_count = 0
 
     def subscribe(self, account_ids: frozenset[int] | None) -> Any:
@@ -157,10 +169,32 @@ class AlertDesk:
         why = records["reason"]
         refused = np.isin(records["execution_type"], _REFUSED)
         refused &= (why >= FIRST_RISK_REASON) & (why <= LAST_RISK_REASON)
-        for record in records[np.flatnonzero(refused)[:REFUSALS_IN_A_BATCH]]:
-            self._tell(self._refusal(record), int(record["account_id"]))
+        if refused.any():
+            self._take_refusals(records[refused])
 
-    def _refusal(self, record: Any) -> monitor_pb2.Alert:
+    def _take_refusals(self, records: Records) -> None:
+        """Tell the first refusals of each account and reason, and count the others."""
+        keys = records["account_id"].astype(np.int64) << 16 | records["reason"]
+        for key in np.unique(keys):
+            alike = records[keys == key]
+            account_id = int(alike["account_id"][0])
+            held = self._refusals.setdefault((account_id, int(alike["reason"][0])), _Refusals())
+            room = REFUSALS_ONE_BY_ONE - held.told_count
+            for record in alike[: max(0, room)]:
+                self._tell(self._refusal(record), account_id)
+            held.told_count += min(room, len(alike))
+            if len(alike) > room:
+                held.counted += len(alike) - room
+                held.last = alike[-1].copy()
+
+    def _tell_counted(self) -> None:
+        """Tell of refusals that were counted as one for each account and reason."""
+        refusals, self._refusals = self._refusals, {}
+        for (account_id, _), held in refusals.items():
+            if held.last is not None:
+                self._tell(self._refusal(held.last, held.counted), account_id)
+
+    def _refusal(self, record: Any, count: int = 1) -> monitor_pb2.Alert:
         why, account_id = int(record["reason"]), int(record["account_id"])
         info = reason_info(why)
         instrument = self._names.instrument(int(record["instrument_id"]))
@@ -176,7 +210,10 @@ class AlertDesk:
             client_order_id=b"".join(words).rstrip(b"\0").decode("ascii", "replace"),
             command_sequence=int(record["command_sequence"]),
             message=f"refused: {info.rule}",
+            refusal_count=count,
         )
+        if count > 1:
+            alert.message = f"{count} more refused, this one last: {info.rule}"
         scope = int(record["limit_level"])
         if scope and instrument is not None:
             alert.target.scope = scope  # type: ignore[assignment]
@@ -212,7 +249,9 @@ class AlertDesk:
             await asyncio.sleep(interval_s)
             if not self._hub.is_followed:
                 self._states.clear()
+                self._refusals.clear()
                 continue
+            self._tell_counted()
             if turn % max(1, round(0.5 / interval_s)) == 0:
                 # Prices move values of accounts that do nothing.
                 self._touched.update(self._ledger.account_ids())

@@ -43,7 +43,7 @@ class NaiveControls:
     pairs: set[tuple[int, int]]
     ratios: dict[int, object]
     restrictions: dict[Level, int]
-    throttled: set[int]
+    throttled: dict[int, tuple[int, int]]
     total_levels: set[Level]
     begin: Callable[[int], None]
     keep_values: Callable[[], None]
@@ -182,7 +182,7 @@ class NaiveControls:
     def reset_throttle(self, account: int) -> int:
         refusal = self.resolve((ACCOUNT, account, 0))
         if not refusal:
-            self.throttled.discard(account)
+            self.throttled.pop(account, None)
             self.executions[account] = (0, 0)
         return refusal
 

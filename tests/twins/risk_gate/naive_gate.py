@@ -67,7 +67,7 @@ class NaiveGate(NaiveAdmission, NaiveControls, NaiveValues):
     firms: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     total_levels: set[Level] = field(default_factory=set)
     restrictions: dict[Level, int] = field(default_factory=lambda: defaultdict(int))
-    throttled: set[int] = field(default_factory=set)
+    throttled: dict[int, tuple[int, int]] = field(default_factory=dict)
     executions: dict[int, tuple[int, int]] = field(
         default_factory=lambda: defaultdict(lambda: (0, 0))
     )
@@ -143,7 +143,8 @@ class NaiveGate(NaiveAdmission, NaiveControls, NaiveValues):
             if level in self.kills:
                 return Verdict(reason.REASON_KILL_SWITCH, level=level[0], observed=1)
         if order.account in self.throttled:
-            return Verdict(reason.REASON_EXECUTION_THROTTLE, level=ACCOUNT, observed=1)
+            limit, count = self.throttled[order.account]
+            return Verdict(reason.REASON_EXECUTION_THROTTLE, ACCOUNT, limit, count)
         return PASSED
 
     def check_age(self, order: Order, bit: int) -> Verdict:
@@ -425,7 +426,7 @@ class NaiveGate(NaiveAdmission, NaiveControls, NaiveValues):
             start_ns, count = self.now_ns, 0
         self.executions[account] = (start_ns, count + 1)
         if count + 1 > limit:
-            self.throttled.add(account)
+            self.throttled.setdefault(account, (limit, count + 1))
 
     def apply_quote(
         self,

@@ -113,6 +113,25 @@ async def test_refusals_and_kills_are_told(world: RiskWorld) -> None:
     stream.cancel()
 
 
+async def test_a_flood_of_refusals_is_told_in_few_alerts_that_count_them_all(
+    world: RiskWorld,
+) -> None:
+    stream = world.monitor.StreamAlerts(monitor_pb2.StreamAlertsRequest(), metadata=OPERATOR)
+    await next_of(stream)
+    for _ in range(200):
+        world.venue.order(account_id=ALPHA, price_units=3 * PRICE)
+    world.venue.order(account_id=BETA, price_units=3 * PRICE)
+    told: dict[str, list[int]] = {"alpha": [], "beta": []}
+    while sum(told["alpha"]) < 200 or not told["beta"]:
+        for alert in (await next_of(stream)).alerts:
+            if alert.kind == monitor_pb2.ALERT_KIND_REFUSAL:
+                told[alert.account].append(alert.refusal_count)
+    assert sum(told["alpha"]) == 200
+    assert told["alpha"].count(1) == len(told["alpha"]) - 1 < 50
+    assert told["beta"] == [1]
+    stream.cancel()
+
+
 async def test_a_limit_that_fills_up_is_told_and_its_recovery_too(world: RiskWorld) -> None:
     request = risk_pb2.SetLimitRequest(
         target=ACCOUNT, kind=risk_pb2.LIMIT_KIND_OPEN_ORDERS, value="5"

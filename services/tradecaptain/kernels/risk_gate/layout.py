@@ -109,7 +109,7 @@ ACCOUNT_ROW_DTYPE = np.dtype(
         ("limits", LIMIT_ROW_DTYPE),
         ("cash", "i8"),
         ("day_start_value", "i8"),  # trade cash and position value when the day began
-        ("account_reserved", "i8"),
+        ("throttled_limit", "i8"),  # what stopped it, while it is throttled: the limit …
         # Rows of the totals of its group and firm; zero if they have none.
         ("group_total", "i8"),
         ("firm_total", "i8"),
@@ -119,7 +119,7 @@ ACCOUNT_ROW_DTYPE = np.dtype(
         ("execution_count", "i8"),  # executions since that window began
         ("resolved_execution_count", "i8"),
         ("resolved_execution_window_ns", "i8"),
-        ("account_reserved1", "i8"),
+        ("throttled_count", "i8"),  # … and the executions that exceeded it
     ]
 )
 SUM_NAMES = (
@@ -460,6 +460,8 @@ ACCOUNT_GROUP_ID = offset_of(ACCOUNT_ROW_DTYPE, "group_id")
 ACCOUNT_FIRM_ID = offset_of(ACCOUNT_ROW_DTYPE, "firm_id")
 ACCOUNT_EXECUTION_WINDOW_START_NS = offset_of(ACCOUNT_ROW_DTYPE, "execution_window_start_ns")
 ACCOUNT_EXECUTION_COUNT = offset_of(ACCOUNT_ROW_DTYPE, "execution_count")
+ACCOUNT_THROTTLED_COUNT = offset_of(ACCOUNT_ROW_DTYPE, "throttled_count")
+ACCOUNT_THROTTLED_LIMIT = offset_of(ACCOUNT_ROW_DTYPE, "throttled_limit")
 RESOLVED_EXECUTION_COUNT = offset_of(ACCOUNT_ROW_DTYPE, "resolved_execution_count")
 RESOLVED_EXECUTION_WINDOW_NS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_execution_window_ns")
 RESOLVED_DUPLICATE_WINDOW_MS = offset_of(ACCOUNT_ROW_DTYPE, "resolved_duplicate_window_ms")

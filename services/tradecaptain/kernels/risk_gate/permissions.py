@@ -5,6 +5,8 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i64
 from tradecaptain.kernels.risk_gate.layout import (
+    ACCOUNT_THROTTLED_COUNT,
+    ACCOUNT_THROTTLED_LIMIT,
     FLAG_KILLED,
     FLAG_THROTTLED,
     INT64_MAX,
@@ -22,9 +24,9 @@ from tradecaptain.kernels.risk_gate.layout import (
     RESTRICT_WITHOUT_KEY,
     RESTRICTION_SHIFT,
 )
-from tradecaptain.kernels.risk_gate.levels import reject_flag
+from tradecaptain.kernels.risk_gate.levels import LEVEL_ACCOUNT, level_row, reject_flag
 from tradecaptain.kernels.risk_gate.rejection import reject
-from tradecaptain.wire import common, order_command, reason
+from tradecaptain.wire import common, control, order_command, reason
 
 INSTRUCTION_REDUCE_ONLY = 2
 INSTRUCTION_LOCATED = 1 << 15
@@ -40,6 +42,7 @@ _REASON_REDUCE_ONLY = reason.REASON_REDUCE_ONLY
 _REASON_RESTRICTED = reason.REASON_RESTRICTED
 _REASON_SELF_MATCH_KEY_MISSING = reason.REASON_SELF_MATCH_KEY_MISSING
 _REASON_SHORT_SALE_LOCATE_MISSING = reason.REASON_SHORT_SALE_LOCATE_MISSING
+_SCOPE_ACCOUNT = control.CONTROL_SCOPE_ACCOUNT
 _SHORT_SALE_SHORT = common.SHORT_SALE_SHORT
 _SHORT_SALE_SHORT_EXEMPT = common.SHORT_SALE_SHORT_EXEMPT
 _SIDE_BUY = common.SIDE_BUY
@@ -57,7 +60,10 @@ def check_switches(gate: int, flags: int) -> int:
     if flags & FLAG_KILLED:
         return reject_flag(gate, _REASON_KILL_SWITCH, FLAG_KILLED, 1)
     if flags & FLAG_THROTTLED:
-        return reject_flag(gate, _REASON_EXECUTION_THROTTLE, FLAG_THROTTLED, 1)
+        account = level_row(gate, LEVEL_ACCOUNT)
+        limit = load_i64(account + ACCOUNT_THROTTLED_LIMIT)
+        count = load_i64(account + ACCOUNT_THROTTLED_COUNT)
+        return reject(gate, _REASON_EXECUTION_THROTTLE, _SCOPE_ACCOUNT, limit, count)
     return 0
 
 

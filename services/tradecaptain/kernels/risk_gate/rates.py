@@ -16,6 +16,8 @@ from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_GROUP_ID,
     ACCOUNT_NEXT_MESSAGE_NS,
     ACCOUNT_RESOLVED_VERSION,
+    ACCOUNT_THROTTLED_COUNT,
+    ACCOUNT_THROTTLED_LIMIT,
     FLAG_THROTTLED,
     HEADER_EXECUTIONS_ARE_WATCHED,
     HEADER_LIMITS_VERSION,
@@ -133,6 +135,9 @@ def note_execution(gate: int, account: int) -> None:
         store_i64(account + ACCOUNT_EXECUTION_WINDOW_START_NS, now_ns)
         count = 0
     store_i64(account + ACCOUNT_EXECUTION_COUNT, count + 1)
-    if count + 1 > limit:
-        store_i32(account + LIMIT_FLAGS, load_i32(account + LIMIT_FLAGS) | FLAG_THROTTLED)
+    flags = load_i32(account + LIMIT_FLAGS) + 0
+    if count + 1 > limit and flags & FLAG_THROTTLED == 0:
+        store_i64(account + ACCOUNT_THROTTLED_LIMIT, limit)
+        store_i64(account + ACCOUNT_THROTTLED_COUNT, count + 1)
+        store_i32(account + LIMIT_FLAGS, flags | FLAG_THROTTLED)
         store_i32(account + ACCOUNT_RESOLVED_VERSION, 0)

@@ -188,6 +188,7 @@ class Alert(_message.Message):
     CLIENT_ORDER_ID_FIELD_NUMBER: _builtins.int
     COMMAND_SEQUENCE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    REFUSAL_COUNT_FIELD_NUMBER: _builtins.int
     kind: Global___AlertKind.ValueType
     """What it is about."""
     time_ns: _builtins.int
@@ -216,6 +217,10 @@ class Alert(_message.Message):
     """Number of the command in the venue's log that caused it; zero where none did."""
     message: _builtins.str
     """For a person to read."""
+    refusal_count: _builtins.int
+    """For refusals: how many this alert tells of. Of a flood that an account is refused for one reason,
+    only the first are told one by one, and the others as one alert several times a second.
+    """
     @_builtins.property
     def target(self) -> _risk_pb2.RiskTarget:
         """Where the limit or kill switch is."""
@@ -238,10 +243,11 @@ class Alert(_message.Message):
         client_order_id: _builtins.str = ...,
         command_sequence: _builtins.int = ...,
         message: _builtins.str = ...,
+        refusal_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "clause", b"clause", "client_order_id", b"client_order_id", "command_sequence", b"command_sequence", "instrument", b"instrument", "kind", b"kind", "limit", b"limit", "limit_kind", b"limit_kind", "message", b"message", "observed", b"observed", "order_id", b"order_id", "reason", b"reason", "target", b"target", "time_ns", b"time_ns", "used_basis_points", b"used_basis_points"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "clause", b"clause", "client_order_id", b"client_order_id", "command_sequence", b"command_sequence", "instrument", b"instrument", "kind", b"kind", "limit", b"limit", "limit_kind", b"limit_kind", "message", b"message", "observed", b"observed", "order_id", b"order_id", "reason", b"reason", "refusal_count", b"refusal_count", "target", b"target", "time_ns", b"time_ns", "used_basis_points", b"used_basis_points"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
