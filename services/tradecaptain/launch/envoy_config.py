@@ -36,6 +36,9 @@ INFRASTRUCTURE: Final[Mapping[str, str]] = {
 """Reflection is answered by one process for all; it holds the whole descriptor set."""
 UNRETRIED_PROCESSES: Final = frozenset({"gateway", "risk"})
 """Processes whose calls change something: Envoy never sends one of those twice."""
+STREAM_WINDOW_BYTES: Final = 1 << 20
+"""What a service may send ahead of a stream's reader. Envoy's own 256 MiB would lie in its memory
+for each one that doesn't read, and the service would never learn of it."""
 _EXTENSIONS: Final = "type.googleapis.com/envoy.extensions"
 _HTTP_FILTERS: Final = f"{_EXTENSIONS}.filters.http"
 
@@ -343,7 +346,10 @@ def _cors(config: EnvoyConfig) -> dict[str, Any]:
 
 def _cluster(config: EnvoyConfig, name: str, port: int) -> dict[str, Any]:
     interval = f"{config.health_interval_seconds:g}s"
-    http2 = {"connection_keepalive": {"interval": "30s", "timeout": "10s"}}
+    http2 = {
+        "connection_keepalive": {"interval": "30s", "timeout": "10s"},
+        "initial_stream_window_size": STREAM_WINDOW_BYTES,
+    }
     return {
         "name": name,
         "type": "STATIC",

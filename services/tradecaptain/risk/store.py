@@ -159,6 +159,7 @@ class RiskStore:
     """The file and its transactions. Used from one thread."""
 
     def __init__(self, path: Path) -> None:
+        self._limits: list[LimitRecord] | None = None
         try:
             self._connection = sqlite3.connect(path, isolation_level=None)
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -243,6 +244,7 @@ class RiskStore:
 
     def _put_limit(self, level: Level, kind: int, value: int, stamp: Stamp) -> None:
         before = self.limit(level, kind)
+        self._limits = None
         self._end_override(level, kind)
         self._connection.execute(
             "INSERT OR REPLACE INTO limits VALUES (?,?,?,?,?,?,?,?)",
@@ -257,6 +259,7 @@ class RiskStore:
 
     def _drop_limit(self, level: Level, kind: int, stamp: Stamp) -> bool:
         before = self.limit(level, kind)
+        self._limits = None
         self._end_override(level, kind)
         self._connection.execute(
             "DELETE FROM limits WHERE scope=? AND scope_id=? AND instrument_id=? AND kind=?",
@@ -266,16 +269,21 @@ class RiskStore:
         return before is not None
 
     def limits(self) -> list[LimitRecord]:
-        """All limits, by level and kind."""
-        rows = self._connection.execute(
-            "SELECT * FROM limits ORDER BY scope, scope_id, instrument_id, kind"
-        )
-        return [LimitRecord(Level(*row[:3]), *row[3:]) for row in rows]
+        """All limits, by level and kind; read again only after a change of one."""
+        if self._limits is None:
+            rows = self._connection.execute(
+                "SELECT * FROM limits ORDER BY scope, scope_id, instrument_id, kind"
+            )
+            self._limits = [LimitRecord(Level(*row[:3]), *row[3:]) for row in rows]
+        return list(self._limits)
 
     def limits_in_force(self, now_ns: int) -> list[LimitRecord]:
         """What holds at a time: limits, and in their place what is granted until later."""
+        granted = self.overrides(now_ns)
+        if not granted:
+            return self.limits()
         held = {(limit.level, limit.kind): limit for limit in self.limits()}
-        held |= {(item.level, item.kind): item for item in self.overrides(now_ns)}
+        held |= {(item.level, item.kind): item for item in granted}
         return sorted(held.values(), key=lambda limit: (limit.level, limit.kind))
 
     # Overrides
