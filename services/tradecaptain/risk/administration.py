@@ -12,7 +12,12 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.edge import checks_accounts, current_call
-from tradecaptain.risk.audit_texts import bits_of, restrictions_of, value_text
+from tradecaptain.risk.audit_texts import (
+    SET_SCENARIOS,
+    bits_of,
+    restrictions_of,
+    value_text,
+)
 from tradecaptain.risk.channel import ControlOutcome, ControlRequest
 from tradecaptain.risk.controller import RiskController
 from tradecaptain.risk.levels import SCOPE_ACCOUNT, Level, parse_cash, parse_value
@@ -235,7 +240,7 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
             if outcome.outcome != 0:
                 raise TradeCaptainError(outcome.outcome, "the risk gate refused the scenarios")
         kept = scenario_settings(level, group, changes)
-        done = await self._change("set_scenarios", last, *kept, comment=request.comment)
+        done = await self._change(SET_SCENARIOS, last, *kept, comment=request.comment)
         return administration_pb2.SetScenariosResponse(sequence=done.sequence)
 
     async def SetReferencePrice(  # noqa: N802
@@ -355,10 +360,11 @@ class RiskAdministrationService(administration_pb2_grpc.RiskAdministrationServic
 
     def _entry(self, record: AuditRecord) -> administration_pb2.AuditEntry:
         stamp = record.stamp
+        kind = 0 if record.action == SET_SCENARIOS else record.kind
         return administration_pb2.AuditEntry(
             action=record.action,
             target=self._risk.target(record.level),
-            kind=cast("risk_pb2.LimitKind.ValueType", record.kind),
+            kind=cast("risk_pb2.LimitKind.ValueType", kind),
             before=record.before,
             after=record.after,
             before_text=value_text(record, record.before, self._reference),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tradecaptain.api.risk.v1 import administration_pb2
+from tradecaptain.base.accounts import NOTIONAL_UNIT
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.reference import Reference
 from tradecaptain.risk.levels import MONEY, format_value
-from tradecaptain.risk.settings import format_rate
+from tradecaptain.risk.settings import RISK_GROUP_KIND, exact_change, format_rate
 from tradecaptain.risk.store import AuditRecord
 
+SET_SCENARIOS = "set_scenarios"
+"""Changes of an instrument's scenarios; their kind isn't one of limits."""
 _SWITCHES = frozenset({"kill", "unkill", "request_kill"})
 _RESTRICTIONS = frozenset({"restrict", "permit"})
 _RESTRICTION_PREFIX = "RESTRICTION_"
@@ -36,6 +39,14 @@ def restriction_text(restriction: administration_pb2.Restriction.ValueType) -> s
     return name.removeprefix(_RESTRICTION_PREFIX).lower().replace("_", "-")
 
 
+def scenario_text(record: AuditRecord, value: int, reference: Reference) -> str:
+    """The risk group of an instrument, or what a unit of quantity gains in one of its scenarios."""
+    if record.kind == RISK_GROUP_KIND:
+        return f"risk group {value}" if value else "no risk group"
+    exact = exact_change(value, reference.instrument(record.level.instrument_id))
+    return f"scenario {record.kind + 1} gains {MONEY.format(exact // NOTIONAL_UNIT)}"
+
+
 def value_text(record: AuditRecord, value: int | None, reference: Reference) -> str:
     """What held before or since a change; empty for nothing."""
     if value is None:
@@ -51,7 +62,9 @@ def value_text(record: AuditRecord, value: int | None, reference: Reference) -> 
     try:
         if record.action == "set_reference_price":
             return reference.instrument(record.level.instrument_id).price.format(value)
-        if record.kind and record.action != "set_scenarios":
+        if record.action == SET_SCENARIOS:
+            return scenario_text(record, value, reference)
+        if record.kind:
             return format_value(value, record.level, record.kind, reference)
     except TradeCaptainError:
         # An instrument that is gone has no units any more.

@@ -69,6 +69,8 @@ WHOLE_ACCOUNT_KINDS: Final = frozenset(
 )
 """What is counted over all instruments of an account."""
 
+CASH_MAX: Final = (1 << 62) - 1
+"""Largest cash of an account, in notional units: above or below zero."""
 MONEY: Final = UnitScale(NOTIONAL_UNIT, reason.REASON_INVALID_REQUEST, "value")
 """Money of limits and sums."""
 _WHOLE = UnitScale(Fraction(1), reason.REASON_INVALID_REQUEST, "value")
@@ -180,5 +182,15 @@ def format_value(value: int, level: Level, kind: int, reference: Reference) -> s
 
 
 def parse_cash(text: str) -> int:
-    """Cash in the accounts' currency as the gate's integer; negative is a debt."""
-    return UnitScale(NOTIONAL_UNIT, reason.REASON_INVALID_REQUEST, "cash").parse(text)
+    """Cash in the accounts' currency as the gate's integer; negative is a debt.
+
+    Half of what fits: the totals of groups and firms take the difference of two of them.
+    """
+    cash = UnitScale(NOTIONAL_UNIT, reason.REASON_INVALID_REQUEST, "cash").parse(text)
+    if abs(cash) > CASH_MAX:
+        raise TradeCaptainError(
+            reason.REASON_NUMBER_OUT_OF_RANGE,
+            f"cash must lie within {MONEY.format(CASH_MAX)}, above or below zero",
+            field="cash",
+        )
+    return cash

@@ -77,6 +77,11 @@ def unit_change(change: Fraction, instrument: Instrument) -> int:
     return units
 
 
+def exact_change(units: int, instrument: Instrument) -> Fraction:
+    """What one quantity unit gains, as `unit_change` reads it, in the accounts' currency."""
+    return Fraction(units, UNIT_VALUE_ONE) * NOTIONAL_UNIT / instrument.quantity_unit
+
+
 def delta_changes(delta: Fraction, price_range: Fraction) -> list[Fraction]:
     """The sixteen changes of something that moves by ``delta`` with its underlying."""
     return [delta * price_range * move for move in SPAN_MOVES]

@@ -413,21 +413,26 @@ class RiskStore:
 
     def setting(self, action: int, level: Level, kind: int = 0) -> int:
         """Value of a setting; zero if there is none."""
+        return self._held(action, level, kind) or 0
+
+    def _held(self, action: int, level: Level, kind: int) -> int | None:
         row = self._connection.execute(
             "SELECT value FROM settings WHERE action=? AND scope=? AND scope_id=?"
             " AND instrument_id=? AND kind=?",
             (action, *_key(level), kind),
         ).fetchone()
-        return 0 if row is None else int(row[0])
+        return None if row is None else int(row[0])
 
     def put_settings(self, name: str, settings: Sequence[Setting], stamp: Stamp) -> None:
-        """Record settings that the gate applied; the audit shows the first, under a name."""
+        """Record settings that the gate applied; the audit shows, under a name, the first of them
+        and whichever others have changed."""
         with self._transaction():
-            first = settings[0]
-            before = self.setting(first.action, first.level, first.kind)
             for setting in settings:
+                level, kind, value = setting.level, setting.kind, setting.value
+                before = self._held(setting.action, level, kind)
                 self._put_setting(setting, stamp)
-            self._audit(stamp, name, first.level, first.kind, before, first.value)
+                if setting is settings[0] or (before or 0) != value:
+                    self._audit(stamp, name, level, kind, before, value)
 
     def _put_setting(self, setting: Setting, stamp: Stamp) -> None:
         self._connection.execute(

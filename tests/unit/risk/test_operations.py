@@ -261,6 +261,36 @@ async def test_the_audit_has_the_comment_of_every_change(world: RiskWorld) -> No
         assert (entry.action, entry.comment) == (action, expected)
 
 
+async def test_the_audit_tells_each_scenario_that_changed(world: RiskWorld) -> None:
+    for delta, count in (("1", 10), ("1", 1), ("-0.5", 10)):
+        request = admin.SetScenariosRequest(
+            instrument=ACME, risk_group_id=3, delta=delta, price_range="2"
+        )
+        done = await world.administration.SetScenarios(request, metadata=OPERATOR)
+        listed = await audit(world, action="set_scenarios", page_size=50)
+        entries = [entry for entry in listed.entries if entry.sequence == done.sequence]
+        assert len(entries) >= count
+        assert entries[-1].after_text == "risk group 3"
+        assert {entry.kind for entry in entries} == {0}
+    (third,) = [entry for entry in entries if entry.after_text.startswith("scenario 3 ")]
+    assert (third.before_text, third.after_text) == (
+        "scenario 3 gains 0.666666",
+        "scenario 3 gains -0.333334",
+    )
+
+
+async def test_cash_beyond_half_of_what_fits_is_refused(world: RiskWorld) -> None:
+    for cash, passes in (("-4611686018427.387903", True), ("4611686018427.387904", False)):
+        request = admin.SetCashRequest(account="alpha", cash=cash)
+        if passes:
+            await world.administration.SetCash(request, metadata=OPERATOR)
+            continue
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await world.administration.SetCash(request, metadata=OPERATOR)
+        error = from_rpc_error(caught.value)
+        assert (error.reason, error.field) == (reason.REASON_NUMBER_OUT_OF_RANGE, "cash")
+
+
 async def test_an_import_of_many_limits_is_one_change(world: RiskWorld) -> None:
     answer = await world.administration.ImportLimits(group_limits(600), metadata=OPERATOR)
     assert answer.set_count == 600
