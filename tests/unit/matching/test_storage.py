@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 
 import pytest
@@ -13,9 +12,9 @@ from tradecaptain.kernels.matching.layout import (
     BOOK_BYTES,
     FIRST_ORDER_BUCKETS,
     ORDER_IDS_CLIENT,
-    RECENT_LEVELS,
-    RECENT_NODES,
+    RECENT_PAGES,
 )
+from tradecaptain.kernels.matching.levels import SIDE_STRIDE
 from tradecaptain.wire import execution_event
 
 ORDERS = 2 * FIRST_ORDER_BUCKETS + 300
@@ -73,7 +72,7 @@ def test_a_market_that_falls_through_a_hundred_thousand_increments_takes_no_room
         assert driver.depth(1, 1)[0][0] == middle - 1
     header = driver.engine.header[0]
     assert header["used_levels"] <= 32
-    assert header["used_nodes"] <= header["used_levels"]
+    assert header["used_nodes"] < header["used_pages"] <= 32
 
 
 def test_prices_at_the_edges_of_int64_rest_beside_each_other() -> None:
@@ -89,24 +88,18 @@ def test_prices_at_the_edges_of_int64_rest_beside_each_other() -> None:
 
 
 def test_prices_that_share_a_place_in_what_is_remembered_are_told_apart() -> None:
-    # Books whose equal prices share a place, since they lie whole tables apart.
-    far_book = 1 + RECENT_LEVELS // math.gcd(BOOK_BYTES, RECENT_LEVELS)
     capacity = MatchingCapacity(
-        orders=512,
-        levels=256,
-        instruments=far_book,
-        instrument_ids=far_book + 1,
-        account_ids=16,
+        orders=512, levels=256, instruments=2, instrument_ids=3, account_ids=16
     )
-    driver = EngineDriver([InstrumentRules(number + 1) for number in range(far_book)], capacity)
+    driver = EngineDriver([InstrumentRules(number + 1) for number in range(2)], capacity)
     chance = random.Random(5)
     near = [100 + step for step in (0, 1, 63, 64)]
-    # Whole tables further, of levels or of nodes over 64 prices.
-    apart = (0, RECENT_LEVELS, 64 * RECENT_NODES)
+    # Whole tables further, and on the place of the same book's other side or of the other book's.
+    table = 64 * RECENT_PAGES
+    side, book = 64 * SIDE_STRIDE, 64 * SIDE_STRIDE * BOOK_BYTES // 16
+    apart = (0, table, 2 * side, -book)
     prices = {1: [price + far for price in near for far in apart]}
-    prices[far_book] = prices[1]
-    # The second book's prices fall on the places of the first's a book further.
-    prices[2] = [price - BOOK_BYTES for price in prices[1]]
+    prices[2] = [price + book for price in prices[1]] + prices[1]
     levels: dict[tuple[int, int], list[int]] = {}
     for _ in range(1_500):
         instrument = chance.choice(list(prices))

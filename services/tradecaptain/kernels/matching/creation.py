@@ -23,13 +23,15 @@ from tradecaptain.kernels.matching.layout import (
     ORDER_BUCKETS_AT,
     ORDER_BYTES,
     ORDER_IDS_CLIENT,
+    PAGE_BYTES,
+    PAGE_PRICES,
     PARTY_BYTES,
     REPORT_FORM_COMPACT,
     SPECIAL_BOOK,
     TERMS_BYTES,
 )
 from tradecaptain.kernels.matching.tables import book_at
-from tradecaptain.wire import common, execution_event, reason
+from tradecaptain.wire import common, execution_event, order_command, reason
 
 LARGEST_CAPACITY = 1 << 27
 LARGEST_STEP_LIMIT = 1_024
@@ -94,6 +96,7 @@ def place_tables(engine: int, config: int) -> int:
     buckets = power_of_two(orders - 1)
     end = place_table(0, 0, ORDER_BUCKETS_AT, order_buckets(buckets) * 4)
     end = place_table(engine, at.HEADER_SPARE_EVENT_OFFSET, end, SPARE_BYTES)
+    end = place_table(engine, at.HEADER_BLANK_COMMAND_OFFSET, end, order_command.RECORD_BYTES)
     end = place_table(engine, at.HEADER_VENDOR_BUCKETS_OFFSET, end, buckets * 4)
     end = place_table(
         engine,
@@ -120,7 +123,8 @@ def place_tables(engine: int, config: int) -> int:
     )
     end = place_table(engine, at.HEADER_FEE_TIERS_OFFSET, end, FEE_TIERS * FEE_TIER_BYTES)
     end = place_table(engine, at.HEADER_LEVELS_OFFSET, end, levels * LEVEL_BYTES)
-    end = place_table(engine, at.HEADER_LEVEL_NODES_OFFSET, end, levels * 4)
+    end = place_table(engine, at.HEADER_PAGES_OFFSET, end, levels * PAGE_BYTES)
+    end = place_table(engine, at.HEADER_PAGE_LEVELS_OFFSET, end, levels * PAGE_PRICES * 4)
     return place_table(engine, at.HEADER_NODES_OFFSET, end, levels * NODE_BYTES)
 
 

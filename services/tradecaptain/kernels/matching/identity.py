@@ -73,21 +73,27 @@ def open_bucket(engine: int, buckets: int, _second: int, _third: int) -> int:
 
 
 @inline
-def enter_order_id(engine: int, slot: int, order_id: int) -> None:
-    """Make an order findable by its id."""
+def enter_at_bucket(engine: int, slot: int, bucket: int) -> None:
+    """Make an order findable in the bucket (by its address) of its id, and let the table grow."""
+    store_i32(order_at(engine, slot) + at.ORDER_CHAIN, load_i32(bucket))
+    store_i32(bucket, slot)
     buckets = load_i64(engine + at.HEADER_ORDER_BUCKETS)
     wanted = BUCKETS_PER_ORDER * load_i64(engine + at.HEADER_ORDER_COUNT)
     if wanted > buckets and buckets < load_constant_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY):
         open_bucket(engine, buckets, 0, 0)
-    bucket = order_bucket(engine, order_id)
-    store_i32(order_at(engine, slot) + at.ORDER_CHAIN, load_i32(bucket))
-    store_i32(bucket, slot)
 
 
 @inline
-def link_of_order(engine: int, order_id: int) -> int:
-    """Address of the word that names the order of an id; it holds 0 where no such order works."""
-    link = order_bucket(engine, order_id)
+def enter_order_id(engine: int, slot: int, order_id: int) -> None:
+    """Make an order findable by its id."""
+    enter_at_bucket(engine, slot, order_bucket(engine, order_id))
+
+
+@inline
+def link_in_bucket(engine: int, bucket: int, order_id: int) -> int:
+    """Address of the word that names the order of an id of a bucket (by its address); it holds 0
+    where no such order works."""
+    link = bucket
     slot = load_i32(link) + 0
     while slot != 0:
         order = order_at(engine, slot)
@@ -96,6 +102,12 @@ def link_of_order(engine: int, order_id: int) -> int:
         link = order + at.ORDER_CHAIN
         slot = load_i32(link) + 0
     return link
+
+
+@inline
+def link_of_order(engine: int, order_id: int) -> int:
+    """Address of the word that names the order of an id; it holds 0 where no such order works."""
+    return link_in_bucket(engine, order_bucket(engine, order_id), order_id)
 
 
 @inline

@@ -27,13 +27,15 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("orders_offset", I8),
         ("parties_offset", I8),
         ("levels_offset", I8),
+        ("pages_offset", I8),
+        ("page_levels_offset", I8),
         ("nodes_offset", I8),
-        ("level_nodes_offset", I8),
         ("books_offset", I8),
         ("instrument_index_offset", I8),
         ("account_sequences_offset", I8),
         ("vendor_buckets_offset", I8),
         ("spare_event_offset", I8),
+        ("blank_command_offset", I8),
         ("block_bytes", I8),
         # Capacities, in records; buckets are powers of two and kept as masks.
         ("order_capacity", I8),
@@ -54,9 +56,11 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         # Free lists (LIFO) and the number of records that were ever used.
         ("free_order", I8),
         ("free_level", I8),
+        ("idle_page", I8),
         ("free_node", I8),
         ("used_orders", I8),
         ("used_levels", I8),
+        ("used_pages", I8),
         ("used_nodes", I8),
         ("order_count", I8),
         ("level_count", I8),
@@ -134,9 +138,10 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("following_phase", I8),
         ("following_end_ns", I8),
         ("auction_surplus_units", I8),
-        # The ring's own words (see rings.py), and how far its reader was when last looked at.
+        # The ring's own words (see rings.py), and up to which count of reports it has room for a
+        # step, as far as is known.
         ("report_ring", I8),
-        ("report_read", I8),
+        ("report_limit", I8),
         # Where an order's id comes from (ORDER_IDS_…).
         ("order_ids", I8),
         # Whether somebody before the engine knows positions, and so judges reduce-only orders.
@@ -336,8 +341,8 @@ LEVEL: Final[np.dtype[Any]] = np.dtype(
         ("order_count", I4),
         ("first", I4),
         ("last", I4),
-        ("better", I4),
-        ("worse", I4),
+        # The page of the price index that names it.
+        ("page", I4),
         # What the public doesn't see of the totals above, and the first of its hidden orders.
         ("hidden_count", I4),
         ("first_hidden", I4),
@@ -345,33 +350,8 @@ LEVEL: Final[np.dtype[Any]] = np.dtype(
         ("conditional_count", I4),
         ("hidden_units", I8),
         ("passive_count", I4),
-        ("reserved", I4),
     ],
     align=True,
-)
-
-# Which level a price of a side has, or that it has none: see levels.py.
-RECENT_LEVEL: Final[np.dtype[Any]] = np.dtype(
-    [("price_units", I8), ("side_key", I4), ("level", I4)], align=True
-)
-
-# A branching node of the price index: see prices.py. ``children`` is addressed by hand.
-NODE: Final[np.dtype[Any]] = np.dtype(
-    [
-        ("bitmap", I8),
-        ("price_units", I8),
-        ("shift", I4),
-        ("child_count", I4),
-        # Distance of its side from the start of the block; 0 if it is free.
-        ("side_offset", I8),
-        ("children", I4, (64,)),
-    ],
-    align=True,
-)
-
-# The price of the best level is only right where there is one.
-SIDE_BOOK: Final[np.dtype[Any]] = np.dtype(
-    [("best", I4), ("root", I4), ("best_units", I8)], align=True
 )
 
 
@@ -386,6 +366,49 @@ def in_lines(fields: np.dtype[Any]) -> np.dtype[Any]:
             "itemsize": -(-fields.itemsize // LINE_BYTES) * LINE_BYTES,
         }
     )
+
+
+# What is known of 64 prices of a side: see prices.py. The bits of ``bitmap`` say which of them have
+# a level, and count from the best price on, so that those of a bid are mirrored. Their levels lie
+# in a table of their own, in the order of prices: opening one needs no look there.
+PAGE: Final[np.dtype[Any]] = np.dtype(
+    [
+        ("bitmap", I8),
+        ("first_units", I8),
+        # Which side it is of: see prices.side_key.
+        ("side_key", I4),
+        # Node that names it: 0 if its side does.
+        ("owner", I4),
+        # Next of the pages that may be taken for other prices, and whether it is one of them.
+        ("next_idle", I4),
+        ("is_idle", "<i2"),
+        ("mirror", "<i2"),
+    ],
+    align=True,
+)
+PAGE_PRICES: Final = 64
+
+# A branching node of the price index: see prices.py. ``children`` is addressed by hand, and the
+# bits of ``kept`` say in the same order which there are; those of ``bitmap``, which of them lead to
+# a level, again from the best price on.
+NODE: Final[np.dtype[Any]] = np.dtype(
+    [
+        ("bitmap", I8),
+        ("kept", I8),
+        ("price_units", I8),
+        ("shift", I4),
+        ("owner", I4),
+        ("children", I4, (64,)),
+    ],
+    align=True,
+)
+
+# Prices of levels are only right where there is one. The second level is the next behind the best
+# one, or 0 if that isn't known.
+SIDE_BOOK: Final[np.dtype[Any]] = np.dtype(
+    [("best", I4), ("root", I4), ("best_units", I8), ("second", I8), ("second_units", I8)],
+    align=True,
+)
 
 
 BOOK: Final[np.dtype[Any]] = in_lines(
@@ -481,7 +504,7 @@ PARTY_BYTES: Final = PARTY.itemsize
 PARTY_NAMES_BYTES: Final = offset_of(PARTY, "tag")
 TERMS_BYTES: Final = TERMS.itemsize
 LEVEL_BYTES: Final = LEVEL.itemsize
-RECENT_LEVEL_BYTES: Final = RECENT_LEVEL.itemsize
+PAGE_BYTES: Final = PAGE.itemsize
 NODE_BYTES: Final = NODE.itemsize
 BOOK_BYTES: Final = BOOK.itemsize
 REPORT_BYTES: Final = REPORT.itemsize
@@ -550,19 +573,16 @@ UNKNOWN_LEVEL: Final = -1
 # cancelled, two icebergs shown again.
 EXTRA_EVENTS: Final = 22
 
-# Levels looked up of late, by price: see levels.py. A power of two.
-RECENT_LEVELS: Final = 4_096
-# Nodes of the price index over 64 prices that were used of late: see prices.py. A power of two.
-RECENT_NODES: Final = 1_024
+# Pages of the price index that were used of late: see levels.py. A power of two.
+RECENT_PAGES: Final = 4_096
 # Buckets that the table of order ids begins with, and how many there are for an order later: see
 # identity.py. Powers of two.
 FIRST_ORDER_BUCKETS: Final = 1_024
 BUCKETS_PER_ORDER: Final = 2
 # These tables lie at the same place in every engine, behind the header, since every command needs
 # one of them and most need more.
-RECENT_LEVELS_AT: Final = -(-HEADER_BYTES // LINE_BYTES) * LINE_BYTES
-RECENT_NODES_AT: Final = RECENT_LEVELS_AT + RECENT_LEVELS * RECENT_LEVEL_BYTES
-ORDER_BUCKETS_AT: Final = RECENT_NODES_AT + RECENT_NODES * 4
+RECENT_PAGES_AT: Final = -(-HEADER_BYTES // LINE_BYTES) * LINE_BYTES
+ORDER_BUCKETS_AT: Final = RECENT_PAGES_AT + RECENT_PAGES * 4
 
 # What a call answers.
 DONE: Final = 0

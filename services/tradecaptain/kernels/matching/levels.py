@@ -1,28 +1,38 @@
-"""Price levels: queues of orders in time order, linked from the best price to the worst."""
+"""Price levels: queues of orders in time order, found by their price and by their rank.
+
+A page of the price index (see `prices`) names the levels of 64 prices and says which of them exist,
+so that a level opens and closes by a bit, and its neighbours are found by counting bits.
+"""
 
 from __future__ import annotations
 
+from tradecaptain.base.bits import highest_set_to, lowest_set_from
 from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
     load_i16,
     load_i32,
     load_i64,
+    store_i16,
     store_i32,
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart
-from tradecaptain.kernels.matching.layout import (
-    RECENT_LEVEL_BYTES,
-    RECENT_LEVELS,
-    RECENT_LEVELS_AT,
-    UNKNOWN_LEVEL,
-)
+from tradecaptain.kernels.matching.layout import RECENT_PAGES, RECENT_PAGES_AT, UNKNOWN_LEVEL
 from tradecaptain.kernels.matching.prices import (
-    find_level,
-    insert_beside,
-    insert_price,
-    remove_price,
+    PAGE_BITS,
+    PAGE_MASK,
+    find_page,
+    insert_page,
+    level_address,
+    note_first_level,
+    note_idle,
+    note_last_level,
+    page_ahead,
+    page_at,
+    page_behind,
+    side_key,
+    take_page,
 )
 from tradecaptain.kernels.matching.tables import (
     give_level,
@@ -34,6 +44,9 @@ from tradecaptain.kernels.matching.tables import (
 
 BUY = 1
 SELL = 2
+SIDE_STRIDE = 1_571
+"""Places between the pages of two sides in the table of recent pages: those of equal prices, and of
+prices not too far from each other, don't share one."""
 
 
 @inline
@@ -65,15 +78,49 @@ def best_level(side_book: int) -> int:
 
 
 @inline
+def level_of_rank(engine: int, index: int, rank: int) -> int:
+    """Level of a page whose bit is the one of number ``rank``."""
+    page = page_at(engine, index)
+    digit = rank ^ load_i16(page + at.PAGE_MIRROR)
+    return load_i32(level_address(engine, index, digit)) + 0
+
+
+@inline
+def rank_of_price(page: int, price_units: int) -> int:
+    """Number of the bit of a page (by its address) that tells whether a price has a level."""
+    return (price_units & PAGE_MASK) ^ load_i16(page + at.PAGE_MIRROR)
+
+
+@inline
 def worse_level(engine: int, level: int) -> int:
     """The next level behind another on its side, or 0."""
-    return load_i32(level_at(engine, level) + at.LEVEL_WORSE) + 0
+    address = level_at(engine, level)
+    index = load_i32(address + at.LEVEL_PAGE) + 0
+    page = page_at(engine, index)
+    rank = rank_of_price(page, load_i64(address + at.LEVEL_PRICE_UNITS))
+    worse = lowest_set_from(load_i64(page + at.PAGE_BITMAP) & ~(1 << rank), rank)
+    if worse == 64:
+        index = page_behind(engine, page)
+        if index == 0:
+            return 0
+        worse = lowest_set_from(load_i64(page_at(engine, index) + at.PAGE_BITMAP), 0)
+    return level_of_rank(engine, index, worse)
 
 
 @inline
 def better_level(engine: int, level: int) -> int:
     """The next level ahead of another on its side, or 0."""
-    return load_i32(level_at(engine, level) + at.LEVEL_BETTER) + 0
+    address = level_at(engine, level)
+    index = load_i32(address + at.LEVEL_PAGE) + 0
+    page = page_at(engine, index)
+    rank = rank_of_price(page, load_i64(address + at.LEVEL_PRICE_UNITS))
+    better = highest_set_to(load_i64(page + at.PAGE_BITMAP) & ~(1 << rank), rank)
+    if better < 0:
+        index = page_ahead(engine, page)
+        if index == 0:
+            return 0
+        better = highest_set_to(load_i64(page_at(engine, index) + at.PAGE_BITMAP), 63)
+    return level_of_rank(engine, index, better)
 
 
 @inline
@@ -89,11 +136,23 @@ def order_behind(engine: int, slot: int) -> int:
 
 
 @inline
-def set_best(engine: int, side_book: int, level: int) -> None:
-    """Let a level be the best one of a side (by its address), or none if it is 0."""
+def set_best(side_book: int, level: int, price_units: int) -> None:
+    """Let a level of a price be the best one of a side (by its address)."""
     store_i32(side_book + at.SIDE_BOOK_BEST, level)
-    best_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
-    store_i64(side_book + at.SIDE_BOOK_BEST_UNITS, best_units)
+    store_i64(side_book + at.SIDE_BOOK_BEST_UNITS, price_units)
+
+
+@inline
+def set_best_of_page(engine: int, side_book: int, index: int) -> None:
+    """Let the best level of a page be that of its side (by its address); page 0 has none."""
+    if index == 0:
+        set_best(side_book, 0, 0)
+        return
+    page = page_at(engine, index)
+    rank = lowest_set_from(load_i64(page + at.PAGE_BITMAP), 0)
+    digit = rank ^ load_i16(page + at.PAGE_MIRROR)
+    price_units = load_i64(page + at.PAGE_FIRST_UNITS) + digit
+    set_best(side_book, load_i32(level_address(engine, index, digit)) + 0, price_units)
 
 
 @inline
@@ -104,94 +163,124 @@ def meets_side(side: int, limit_units: int, other_side: int) -> bool:
 
 
 @inline
-def side_key(engine: int, side_book: int) -> int:
-    """What tells a side (by its address) from all others; never 0."""
-    return (side_book - engine) >> 4
+def recent_page(engine: int, side_book: int, price_units: int) -> int:
+    """Address of the word that may name the page of a price of a side, if it was used of late.
 
-
-@inline
-def recent_level(engine: int, side_book: int, price_units: int) -> int:
-    """Address of the record in which a price's level is remembered, if it was used of late.
-
-    Prices next to each other lie next to each other.
+    Pages next to each other lie next to each other.
     """
-    index = (price_units + side_book - engine) & (RECENT_LEVELS - 1)
-    return engine + RECENT_LEVELS_AT + index * RECENT_LEVEL_BYTES
-
-
-@inline
-def is_recent(engine: int, side_book: int, price_units: int, recent: int) -> bool:
-    """Whether a record remembers a price of a side: its level, or that it has none."""
-    return (load_i64(recent + at.RECENT_LEVEL_PRICE_UNITS) == price_units) & (
-        load_i32(recent + at.RECENT_LEVEL_SIDE_KEY) == side_key(engine, side_book)
-    )
-
-
-@inline
-def remember_level(engine: int, side_book: int, price_units: int, level: int) -> None:
-    """Remember a price's level, or that it has none."""
-    recent = recent_level(engine, side_book, price_units)
-    store_i64(recent + at.RECENT_LEVEL_PRICE_UNITS, price_units)
-    store_i32(recent + at.RECENT_LEVEL_SIDE_KEY, side_key(engine, side_book))
-    store_i32(recent + at.RECENT_LEVEL_LEVEL, level)
+    place = (price_units >> PAGE_BITS) + side_key(engine, side_book) * SIDE_STRIDE
+    index = place & (RECENT_PAGES - 1)
+    return engine + RECENT_PAGES_AT + index * 4
 
 
 @apart
-def search_level(engine: int, side_book: int, price_units: int, _fourth: int) -> int:
-    """Look a price up that wasn't used of late, and remember what was found."""
-    level = find_level(engine, side_book, price_units)
-    remember_level(engine, side_book, price_units, level)
-    return level
+def search_page(engine: int, side_book: int, price_units: int, _fourth: int) -> int:
+    """Look a page up that wasn't used of late, and remember it if there is one."""
+    page = find_page(engine, side_book, price_units)
+    if page != 0:
+        store_i32(recent_page(engine, side_book, price_units), page)
+    return page
+
+
+@inline_always
+def page_of_price(engine: int, side_book: int, price_units: int) -> int:
+    """Page of a price on a side (by its address), or 0; pages used of late are found at once."""
+    index = load_i32(recent_page(engine, side_book, price_units)) + 0
+    page = page_at(engine, index)
+    # What is remembered may be another page by now, of another side or of none.
+    differs = (load_i32(page + at.PAGE_SIDE_KEY) ^ side_key(engine, side_book)) | (
+        (load_i64(page + at.PAGE_FIRST_UNITS) ^ price_units) >> PAGE_BITS
+    )
+    return index if differs == 0 else search_page(engine, side_book, price_units, 0)
+
+
+@inline_always
+def level_in_page(engine: int, index: int, price_units: int) -> int:
+    """Level of a price in its page, or 0; in page 0 no price has one."""
+    page = page_at(engine, index)
+    if load_i64(page + at.PAGE_BITMAP) >> rank_of_price(page, price_units) & 1 == 0:
+        return 0
+    return load_i32(level_address(engine, index, price_units)) + 0
 
 
 @inline_always
 def level_of_price(engine: int, side_book: int, price_units: int) -> int:
-    """Level of a price on a side (by its address), or 0; levels used of late are found at once."""
-    recent = recent_level(engine, side_book, price_units)
-    if is_recent(engine, side_book, price_units, recent):
-        return load_i32(recent + at.RECENT_LEVEL_LEVEL) + 0
-    return search_level(engine, side_book, price_units, 0)
+    """Level of a price on a side (by its address), or 0."""
+    index = page_of_price(engine, side_book, price_units)
+    return level_in_page(engine, index, price_units)
+
+
+@apart
+def open_page(engine: int, side_book: int, side: int, price_units: int) -> int:
+    """Open the page of a price that has none; it gets its first level at once."""
+    index = take_page(engine)
+    page = page_at(engine, index)
+    store_i64(page + at.PAGE_FIRST_UNITS, price_units & ~PAGE_MASK)
+    store_i32(page + at.PAGE_SIDE_KEY, side_key(engine, side_book))
+    store_i16(page + at.PAGE_MIRROR, PAGE_MASK if side == BUY else 0)
+    insert_page(engine, side_book, index)
+    store_i32(recent_page(engine, side_book, price_units), index)
+    return index
 
 
 @inline
-def link_between(engine: int, side_book: int, better: int, level: int, worse: int) -> None:
-    """Link a new level between two neighbours; 0 stands for the end of the side."""
+def note_new_level(side_book: int, level: int, price_units: int, mirror: int) -> None:
+    """Take a new level into account for what a side (by its address) knows of its best ones."""
+    best = best_level(side_book)
+    best_units = load_i64(side_book + at.SIDE_BOOK_BEST_UNITS)
+    is_ahead = (best == 0) | ((price_units > best_units) == (mirror != 0))
+    store_i64(side_book + at.SIDE_BOOK_SECOND, best if is_ahead else 0)
+    if is_ahead:
+        store_i64(side_book + at.SIDE_BOOK_SECOND_UNITS, best_units)
+        set_best(side_book, level, price_units)
+
+
+@inline_always
+def enter_level(engine: int, side_book: int, index: int, price_units: int) -> int:
+    """Give a price of a page a level, whose queue the caller writes; a free level must exist."""
+    page = page_at(engine, index)
+    level = take_level(engine)
     address = level_at(engine, level)
-    store_i32(address + at.LEVEL_BETTER, better)
-    store_i32(address + at.LEVEL_WORSE, worse)
-    if better == 0:
-        set_best(engine, side_book, level)
-    else:
-        store_i32(level_at(engine, better) + at.LEVEL_WORSE, level)
-    if worse != 0:
-        store_i32(level_at(engine, worse) + at.LEVEL_BETTER, level)
+    store_i64(address + at.LEVEL_PRICE_UNITS, price_units)
+    store_i32(address + at.LEVEL_PAGE, index)
+    store_i32(level_address(engine, index, price_units), level)
+    bitmap = load_i64(page + at.PAGE_BITMAP)
+    store_i64(page + at.PAGE_BITMAP, bitmap | (1 << rank_of_price(page, price_units)))
+    if bitmap == 0:
+        note_first_level(engine, page)
+    note_new_level(side_book, level, price_units, load_i16(page + at.PAGE_MIRROR) + 0)
+    return level
+
+
+@inline
+def enter_level_of(
+    engine: int, side_book: int, index: int, price_units: int, slot: int, leaves_units: int
+) -> None:
+    """Give a price of a page a level with one order, with what is left of it."""
+    level = enter_level(engine, side_book, index, price_units)
+    address = level_at(engine, level)
+    order = order_at(engine, slot)
+    store_i64(address + at.LEVEL_QUANTITY_UNITS, leaves_units)
+    store_i32(address + at.LEVEL_ORDER_COUNT, 1)
+    store_i32(address + at.LEVEL_FIRST, slot)
+    store_i32(address + at.LEVEL_LAST, slot)
+    store_i32(order + at.ORDER_LEVEL, level)
+    store_i32(order + at.ORDER_PREVIOUS, 0)
+    store_i32(order + at.ORDER_NEXT, 0)
 
 
 @inline
 def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     """Open an empty level at a price that has none; a free level must exist."""
-    level = take_level(engine)
+    index = page_of_price(engine, side_book, price_units)
+    if index == 0:
+        index = open_page(engine, side_book, side, price_units)
+    level = enter_level(engine, side_book, index, price_units)
     address = level_at(engine, level)
-    store_i64(address + at.LEVEL_PRICE_UNITS, price_units)
     store_i64(address + at.LEVEL_QUANTITY_UNITS, 0)
     store_i32(address + at.LEVEL_ORDER_COUNT, 0)
     store_i32(address + at.LEVEL_FIRST, 0)
     store_i32(address + at.LEVEL_LAST, 0)
-    remember_level(engine, side_book, price_units, level)
-    neighbour = insert_beside(engine, side_book, level)
-    if neighbour == 0:
-        neighbour = insert_price(engine, side_book, level)
-    near = level_at(engine, neighbour)
-    if neighbour == 0:
-        link_between(engine, side_book, 0, level, 0)
-    else:
-        # Chosen, not branched to: neither can be foreseen.
-        is_ahead = is_better(side, price_units, load_i64(near + at.LEVEL_PRICE_UNITS))
-        ahead = load_i32(near + at.LEVEL_BETTER) + 0
-        behind = load_i32(near + at.LEVEL_WORSE) + 0
-        better = ahead if is_ahead else neighbour
-        worse = neighbour if is_ahead else behind
-        link_between(engine, side_book, better, level, worse)
     return level
 
 
@@ -201,21 +290,35 @@ def open_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     return add_level(engine, side_book, side, price_units)
 
 
+@inline_always
+def note_closed_level(engine: int, side_book: int, level: int, index: int) -> None:
+    """Take a level that has left its page into account for what a side knows of its best ones."""
+    second = load_i64(side_book + at.SIDE_BOOK_SECOND)
+    if best_level(side_book) == level:
+        store_i64(side_book + at.SIDE_BOOK_SECOND, 0)
+        if second != 0:
+            set_best(side_book, second, load_i64(side_book + at.SIDE_BOOK_SECOND_UNITS))
+            return
+        page = page_at(engine, index)
+        is_empty = load_i64(page + at.PAGE_BITMAP) == 0
+        set_best_of_page(engine, side_book, page_behind(engine, page) if is_empty else index)
+    elif second == level:
+        store_i64(side_book + at.SIDE_BOOK_SECOND, 0)
+
+
 @inline
 def remove_level(engine: int, side_book: int, level: int) -> None:
     """Close an empty level."""
     address = level_at(engine, level)
-    better = load_i32(address + at.LEVEL_BETTER) + 0
-    worse = load_i32(address + at.LEVEL_WORSE) + 0
-    if better == 0:
-        set_best(engine, side_book, worse)
-    else:
-        store_i32(level_at(engine, better) + at.LEVEL_WORSE, worse)
-    if worse != 0:
-        store_i32(level_at(engine, worse) + at.LEVEL_BETTER, better)
-    price_units = load_i64(address + at.LEVEL_PRICE_UNITS)
-    remember_level(engine, side_book, price_units, 0)
-    remove_price(engine, side_book, level)
+    index = load_i32(address + at.LEVEL_PAGE) + 0
+    page = page_at(engine, index)
+    bit = 1 << rank_of_price(page, load_i64(address + at.LEVEL_PRICE_UNITS))
+    bitmap = load_i64(page + at.PAGE_BITMAP) & ~bit
+    store_i64(page + at.PAGE_BITMAP, bitmap)
+    if bitmap == 0:
+        note_last_level(engine, page)
+        note_idle(engine, index)
+    note_closed_level(engine, side_book, level, index)
     give_level(engine, level)
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i16, load_i32, load_i64, store_i64
+from tradecaptain.base.memory import load_constant_i64, load_i16, load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.creation import (
     add_book,
     create_engine,
@@ -28,6 +29,7 @@ from tradecaptain.kernels.matching.identity import find_order_id
 from tradecaptain.kernels.matching.layout import (
     COMPACT_COMMAND,
     COMPACT_COMMAND_BYTES,
+    DONE,
     EXTRA_EVENTS,
     PHASE_IDLE,
     offset_of,
@@ -117,18 +119,16 @@ def is_engine(engine: int) -> bool:
     return engine != 0 and load_i64(engine + at.HEADER_BLOCK_BYTES) > 0
 
 
-@inline
-def claim_room(engine: int, buffer: int) -> bool:
-    """Get room for the events of one bounded step; False when there is none."""
-    if not reports_wire(engine):
-        return ring_has_room(engine)
+@apart
+def claim_buffer(engine: int, buffer: int, _third: int, _fourth: int) -> int:
+    """Get room in a buffer for the events of one bounded step: 1, or 0 when there is none."""
     trades = load_i64(engine + at.HEADER_STEP_LIMIT)
     executions = load_i64(buffer + BUFFER_EXECUTION_COUNT)
     books = load_i64(buffer + BUFFER_BOOK_COUNT)
     if executions + 2 * trades + EXTRA_EVENTS > load_i64(
         buffer + BUFFER_EXECUTION_CAPACITY
     ) or books + trades + EXTRA_EVENTS > load_i64(buffer + BUFFER_BOOK_CAPACITY):
-        return False
+        return 0
     claim_events(
         engine,
         load_i64(buffer + BUFFER_EXECUTIONS) + executions * execution_event.RECORD_BYTES,
@@ -136,7 +136,15 @@ def claim_room(engine: int, buffer: int) -> bool:
         load_i64(buffer + BUFFER_BOOKS) + books * book_event.RECORD_BYTES,
         book_event.RECORD_BYTES,
     )
-    return True
+    return 1
+
+
+@inline
+def claim_room(engine: int, buffer: int) -> bool:
+    """Get room for the events of one bounded step; False when there is none."""
+    if reports_wire(engine):
+        return claim_buffer(engine, buffer, 0, 0) != 0
+    return ring_has_room(engine)
 
 
 @inline
@@ -152,15 +160,29 @@ def note_events(engine: int, buffer: int) -> None:
         store_i64(buffer + BUFFER_BOOK_COUNT, books + load_i64(engine + at.HEADER_BOOK_COUNT))
 
 
-@inline
-def finish_command(engine: int, buffer: int) -> bool:
-    """Go on with what is under way; False when room ran out before it was done."""
+@apart
+def go_on(engine: int, buffer: int, _third: int, _fourth: int) -> int:
+    """Go on with what is under way: 1, or 0 when room ran out before it was done."""
     while load_i64(engine + at.HEADER_PHASE) != PHASE_IDLE:
         if not claim_room(engine, buffer):
-            return False
+            return 0
         resume_step(engine)
         note_events(engine, buffer)
-    return True
+    return 1
+
+
+@inline
+def finish_command(engine: int, buffer: int) -> bool:
+    """Go on with what is under way, if anything is; False when room ran out before it was done."""
+    return load_i64(engine + at.HEADER_PHASE) == PHASE_IDLE or go_on(engine, buffer, 0, 0) != 0
+
+
+@inline
+def has_room_at_once(engine: int) -> bool:
+    """Whether nothing is under way, and the ring is known to have room for a step."""
+    return load_i64(engine + at.HEADER_PHASE) == PHASE_IDLE and load_i64(
+        engine + at.HEADER_REPORT_COUNT
+    ) <= load_i64(engine + at.HEADER_REPORT_LIMIT)
 
 
 def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int:
@@ -174,10 +196,29 @@ def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int
         ids = commands + order_command.OFFSET_ORDER_ID
         while done < count and claim_room(engine, buffer):
             look_ahead(engine, ids, order_command.RECORD_BYTES, done, count)
-            submit_command(engine, commands + done * order_command.RECORD_BYTES)
+            answer = submit_command(engine, commands + done * order_command.RECORD_BYTES)
             note_events(engine, buffer)
             done += 1
-            if not finish_command(engine, buffer):
+            if answer != DONE and not finish_command(engine, buffer):
+                break
+    if not reports_wire(engine):
+        publish_ring(engine)
+    return done
+
+
+@inline
+def submit_lines(engine: int, commands: int, count: int, rest: int, buffer: int) -> int:
+    """Carry out a run of compact commands; returns how many were taken."""
+    done = 0
+    if finish_command(engine, buffer):
+        said = further_terms(rest)
+        ids = commands + COMPACT_ORDER_ID
+        while done < count and claim_room(engine, buffer):
+            look_ahead(engine, ids, COMPACT_COMMAND_BYTES, done, count)
+            answer = submit_compact(engine, commands + done * COMPACT_COMMAND_BYTES, rest, said)
+            note_events(engine, buffer)
+            done += 1
+            if answer != DONE and not finish_command(engine, buffer):
                 break
     if not reports_wire(engine):
         publish_ring(engine)
@@ -186,23 +227,20 @@ def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int
 
 def tc_engine_submit_compact(engine: int, commands: int, count: int, rest: int, buffer: int) -> int:
     """Carry out a run of compact commands as `tc_engine_submit` does. ``rest`` says for all of them
-    what they don't say themselves; its first words, those of a compact command, are overwritten."""
+    what they don't say themselves; its first words, those of a compact command, are overwritten.
+    It may be NULL, where commands say all there is."""
     if not is_engine(engine):
         return NOT_AN_ENGINE
-    done = 0
-    if finish_command(engine, buffer):
-        said = further_terms(rest)
-        ids = commands + COMPACT_ORDER_ID
-        while done < count and claim_room(engine, buffer):
-            look_ahead(engine, ids, COMPACT_COMMAND_BYTES, done, count)
-            submit_compact(engine, commands + done * COMPACT_COMMAND_BYTES, rest, said)
-            note_events(engine, buffer)
-            done += 1
-            if not finish_command(engine, buffer):
-                break
-    if not reports_wire(engine):
-        publish_ring(engine)
-    return done
+    if rest != 0:
+        return submit_lines(engine, commands, count, rest, buffer)
+    blank = engine + load_constant_i64(engine + at.HEADER_BLANK_COMMAND_OFFSET)
+    # One command by itself, for callers that have no run: nothing has to be kept for the next.
+    if count != 1 or reports_wire(engine) or not has_room_at_once(engine):
+        return submit_lines(engine, commands, count, blank, buffer)
+    if submit_compact(engine, commands, blank, 0) != DONE:
+        go_on(engine, buffer, 0, 0)
+    publish_ring(engine)
+    return 1
 
 
 def tc_engine_control(engine: int, record: int, buffer: int) -> int:

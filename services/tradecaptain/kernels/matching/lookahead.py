@@ -36,15 +36,8 @@ def ask_for_neighbours(engine: int, order_id: int) -> None:
 
 
 @inline
-def look_ahead(engine: int, ids: int, stride: int, index: int, count: int) -> None:
-    """Ask for what the commands behind number ``index`` of a run will need.
-
-    ``ids`` is the address of the first command's order id, ``stride`` the bytes between two.
-    """
-    # The commands themselves: what to do next is known too late from one that isn't near.
-    prefetch_read(ids + (index + COMMANDS_AHEAD) * stride)
-    if load_i64(engine + at.HEADER_ORDER_COUNT) < MANY_ORDERS:
-        return
+def ask_for_orders(engine: int, ids: int, stride: int, index: int, count: int) -> None:
+    """Ask for what a few of the next commands will need of a book of many orders."""
     if index + BUCKET_AHEAD < count:
         order_id = load_i64(ids + (index + BUCKET_AHEAD) * stride)
         prefetch_read(order_bucket(engine, order_id))
@@ -53,3 +46,17 @@ def look_ahead(engine: int, ids: int, stride: int, index: int, count: int) -> No
     if index + NEIGHBOURS_AHEAD < count:
         ask_for_neighbours(engine, load_i64(ids + (index + NEIGHBOURS_AHEAD) * stride))
     prefetch_write(party_at(engine, load_i64(engine + at.HEADER_FREE_ORDER)))
+
+
+@inline
+def look_ahead(engine: int, ids: int, stride: int, index: int, count: int) -> None:
+    """Ask for what the commands behind number ``index`` of a run will need.
+
+    ``ids`` is the address of the first command's order id, ``stride`` the bytes between two.
+    """
+    if count == 1:
+        return
+    # The commands themselves: what to do next is known too late from one that isn't near.
+    prefetch_read(ids + (index + COMMANDS_AHEAD) * stride)
+    if load_i64(engine + at.HEADER_ORDER_COUNT) >= MANY_ORDERS:
+        ask_for_orders(engine, ids, stride, index, count)

@@ -36,6 +36,7 @@ from tradecaptain.kernels.matching.levels import (
     level_reduce,
     opposite,
     remove_level,
+    worse_level,
 )
 from tradecaptain.kernels.matching.orders import enter_ids, forget_order
 from tradecaptain.kernels.matching.special import special_begin
@@ -201,7 +202,7 @@ def fill_or_kill_step(engine: int) -> int:
             level = 0
         elif not is_grouped:
             missing_units -= min(missing_units, load_i64(address + at.LEVEL_QUANTITY_UNITS))
-            level = load_i32(address + at.LEVEL_WORSE) + 0
+            level = worse_level(engine, level)
         else:
             if slot == 0:
                 slot = load_i32(address + at.LEVEL_FIRST) + 0
@@ -212,7 +213,7 @@ def fill_or_kill_step(engine: int) -> int:
                 missing_units -= min(missing_units, load_i64(order + at.ORDER_LEAVES_UNITS))
                 slot = load_i32(order + at.ORDER_NEXT) + 0
                 if slot == 0:
-                    level = load_i32(address + at.LEVEL_WORSE) + 0
+                    level = worse_level(engine, level)
         remaining_steps -= 1
     if missing_units == 0:
         return match_step(engine)

@@ -12,8 +12,8 @@ from tradecaptain.kernels.matching.layout import (
     LEVEL,
     NODE,
     ORDER,
+    PAGE,
     PARTY,
-    RECENT_LEVEL,
     RUNNER,
     SIDE_BOOK,
     TERMS,
@@ -24,13 +24,15 @@ from tradecaptain.kernels.matching.layout import (
 HEADER_ORDERS_OFFSET: Final = offset_of(HEADER, "orders_offset")
 HEADER_PARTIES_OFFSET: Final = offset_of(HEADER, "parties_offset")
 HEADER_LEVELS_OFFSET: Final = offset_of(HEADER, "levels_offset")
+HEADER_PAGES_OFFSET: Final = offset_of(HEADER, "pages_offset")
+HEADER_PAGE_LEVELS_OFFSET: Final = offset_of(HEADER, "page_levels_offset")
 HEADER_NODES_OFFSET: Final = offset_of(HEADER, "nodes_offset")
-HEADER_LEVEL_NODES_OFFSET: Final = offset_of(HEADER, "level_nodes_offset")
 HEADER_BOOKS_OFFSET: Final = offset_of(HEADER, "books_offset")
 HEADER_INSTRUMENT_INDEX_OFFSET: Final = offset_of(HEADER, "instrument_index_offset")
 HEADER_ACCOUNT_SEQUENCES_OFFSET: Final = offset_of(HEADER, "account_sequences_offset")
 HEADER_VENDOR_BUCKETS_OFFSET: Final = offset_of(HEADER, "vendor_buckets_offset")
 HEADER_SPARE_EVENT_OFFSET: Final = offset_of(HEADER, "spare_event_offset")
+HEADER_BLANK_COMMAND_OFFSET: Final = offset_of(HEADER, "blank_command_offset")
 HEADER_BLOCK_BYTES: Final = offset_of(HEADER, "block_bytes")
 HEADER_ORDER_CAPACITY: Final = offset_of(HEADER, "order_capacity")
 HEADER_LEVEL_CAPACITY: Final = offset_of(HEADER, "level_capacity")
@@ -48,9 +50,11 @@ HEADER_FIRST_PLAIN_ACCOUNT_ID: Final = offset_of(HEADER, "first_plain_account_id
 HEADER_PLAIN_ACCOUNT_ID_LIMIT: Final = offset_of(HEADER, "plain_account_id_limit")
 HEADER_FREE_ORDER: Final = offset_of(HEADER, "free_order")
 HEADER_FREE_LEVEL: Final = offset_of(HEADER, "free_level")
+HEADER_IDLE_PAGE: Final = offset_of(HEADER, "idle_page")
 HEADER_FREE_NODE: Final = offset_of(HEADER, "free_node")
 HEADER_USED_ORDERS: Final = offset_of(HEADER, "used_orders")
 HEADER_USED_LEVELS: Final = offset_of(HEADER, "used_levels")
+HEADER_USED_PAGES: Final = offset_of(HEADER, "used_pages")
 HEADER_USED_NODES: Final = offset_of(HEADER, "used_nodes")
 HEADER_ORDER_COUNT: Final = offset_of(HEADER, "order_count")
 HEADER_LEVEL_COUNT: Final = offset_of(HEADER, "level_count")
@@ -99,7 +103,7 @@ HEADER_REPORT_ADDRESS: Final = offset_of(HEADER, "report_address")
 HEADER_REPORT_MASK: Final = offset_of(HEADER, "report_mask")
 HEADER_REPORT_COUNT: Final = offset_of(HEADER, "report_count")
 HEADER_REPORT_RING: Final = offset_of(HEADER, "report_ring")
-HEADER_REPORT_READ: Final = offset_of(HEADER, "report_read")
+HEADER_REPORT_LIMIT: Final = offset_of(HEADER, "report_limit")
 HEADER_ORDER_IDS: Final = offset_of(HEADER, "order_ids")
 HEADER_KNOWS_POSITIONS: Final = offset_of(HEADER, "knows_positions")
 HEADER_LOOK_NUMBER: Final = offset_of(HEADER, "look_number")
@@ -150,23 +154,28 @@ LEVEL_QUANTITY_UNITS: Final = offset_of(LEVEL, "quantity_units")
 LEVEL_ORDER_COUNT: Final = offset_of(LEVEL, "order_count")
 LEVEL_FIRST: Final = offset_of(LEVEL, "first")
 LEVEL_LAST: Final = offset_of(LEVEL, "last")
-LEVEL_BETTER: Final = offset_of(LEVEL, "better")
-LEVEL_WORSE: Final = offset_of(LEVEL, "worse")
+LEVEL_PAGE: Final = offset_of(LEVEL, "page")
 
-RECENT_LEVEL_PRICE_UNITS: Final = offset_of(RECENT_LEVEL, "price_units")
-RECENT_LEVEL_SIDE_KEY: Final = offset_of(RECENT_LEVEL, "side_key")
-RECENT_LEVEL_LEVEL: Final = offset_of(RECENT_LEVEL, "level")
+PAGE_BITMAP: Final = offset_of(PAGE, "bitmap")
+PAGE_FIRST_UNITS: Final = offset_of(PAGE, "first_units")
+PAGE_SIDE_KEY: Final = offset_of(PAGE, "side_key")
+PAGE_MIRROR: Final = offset_of(PAGE, "mirror")
+PAGE_OWNER: Final = offset_of(PAGE, "owner")
+PAGE_NEXT_IDLE: Final = offset_of(PAGE, "next_idle")
+PAGE_IS_IDLE: Final = offset_of(PAGE, "is_idle")
 
 NODE_BITMAP: Final = offset_of(NODE, "bitmap")
+NODE_KEPT: Final = offset_of(NODE, "kept")
 NODE_PRICE_UNITS: Final = offset_of(NODE, "price_units")
 NODE_SHIFT: Final = offset_of(NODE, "shift")
-NODE_CHILD_COUNT: Final = offset_of(NODE, "child_count")
-NODE_SIDE_OFFSET: Final = offset_of(NODE, "side_offset")
+NODE_OWNER: Final = offset_of(NODE, "owner")
 NODE_CHILDREN: Final = offset_of(NODE, "children")
 
 SIDE_BOOK_BEST: Final = offset_of(SIDE_BOOK, "best")
 SIDE_BOOK_ROOT: Final = offset_of(SIDE_BOOK, "root")
 SIDE_BOOK_BEST_UNITS: Final = offset_of(SIDE_BOOK, "best_units")
+SIDE_BOOK_SECOND: Final = offset_of(SIDE_BOOK, "second")
+SIDE_BOOK_SECOND_UNITS: Final = offset_of(SIDE_BOOK, "second_units")
 
 BOOK_INSTRUMENT_ID: Final = offset_of(BOOK, "instrument_id")
 BOOK_INSTRUMENT_SEQUENCE: Final = offset_of(BOOK, "instrument_sequence")

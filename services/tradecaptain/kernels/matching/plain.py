@@ -26,7 +26,7 @@ from tradecaptain.base.memory import (
 )
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart
-from tradecaptain.kernels.matching.identity import enter_order_id, link_of_order
+from tradecaptain.kernels.matching.identity import enter_at_bucket, link_of_order, order_bucket
 from tradecaptain.kernels.matching.layout import (
     DONE,
     INT64_MAXIMUM,
@@ -36,13 +36,17 @@ from tradecaptain.kernels.matching.layout import (
 )
 from tradecaptain.kernels.matching.levels import (
     best_level,
+    enter_level_of,
     leave_level,
     level_head,
+    level_in_page,
     level_of_price,
     level_reduce,
     meets_side,
     open_level,
+    open_page,
     opposite,
+    page_of_price,
     queue_order,
     remove_level,
 )
@@ -58,7 +62,9 @@ from tradecaptain.kernels.matching.plain_rules import (
     diverts,
     further_rules,
     has_room,
+    is_free_id,
     is_plain_account,
+    next_order_id,
 )
 from tradecaptain.kernels.matching.reports import (
     count_book_events,
@@ -167,28 +173,32 @@ def newest_order_id(engine: int, command: int) -> int:
 
 
 @inline_always
-def accept_plain(engine: int, command: int, side: int, price_units: int) -> int:
-    """Number a new order that nothing refuses, and acknowledge it; returns its id."""
+def accept_plain(engine: int, command: int, order_id: int, side: int, price_units: int) -> None:
+    """Number a new order that nothing refuses, and acknowledge it."""
     note_command(engine, command)
     number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
     store_i64(engine + at.HEADER_LAST_ORDER_NUMBER, number)
-    order_id = newest_order_id(engine, command)
     quantity_units = order_command.get_quantity_units(command)
     word = ACCEPTED | (side << 16)
     sequence = order_command.get_sequence(command)
     write_report(engine, sequence, word, order_id, price_units, quantity_units, quantity_units)
-    return order_id
 
 
 @inline_always
-def rest_plain(
-    engine: int, command: int, rest: int, book: int, order_id: int, level: int, leaves_units: int
+def record_plain(
+    engine: int,
+    command: int,
+    rest: int,
+    book: int,
+    order_id: int,
+    bucket: int,
+    slot: int,
+    leaves_units: int,
 ) -> None:
-    """Let what is left of a new order rest at a level."""
-    slot = take_order(engine)
-    queue_order(engine, slot, level, leaves_units)
+    """Record a new order that has got its place in the book (by its index); ``bucket`` is its id's
+    (by its address)."""
     fill_plain_order(engine, slot, command, rest, book, order_id, leaves_units)
-    enter_order_id(engine, slot, order_id)
+    enter_at_bucket(engine, slot, bucket)
     count_book_events(engine, book_at(engine, book), 1)
 
 
@@ -240,10 +250,37 @@ def rest_taker(engine: int, command: int, rest: int, leaves_units: int) -> int:
     """Let a new order rest that has met its limit, and so finds no order of its own side there."""
     book = book_index(engine, order_command.get_instrument_id(command))
     side = order_command.get_side(command)
+    price_units = order_command.get_price_units(command)
     side_book = side_of_book(book_at(engine, book), side)
-    level = open_level(engine, side_book, side, order_command.get_price_units(command))
+    index = page_of_price(engine, side_book, price_units)
+    if index == 0:
+        index = open_page(engine, side_book, side, price_units)
+    slot = take_order(engine)
+    enter_level_of(engine, side_book, index, price_units, slot, leaves_units)
     order_id = newest_order_id(engine, command)
-    rest_plain(engine, command, rest, book, order_id, level, leaves_units)
+    bucket = order_bucket(engine, order_id)
+    record_plain(engine, command, rest, book, order_id, bucket, slot, leaves_units)
+    return DONE
+
+
+@apart
+def open_plain(engine: int, command: int, rest: int, index: int) -> int:
+    """Enter a new order that is the first one at its price; ``index`` is the page of that, or 0."""
+    if not has_free_level(engine):
+        return NOT_PLAIN
+    book = book_index(engine, order_command.get_instrument_id(command))
+    side = order_command.get_side(command)
+    price_units = order_command.get_price_units(command)
+    quantity_units = order_command.get_quantity_units(command)
+    side_book = side_of_book(book_at(engine, book), side)
+    if index == 0:
+        index = open_page(engine, side_book, side, price_units)
+    order_id = next_order_id(engine, command)
+    bucket = order_bucket(engine, order_id)
+    accept_plain(engine, command, order_id, side, price_units)
+    slot = take_order(engine)
+    enter_level_of(engine, side_book, index, price_units, slot, quantity_units)
+    record_plain(engine, command, rest, book, order_id, bucket, slot, quantity_units)
     return DONE
 
 
@@ -254,7 +291,8 @@ def take_plain(engine: int, command: int, rest: int, book: int) -> int:
         return NOT_PLAIN
     side = order_command.get_side(command)
     price_units = order_price(command)
-    order_id = accept_plain(engine, command, side, price_units)
+    order_id = next_order_id(engine, command)
+    accept_plain(engine, command, order_id, side, price_units)
     leaves_units = match_new(engine, command, rest, book)
     if leaves_units == UNDER_WAY:
         return MORE
@@ -286,16 +324,21 @@ def new_plain(engine: int, command: int, rest: int, said: int) -> int:
     if meets | (not can_rest(command)):
         return take_plain(engine, command, rest, index)
     side_book = side_of_book(book, side)
-    level = level_of_price(engine, side_book, price_units)
-    quantity_units = order_command.get_quantity_units(command)
-    if not has_room(engine, level, quantity_units) or not can_have_id(engine, command):
+    order_id = next_order_id(engine, command)
+    bucket = order_bucket(engine, order_id)
+    if not is_free_id(engine, bucket, order_id):
         return NOT_PLAIN
+    page = page_of_price(engine, side_book, price_units)
+    level = level_in_page(engine, page, price_units)
     if level == 0:
-        if not has_free_level(engine):
-            return NOT_PLAIN
-        level = open_level(engine, side_book, side, price_units)
-    order_id = accept_plain(engine, command, side, price_units)
-    rest_plain(engine, command, rest, index, order_id, level, quantity_units)
+        return open_plain(engine, command, rest, page)
+    quantity_units = order_command.get_quantity_units(command)
+    if not has_room(engine, level, quantity_units):
+        return NOT_PLAIN
+    accept_plain(engine, command, order_id, side, price_units)
+    slot = take_order(engine)
+    queue_order(engine, slot, level, quantity_units)
+    record_plain(engine, command, rest, index, order_id, bucket, slot, quantity_units)
     return DONE
 
 
@@ -314,15 +357,17 @@ def is_plain_target(engine: int, command: int, slot: int) -> bool:
 
 @inline
 def leave_plain(engine: int, slot: int, side_book: int) -> None:
-    """Take a plain order out of its queue, and close its level if it was alone there."""
-    level = leave_level(engine, slot)
-    if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 0:
+    """Take a plain order out of its queue, or close its level if it is alone there."""
+    level = load_i32(order_at(engine, slot) + at.ORDER_LEVEL) + 0
+    if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 1:
         close_level(engine, side_book, level, 0)
+    else:
+        leave_level(engine, slot)
 
 
 @apart
 def close_level(engine: int, side_book: int, level: int, _fourth: int) -> int:
-    """`remove_level`, which is seldom needed."""
+    """`remove_level`, of which nothing else is kept in registers."""
     remove_level(engine, side_book, level)
     return 0
 
@@ -349,7 +394,12 @@ def cancel_plain(engine: int, command: int, rest: int, said: int) -> int:
     )
     count_book_events(engine, book, 1)
     store_i32(link, following)
-    leave_plain(engine, slot, side_of_book(book, load_i16(order + at.ORDER_SIDE) + 0))
+    level = load_i32(order + at.ORDER_LEVEL) + 0
+    if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 1:
+        give_order(engine, slot)
+        side_book = side_of_book(book, load_i16(order + at.ORDER_SIDE) + 0)
+        return close_level(engine, side_book, level, 0)
+    leave_level(engine, slot)
     give_order(engine, slot)
     return DONE
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import load_constant_i64, load_i32, load_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.identity import link_of_order
+from tradecaptain.kernels.matching.identity import link_in_bucket, order_bucket
 from tradecaptain.kernels.matching.layout import INT64_MAXIMUM, ORDER_IDS_CLIENT
 from tradecaptain.kernels.matching.levels import level_of_price, meets_side, opposite
 from tradecaptain.kernels.matching.reports import reports_wire
@@ -105,12 +105,28 @@ def can_rest(command: int) -> bool:
 
 
 @inline_always
-def can_have_id(engine: int, command: int) -> bool:
-    """Whether a new order can have an id: one that it names itself must be new."""
+def next_order_id(engine: int, command: int) -> int:
+    """The id that a new order gets: what it names itself, or the engine's next."""
+    if load_constant_i64(engine + at.HEADER_ORDER_IDS) == ORDER_IDS_CLIENT:
+        return order_command.get_client_order_id0(command)
+    number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
+    return load_constant_i64(engine + at.HEADER_IDENTITY_BASE) + number
+
+
+@inline_always
+def is_free_id(engine: int, bucket: int, order_id: int) -> bool:
+    """Whether a new order can have an id, of a bucket (by its address): one that it names itself
+    must be new."""
     if load_constant_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
         return True
-    order_id = order_command.get_client_order_id0(command)
-    return order_id != 0 and load_i32(link_of_order(engine, order_id)) == 0
+    return order_id != 0 and load_i32(link_in_bucket(engine, bucket, order_id)) == 0
+
+
+@inline_always
+def can_have_id(engine: int, command: int) -> bool:
+    """`is_free_id` of the id that a new order would get."""
+    order_id = next_order_id(engine, command)
+    return is_free_id(engine, order_bucket(engine, order_id), order_id)
 
 
 @inline_always

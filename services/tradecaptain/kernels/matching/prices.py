@@ -1,27 +1,58 @@
-"""The price index of one side of a book: from a price to its level, and to its neighbours.
+"""The price index of one side of a book: pages of 64 prices, and a radix tree from one to another.
 
-A radix tree over the 64 bits of a price, six bits (one of 64 children) a node, that keeps a node
-only where prices branch. A node stands at a ``shift``: all prices below it agree in the bits above
-``shift + 6``, and its children are told apart by the six bits at ``shift``. A child is a node
-(positive), a price level (negative) or nothing (zero). So a book is as deep as its prices are
-spread: one node for prices within 64 increments, two within 4,096, at most eleven whatever the
-prices are, zero and negative ones included; memory grows with levels, never with the price range.
-There is never more than one node a level, so nodes can't run out before levels do.
+A page knows which of 64 prices next to each other have a level, as bits, and names them. The tree
+leads to pages by the bits of a price above those 64, six bits (one of 64 children) a node, and has
+nodes only where prices branch. A node stands at a ``shift``: all prices below it agree in the bits
+above ``shift + 6``, and its children are told apart by the six bits at ``shift``. A child is a node
+(positive), a page (negative) or nothing (zero). So a book is as deep as its prices are spread: one
+page for prices within 64 increments, a node above it within 4,096, at most ten nodes whatever the
+prices are, zero and negative ones included.
 
-A table remembers which nodes over 64 prices were used of late, so that most new prices are entered
-without a walk from the root.
+A page whose last level closes stays where it is, so that prices that come and go cost a bit of the
+page and of the nodes above it; nodes know which of their children lead to a level. Only when all
+pages are in use is one without levels taken for other prices. There are as many pages as levels,
+and fewer nodes than pages, so neither can run out before levels do, and memory never follows the
+range of prices.
 """
 
 from __future__ import annotations
 
 from tradecaptain.base.bits import highest_set_to, lowest_set_from
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_constant_i64, load_i32, load_i64, store_i32, store_i64
+from tradecaptain.base.memory import (
+    load_constant_i64,
+    load_i16,
+    load_i32,
+    load_i64,
+    store_i16,
+    store_i32,
+    store_i64,
+)
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.layout import NODE_BYTES, RECENT_NODES, RECENT_NODES_AT
-from tradecaptain.kernels.matching.tables import level_at
+from tradecaptain.kernels.matching.layout import NODE_BYTES, PAGE_BYTES, PAGE_PRICES
 
 TOP_SHIFT = 60
+PAGE_BITS = 6
+PAGE_MASK = PAGE_PRICES - 1
+
+
+@inline
+def page_at(engine: int, page: int) -> int:
+    """Address of a page."""
+    return engine + load_constant_i64(engine + at.HEADER_PAGES_OFFSET) + page * PAGE_BYTES
+
+
+@inline
+def side_key(engine: int, side_book: int) -> int:
+    """What tells a side (by its address) from all others; never 0."""
+    return (side_book - engine) >> 4
+
+
+@inline
+def level_address(engine: int, page: int, price_units: int) -> int:
+    """Address of the word that names the level of a price in its page, if there is one."""
+    table = engine + load_constant_i64(engine + at.HEADER_PAGE_LEVELS_OFFSET)
+    return table + page * (PAGE_PRICES * 4) + (price_units & PAGE_MASK) * 4
 
 
 @inline
@@ -31,17 +62,11 @@ def node_at(engine: int, node: int) -> int:
 
 
 @inline
-def owner_of_level(engine: int, level: int) -> int:
-    """Address of the word that says which node names a level: 0 if its side does."""
-    return engine + load_constant_i64(engine + at.HEADER_LEVEL_NODES_OFFSET) + level * 4
-
-
-@inline
 def price_digit(price_units: int, shift: int) -> int:
     """The six bits of a price at ``shift``; the topmost four are biased, as they carry the sign."""
     if shift == TOP_SHIFT:
         return (price_units >> TOP_SHIFT) + 8
-    return (price_units >> shift) & 63
+    return (price_units >> shift) & PAGE_MASK
 
 
 @inline
@@ -59,210 +84,241 @@ def child_address(node: int, digit: int) -> int:
 
 @inline
 def take_node(engine: int) -> int:
-    """A free node."""
+    """A free node, which has no children."""
     node = load_i64(engine + at.HEADER_FREE_NODE)
     if node != 0:
         store_i64(engine + at.HEADER_FREE_NODE, load_i64(node_at(engine, node) + at.NODE_BITMAP))
     else:
         node = load_i64(engine + at.HEADER_USED_NODES) + 1
         store_i64(engine + at.HEADER_USED_NODES, node)
+    store_i64(node_at(engine, node) + at.NODE_BITMAP, 0)
+    store_i64(node_at(engine, node) + at.NODE_KEPT, 0)
     return node
 
 
 @inline
 def give_node(engine: int, node: int) -> None:
-    """Put a node back; all its child pointers but those in its bitmap are zero, and stay so."""
-    store_i64(node_at(engine, node) + at.NODE_SIDE_OFFSET, 0)
+    """Put a node back; all its child pointers are zero, and stay so."""
     store_i64(node_at(engine, node) + at.NODE_BITMAP, load_i64(engine + at.HEADER_FREE_NODE))
     store_i64(engine + at.HEADER_FREE_NODE, node)
 
 
 @inline
-def recent_node(engine: int, side: int, price_units: int) -> int:
-    """Address of the word that may name the node over the 64 prices around one of a side."""
-    index = ((price_units >> 6) + side - engine) & (RECENT_NODES - 1)
-    return engine + RECENT_NODES_AT + index * 4
-
-
-@inline
-def remember_node(engine: int, side: int, price_units: int, index: int) -> None:
-    """Remember the node that a price of a side was entered into, if it is over 64 prices."""
-    if load_i32(node_at(engine, index) + at.NODE_SHIFT) == 0:
-        store_i32(recent_node(engine, side, price_units), index)
-
-
-@inline
-def name_child(engine: int, link: int, node: int, child: int) -> None:
-    """Let a pointer of a node, or of a side (node 0), name a child; a level knows who names it."""
+def name_child(engine: int, link: int, owner: int, child: int) -> None:
+    """Let a pointer of a node, or of a side (node 0), name a child, which knows who names it."""
     store_i32(link, child)
     if child < 0:
-        store_i32(owner_of_level(engine, -child), node)
+        store_i32(page_at(engine, -child) + at.PAGE_OWNER, owner)
+    else:
+        store_i32(node_at(engine, child) + at.NODE_OWNER, owner)
 
 
 @inline
-def add_child(engine: int, node: int, digit: int, child: int) -> None:
+def add_child(engine: int, index: int, digit: int, child: int) -> None:
     """Give a node a child where it has none."""
-    address = node_at(engine, node)
-    bitmap = load_i64(address + at.NODE_BITMAP) | (1 << digit)
-    child_count = load_i32(address + at.NODE_CHILD_COUNT) + 1
-    store_i64(address + at.NODE_BITMAP, bitmap)
-    store_i32(address + at.NODE_CHILD_COUNT, child_count)
-    name_child(engine, child_address(address, digit), node, child)
+    node = node_at(engine, index)
+    store_i64(node + at.NODE_KEPT, load_i64(node + at.NODE_KEPT) | (1 << digit))
+    name_child(engine, child_address(node, digit), index, child)
 
 
 @inline
-def find_level(engine: int, side: int, price_units: int) -> int:
-    """Level of a price on a side (by its address), or 0."""
-    child = load_i32(side + at.SIDE_BOOK_ROOT) + 0
+def leads_to_level(engine: int, child: int) -> bool:
+    """Whether any level is below a child."""
+    if child < 0:
+        return load_i64(page_at(engine, -child) + at.PAGE_BITMAP) != 0
+    return load_i64(node_at(engine, child) + at.NODE_BITMAP) != 0
+
+
+@inline
+def find_page(engine: int, side_book: int, price_units: int) -> int:
+    """Page of a price on a side (by its address), or 0."""
+    child = load_i32(side_book + at.SIDE_BOOK_ROOT) + 0
     while child > 0:
         node = node_at(engine, child)
         digit = price_digit(price_units, load_i32(node + at.NODE_SHIFT))
         child = load_i32(child_address(node, digit)) + 0
-    if child != 0 and load_i64(level_at(engine, -child) + at.LEVEL_PRICE_UNITS) == price_units:
-        return -child
-    return 0
-
-
-@inline
-def lowest_level(engine: int, child: int) -> int:
-    """Level of the lowest price under a child."""
-    while child > 0:
-        node = node_at(engine, child)
-        digit = lowest_set_from(load_i64(node + at.NODE_BITMAP), 0)
-        child = load_i32(child_address(node, digit)) + 0
-    return -child
-
-
-@inline
-def highest_level(engine: int, child: int) -> int:
-    """Level of the highest price under a child."""
-    while child > 0:
-        node = node_at(engine, child)
-        digit = highest_set_to(load_i64(node + at.NODE_BITMAP), 63)
-        child = load_i32(child_address(node, digit)) + 0
-    return -child
+    first_units = load_i64(page_at(engine, -child) + at.PAGE_FIRST_UNITS)
+    return 0 if (price_units ^ first_units) >> PAGE_BITS != 0 else -child
 
 
 @inline
 def split_child(
-    engine: int, side: int, link: int, child: int, sample_units: int, level: int
-) -> int:
-    """Put a new node between a pointer and its child, for a level that parts from it.
+    engine: int, link: int, owner: int, child: int, sample_units: int, page: int
+) -> None:
+    """Put a new node between a pointer and its child, for a page that parts from it.
 
-    ``link`` is the pointer's address and ``sample_units`` any price under the child. Returns a
-    neighbour of the new level, as `insert_price` does.
+    ``link`` is the pointer's address, ``owner`` its node, and ``sample_units`` a price below.
     """
-    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
+    address = page_at(engine, page)
+    price_units = load_i64(address + at.PAGE_FIRST_UNITS)
     shift = branching_shift(price_units, sample_units)
     index = take_node(engine)
     node = node_at(engine, index)
-    store_i64(node + at.NODE_BITMAP, 0)
+    digit = price_digit(sample_units, shift)
     store_i64(node + at.NODE_PRICE_UNITS, sample_units)
     store_i32(node + at.NODE_SHIFT, shift)
-    store_i32(node + at.NODE_CHILD_COUNT, 0)
-    store_i64(node + at.NODE_SIDE_OFFSET, side - engine)
-    add_child(engine, index, price_digit(sample_units, shift), child)
-    add_child(engine, index, price_digit(price_units, shift), -level)
-    store_i32(link, index)
-    remember_node(engine, side, price_units, index)
-    if price_units < sample_units:
-        return lowest_level(engine, child)
-    return highest_level(engine, child)
+    if leads_to_level(engine, child):
+        store_i64(node + at.NODE_BITMAP, 1 << (digit ^ load_i16(address + at.PAGE_MIRROR)))
+    add_child(engine, index, digit, child)
+    add_child(engine, index, price_digit(price_units, shift), -page)
+    name_child(engine, link, owner, index)
 
 
 @inline
-def insert_beside(engine: int, side: int, level: int) -> int:
-    """Enter a new level into a node that was used of late.
-
-    Most new prices find one. Returns a level whose price is next to it, as `insert_price` does, or
-    0 if none is known; then nothing has changed.
-    """
-    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
-    index = load_i32(recent_node(engine, side, price_units)) + 0
-    node = node_at(engine, index)
-    # What is remembered may be free again, of another side, or further up.
-    differs = (
-        (load_i64(node + at.NODE_SIDE_OFFSET) ^ (side - engine))
-        | ((load_i64(node + at.NODE_PRICE_UNITS) ^ price_units) >> 6)
-        | load_i32(node + at.NODE_SHIFT)
-    )
-    if differs != 0:
-        return 0
-    digit = price_units & 63
-    bitmap = load_i64(node + at.NODE_BITMAP)
-    add_child(engine, index, digit, -level)
-    above = lowest_set_from(bitmap, digit)
-    below = highest_set_to(bitmap, digit)
-    return -load_i32(child_address(node, above if above < 64 else below))
-
-
-@inline
-def insert_price(engine: int, side: int, level: int) -> int:
-    """Enter a new level into the index and return a level whose price is next to it, or 0.
-
-    The neighbour may lie on either side of the new price; 0 means that the side was empty.
-    """
-    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
-    link = side + at.SIDE_BOOK_ROOT
+def insert_page(engine: int, side_book: int, page: int) -> None:
+    """Enter a page, without levels yet, into the index."""
+    price_units = load_i64(page_at(engine, page) + at.PAGE_FIRST_UNITS)
+    owner = 0
+    link = side_book + at.SIDE_BOOK_ROOT
     child = load_i32(link) + 0
-    if child == 0:
-        name_child(engine, link, 0, -level)
-        return 0
     while child > 0:
-        index = child
-        node = node_at(engine, index)
+        node = node_at(engine, child)
         shift = load_i32(node + at.NODE_SHIFT) + 0
         sample_units = load_i64(node + at.NODE_PRICE_UNITS)
         if shift != TOP_SHIFT and ((price_units ^ sample_units) >> shift) >> 6 != 0:
-            return split_child(engine, side, link, child, sample_units, level)
+            split_child(engine, link, owner, child, sample_units, page)
+            return
+        owner = child
         digit = price_digit(price_units, shift)
         link = child_address(node, digit)
         child = load_i32(link) + 0
         if child == 0:
-            bitmap = load_i64(node + at.NODE_BITMAP)
-            add_child(engine, index, digit, -level)
-            remember_node(engine, side, price_units, index)
-            above = lowest_set_from(bitmap, digit)
-            if above < 64:
-                return lowest_level(engine, load_i32(child_address(node, above)) + 0)
-            below = highest_set_to(bitmap, digit)
-            return highest_level(engine, load_i32(child_address(node, below)) + 0)
-    sample_units = load_i64(level_at(engine, -child) + at.LEVEL_PRICE_UNITS)
-    return split_child(engine, side, link, child, sample_units, level)
+            add_child(engine, owner, digit, -page)
+            return
+    if child == 0:
+        name_child(engine, link, 0, -page)
+        return
+    sample_units = load_i64(page_at(engine, -child) + at.PAGE_FIRST_UNITS)
+    split_child(engine, link, owner, child, sample_units, page)
 
 
 @inline
-def lift_last_child(engine: int, side: int, index: int, price_units: int) -> None:
-    """Put the only child that a node has left into the node's place; ``price_units`` was below."""
-    owner = 0
-    link = side + at.SIDE_BOOK_ROOT
-    child = load_i32(link) + 0
-    while child != index:
-        owner = child
-        node = node_at(engine, owner)
-        link = child_address(node, price_digit(price_units, load_i32(node + at.NODE_SHIFT)))
-        child = load_i32(link) + 0
+def lift_last_child(engine: int, side_book: int, index: int) -> None:
+    """Put the only child that a node has left into the node's place."""
     node = node_at(engine, index)
-    last = child_address(node, lowest_set_from(load_i64(node + at.NODE_BITMAP), 0))
+    owner = load_i32(node + at.NODE_OWNER) + 0
+    link = side_book + at.SIDE_BOOK_ROOT
+    if owner != 0:
+        above = node_at(engine, owner)
+        price_units = load_i64(node + at.NODE_PRICE_UNITS)
+        link = child_address(above, price_digit(price_units, load_i32(above + at.NODE_SHIFT)))
+    last = child_address(node, lowest_set_from(load_i64(node + at.NODE_KEPT), 0))
     name_child(engine, link, owner, load_i32(last) + 0)
     store_i32(last, 0)
     give_node(engine, index)
 
 
 @inline
-def remove_price(engine: int, side: int, level: int) -> None:
-    """Take a level that exists out of the index; a node left with one child goes as well."""
-    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
-    index = load_i32(owner_of_level(engine, level)) + 0
+def remove_page(engine: int, page: int) -> None:
+    """Take a page without levels out of the index; a node left with one child goes as well."""
+    address = page_at(engine, page)
+    side_book = engine + (load_i32(address + at.PAGE_SIDE_KEY) << 4)
+    index = load_i32(address + at.PAGE_OWNER) + 0
     if index == 0:
-        store_i32(side + at.SIDE_BOOK_ROOT, 0)
+        store_i32(side_book + at.SIDE_BOOK_ROOT, 0)
         return
     node = node_at(engine, index)
-    digit = price_digit(price_units, load_i32(node + at.NODE_SHIFT))
-    bitmap = load_i64(node + at.NODE_BITMAP) & ~(1 << digit)
-    child_count = load_i32(node + at.NODE_CHILD_COUNT) - 1
+    digit = price_digit(load_i64(address + at.PAGE_FIRST_UNITS), load_i32(node + at.NODE_SHIFT))
+    kept = load_i64(node + at.NODE_KEPT) & ~(1 << digit)
+    store_i64(node + at.NODE_KEPT, kept)
     store_i32(child_address(node, digit), 0)
-    store_i64(node + at.NODE_BITMAP, bitmap)
-    store_i32(node + at.NODE_CHILD_COUNT, child_count)
-    if child_count == 1:
-        lift_last_child(engine, side, index, price_units)
+    if kept & (kept - 1) == 0:
+        lift_last_child(engine, side_book, index)
+
+
+@inline
+def take_page(engine: int) -> int:
+    """A page without levels that is in no index."""
+    page = load_i64(engine + at.HEADER_USED_PAGES) + 1
+    if page <= load_constant_i64(engine + at.HEADER_LEVEL_CAPACITY):
+        store_i64(engine + at.HEADER_USED_PAGES, page)
+        return page
+    # One that is idle no more comes back when its last level closes again.
+    while True:
+        page = load_i64(engine + at.HEADER_IDLE_PAGE)
+        address = page_at(engine, page)
+        store_i64(engine + at.HEADER_IDLE_PAGE, load_i32(address + at.PAGE_NEXT_IDLE))
+        store_i16(address + at.PAGE_IS_IDLE, 0)
+        if load_i64(address + at.PAGE_BITMAP) == 0:
+            remove_page(engine, page)
+            return page
+
+
+@inline
+def note_idle(engine: int, page: int) -> None:
+    """Note that a page, which has no levels, may be taken for other prices."""
+    address = page_at(engine, page)
+    if load_i16(address + at.PAGE_IS_IDLE) == 0:
+        store_i16(address + at.PAGE_IS_IDLE, 1)
+        store_i32(address + at.PAGE_NEXT_IDLE, load_i64(engine + at.HEADER_IDLE_PAGE))
+        store_i64(engine + at.HEADER_IDLE_PAGE, page)
+
+
+@inline
+def note_first_level(engine: int, page: int) -> None:
+    """Tell the nodes above a page (by its address) that it leads to a level now."""
+    price_units = load_i64(page + at.PAGE_FIRST_UNITS)
+    mirror = load_i16(page + at.PAGE_MIRROR) + 0
+    owner = load_i32(page + at.PAGE_OWNER) + 0
+    while owner != 0:
+        node = node_at(engine, owner)
+        rank = price_digit(price_units, load_i32(node + at.NODE_SHIFT)) ^ mirror
+        bitmap = load_i64(node + at.NODE_BITMAP)
+        store_i64(node + at.NODE_BITMAP, bitmap | (1 << rank))
+        owner = 0 if bitmap != 0 else load_i32(node + at.NODE_OWNER) + 0
+
+
+@inline
+def note_last_level(engine: int, page: int) -> None:
+    """Tell the nodes above a page (by its address) that it leads to no level any more."""
+    price_units = load_i64(page + at.PAGE_FIRST_UNITS)
+    mirror = load_i16(page + at.PAGE_MIRROR) + 0
+    owner = load_i32(page + at.PAGE_OWNER) + 0
+    while owner != 0:
+        node = node_at(engine, owner)
+        rank = price_digit(price_units, load_i32(node + at.NODE_SHIFT)) ^ mirror
+        bitmap = load_i64(node + at.NODE_BITMAP) & ~(1 << rank)
+        store_i64(node + at.NODE_BITMAP, bitmap)
+        owner = 0 if bitmap != 0 else load_i32(node + at.NODE_OWNER) + 0
+
+
+@inline
+def page_behind(engine: int, page: int) -> int:
+    """The next page with levels behind another (by its address) on its side, or 0."""
+    price_units = load_i64(page + at.PAGE_FIRST_UNITS)
+    mirror = load_i16(page + at.PAGE_MIRROR) + 0
+    owner = load_i32(page + at.PAGE_OWNER) + 0
+    child = 0
+    while owner != 0 and child == 0:
+        node = node_at(engine, owner)
+        rank = price_digit(price_units, load_i32(node + at.NODE_SHIFT)) ^ mirror
+        worse = lowest_set_from(load_i64(node + at.NODE_BITMAP) & ~(1 << rank), rank)
+        if worse < 64:
+            child = load_i32(child_address(node, worse ^ mirror)) + 0
+        owner = load_i32(node + at.NODE_OWNER) + 0
+    while child > 0:
+        node = node_at(engine, child)
+        digit = lowest_set_from(load_i64(node + at.NODE_BITMAP), 0) ^ mirror
+        child = load_i32(child_address(node, digit)) + 0
+    return -child
+
+
+@inline
+def page_ahead(engine: int, page: int) -> int:
+    """The next page with levels ahead of another (by its address) on its side, or 0."""
+    price_units = load_i64(page + at.PAGE_FIRST_UNITS)
+    mirror = load_i16(page + at.PAGE_MIRROR) + 0
+    owner = load_i32(page + at.PAGE_OWNER) + 0
+    child = 0
+    while owner != 0 and child == 0:
+        node = node_at(engine, owner)
+        rank = price_digit(price_units, load_i32(node + at.NODE_SHIFT)) ^ mirror
+        better = highest_set_to(load_i64(node + at.NODE_BITMAP) & ~(1 << rank), rank)
+        if better >= 0:
+            child = load_i32(child_address(node, better ^ mirror)) + 0
+        owner = load_i32(node + at.NODE_OWNER) + 0
+    while child > 0:
+        node = node_at(engine, child)
+        digit = highest_set_to(load_i64(node + at.NODE_BITMAP), 63) ^ mirror
+        child = load_i32(child_address(node, digit)) + 0
+    return -child

@@ -11,11 +11,13 @@ from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import (
     copy_bytes,
     load_acquire_i64,
+    load_constant_i64,
     load_i64,
     store_i64,
     store_release_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.layout import EXTRA_EVENTS, REPORT_BYTES
 
 WRITTEN = 0
@@ -41,27 +43,32 @@ def attach_ring(engine: int, ring: int, capacity: int) -> bool:
     store_i64(engine + at.HEADER_REPORT_ADDRESS, ring + FIRST_REPORT)
     store_i64(engine + at.HEADER_REPORT_MASK, capacity - 1)
     store_i64(engine + at.HEADER_REPORT_COUNT, 0)
-    store_i64(engine + at.HEADER_REPORT_READ, 0)
+    store_i64(engine + at.HEADER_REPORT_LIMIT, capacity - least)
     return True
 
 
 @inline
 def ring_has_room(engine: int) -> bool:
     """Whether a bounded step's reports fit behind those that wait to be read."""
+    count = load_i64(engine + at.HEADER_REPORT_COUNT)
+    limit = load_i64(engine + at.HEADER_REPORT_LIMIT)
+    return count <= limit or has_more_room(engine, count, 0, 0) != 0
+
+
+@apart
+def has_more_room(engine: int, count: int, _third: int, _fourth: int) -> int:
+    """Look how far the reader is by now: 1 if that makes room, else 0."""
     room = 2 * load_i64(engine + at.HEADER_STEP_LIMIT) + EXTRA_EVENTS
-    last = load_i64(engine + at.HEADER_REPORT_COUNT) + room
-    capacity = load_i64(engine + at.HEADER_REPORT_MASK) + 1
-    if last <= load_i64(engine + at.HEADER_REPORT_READ) + capacity:
-        return True
     read = load_acquire_i64(load_i64(engine + at.HEADER_REPORT_RING) + READ)
-    store_i64(engine + at.HEADER_REPORT_READ, read)
-    return last <= read + capacity
+    limit = read + load_i64(engine + at.HEADER_REPORT_MASK) + 1 - room
+    store_i64(engine + at.HEADER_REPORT_LIMIT, limit)
+    return 1 if count <= limit else 0
 
 
 @inline
 def publish_ring(engine: int) -> None:
     """Show the reader everything that was reported so far."""
-    ring = load_i64(engine + at.HEADER_REPORT_RING)
+    ring = load_constant_i64(engine + at.HEADER_REPORT_RING)
     store_release_i64(ring + WRITTEN, load_i64(engine + at.HEADER_REPORT_COUNT))
 
 

@@ -89,7 +89,7 @@ def has_free_order(engine: int) -> bool:
 
 @inline
 def has_free_level(engine: int) -> bool:
-    """Whether another price level fits; a price index node is then free as well."""
+    """Whether another price level fits; a page and a node of the price index are then free too."""
     return load_i64(engine + at.HEADER_FREE_LEVEL) != 0 or load_i64(
         engine + at.HEADER_USED_LEVELS
     ) < load_constant_i64(engine + at.HEADER_LEVEL_CAPACITY)
@@ -123,7 +123,7 @@ def take_level(engine: int) -> int:
     """A free level; the caller has asked `has_free_level` before."""
     level = load_i64(engine + at.HEADER_FREE_LEVEL)
     if level != 0:
-        store_i64(engine + at.HEADER_FREE_LEVEL, load_i32(level_at(engine, level) + at.LEVEL_WORSE))
+        store_i64(engine + at.HEADER_FREE_LEVEL, load_i32(level_at(engine, level) + at.LEVEL_FIRST))
     else:
         level = load_i64(engine + at.HEADER_USED_LEVELS) + 1
         store_i64(engine + at.HEADER_USED_LEVELS, level)
@@ -134,6 +134,6 @@ def take_level(engine: int) -> int:
 @inline
 def give_level(engine: int, level: int) -> None:
     """Put a level back."""
-    store_i32(level_at(engine, level) + at.LEVEL_WORSE, load_i64(engine + at.HEADER_FREE_LEVEL))
+    store_i32(level_at(engine, level) + at.LEVEL_FIRST, load_i64(engine + at.HEADER_FREE_LEVEL))
     store_i64(engine + at.HEADER_FREE_LEVEL, level)
     store_i64(engine + at.HEADER_LEVEL_COUNT, load_i64(engine + at.HEADER_LEVEL_COUNT) - 1)
