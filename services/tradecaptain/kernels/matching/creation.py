@@ -170,6 +170,8 @@ def create_engine(engine: int, config: int) -> None:
     store_i64(engine + at.HEADER_IDENTITY_BASE, epoch << IDENTITY_BITS)
     store_i64(engine + at.HEADER_REPORT_FORM, load_i64(config + at.CONFIG_REPORT_FORM))
     store_i64(engine + at.HEADER_ORDER_IDS, load_i64(config + at.CONFIG_ORDER_IDS))
+    # No ring yet, and so no room.
+    store_i64(engine + at.HEADER_REPORT_LIMIT, -1)
 
 
 @inline

@@ -179,10 +179,12 @@ def finish_command(engine: int, buffer: int) -> bool:
 
 @inline
 def has_room_at_once(engine: int) -> bool:
-    """Whether nothing is under way, and the ring is known to have room for a step."""
-    return load_i64(engine + at.HEADER_PHASE) == PHASE_IDLE and load_i64(
-        engine + at.HEADER_REPORT_COUNT
-    ) <= load_i64(engine + at.HEADER_REPORT_LIMIT)
+    """Whether reports are compact, and the ring is known to have room for those of a step.
+
+    Then nothing is under way: only want of room leaves a command unfinished.
+    """
+    count = load_i64(engine + at.HEADER_REPORT_COUNT)
+    return count <= load_i64(engine + at.HEADER_REPORT_LIMIT)
 
 
 def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int:
@@ -201,8 +203,7 @@ def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int
             done += 1
             if answer != DONE and not finish_command(engine, buffer):
                 break
-    if not reports_wire(engine):
-        publish_ring(engine)
+    publish_ring(engine)
     return done
 
 
@@ -220,8 +221,7 @@ def submit_lines(engine: int, commands: int, count: int, rest: int, buffer: int)
             done += 1
             if answer != DONE and not finish_command(engine, buffer):
                 break
-    if not reports_wire(engine):
-        publish_ring(engine)
+    publish_ring(engine)
     return done
 
 
@@ -235,7 +235,7 @@ def tc_engine_submit_compact(engine: int, commands: int, count: int, rest: int, 
         return submit_lines(engine, commands, count, rest, buffer)
     blank = engine + load_constant_i64(engine + at.HEADER_BLANK_COMMAND_OFFSET)
     # One command by itself, for callers that have no run: nothing has to be kept for the next.
-    if count != 1 or reports_wire(engine) or not has_room_at_once(engine):
+    if count != 1 or not has_room_at_once(engine):
         return submit_lines(engine, commands, count, blank, buffer)
     if submit_compact(engine, commands, blank, 0) != DONE:
         go_on(engine, buffer, 0, 0)
@@ -254,8 +254,7 @@ def tc_engine_control(engine: int, record: int, buffer: int) -> int:
         result = 1 if answer >= 0 else answer
         note_events(engine, buffer)
         finish_command(engine, buffer)
-    if not reports_wire(engine):
-        publish_ring(engine)
+    publish_ring(engine)
     return result
 
 

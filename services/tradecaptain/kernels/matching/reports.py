@@ -14,6 +14,7 @@ from tradecaptain.base.memory import (
     load_i16,
     load_i32,
     load_i64,
+    prefetch_write,
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
@@ -21,6 +22,7 @@ from tradecaptain.kernels.matching.layout import REPORT, REPORT_BYTES, REPORT_FO
 from tradecaptain.kernels.matching.tables import book_at, order_at
 from tradecaptain.wire import execution_event, order_command
 
+REPORTS_AHEAD = 8
 AT_SEQUENCE = offset_of(REPORT, "sequence")
 AT_COMMAND_SEQUENCE = offset_of(REPORT, "command_sequence")
 AT_ORDER_ID = offset_of(REPORT, "order_id")
@@ -54,6 +56,8 @@ def next_report(engine: int, command_sequence: int, word: int, event_count: int)
         count & load_constant_i64(engine + at.HEADER_REPORT_MASK)
     )
     store_i64(engine + at.HEADER_REPORT_COUNT, count + 1)
+    # Its reader had the line last, on another core.
+    prefetch_write(report + REPORTS_AHEAD * REPORT_BYTES)
     sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
     store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, sequence + event_count)
     store_i64(report + AT_SEQUENCE, sequence + 1)

@@ -11,7 +11,6 @@ from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import (
     copy_bytes,
     load_acquire_i64,
-    load_constant_i64,
     load_i64,
     store_i64,
     store_release_i64,
@@ -19,6 +18,7 @@ from tradecaptain.base.memory import (
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.layout import EXTRA_EVENTS, REPORT_BYTES
+from tradecaptain.kernels.matching.reports import reports_wire
 
 WRITTEN = 0
 READ = 64
@@ -29,10 +29,13 @@ LARGEST_RING = 1 << 32
 
 @inline
 def attach_ring(engine: int, ring: int, capacity: int) -> bool:
-    """Let the engine report into a ring of ``capacity`` reports; False if that can't be.
+    """Let an engine of compact reports write them into a ring of ``capacity``; False if that can't
+    be.
 
     The capacity is a power of two, and at least what one bounded step may report.
     """
+    if reports_wire(engine):
+        return False
     least = 2 * load_i64(engine + at.HEADER_STEP_LIMIT) + EXTRA_EVENTS
     if capacity < least or capacity > LARGEST_RING or capacity & (capacity - 1) != 0:
         return False
@@ -58,8 +61,11 @@ def ring_has_room(engine: int) -> bool:
 @apart
 def has_more_room(engine: int, count: int, _third: int, _fourth: int) -> int:
     """Look how far the reader is by now: 1 if that makes room, else 0."""
+    ring = load_i64(engine + at.HEADER_REPORT_RING)
+    if ring == 0:
+        return 0
     room = 2 * load_i64(engine + at.HEADER_STEP_LIMIT) + EXTRA_EVENTS
-    read = load_acquire_i64(load_i64(engine + at.HEADER_REPORT_RING) + READ)
+    read = load_acquire_i64(ring + READ)
     limit = read + load_i64(engine + at.HEADER_REPORT_MASK) + 1 - room
     store_i64(engine + at.HEADER_REPORT_LIMIT, limit)
     return 1 if count <= limit else 0
@@ -67,9 +73,10 @@ def has_more_room(engine: int, count: int, _third: int, _fourth: int) -> int:
 
 @inline
 def publish_ring(engine: int) -> None:
-    """Show the reader everything that was reported so far."""
-    ring = load_constant_i64(engine + at.HEADER_REPORT_RING)
-    store_release_i64(ring + WRITTEN, load_i64(engine + at.HEADER_REPORT_COUNT))
+    """Show the reader of the ring, if there is one, everything that was reported so far."""
+    ring = load_i64(engine + at.HEADER_REPORT_RING)
+    if ring != 0:
+        store_release_i64(ring + WRITTEN, load_i64(engine + at.HEADER_REPORT_COUNT))
 
 
 @inline
