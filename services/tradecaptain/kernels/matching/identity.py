@@ -2,7 +2,8 @@
 
 Both tables are chained; the chain lies in the slots. The table of order ids begins small, so that
 it stays in the nearest cache while few orders live, and grows by a bucket at a time, never at once
-(linear hashing: W. Litwin, VLDB 1980). Ids that count up are neighbours in the table.
+(linear hashing: W. Litwin, VLDB 1980). Ids that count up are neighbours in the table. While it is
+small it has many buckets for each order, so that a new id, which may be any, seldom meets another.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from tradecaptain.base.memory import (
 )
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart
-from tradecaptain.kernels.matching.layout import BUCKETS_PER_ORDER, ORDER_BUCKETS_AT
+from tradecaptain.kernels.matching.layout import (
+    BUCKETS_PER_ORDER,
+    ORDER_BUCKETS_AT,
+    ROOMY_BUCKETS,
+    ROOMY_BUCKETS_PER_ORDER,
+)
 from tradecaptain.kernels.matching.tables import order_at, party_at
 
 
@@ -78,7 +84,8 @@ def enter_at_bucket(engine: int, slot: int, bucket: int) -> None:
     store_i32(order_at(engine, slot) + at.ORDER_CHAIN, load_i32(bucket))
     store_i32(bucket, slot)
     buckets = load_i64(engine + at.HEADER_ORDER_BUCKETS)
-    wanted = BUCKETS_PER_ORDER * load_i64(engine + at.HEADER_ORDER_COUNT)
+    per_order = ROOMY_BUCKETS_PER_ORDER if buckets < ROOMY_BUCKETS else BUCKETS_PER_ORDER
+    wanted = per_order * load_i64(engine + at.HEADER_ORDER_COUNT)
     if wanted > buckets and buckets < load_constant_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY):
         open_bucket(engine, buckets, 0, 0)
 

@@ -575,9 +575,11 @@ EXTRA_EVENTS: Final = 22
 
 # Pages of the price index that were used of late: see levels.py. A power of two.
 RECENT_PAGES: Final = 4_096
-# Buckets that the table of order ids begins with, and how many there are for an order later: see
-# identity.py. Powers of two.
+# Buckets that the table of order ids begins with, and how many there are for an order later, while
+# the table is small and when it isn't: see identity.py. Powers of two.
 FIRST_ORDER_BUCKETS: Final = 1_024
+ROOMY_BUCKETS: Final = 16_384
+ROOMY_BUCKETS_PER_ORDER: Final = 8
 BUCKETS_PER_ORDER: Final = 2
 # These tables lie at the same place in every engine, behind the header, since every command needs
 # one of them and most need more.
