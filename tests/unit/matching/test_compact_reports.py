@@ -11,6 +11,8 @@ from tradecaptain.kernels.matching import (
     MORE,
     InstrumentRules,
     MatchingCapacity,
+    engine_state_hash,
+    library,
 )
 from tradecaptain.kernels.matching.engine import submit_compact
 from tradecaptain.kernels.matching.layout import (
@@ -80,6 +82,12 @@ class CompactDriver:
             answer = engine_resume(self.engine)
             reports += self._take()
         return reports
+
+    def drain(self) -> list[bytes]:
+        """Take what is in the ring out of it, as a reader does."""
+        target = np.zeros(REPORTS, REPORT)
+        count = library.tc_ring_drain(address_of(self.ring), address_of(target), REPORTS)
+        return [row.tobytes() for row in target[:count]]
 
     def _take(self) -> list[dict[str, int]]:
         count = int(self.driver.engine.header[0]["report_count"])
@@ -202,3 +210,38 @@ def test_a_full_ring_has_no_room_until_it_is_read() -> None:
     compact.ring[64:72].view(np.int64)[0] = compact.taken
     assert ring_has_room(compact.engine)
     assert not attach_ring(compact.engine, address_of(compact.ring), 3)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_commands_by_themselves_do_what_a_run_of_them_does(seed: int) -> None:
+    names = COMPACT_COMMAND.names or ()
+    commands = list(random_commands(seed, 300, instruments=3))
+    lines = np.zeros(len(commands), COMPACT_COMMAND)
+    for line, command in zip(lines, commands, strict=True):
+        for name in names:
+            line[name] = command.get(name, 0)
+    rest = np.zeros(1, order_command.DTYPE)
+    one, run = CompactDriver(), CompactDriver()
+    reports: list[list[bytes]] = [[], []]
+    for driver, taken, step in ((one, reports[0], 1), (run, reports[1], len(lines))):
+        done = 0
+        while done < len(lines) or library.tc_engine_is_idle(driver.engine) == 0:
+            # With nothing left to take, what is under way goes on.
+            count = min(step, len(lines) - done)
+            place = address_of(lines) + done * COMPACT_COMMAND.itemsize
+            said = 0 if step == 1 else address_of(rest)
+            done += library.tc_engine_submit_compact(driver.engine, place, count, said, 0)
+            taken += driver.drain()
+    assert reports[0] == reports[1]
+    assert len(reports[0]) > len(lines)
+    assert engine_state_hash(one.engine) == engine_state_hash(run.engine)
+
+
+def test_an_engine_of_wire_events_takes_no_ring_and_one_without_a_ring_no_command() -> None:
+    wire = EngineDriver(RULES, CAPACITY).engine.address
+    ring = aligned_zeros(FIRST_REPORT + REPORTS * REPORT.itemsize, np.uint8)
+    refused = -reason.REASON_INVALID_REQUEST
+    assert library.tc_engine_attach_ring(wire, address_of(ring), REPORTS) == refused
+    ringless = EngineDriver(RULES, CAPACITY, report_form=REPORT_FORM_COMPACT).engine.address
+    line = np.zeros(1, COMPACT_COMMAND)
+    assert library.tc_engine_submit_compact(ringless, address_of(line), 1, 0, 0) == 0

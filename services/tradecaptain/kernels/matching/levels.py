@@ -252,7 +252,7 @@ def enter_level(engine: int, side_book: int, index: int, price_units: int) -> in
     return level
 
 
-@inline
+@inline_always
 def enter_level_of(
     engine: int, side_book: int, index: int, price_units: int, slot: int, leaves_units: int
 ) -> None:
