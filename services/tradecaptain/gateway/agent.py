@@ -120,6 +120,8 @@ class OrderDesk:
         self.store = store
         store.frame.set(AT_PUBLICATION, publication.state)
         store.work["bell_address"] = bell
+        if durable is not None:
+            durable.tell_refusal(store.work)
         self._frame = store.frame.address
         self._history_path = history_path
         self._durable = durable

@@ -10,7 +10,14 @@ from typing import Any
 
 from numba import types
 from tradecaptain.base.jit import inline, kernel
-from tradecaptain.base.memory import copy_bytes, load_i64, load_u8, store_i64, store_release_i64
+from tradecaptain.base.memory import (
+    copy_bytes,
+    load_acquire_i64,
+    load_i64,
+    load_u8,
+    store_i64,
+    store_release_i64,
+)
 from tradecaptain.gateway.frame import (
     AT_ACCOUNTS,
     AT_BUCKETS,
@@ -185,6 +192,14 @@ def _existing(work: Any, requests: Any, buckets: Any, command: int) -> int:
 
 
 @inline
+def _log_reason(work: Any) -> int:
+    """0, or why the venue's log takes no new risk: the venue would refuse it too, as long as the
+    log has room for its answers, which is kept for cancels so."""
+    address = work[0]["refusal_address"]
+    return 0 if address == 0 else load_acquire_i64(address)
+
+
+@inline
 def _look_up(work: Any, requests: Any, buckets: Any, instruments: Any, position: int) -> int:
     """List the code of a staged command, and the request that it repeats, or -1; the code."""
     command = work[0]["staging_address"] + position * _COMMAND_BYTES
@@ -197,6 +212,8 @@ def _look_up(work: Any, requests: Any, buckets: Any, instruments: Any, position:
             kept = work[0]["commands_address"] + target * _COMMAND_BYTES
             same = _bodies_equal(kept, command)
             code = CODE_DUPLICATE if same else reasons.REASON_DUPLICATE_CLIENT_ORDER_ID
+        elif order_command.get_action(command) != order_command.COMMAND_ACTION_CANCEL_ORDER:
+            code = _log_reason(work)
     store_i64(work[0]["codes_address"] + position * 8, code)
     store_i64(work[0]["targets_address"] + position * 8, target)
     return int(code)

@@ -58,8 +58,9 @@ WORK: Final = _int64_record(
     " targets_address codes_address completed_address followed_address touched_address"
     " listed_address waiters_address bands_address scratch_address request_count_address"
     " event_count_address last_sequence_address"
-    # How many requests the disk has room for, and the venue's doorbell.
-    " request_limit bell_address"
+    # How many requests the disk has room for, the venue's doorbell, and where it is told why the
+    # log takes no new risk; 0 where nothing is.
+    " request_limit bell_address refusal_address"
     # Arguments of the call in progress.
     " waiter session_id send_time_ns day"
     # Results of the call.

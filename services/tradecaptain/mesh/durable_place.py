@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of, aligned_zeros, load_acquire_i64
-from tradecaptain.mesh.journal import OFFSET_DURABLE_COMMAND, JournalRing
+from tradecaptain.mesh.journal import OFFSET_DURABLE_COMMAND, OFFSET_REFUSAL, JournalRing
 from tradecaptain.wire import execution_event
 
 
@@ -27,6 +27,7 @@ class DurablePlace:
         self._nothing = aligned_zeros(1, np.int64)
         self._ring: JournalRing | None = None
         self._told: list[npt.NDArray[Any]] = []
+        self._told_refusal: list[npt.NDArray[Any]] = []
         self._address = address_of(self._nothing)
         self.refresh()
 
@@ -42,11 +43,20 @@ class DurablePlace:
         self._address = self._ring.address + OFFSET_DURABLE_COMMAND
         for state in self._told:
             state["durable_address"] = self._address
+        for state in self._told_refusal:
+            state["refusal_address"] = self._ring.address + OFFSET_REFUSAL
 
     def tell(self, state: npt.NDArray[Any]) -> None:
         """Keep a kernel's ``durable_address`` up to date."""
         self._told.append(state)
         state["durable_address"] = self._address
+
+    def tell_refusal(self, state: npt.NDArray[Any]) -> None:
+        """Keep a kernel's ``refusal_address`` up to date: the word that tells why the log takes no
+        new risk. It stays as it is before there is a ring."""
+        self._told_refusal.append(state)
+        if self._ring is not None:
+            state["refusal_address"] = self._ring.address + OFFSET_REFUSAL
 
     @property
     def command(self) -> int:

@@ -138,6 +138,8 @@ class DurabilityAgent:
         self._wants_tidy = threading.Event()
         self._wants_file = threading.Event()
         self._threads: list[threading.Thread] = []
+        # A ring that survived may tell of a disk that failed for the agent before.
+        ring.store(OFFSET_REFUSAL, 0)
         tell_durable(self._groups.address, clock.now_ns())
 
     @property

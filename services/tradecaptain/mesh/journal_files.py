@@ -313,17 +313,21 @@ def check_chain(
         )
 
     for segment, checking in _one_ahead(needed, check):
-        if segment.start != place:
-            raise JournalDamaged(
-                f"{segment.path.name} doesn't continue the log: record {place.sequence + 1} is"
-                " missing",
-                place.sequence + 1,
-            )
+        check_continues(segment, place)
         checked = checking.result()
         if on_segment is not None:
             on_segment(checked)
         place = checked.end
     return place
+
+
+def check_continues(segment: Segment, place: Place) -> None:
+    """Raise :class:`JournalDamaged` unless a segment begins where the log has come to."""
+    if segment.start != place:
+        named = place.sequence + 1
+        raise JournalDamaged(
+            f"{segment.path.name} doesn't continue the log: record {named} is missing", named
+        )
 
 
 def _one_ahead(

@@ -9,8 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.journal import JournalRing
-from tradecaptain.mesh.journal_files import Checked, Segment, check_chain, list_segments
-from tradecaptain.mesh.journal_scan import Place, Scan
+from tradecaptain.mesh.journal_files import (
+    Checked,
+    JournalDamaged,
+    Segment,
+    check_chain,
+    check_continues,
+    list_segments,
+)
+from tradecaptain.mesh.journal_scan import FULL, Place, Scan
 
 
 class LogSource(Closing):
@@ -71,7 +78,9 @@ class LogSource(Closing):
                 found.clear()
                 following = [item for item in self.segments if item.start > segment.start]
                 if following and following[0].start.sequence < first:
+                    place = following[0].start
                     continue
+                check_continues(segment, place)
                 place = check_chain(
                     self.folder,
                     from_sequence=segment.start.sequence + 1,
@@ -85,3 +94,6 @@ class LogSource(Closing):
         for frames in self.ring_frames(place):
             good = scan.take(frames)
             yield frames[:good]
+            if scan.verdict != FULL:
+                named = scan.place.sequence + 1
+                raise JournalDamaged(f"record {named} in the ring is damaged", named)

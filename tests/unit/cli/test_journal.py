@@ -80,6 +80,22 @@ def test_verify_names_a_damaged_record(venue: LoggedVenue) -> None:
     assert damaged.value.reason == reason.REASON_JOURNAL_DAMAGED
 
 
+def test_a_missing_segment_is_named_by_every_command(venue: LoggedVenue, tmp_path: Path) -> None:
+    while len(segments := list_segments(venue.folder / "segments")) < 3:
+        trade_for_a_while(venue, 23, 80)
+        venue.sync()
+    segments[1].path.unlink()
+    for words in (
+        ("verify",),
+        ("replay",),
+        ("cat", "--to", "1000000"),
+        ("export", str(tmp_path / "export"), "--format", "ndjson"),
+    ):
+        with pytest.raises(JournalDamaged) as damaged:
+            call(venue, *words)
+        assert damaged.value.sequence == segments[1].start.sequence + 1
+
+
 def test_replay_gives_the_state_hash_of_the_venue(venue: LoggedVenue) -> None:
     told = call(venue, "replay")
     assert int(told["state_hash"], 16) == venue.state_hash

@@ -31,6 +31,9 @@ class Disk:
     def refresh(self) -> None:
         """Nothing to look up."""
 
+    def tell_refusal(self, state: np.ndarray[Any, Any]) -> None:
+        """It takes everything."""
+
     def released(self, events: np.ndarray[Any, Any]) -> int:
         waits = events["command_sequence"] > self.command
         return int(np.argmax(waits)) if waits.any() else len(events)

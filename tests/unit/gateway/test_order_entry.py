@@ -9,6 +9,8 @@ import pytest
 from support.gateway_desk import ALPHA, BETA, GatewayDesk, new_order
 from tradecaptain.api.orders.v1 import records_pb2
 from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
+from tradecaptain.mesh.durable_place import DurablePlace
+from tradecaptain.mesh.journal import OFFSET_REFUSAL, JournalRing
 from tradecaptain.wire import reason
 
 WORKING, PARTLY, FILLED, CANCELLED, REJECTED, EXPIRED = range(1, 7)
@@ -308,6 +310,29 @@ async def test_batch_is_answered_without_the_venue_if_it_was_told_all_of_it(
     assert unknown.reason == reason.REASON_UNAVAILABLE
     with pytest.raises(TradeCaptainError):
         gateway.find("c")
+
+
+async def test_while_the_log_takes_no_new_risk_only_cancels_go_to_the_venue(
+    gateway: GatewayDesk, tmp_path: Path
+) -> None:
+    """A venue whose log is full can't even tell a refusal, so it isn't asked."""
+    ring = JournalRing.create(tmp_path / "ring", capacity=1 << 16, epoch=1)
+    durable = DurablePlace(tmp_path / "ring")
+    durable.tell_refusal(gateway.store.work)
+    order, _ = await gateway.submit(new_order("a"))
+    sent = gateway.venue.commands
+    ring.store(OFFSET_REFUSAL, reason.REASON_JOURNAL_UNAVAILABLE)
+    error = await refused(gateway.submit(new_order("b")))
+    assert error.reason == reason.REASON_JOURNAL_UNAVAILABLE
+    again, duplicate = await gateway.submit(new_order("a"))
+    assert duplicate and again == order
+    assert gateway.venue.commands == sent
+    cancel = records_pb2.OrderCancel(target_client_order_id="a", client_order_id="c")
+    assert (await gateway.cancel(cancel)).status == CANCELLED
+    ring.store(OFFSET_REFUSAL, 0)
+    order, duplicate = await gateway.submit(new_order("b"))
+    assert (order.status, duplicate) == (WORKING, False)
+    ring.close()
 
 
 async def test_back_pressure_is_a_typed_refusal_that_leaves_no_trace(tmp_path: Path) -> None:

@@ -212,6 +212,16 @@ def test_a_failing_disk_refuses_new_risk_and_loses_nothing(
     assert len(list_segments(desk.folder)) == (1 if call == "begin" else 2)
 
 
+def test_an_agent_that_comes_after_a_failure_takes_orders_again(desk: Desk) -> None:
+    desk.files.fail("write", errno.ENOSPC)
+    desk.write(10)
+    desk.agent.step(force=True)
+    assert journal_refusal(desk.writer.address) == reason.REASON_JOURNAL_UNAVAILABLE
+    # Killed: the ring stays as it is.
+    DurabilityAgent(desk.writer.ring, desk.folder, SETTINGS, Place(), epoch=3, files=desk.files)
+    assert journal_refusal(desk.writer.address) == 0
+
+
 def test_a_prepared_file_becomes_the_next_segment(desk: Desk) -> None:
     desk.agent.prepare()
     spare = (desk.folder / SPARE_NAME).stat()
