@@ -233,6 +233,16 @@ def credit(**fields: Any) -> Any:
     return "PriceCreditDefaultSwap", bonds_pb2.PriceCreditDefaultSwapRequest(**(terms | fields))
 
 
+def solve(**fields: Any) -> Any:
+    terms = {
+        "dirty_prices": [100.0, 99.0],
+        "payment_counts": [1, 2],
+        "time_years": [1.0, 0.5, 1.0],
+        "amounts": [101.0, 3.0, 103.0],
+    }
+    return "SolveYields", bonds_pb2.SolveYieldsRequest(**(terms | fields))
+
+
 REFUSED = {
     "settlement_late": (analyse(NOTE, "2034-02-15"), "query.settlement_date"),
     "settlement_early": (analyse(NOTE, "2023-02-15"), "query.settlement_date"),
@@ -323,6 +333,9 @@ REFUSED = {
         ),
         "dirty_prices[1]",
     ),
+    "time_of_a_payment": (solve(time_years=[1.0, 0.5, math.nan]), "time_years[2]"),
+    "negative_payment": (solve(amounts=[101.0, -3.0, 103.0]), "amounts[1]"),
+    "nothing_paid": (solve(amounts=[101.0, 0.0, 0.0]), "payment_counts[1]"),
 }
 
 

@@ -322,6 +322,7 @@ def knocked(price: float, kind: int, rebate: float = 0.0) -> dict[str, Any]:
         ("PriceDividendOption", paying((0.5, 0.0)), "dividends[0].amount"),
         ("PriceDividendOption", changed(time_years=0.0), "option.volatility"),
         ("PriceDividendOption", changed(strike=1e30), "option.strike"),
+        ("PriceDividendOption", changed(spot=5e-324), "option.strike"),
         ("PriceDividendOption", {"nodes": 7}, "nodes"),
         ("PriceDividendOption", {"nodes": 5000}, "nodes"),
     ],

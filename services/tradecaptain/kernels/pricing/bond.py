@@ -51,6 +51,10 @@ RULES: Final[dict[int, tuple[str, str]]] = {
 }
 """Status: the input at fault and the rule that it breaks."""
 
+PAYMENT_YEARS_MAX: Final = 1e4
+PAYMENT_MAX: Final = 1e300
+"""Payments come sooner, and are smaller."""
+
 LANES: Final = 32
 _TURNS_MAX: Final = 60
 _LAST_STEP: Final = 1e-6
@@ -149,7 +153,7 @@ def _check_payments(begin: int, end: int, times: Any, amounts: Any) -> int:
     latest = 0.0
     for place in range(begin, end):
         time, amount = times[place], amounts[place]
-        if not (0.0 <= time < 1e4 and 0.0 <= amount < 1e300):
+        if not (0.0 <= time < PAYMENT_YEARS_MAX and 0.0 <= amount < PAYMENT_MAX):
             return INVALID_PAYMENTS
         if amount > 0.0:
             latest = max(latest, time)

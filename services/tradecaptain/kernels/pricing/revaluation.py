@@ -47,7 +47,8 @@ def revalue(
     ``scenarios`` has a row of factors of the spot (or forward), one of shifts that are added to the
     volatility, which stays at zero or above, and one of years that pass, after which an expired
     option is worth its intrinsic value. An option without a value in a scenario (see ``status``)
-    makes the portfolio's NaN there. Raises ``ValueError`` where shapes don't fit.
+    makes the portfolio's NaN there, one whose own volatility or time is below zero in all of them.
+    Raises ``ValueError`` where shapes don't fit.
     """
     family = FAMILIES.get(family_name)
     if family is None:
@@ -56,12 +57,13 @@ def revalue(
         raise ValueError("quantities must have one number for each option")
     if scenarios.ndim != 2 or scenarios.shape[0] != 3:
         raise ValueError("scenarios must have three rows: spot factor, volatility shift, years")
+    if inputs.shape[0] != len(family.inputs):
+        raise ValueError(f"{family_name} takes {len(family.inputs)} rows of inputs")
+    inputs = _without_negatives(inputs)
     count = scenarios.shape[1]
     values, invalid_counts = np.empty(count), np.empty(count, dtype=np.int64)
     revaluation = family.kernels().revaluation
     if revaluation is not None:
-        if inputs.shape[0] != len(family.inputs):
-            raise ValueError(f"{family_name} takes {len(family.inputs)} rows of inputs")
         columns = [
             np.ascontiguousarray(part, np.float64) for part in (inputs, quantities, scenarios)
         ]
@@ -78,3 +80,13 @@ def revalue(
         values[index] = outcome.outputs[VALUE] @ quantities
         invalid_counts[index] = outcome.invalid_count
     return Revaluation(values, invalid_counts)
+
+
+def _without_negatives(inputs: FloatArray) -> FloatArray:
+    """The inputs; options that only a shift to zero would make priceable have no volatility."""
+    wrong = (inputs[VOLATILITY] < 0.0) | (inputs[TIME] < 0.0)
+    if not wrong.any():
+        return inputs
+    inputs = inputs.copy()
+    inputs[VOLATILITY, wrong] = np.nan
+    return inputs

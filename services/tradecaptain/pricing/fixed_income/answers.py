@@ -37,6 +37,7 @@ from tradecaptain.pricing.fixed_income.schedules import credit_maturity
 from tradecaptain.wire import reason as reasons
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 _QUERY_FIELDS: Final[dict[str, str]] = {
     "settlement": "settlement_date",
@@ -133,16 +134,37 @@ def solve_yields(request: bonds_pb2.SolveYieldsRequest) -> bonds_pb2.SolveYields
     scratch = bond_kernels.scratch_for(offsets)
     rates, statuses = np.empty(prices.size), np.empty(prices.size, dtype=np.int64)
     bond_kernels.continuous_yields(prices, offsets, times, amounts, scratch, rates, statuses)
-    wrong = np.flatnonzero(statuses)
-    if wrong.size:
-        index = int(wrong[0])
-        name, rule = bond_kernels.RULES[int(statuses[index])]
-        field = "dirty_prices" if name == "price" else "payment_counts"
-        message = f"{rule}; {wrong.size} of {prices.size} bonds have no yield"
-        raise refuse(f"{field}[{index}]", message, repr(float(prices[index])))
+    if statuses.any():
+        raise _unsolved(statuses, prices, offsets, times, amounts)
     sums = np.empty((3, prices.size))
     bond_kernels.continuous_sums(rates, offsets, times, amounts, scratch, sums)
     return _yield_columns(rates, sums, request.frequency)
+
+
+def _unsolved(
+    statuses: IntArray,
+    prices: FloatArray,
+    offsets: IntArray,
+    times: FloatArray,
+    amounts: FloatArray,
+) -> TradeCaptainError:
+    """The refusal of columns of payments: what is wrong with the first bond without a yield."""
+    wrong = np.flatnonzero(statuses)
+    index = int(wrong[0])
+    name, rule = bond_kernels.RULES[int(statuses[index])]
+    message = f"{rule}; {wrong.size} of {prices.size} bonds have no yield"
+    if name == "price":
+        return refuse(f"dirty_prices[{index}]", message, repr(float(prices[index])))
+    own = slice(int(offsets[index]), int(offsets[index + 1]))
+    for field, column, limit in (
+        ("time_years", times, bond_kernels.PAYMENT_YEARS_MAX),
+        ("amounts", amounts, bond_kernels.PAYMENT_MAX),
+    ):
+        outside = np.flatnonzero(~((column[own] >= 0.0) & (column[own] < limit)))
+        if outside.size:
+            place = own.start + int(outside[0])
+            return refuse(f"{field}[{place}]", message, repr(float(column[place])))
+    return refuse(f"payment_counts[{index}]", message, str(own.stop - own.start))
 
 
 def _yield_columns(

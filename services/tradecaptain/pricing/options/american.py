@@ -171,7 +171,8 @@ def _check_grid(contract: Contract) -> None:
     if not deviation >= _DEVIATION_MIN:
         rule = f"volatility times the root of time must be {_DEVIATION_MIN:g} or more"
         raise outside_domain("option.volatility", rule, contract.volatility)
-    if not abs(math.log(contract.spot / contract.strike)) <= _MONEYNESS_MAX:
+    # Not of the ratio, which is zero or infinite where the two are far enough apart.
+    if not abs(math.log(contract.spot) - math.log(contract.strike)) <= _MONEYNESS_MAX:
         rule = f"the strike must lie within a factor of e^{_MONEYNESS_MAX:g} of the spot"
         raise outside_domain("option.strike", rule, contract.strike)
 

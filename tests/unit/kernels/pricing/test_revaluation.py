@@ -71,16 +71,19 @@ def test_other_models_and_more_options_than_a_chunk(family: str) -> None:
     [
         (columns.SPOT, math.nan), (columns.STRIKE, -1.0), (columns.TIME, math.nan),
         (columns.TIME, 2000.0), (columns.VOLATILITY, math.nan), (columns.RATE, math.inf),
-        (columns.YIELD, 600.0), (columns.SPOT, 1e60),
+        (columns.YIELD, 600.0), (columns.SPOT, 1e60), (columns.TIME, -1.0),
+        (columns.VOLATILITY, -0.05),
     ],
 )  # fmt: skip
 def test_an_invalid_option_is_counted_in_every_scenario(row: int, number: float) -> None:
     block = np.tile(BLOCK, (1, 3))
     block[row, 4] = number
     scenarios = np.array([[1.0, 1.1, 1e30], [0.0, 0.1, 0.0], [0.0, 0.1, 0.0]])
+    given = block.copy()
     found = revalue("black_scholes", block, np.ones(9), scenarios)
     assert found.invalid_counts.tolist() == [1, 1, 1]
     assert np.isnan(found.values).all()
+    np.testing.assert_array_equal(block, given)
 
 
 def test_far_options_and_scenarios_are_priced_as_any() -> None:
