@@ -12,8 +12,8 @@ class MethodTable(grpc.GenericRpcHandler):
     """Every method of a server by its path.
 
     grpc.aio waits for the next call of each *registered* method by a task of its own, and goes
-    through all of these tasks twice for every call: with the gateway's twenty-odd methods a tenth
-    of what a call costs. For methods that are looked up like this it has one such task.
+    through all of these tasks twice for every call, which the gateway's twenty-odd methods make
+    dear. For methods that are looked up like this it has one such task.
     """
 
     def __init__(
