@@ -177,6 +177,8 @@ enum tradecaptain_reason {
     TRADECAPTAIN_REASON_INTERNAL = 506,
     /* The execution log can't be written: its disk is full or fails. Cancels are still taken. */
     TRADECAPTAIN_REASON_JOURNAL_UNAVAILABLE = 507,
+    /* The account has used up its share of the commands that the gateway can remember. Mass cancels still pass. */
+    TRADECAPTAIN_REASON_ACCOUNT_SHARE_EXHAUSTED = 508,
     /* A file isn't what its name or its content claims. */
     TRADECAPTAIN_REASON_UNRECOGNISED_FILE = 600,
     /* A file ends in the middle of a record. */

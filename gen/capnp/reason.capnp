@@ -598,7 +598,8 @@ enum Reason {
   # The part has a fault of its own; its log says which.
   journalUnavailable @507;
   # The execution log can't be written: its disk is full or fails. Cancels are still taken.
-  reserved508 @508;
+  accountShareExhausted @508;
+  # The account has used up its share of the commands that the gateway can remember. Mass cancels still pass.
   reserved509 @509;
   reserved510 @510;
   reserved511 @511;

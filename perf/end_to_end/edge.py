@@ -70,6 +70,7 @@ _CONFIG: Final = f"""\
 base = {_PORT_BASE}
 [gateway]
 requests_max = {1 << 23}
+account_requests_max = {1 << 23}
 """
 
 

@@ -47,6 +47,7 @@ rate_per_second = 200
 [gateway]
 lost_after_seconds = 1.0
 requests_max = {room}
+account_requests_max = {room}
 events_max = {room}
 """
 ORDERS_A_ROUND_MOST = 1 << 16

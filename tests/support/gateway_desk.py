@@ -42,9 +42,17 @@ def new_order(key: str = "c-1", **changes: Any) -> records_pb2.NewOrder:
 class GatewayDesk:
     """Everything below the servicer, cranked by hand."""
 
-    def __init__(self, folder: Path, *, requests: int = 256, events: int = 256) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        requests: int = 256,
+        events: int = 256,
+        account_requests: int | None = 1 << 20,
+    ) -> None:
+        """By default an account may use up all of the room."""
         self.folder = folder
-        self.capacity = Capacity(requests, events)
+        self.capacity = Capacity(requests, events, account_requests)
         self.clock = ManualClock(NOW_NS)
         self.mesh = SimulatedMesh(seed=3)
         self.publication = self.mesh.add_publication(streams.ORDER_COMMANDS, term_bytes=1 << 20)

@@ -1,4 +1,5 @@
-"""Drops commands of earlier trading days that nothing needs any more, when most room is used.
+"""Drops commands of earlier trading days that nothing needs any more, when most room is used: of
+all, or of one account's share.
 
 A client order id names one request a trading day. What is kept beyond its day: open orders, what
 their requests and the events that are still held refer to. The rest moves together in a new file,
@@ -24,8 +25,9 @@ _EVENT_LINKS: Final = ("request", "slot", "earlier_request")
 _REQUEST_LINKS: Final = ("slot", "current_request")
 
 
-def compact(path: Path, sections: Sections, day: int) -> int:
-    """Drop what isn't needed on ``day`` if three quarters are used; returns how many commands.
+def compact(path: Path, sections: Sections, day: int, account_requests: int) -> int:
+    """Drop what isn't needed on ``day`` if three quarters of the room are used, or of the
+    ``account_requests`` that an account may use up; returns how many commands.
 
     Nothing is done while a command has no answer yet: its events will name it by its number. All
     later events are found by the number that the venue gave to their order.
@@ -36,9 +38,12 @@ def compact(path: Path, sections: Sections, day: int) -> int:
     head = old["file"][0]
     count, capacity = int(head["request_count"]), len(old["requests"])
     is_ours = head["magic"] == MAGIC and head["version"] == VERSION
-    if not is_ours or not capacity * 3 // 4 < count <= capacity:
+    if not is_ours or not 0 < count <= capacity:
         return 0
     requests = old["requests"][:count]
+    most = int(np.bincount(requests["account_id"]).max())
+    if count <= capacity * 3 // 4 and most <= account_requests * 3 // 4:
+        return 0
     if (requests["outcome"] == OUTCOME_PENDING).any():
         return 0
     events = old["events"][: int(head["event_count"])]

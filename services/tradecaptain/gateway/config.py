@@ -15,6 +15,9 @@ class GatewayConfig(ServiceConfig):
 
     requests_max: int = Field(default=1 << 20, ge=1 << 10, le=1 << 28)
     """Commands that can be remembered in one trading day; more are refused."""
+    account_requests_max: int | None = Field(default=None, ge=1 << 4, le=1 << 28)
+    """How many of them one account may use up, the last eighth for cancels alone; if absent an
+    equal share, and a quarter where there are more than four accounts."""
     events_max: int = Field(default=1 << 20, ge=1 << 10, le=1 << 28)
     """Execution events that streams can resume from; older ones are dropped."""
     reader_capacity: int = Field(default=1 << 14, ge=1 << 8, le=1 << 22)

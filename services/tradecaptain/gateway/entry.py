@@ -200,6 +200,22 @@ def _log_reason(work: Any) -> int:
 
 
 @inline
+def _room_reason(work: Any, accounts: Any, command: int, count: int) -> int:
+    """0 if one more request can be remembered behind ``count`` others, else why not.
+
+    An account's share keeps one that floods from using up the room of all. Cancels have some of it
+    to themselves, so that who has used up the rest can still take back what works.
+    """
+    used = accounts[order_command.get_account_id(command)]["request_count"]
+    limit = work[0]["account_order_limit"]
+    if order_command.get_action(command) == order_command.COMMAND_ACTION_CANCEL_ORDER:
+        limit = work[0]["account_limit"]
+    if used >= limit:
+        return reasons.REASON_ACCOUNT_SHARE_EXHAUSTED
+    return 0 if count < work[0]["request_limit"] else reasons.REASON_CAPACITY_EXHAUSTED
+
+
+@inline
 def _look_up(work: Any, requests: Any, buckets: Any, instruments: Any, position: int) -> int:
     """List the code of a staged command, and the request that it repeats, or -1; the code."""
     command = work[0]["staging_address"] + position * _COMMAND_BYTES
@@ -242,6 +258,7 @@ def remember(
     requests[index]["send_time_ns"] = work[0]["send_time_ns"]
     requests[index]["session_id"] = work[0]["session_id"]
     requests[index]["slot"] = index if slot < 0 else slot
+    accounts[account_id]["request_count"] += 1
     if slot < 0:
         _open_order(work, requests, index, command)
         requests[index]["previous_order"] = accounts[account_id]["newest_order"]
@@ -301,10 +318,11 @@ def _enter(
     for position in range(count):
         if _look_up(work, requests, buckets, instruments, position) != CODE_FRESH:
             continue
-        if first + fresh >= work[0]["request_limit"]:
-            store_i64(work[0]["codes_address"] + position * 8, reasons.REASON_CAPACITY_EXHAUSTED)
-            continue
         command = work[0]["staging_address"] + position * _COMMAND_BYTES
+        reason = _room_reason(work, accounts, command, first + fresh)
+        if reason != 0:
+            store_i64(work[0]["codes_address"] + position * 8, reason)
+            continue
         target = first + fresh
         slot = load_i64(work[0]["slots_address"] + position * 8)
         _write_command(work, target, command, payload + fresh * _STRIDE)

@@ -43,7 +43,9 @@ EVENT: Final = _int64_record(
 SESSION: Final = _int64_record("session_id account_id cancel_on_disconnect")
 """One open session; a free place has the id 0. Kept so that a restart can close what it left."""
 
-ACCOUNT: Final = _int64_record("is_client first_event last_event newest_order touched")
+ACCOUNT: Final = _int64_record(
+    "is_client first_event last_event newest_order touched request_count"
+)
 """What the gateway knows of an account, at the index that is its id."""
 
 INSTRUMENT: Final = _int64_record(
@@ -58,9 +60,10 @@ WORK: Final = _int64_record(
     " targets_address codes_address completed_address followed_address touched_address"
     " listed_address waiters_address bands_address scratch_address request_count_address"
     " event_count_address last_sequence_address"
-    # How many requests the disk has room for, the venue's doorbell, and where it is told why the
-    # log takes no new risk; 0 where nothing is.
-    " request_limit bell_address refusal_address"
+    # How many requests the disk has room for, how many an account may use up, with cancels and
+    # without; the venue's doorbell, and where it is told why the log takes no new risk; 0 where
+    # nothing is.
+    " request_limit account_limit account_order_limit bell_address refusal_address"
     # Arguments of the call in progress.
     " waiter session_id send_time_ns day"
     # Results of the call.

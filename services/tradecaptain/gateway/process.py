@@ -125,7 +125,11 @@ class Gateway:
         now_ns = self._clock.now_ns()
         store = Store(
             path,
-            Capacity(self._config.requests_max, self._config.events_max),
+            Capacity(
+                self._config.requests_max,
+                self._config.events_max,
+                self._config.account_requests_max,
+            ),
             self._clients,
             self._reference.instruments,
             now_ns,

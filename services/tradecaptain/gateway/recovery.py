@@ -208,6 +208,8 @@ def rebuild(file: Any, work: Any, requests: Any, events: Any, buckets: Any, acco
         requests[index]["next_by_key"] = 0
         requests[index]["next_by_order"] = 0
         link_key(work, requests, buckets, index)
+        if account_id < accounts.shape[0]:
+            accounts[account_id]["request_count"] += 1
         if requests[index]["slot"] == index:
             if requests[index]["order_id"] != 0:
                 link_order(work, requests, buckets, index)

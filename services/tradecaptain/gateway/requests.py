@@ -255,11 +255,25 @@ class Requests:
             message = "the gateway's room for commands is used up: raise gateway.requests_max"
             if self._store.disk_error:
                 message = "the gateway's disk has no room for more commands"
+        elif code == reasons.REASON_ACCOUNT_SHARE_EXHAUSTED:
+            message = self._share_message(int(staged["action"]))
         elif code == reasons.REASON_UNKNOWN_INSTRUMENT:
             message = f"{instrument.key} isn't traded here"
         else:
             message = reasons.RULES[code].rule
         return TradeCaptainError(code, message)
+
+    def _share_message(self, action: int) -> str:
+        """Why an account may send no more commands of a kind, and what it may still do."""
+        work = self._store.work[0]
+        share, orders = int(work["account_limit"]), int(work["account_order_limit"])
+        is_cancel = action == order_command.COMMAND_ACTION_CANCEL_ORDER
+        left = "" if is_cancel else f"the last {share - orders} are for cancels; "
+        return (
+            f"the account has used up its share of {share} commands: {left}mass cancels always"
+            " pass; the gateway drops commands of earlier days when it starts, and"
+            " gateway.account_requests_max sets the share"
+        )
 
     def _enter_one(
         self, session_id: int, instrument: Instrument

@@ -64,6 +64,9 @@ WAITERS_MAX = 1 << 16
 _SCRATCH_BYTES = 4096
 _RESERVED_STEP = 1 << 15
 """Requests whose blocks are reserved at a time."""
+_CANCEL_PART = 8
+"""One part of so many of an account's share is for cancels alone."""
+_SHARES_MAX = 4
 _POPULATED_MIN = 1 << 14
 POPULATED_MAX = 1 << 18
 """Requests and events whose pages are brought in before they are needed: from a few on a quiet day
@@ -72,10 +75,12 @@ to what a burst of some seconds takes."""
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How much the file holds; both are rounded up to powers of two."""
+    """How much the file holds; requests and events are rounded up to powers of two."""
 
     requests: int
     events: int
+    account_requests: int | None = None
+    """How many of the requests one account may use up; if absent what :func:`equal_share` says."""
 
 
 class Store:
@@ -101,7 +106,11 @@ class Store:
             ("sessions", SESSION, SESSIONS_MAX),
         )
         self._path = path
-        dropped = compact(path, sections, _day_of(now_ns))
+        self.accounts = _account_table(accounts)
+        share = capacity.account_requests
+        if share is None:
+            share = equal_share(requests, int(self.accounts["is_client"].sum()))
+        dropped = compact(path, sections, _day_of(now_ns), share)
         if dropped:
             _LOG.info("commands of earlier days are dropped", count=dropped)
         self._mapping, views, self._places = map_sections(path, sections)
@@ -118,7 +127,6 @@ class Store:
         self._reserve_start(requests, events)
         self.buckets: npt.NDArray[np.int64] = np.zeros(2 * requests, dtype=np.int64)
         populate(address_of(self.buckets), self.buckets.nbytes)
-        self.accounts = _account_table(accounts)
         self._all_instruments = tuple(instruments)
         self.instruments, self._bands = _instrument_table(self._all_instruments, now_ns)
         self.staging: Records = aligned_zeros(BATCH_MAX, order_command.DTYPE)
@@ -139,6 +147,8 @@ class Store:
         """The fields of ``work`` by their place, which reads much faster than by name."""
         self.frame = Frame()
         self._fill_work()
+        self.work["account_limit"] = share
+        self.work["account_order_limit"] = share - share // _CANCEL_PART
         self.set_day(now_ns)
         self.reserve(_RESERVED_STEP)
         self.open_requests = int(
@@ -304,6 +314,12 @@ class Store:
         header = address_of(self.file)
         for count in ("request_count", "event_count", "last_sequence"):
             work[f"{count}_address"] = header + FILE_HEADER.fields[count][1]  # type: ignore[index]
+
+
+def equal_share(requests: int, accounts: int) -> int:
+    """How many of the requests each of so many accounts may use up: an equal share, so that none
+    has to do with what others send, but never less than a quarter."""
+    return requests // min(max(accounts, 1), _SHARES_MAX)
 
 
 def _day_of(now_ns: int) -> int:

@@ -17,7 +17,7 @@ from support.gateway_desk import ALPHA, BETA, GatewayDesk, new_order
 from tradecaptain.api.orders.v1 import records_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.wire import reason
-from twins.gateway.ledger import CONFLICT, DUPLICATE, FRESH, KeyLedger
+from twins.gateway.ledger import CONFLICT, DUPLICATE, EXHAUSTED, FRESH, KeyLedger
 
 ACCOUNTS = st.sampled_from([ALPHA, BETA])
 KEYS = st.sampled_from([f"key-{number}" for number in range(8)])
@@ -26,6 +26,11 @@ PRICE_UNITS = st.integers(9_998, 10_002)
 SIDES = st.sampled_from([1, 2])
 PRICES = st.sampled_from(["99.98", "100.00", "100.02"])
 QUANTITIES = st.sampled_from(["1", "5", "10"])
+SHARE = 16
+REFUSED = {
+    CONFLICT: reason.REASON_DUPLICATE_CLIENT_ORDER_ID,
+    EXHAUSTED: reason.REASON_ACCOUNT_SHARE_EXHAUSTED,
+}
 OPEN = (records_pb2.ORDER_STATUS_WORKING, records_pb2.ORDER_STATUS_PARTIALLY_FILLED)
 
 
@@ -35,8 +40,8 @@ class GatewayMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="gateway-machine-"))
-        self.gateway = GatewayDesk(self.folder, requests=256, events=1024)
-        self.ledger = KeyLedger()
+        self.gateway = GatewayDesk(self.folder, requests=256, events=1024, account_requests=SHARE)
+        self.ledger = KeyLedger(SHARE)
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
@@ -49,10 +54,10 @@ class GatewayMachine(RuleBasedStateMachine):
         expected = self.ledger.judge(account, key, ("new", side, price, quantity))
         order = new_order(key, side=side, price=price, quantity=quantity)
         sent = self.gateway.venue.commands
-        if expected == CONFLICT:
+        if expected in REFUSED:
             with pytest.raises(TradeCaptainError) as refused:
                 self.run(self.gateway.submit(order, account))
-            assert refused.value.reason == reason.REASON_DUPLICATE_CLIENT_ORDER_ID
+            assert refused.value.reason == REFUSED[expected]
             assert self.gateway.venue.commands == sent
             return
         state, duplicate = self.run(self.gateway.submit(order, account))
@@ -68,10 +73,12 @@ class GatewayMachine(RuleBasedStateMachine):
         caller = BETA + ALPHA - account if by_other else account
         was_open = order_id in self.gateway.venue.orders
         cancel = records_pb2.OrderCancel(order_id=order_id)
-        if by_other or not was_open:
+        exhausted = not by_other and self.ledger.judge_cancel(account) == EXHAUSTED
+        if by_other or exhausted or not was_open:
             with pytest.raises(TradeCaptainError) as refused:
                 self.run(self.gateway.cancel(cancel, caller))
-            assert refused.value.reason == reason.REASON_UNKNOWN_ORDER
+            why = REFUSED[EXHAUSTED] if exhausted else reason.REASON_UNKNOWN_ORDER
+            assert refused.value.reason == why
             assert (order_id in self.gateway.venue.orders) == was_open
             return
         assert self.run(self.gateway.cancel(cancel, caller)).status not in OPEN
@@ -91,8 +98,8 @@ class GatewayMachine(RuleBasedStateMachine):
         for key, verdict, order_id, why in zip(
             keys, expected, result.order_ids, result.reasons, strict=True
         ):
-            if verdict == CONFLICT:
-                assert (order_id, why) == (0, reason.REASON_DUPLICATE_CLIENT_ORDER_ID)
+            if verdict in REFUSED:
+                assert (order_id, why) == (0, REFUSED[verdict])
             else:
                 assert self.ledger.orders.setdefault((account, key), order_id) == order_id
 

@@ -52,6 +52,22 @@ async def test_a_start_on_the_next_day_makes_room(gateway: GatewayDesk) -> None:
     assert not (await gateway.submit(new_order("k-0", time_in_force=IOC, price="98.00")))[1]
 
 
+async def test_a_used_up_share_makes_room_on_the_next_day_too(tmp_path: Path) -> None:
+    gateway = GatewayDesk(tmp_path, requests=1024, events=16, account_requests=16)
+    for number in range(14):
+        await gateway.submit(new_order(f"k-{number}", time_in_force=IOC, price="98.00"))
+    with pytest.raises(TradeCaptainError) as full:
+        await gateway.submit(new_order("more"))
+    assert full.value.reason == reason.REASON_ACCOUNT_SHARE_EXHAUSTED
+    for number in range(20):
+        await gateway.submit(
+            new_order(f"k-{number}", time_in_force=IOC, price="98.00"), BETA + number // 10
+        )
+    gateway.clock.advance(DAY_NS)
+    gateway.start()
+    assert not (await gateway.submit(new_order("more")))[1]
+
+
 async def test_an_open_order_trades_and_ends_under_its_new_number(gateway: GatewayDesk) -> None:
     await use_up(gateway)
     gateway.clock.advance(DAY_NS)

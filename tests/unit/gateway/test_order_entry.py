@@ -9,6 +9,7 @@ import pytest
 from support.gateway_desk import ALPHA, BETA, GatewayDesk, new_order
 from tradecaptain.api.orders.v1 import records_pb2
 from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
+from tradecaptain.gateway.store import equal_share
 from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.journal import OFFSET_REFUSAL, JournalRing
 from tradecaptain.wire import reason
@@ -366,6 +367,50 @@ async def test_the_days_room_is_bounded(tmp_path: Path) -> None:
     error = await refused(gateway.submit(new_order("one-more")))
     assert error.reason == reason.REASON_CAPACITY_EXHAUSTED
     assert (await gateway.submit(new_order("k-3")))[1]
+
+
+async def test_an_account_that_floods_uses_up_its_share_and_no_more(tmp_path: Path) -> None:
+    gateway = GatewayDesk(tmp_path, requests=64, account_requests=16)
+    # An eighth of the share, two of sixteen, is for cancels alone.
+    keys = [f"k-{number}" for number in range(20)]
+    result = await gateway.answered(
+        gateway.requests.submit_columns(gateway.columns(keys), ALPHA, 0)
+    )
+    exhausted = reason.REASON_ACCOUNT_SHARE_EXHAUSTED
+    assert list(result.reasons) == [0] * 14 + [exhausted] * 6
+    error = await refused(gateway.submit(new_order("more")))
+    assert error.reason == exhausted and not error.retryable
+    assert "16" in error.message and "cancels" in error.message
+    assert (await gateway.submit(new_order(price="90.00", key="k-0")))[1]
+    assert (await gateway.submit(new_order("others"), BETA))[0].status == WORKING
+    replace = records_pb2.OrderReplace(target_client_order_id="k-1", client_order_id="r", price="1")
+    assert (await refused(gateway.replace(replace))).reason == exhausted
+
+
+async def test_cancels_pass_beyond_the_share_of_orders_also_after_a_restart(
+    tmp_path: Path,
+) -> None:
+    gateway = GatewayDesk(tmp_path, requests=64, account_requests=16)
+    for number in range(14):
+        await gateway.submit(new_order(f"k-{number}"))
+    cancels = [records_pb2.OrderCancel(target_client_order_id=f"k-{number}") for number in range(3)]
+    assert (await gateway.cancel(cancels[0])).status == CANCELLED
+    gateway.start()
+    error = await refused(gateway.submit(new_order("more")))
+    assert error.reason == reason.REASON_ACCOUNT_SHARE_EXHAUSTED
+    assert (await gateway.cancel(cancels[1])).status == CANCELLED
+    error = await refused(gateway.cancel(cancels[2]))
+    assert error.reason == reason.REASON_ACCOUNT_SHARE_EXHAUSTED
+    assert "mass cancels" in error.message and "are for cancels" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("accounts", "share"), [(0, 1024), (1, 1024), (2, 512), (3, 341), (4, 256), (1000, 256)]
+)
+def test_the_share_is_an_equal_part_and_never_less_than_a_quarter(
+    accounts: int, share: int
+) -> None:
+    assert equal_share(1024, accounts) == share
 
 
 async def test_an_answer_that_does_not_come_is_an_unknown_outcome(gateway: GatewayDesk) -> None:

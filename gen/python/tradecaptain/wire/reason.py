@@ -101,6 +101,7 @@ REASON_SLOW_CONSUMER: Final = 504
 REASON_DRAINING: Final = 505
 REASON_INTERNAL: Final = 506
 REASON_JOURNAL_UNAVAILABLE: Final = 507
+REASON_ACCOUNT_SHARE_EXHAUSTED: Final = 508
 REASON_UNRECOGNISED_FILE: Final = 600
 REASON_TRUNCATED_FILE: Final = 601
 REASON_MALFORMED_FILE: Final = 602
@@ -196,6 +197,7 @@ NAMES: Final[dict[int, str]] = {
     REASON_DRAINING: "REASON_DRAINING",
     REASON_INTERNAL: "REASON_INTERNAL",
     REASON_JOURNAL_UNAVAILABLE: "REASON_JOURNAL_UNAVAILABLE",
+    REASON_ACCOUNT_SHARE_EXHAUSTED: "REASON_ACCOUNT_SHARE_EXHAUSTED",
     REASON_UNRECOGNISED_FILE: "REASON_UNRECOGNISED_FILE",
     REASON_TRUNCATED_FILE: "REASON_TRUNCATED_FILE",
     REASON_MALFORMED_FILE: "REASON_MALFORMED_FILE",
@@ -339,7 +341,7 @@ RULES: Final[dict[int, ReasonRule]] = {
         clause="",
     ),
     REASON_INVALID_DISPLAY_QUANTITY: ReasonRule(
-        rule="display quantity must be a positive multiple of the lot, below the quantity, on a displayed limit order",
+        rule="display quantity must be a positive multiple of the lot, below the quantity and at least a ten-thousandth of it, on a displayed limit order that may rest and sets no condition; the minimum visible quantity must not exceed it",
         field="display_quantity",
         retryable=False,
         grpc_code=3,
@@ -811,6 +813,13 @@ RULES: Final[dict[int, ReasonRule]] = {
         rule="the execution log must be writable before new risk is taken",
         field="",
         retryable=True,
+        grpc_code=8,
+        clause="",
+    ),
+    REASON_ACCOUNT_SHARE_EXHAUSTED: ReasonRule(
+        rule="an account's commands must stay within its share of gateway.requests_max",
+        field="",
+        retryable=False,
         grpc_code=8,
         clause="",
     ),

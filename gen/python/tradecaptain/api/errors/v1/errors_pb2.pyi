@@ -206,6 +206,8 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     """The part has a fault of its own; its log says which."""
     REASON_JOURNAL_UNAVAILABLE: _Reason.ValueType  # 507
     """The execution log can't be written: its disk is full or fails. Cancels are still taken."""
+    REASON_ACCOUNT_SHARE_EXHAUSTED: _Reason.ValueType  # 508
+    """The account has used up its share of the commands that the gateway can remember. Mass cancels still pass."""
     REASON_UNRECOGNISED_FILE: _Reason.ValueType  # 600
     """A file isn't what its name or its content claims."""
     REASON_TRUNCATED_FILE: _Reason.ValueType  # 601
@@ -396,6 +398,8 @@ REASON_INTERNAL: Reason.ValueType  # 506
 """The part has a fault of its own; its log says which."""
 REASON_JOURNAL_UNAVAILABLE: Reason.ValueType  # 507
 """The execution log can't be written: its disk is full or fails. Cancels are still taken."""
+REASON_ACCOUNT_SHARE_EXHAUSTED: Reason.ValueType  # 508
+"""The account has used up its share of the commands that the gateway can remember. Mass cancels still pass."""
 REASON_UNRECOGNISED_FILE: Reason.ValueType  # 600
 """A file isn't what its name or its content claims."""
 REASON_TRUNCATED_FILE: Reason.ValueType  # 601
