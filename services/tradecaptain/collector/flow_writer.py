@@ -101,6 +101,15 @@ def flow_of_instrument(pools: Any, instrument_id: int) -> int:
 
 
 @inline
+def refuses_all(why: int) -> bool:
+    """Whether an order was refused for what holds for all that follow as well.
+
+    While the log takes no orders each refusal takes room in its ring, which is kept for cancels.
+    """
+    return why == reason.REASON_LIMIT_UNSET or why == reason.REASON_JOURNAL_UNAVAILABLE
+
+
+@inline
 def note_own_report(pools: Any, record: int, now_ns: int) -> None:
     """A report about an order of ours."""
     index = flow_of_instrument(pools, execution_event.get_instrument_id(record))
@@ -114,7 +123,7 @@ def note_own_report(pools: Any, record: int, now_ns: int) -> None:
         if rejected or kind == execution_event.EXECUTION_TYPE_ACCEPTED:
             flow_note_probe(pools, flow, not rejected, now_ns)
         return
-    if rejected and execution_event.get_reason(record) == reason.REASON_LIMIT_UNSET:
+    if rejected and refuses_all(execution_event.get_reason(record)):
         flow_wait(flow, now_ns + REFUSAL_PAUSE_NS)
         return
     if order_id == 0 or flow["state"] == FLOW_WAITING:

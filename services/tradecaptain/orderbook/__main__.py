@@ -137,6 +137,7 @@ class BookProcess:
             await asyncio.sleep(_WATCH_SECONDS)
             if self.venue.running:
                 self.venue.report_log()
+                self._follower.compare(self.venue.book_sequences())
         return f"the venue's thread died: {self.venue.error or self._runner.failure}"
 
     async def close(self) -> None:

@@ -209,6 +209,12 @@ class Venue:
             orders=orders[:count],
         )
 
+    def book_sequences(self) -> npt.NDArray[np.int64]:
+        """Instrument of each book and number of its last change, two rows, from any thread."""
+        count = int(self.core.engine.header[0]["instrument_count"])
+        books = self.core.engine.books[1 : count + 1]
+        return np.stack((books["instrument_id"], books["instrument_sequence"])).astype(np.int64)
+
     def __enter__(self) -> Self:
         return self
 

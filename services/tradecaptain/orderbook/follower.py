@@ -55,7 +55,13 @@ class BookFollower:
         self._views = views
         self._take_snapshot = take_snapshot
         self._asked: set[int] = set()
+        # Books that may have lost changes since a snapshot of them was asked for, which may have
+        # been taken before those.
+        self._outdated: set[int] = set()
+        # What the last comparison found: books, the last change that each shows, and the venue's.
+        self._compared = np.zeros((3, 0), np.int64)
         self.lapped_count = 0
+        self.behind_count = 0
         self.snapshot_count = 0
 
     def on_batch(self, batch: npt.NDArray[Any]) -> None:
@@ -79,6 +85,27 @@ class BookFollower:
                 self._asked.add(instrument_id)
                 self._ask(instrument_id)
 
+    def compare(self, sequences: npt.NDArray[np.int64]) -> None:
+        """Hold the views against the venue; called now and then.
+
+        ``sequences`` has two rows: the instrument of each book, and the number of its last change.
+        Changes that were lost show by the next one, but in a quiet market there is none. So a book
+        that stands still since the last comparison, when the venue was beyond it already, is read
+        again.
+        """
+        instrument_ids, last = sequences[:, np.isin(sequences[0], self._views.instrument_ids)]
+        shown = self._views.sequences(instrument_ids)
+        before, self._compared = self._compared, np.stack((instrument_ids, shown, last))
+        if before.shape != self._compared.shape:
+            return
+        is_behind = (before[:2] == self._compared[:2]).all(axis=0) & (shown < before[2])
+        for instrument_id in instrument_ids[is_behind].tolist():
+            if self._views.is_valid(instrument_id):
+                self.behind_count += 1
+                _LOG.warning("changes of a book didn't come; reading it again", book=instrument_id)
+                self._views.invalidate_book(instrument_id)
+        self.mend()
+
     def _apply(self, records: npt.NDArray[Any]) -> None:
         if len(records):
             address = records["record"].__array_interface__["data"][0]
@@ -92,6 +119,7 @@ class BookFollower:
         # back, is lost too.
         if event in (EVENT_LAPPED, EVENT_WRITER_JOINED):
             self._views.invalidate()
+            self._outdated |= self._asked
 
     def _ask(self, instrument_id: int) -> None:
         loop = asyncio.get_running_loop()
@@ -106,6 +134,10 @@ class BookFollower:
     def _answered(self, instrument_id: int, answer: Future[Any]) -> None:
         self._asked.discard(instrument_id)
         if answer.cancelled():
+            return
+        if instrument_id in self._outdated:
+            self._outdated.discard(instrument_id)
+            self.mend()
             return
         error = answer.exception()
         pause_seconds = RETRY_SECONDS

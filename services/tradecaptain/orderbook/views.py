@@ -95,6 +95,11 @@ class BookViews:
         self._loaded = asyncio.Event()
         self._batch_rows_max = max(1, capacity.rows // 2)
 
+    @property
+    def instrument_ids(self) -> npt.NDArray[np.int64]:
+        """Instruments whose books are followed."""
+        return self._instrument_ids
+
     def add(self, instrument_id: int) -> None:
         """Begin to follow the book of an instrument that the venue has opened meanwhile.
 
@@ -137,6 +142,17 @@ class BookViews:
         """Note that changes of any book may have been lost."""
         self._state.books["is_valid"][self._instrument_ids] = 0
         self._owed.update(self._watched)
+
+    def invalidate_book(self, instrument_id: int) -> None:
+        """Note that changes of one book were lost."""
+        self._state.books[instrument_id]["is_valid"] = 0
+        if instrument_id in self._watched:
+            self._owed.add(instrument_id)
+
+    def sequences(self, instrument_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Number of the last change that each of these books contains."""
+        last: npt.NDArray[np.int64] = self._state.books["sequence"][instrument_ids]
+        return last
 
     def load(
         self,

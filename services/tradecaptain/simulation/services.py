@@ -282,6 +282,7 @@ class StrategyProcess(SimulatedProcess):
 
 _VIEW_CAPACITY: Final = ViewCapacity(orders=4_096, levels=2_048, rows=1_024, instrument_limit=2_048)
 _VIEW_READER_CAPACITY: Final = 512
+_COMPARED_EVERY_SECONDS: Final = 0.01
 
 
 class Nobody:
@@ -324,8 +325,14 @@ class ViewsProcess(LoopProcess):
             # A book of a venue that runs already is told by the venue.
             self.views.invalidate()
             follower.mend()
+            self._compare(follower)
 
         self.loop.call(start)
+
+    def _compare(self, follower: BookFollower) -> None:
+        if self.world.venue.is_up:
+            follower.compare(self.world.venue.venue.book_sequences())
+        self.loop.call_later(_COMPARED_EVERY_SECONDS, self._compare, follower)
 
     def _ask_venue(self, instrument_id: int) -> Future[BookState]:
         answer: Future[BookState] = Future()

@@ -13,6 +13,7 @@ from support.replay_world import ReplayWorld
 from support.truth import truth_path
 from support.venue_driver import ALPHA, REPLAY
 from tradecaptain.kernels.market_data.flow_layout import FLOW_LIVE
+from tradecaptain.wire import reason
 
 BUY, SELL = 1, 2
 OWN = 1011
@@ -44,6 +45,26 @@ def test_without_clients_the_venue_holds_the_vendors_book(world: World, depth: i
     assert here.venue_levels(SELL) == here.mirror_levels(SELL)
     assert int(here.flow["divergence_count"]) == 0
     assert int(here.market.memory.tracks[0]["misfit_count"]) == 0
+
+
+def test_while_the_log_takes_no_orders_the_flow_waits(world: World) -> None:
+    """Each refusal takes room in the log, which is kept for cancels."""
+    here = world(rows=600)
+    here.play_messages(100)
+    here.settle()
+    assert int(here.flow["state"]) == FLOW_LIVE
+    header = here.venue.core.header[0]
+    header["journal_refusal"] = reason.REASON_JOURNAL_UNAVAILABLE
+    here.play_messages(300)
+    assert int(here.flow["state"]) != FLOW_LIVE
+    before = int(header["sequence"])
+    here.play_messages(500)
+    assert int(header["sequence"]) - before <= 4, "only a probe now and then"
+    header["journal_refusal"] = 0
+    here.turn(400)
+    assert int(here.flow["state"]) == FLOW_LIVE
+    assert here.venue_levels(BUY) == here.mirror_levels(BUY)
+    assert here.venue_levels(SELL) == here.mirror_levels(SELL)
 
 
 Levels = list[list[str]]

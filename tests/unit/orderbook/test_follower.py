@@ -184,6 +184,57 @@ async def test_a_snapshot_that_is_too_old_is_asked_for_again() -> None:
     assert_follows(views, venue)
 
 
+async def test_a_snapshot_from_before_a_second_break_isnt_taken() -> None:
+    """What was lost in between shows by no missing number if nothing follows."""
+    venue, views, follower = make(8)
+    follower.on_batch(batch([venue.step() for _ in range(30)], EVENT_LAPPED))
+    for number in IDS:
+        # Answered, but the loop hasn't heard of it.
+        venue.answer(number)
+    for _ in range(20):
+        venue.step()
+    follower.on_batch(batch(EVENT_LAPPED))
+    await wait_until_async(lambda: sorted(venue.asked) == IDS)
+    for number in IDS:
+        venue.answer(number)
+    await wait_until_async(lambda: not views.invalid())
+    assert_follows(views, venue)
+
+
+def last_changes(venue: Venue) -> npt.NDArray[np.int64]:
+    """What the venue tells of its books."""
+    return np.array([[*venue.books], [book.sequence for book in venue.books.values()]])
+
+
+async def test_a_last_event_that_is_lost_shows_by_the_second_comparison() -> None:
+    venue, views, follower = make(9)
+    follower.on_batch(batch([venue.step() for _ in range(40)]))
+    lost = venue.step().instrument_id
+    follower.compare(last_changes(venue))
+    assert not views.invalid(), "it may be on its way"
+    follower.compare(last_changes(venue))
+    assert views.invalid() == [lost] == list(venue.asked)
+    venue.answer(lost)
+    await wait_until_async(lambda: not views.invalid())
+    assert_follows(views, venue)
+    assert follower.behind_count == 1
+    follower.compare(last_changes(venue))
+    follower.compare(last_changes(venue))
+    assert not venue.asked
+
+
+async def test_views_that_are_late_or_follow_only_some_books_lose_nothing() -> None:
+    venue, views, follower = make(10)
+    foreign = np.array([[15], [9]])
+    for _ in range(6):
+        late = [venue.step() for _ in range(10)]
+        follower.compare(np.hstack((last_changes(venue), foreign)))
+        follower.on_batch(batch(late))
+    assert not views.invalid()
+    assert not venue.asked
+    assert_follows(views, venue)
+
+
 async def test_an_answer_for_a_loop_that_is_gone_is_dropped() -> None:
     venue, views, _ = make(7)
 
