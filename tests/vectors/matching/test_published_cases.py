@@ -214,3 +214,232 @@ def test_self_trade_prevention_cancels_the_newest(tmp_path: Path) -> None:
         "cancelled": [[2, 7]],
     }
     assert judged(tmp_path, document).passed == 1
+
+
+def row(side: str, order_id: str, kind: str, size: int, **more: Any) -> dict[str, Any]:
+    """An order of a case in JSE style."""
+    return {"side": side, "id": order_id, "type": kind, "qty": size, **more}
+
+
+def book_case(
+    group: str,
+    initial: list[dict[str, Any]],
+    entered: list[dict[str, Any]],
+    trades: list[tuple[int, int]],
+    left: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """A case of an initial book and requests, whose orders come a minute apart."""
+    orders = [{"time": f"09:{place:02}", **order} for place, order in enumerate(initial)]
+    expected = [{"price": price, "qty": size} for price, size in trades]
+    return {
+        "cases": [
+            {
+                "id": f"{group}/1",
+                "description": "",
+                "initial_book": orders,
+                "input": entered,
+                "expected_trades": expected,
+                "expected_book": left,
+                "stock": [{"StockCode": "1", "MRS": "1", "TickSize": "1"}],
+            }
+        ]
+    }
+
+
+BID, ASK = row("buy", "1", "limit", 10, price=99), row("sell", "2", "limit", 10, price=101)
+HIDDEN = row("sell", "3", "hidden_limit", 40, price=98, min_exec_size=40)
+
+
+def test_trades_of_the_initial_book_are_trades_of_the_case(tmp_path: Path) -> None:
+    initial = [ASK, row("buy", "4", "limit", 4, price=101)]
+    stop = row("buy", "5", "stop", 3, stop=100)
+    case = book_case(
+        "uncross/stopOrder",
+        initial,
+        [stop],
+        [(101, 4), (101, 3)],
+        [row("sell", "2", "limit", 3, price=101)],
+    )
+    assert judged(tmp_path, case).passed == 1
+    case["cases"][0]["expected_trades"].pop(0)
+    assert judged(tmp_path, case).failed_count == 1
+
+
+def test_a_new_order_may_have_the_id_of_a_stop_that_waits(tmp_path: Path) -> None:
+    initial = [row("buy", "1", "limit", 9, price=99), row("sell", "7", "stop", 4, stop=99)]
+    seller = row("sell", "7", "limit", 5, price=99)
+    case = book_case("uncross/stopOrder", initial, [seller], [(99, 5), (99, 4)], [])
+    assert judged(tmp_path, case).passed == 1
+
+
+def test_two_orders_of_one_id_are_told_apart(tmp_path: Path) -> None:
+    initial = [
+        ASK,
+        row("sell", "8", "limit", 5, price=102),
+        row("sell", "8", "limit", 6, price=103),
+    ]
+    left = [row("sell", "8", "limit", 5, price=102), row("sell", "8", "limit", 6, price=103)]
+    case = book_case("uncross/limitOrder", initial, [{**BID, "price": 101}], [(101, 10)], left)
+    assert judged(tmp_path, case).passed == 1
+    case["cases"][0]["expected_book"].pop()
+    assert judged(tmp_path, case).failed_count == 1
+
+
+def test_trades_of_an_uncrossing_have_no_order(tmp_path: Path) -> None:
+    initial = [
+        row("buy", "1", "limit", 10, price=101),
+        row("sell", "2", "limit", 4, price=100),
+        row("sell", "3", "market", 6),
+        row("sell", "4", "limit", 1, price=101),
+    ]
+    left = [row("sell", "4", "limit", 1, price=101)]
+    for trades in ([(100, 4), (100, 6)], [(100, 6), (100, 4)]):
+        case = book_case("auction", initial, [], trades, left)
+        assert judged(tmp_path, case).passed == 1
+    case["cases"][0]["expected_trades"][0]["qty"] = 5
+    assert judged(tmp_path, case).failed_count == 1
+
+
+@pytest.mark.parametrize(
+    ("group", "initial", "entered", "policy"),
+    [
+        (
+            "uncross/hiddenOrder",
+            [BID, ASK, HIDDEN],
+            row("buy", "4", "limit", 40, price=101),
+            "beyond the displayed prices",
+        ),
+        (
+            "uncross/hiddenOrder",
+            [BID, row("buy", "4", "limit", 10, price=100)],
+            {**HIDDEN, "id": "5", "qty": 20, "min_exec_size": 20},
+            "one order alone",
+        ),
+        (
+            "uncross/stopLimitOrder",
+            [
+                BID,
+                ASK,
+                row("buy", "4", "stop_limit", 2, price=105, stop=99),
+                row("buy", "5", "stop_limit", 3, price=105, stop=98),
+            ],
+            row("sell", "6", "limit", 1, price=99),
+            "by time",
+        ),
+        (
+            "replaceOrder",
+            [BID, row("sell", "4", "limit", 6, price=99)],
+            {**BID, "qty": 6},
+            "ends the order",
+        ),
+        (
+            "replaceOrder",
+            [
+                BID,
+                row("sell", "4", "limit", 1, price=99),
+                row("buy", "5", "stop_limit", 3, price=90, stop=98),
+            ],
+            row("buy", "5", "stop_limit", 3, price=90, stop=97),
+            "another stop price",
+        ),
+    ],
+)
+def test_what_another_venue_decides_otherwise_is_not_applicable(
+    tmp_path: Path, group: str, initial: Any, entered: Any, policy: str
+) -> None:
+    result = judged(tmp_path, book_case(group, initial, [entered], [], []))
+    assert (result.passed, result.failed_count) == (0, 0)
+    assert all(policy in why for why in result.not_applicable)
+
+
+def test_a_case_that_contradicts_itself_is_not_applicable(tmp_path: Path) -> None:
+    left = [{**BID, "side": "sell"}, ASK]
+    result = judged(tmp_path, book_case("uncross/limitOrder", [BID], [ASK], [], left))
+    assert (result.passed, result.failed_count) == (0, 0)
+    waits = row("buy", "5", "stop", 3, stop=105)
+    left = [BID, ASK, {**waits, "stop": 106}]
+    result = judged(tmp_path, book_case("uncross/stopOrder", [BID, waits], [ASK], [], left))
+    assert (result.passed, result.failed_count) == (0, 0)
+    left = [{**BID, "price": 98}, ASK]
+    result = judged(tmp_path, book_case("uncross/limitOrder", [BID], [ASK], [], left))
+    assert result.failed_count == 1
+
+
+def new(order_id: str, side: str, kind: str, size: int, **more: Any) -> dict[str, Any]:
+    """A step that enters an order of an owner of its own."""
+    order = {"op": "new", "id": order_id, "side": side, "type": kind, "tif": "GTC", "qty": size}
+    return {**order, "owner": order_id, **more}
+
+
+ICEBERG = new("1", "buy", "iceberg", 100, price=10, peak=4, min_visible=2)
+AUCTION = [
+    {"op": "phase", "phase": "auction"},
+    new("1", "buy", "limit", 11, price=12),
+    new("2", "sell", "limit", 10, price=9),
+    {"op": "phase", "phase": "uncross"},
+]
+POLICY_CASES: list[tuple[str, list[dict[str, Any]], dict[str, Any], dict[str, Any], str]] = [
+    (
+        "an auction takes the middle",
+        AUCTION,
+        {"uncross_price": 12},
+        {"uncross_price": 10},
+        "uncross_price",
+    ),
+    (
+        "before that is shown anew",
+        [ICEBERG, new("2", "sell", "limit", 10, price=10)],
+        {"iceberg": {"1": [2, 88]}, "trade_sizes": [4, 4, 2]},
+        {"iceberg": {"1": [4, 86]}, "trade_sizes": [10]},
+        "iceberg",
+    ),
+    (
+        "share what is beyond",
+        [ICEBERG, {**ICEBERG, "id": "5"}, new("2", "sell", "limit", 12, price=10)],
+        {"trade_sizes": [4, 4, 4]},
+        {"trade_sizes": [6, 6]},
+        "trade_sizes",
+    ),
+    (
+        "give way",
+        [
+            new("1", "sell", "limit", 4, price=10),
+            new("2", "sell", "limit", 4, price=10, aon=True),
+            new("3", "sell", "limit", 4, price=11),
+            new("4", "buy", "limit", 6, price=11),
+        ],
+        {"fills": {"1": 4, "3": 2, "4": 6}},
+        {"fills": {"1": 2, "2": 4, "4": 6}},
+        "",
+    ),
+    (
+        "market orders rest",
+        [new("1", "buy", "market", 5), new("2", "sell", "limit", 5, price=10)],
+        {"traded_qty": 0},
+        {"traded_qty": 5},
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("policy", "steps", "ours", "others", "exact"), POLICY_CASES)
+def test_a_case_that_turns_on_another_policy_is_not_applicable(
+    tmp_path: Path, policy: str, steps: Any, ours: Any, others: Any, exact: str
+) -> None:
+    case = {"id": "one", "steps": steps, "expect": ours}
+    assert judged(tmp_path, {"cases": [case]}).passed == 1
+    result = judged(tmp_path, {"cases": [{**case, "expect": others}]})
+    assert (result.passed, result.failed_count) == (0, 0)
+    assert all(policy in why for why in result.not_applicable)
+    if exact:
+        wrong = {**others, exact: changed(others[exact])}
+        if exact == "iceberg":
+            wrong[exact] = {"1": [5, 86]}
+        assert judged(tmp_path, {"cases": [{**case, "expect": wrong}]}).failed_count == 1
+
+
+def test_displays_of_an_iceberg_may_be_told_together(tmp_path: Path) -> None:
+    steps = [ICEBERG, new("2", "sell", "limit", 10, price=10)]
+    for sizes, passes in (([4, 4, 2], True), ([10], True), ([8, 2], False)):
+        case = {"id": "one", "steps": steps, "expect": {"trade_sizes": sizes}}
+        assert judged(tmp_path, {"cases": [case]}).passed == passes

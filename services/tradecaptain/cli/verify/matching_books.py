@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
+from tradecaptain.cli.verify.matching_policies import (
+    CROSSED_HIDDEN,
+    ELECTED_BY_TIME,
+    REFUSED_HERE,
+    SIZE_BY_ONE,
+)
 from tradecaptain.cli.verify.matching_venue import (
     STOPS,
     TYPES,
@@ -72,54 +80,169 @@ TIMES_IN_FORCE = {
 }
 """Codes of the Johannesburg exchange; 6 is good till date, 8 good till time."""
 OWNER = "somebody"
+WAITING_TYPES = ("stop", "stop_limit")
 
 
 def judge_book_case(case: dict[str, Any]) -> None:
     """Enter the initial book in time order, make the request, and compare trades and book."""
     group = str(case["id"]).rpartition("/")[0]
     _check_offered(group, case)
-    orders = [*case["initial_book"], *case["input"]]
-    venue = CaseVenue(
-        [order[name] for order in orders for name in ("price", "stop") if name in order],
-        [order[name] for order in orders for name in ("qty", "min_exec_size") if name in order],
-    )
-    trades = _run(venue, group, case)
-    wanted = [
-        {"price": Decimal(t["price"]), "qty": Decimal(t["qty"])} for t in case["expected_trades"]
-    ]
+    _check_consistent(case)
+    runner = BookRunner(group, case)
+    trades = runner.run()
+    wanted = [(Decimal(t["price"]), Decimal(t["qty"])) for t in case["expected_trades"]]
+    if group == AUCTION_GROUP:
+        # The trades of one uncrossing are simultaneous, so that their order says nothing.
+        trades, wanted = sorted(trades), sorted(wanted)
     expect_equal("trades", trades, wanted)
-    _check_book(venue, case["expected_book"])
+    _check_book(runner, case["expected_book"])
 
 
-def _run(venue: CaseVenue, group: str, case: dict[str, Any]) -> list[dict[str, Decimal]]:
-    """Carry the case out; returns its trades."""
-    is_auction = group == AUCTION_GROUP
-    if is_auction:
-        venue.set_phase(common.TRADING_PHASE_OPENING_AUCTION)
-    for order in sorted(case["initial_book"], key=lambda entry: str(entry.get("time", ""))):
-        outcome = _enter(venue, order)
-        if outcome.refused or outcome.trades:
-            raise CaseFailed(f"the initial book doesn't stand: order {order['id']}")
-    outcomes = [_request(venue, group, order) for order in case["input"]]
-    if is_auction:
-        outcomes.append(venue.set_phase(common.TRADING_PHASE_CONTINUOUS))
-    trades = [trade for outcome in outcomes for trade in outcome.trades]
-    touched = {name for trade in trades for name in (trade.maker, trade.taker)}
-    _drop_small_reserves(venue, case, touched)
-    return [{"price": trade.price, "qty": trade.quantity} for trade in trades]
+class BookRunner:
+    """Carries a case out. Its orders get names of their own, since ids may come twice."""
+
+    def __init__(self, group: str, case: dict[str, Any]) -> None:
+        self._group = group
+        self._case = case
+        orders = [*case["initial_book"], *case["input"]]
+        self.venue = CaseVenue(
+            [order[name] for order in orders for name in ("price", "stop") if name in order],
+            [order[name] for order in orders for name in ("qty", "min_exec_size") if name in order],
+        )
+        self.ids: dict[int, str] = {}
+        """The case's ids of orders, by their names here, which are numbers in order of entry."""
+        self._entered: dict[int, dict[str, Any]] = {}
+
+    def run(self) -> list[tuple[Decimal, Decimal]]:
+        """Enter the initial book by time, make the requests; price and size of all trades."""
+        is_auction = self._group == AUCTION_GROUP
+        if is_auction:
+            self.venue.set_phase(common.TRADING_PHASE_OPENING_AUCTION)
+        outcomes = []
+        for order in sorted(
+            self._case["initial_book"], key=lambda entry: str(entry.get("time", ""))
+        ):
+            outcomes.append(self._judged(order, self._enter))
+            if outcomes[-1].refused:
+                raise CaseFailed(f"the initial book doesn't stand: order {order['id']}")
+        for order in self._case["input"]:
+            outcomes.append(self._judged(order, self._request))
+        if is_auction:
+            outcomes.append(self.venue.set_phase(common.TRADING_PHASE_CONTINUOUS))
+        trades = [trade for outcome in outcomes for trade in outcome.trades]
+        self._drop_small_reserves({name for t in trades for name in (t.maker, t.taker)})
+        return [(trade.price, trade.quantity) for trade in trades]
+
+    def _judged(self, order: dict[str, Any], step: Callable[[dict[str, Any]], Outcome]) -> Outcome:
+        """The outcome of a step, if no policy of that venue decides what it is there."""
+        crossed = self._crossed_hidden()
+        outcome = step(order)
+        if outcome.refused in REFUSED_HERE:
+            raise NotOffered(REFUSED_HERE[outcome.refused])
+        # A hidden order that is replaced itself trades at the prices of others there too.
+        traded = {name for trade in outcome.trades for name in (trade.maker, trade.taker)}
+        if any(self.ids[name] != order["id"] for name in traded & crossed):
+            raise NotOffered(CROSSED_HIDDEN)
+        for name in {trade.taker for trade in outcome.trades}:
+            least = Decimal(self._entered[name].get("min_exec_size", 0))
+            sizes = [trade.quantity for trade in outcome.trades if trade.taker == name]
+            if max(sizes) < least:
+                raise NotOffered(SIZE_BY_ONE)
+        limits = [
+            (Decimal(self._entered[name]["price"]), name)
+            for name in outcome.elected
+            if self._entered[name]["type"] == "stop_limit"
+        ]
+        for (limit, name), (other_limit, other) in pairwise(limits):
+            if limit == other_limit and name > other:
+                raise NotOffered(ELECTED_BY_TIME)
+        return outcome
+
+    def _crossed_hidden(self) -> set[int]:
+        """Hidden orders that stand beyond the best displayed price of the other side."""
+        bids, asks = self.venue.depth("buy"), self.venue.depth("sell")
+        return {
+            order.name
+            for order in self.venue.orders()
+            if not order.waits
+            and self._entered[order.name]["type"] == "hidden_limit"
+            and (
+                (order.side == "buy" and asks and order.price > asks[0][0])
+                or (order.side == "sell" and bids and order.price < bids[0][0])
+            )
+        }
+
+    def _working(self, order_id: str, *, may_wait: bool) -> int | None:
+        """The newest order with an id that rests, or waits."""
+        names = [
+            order.name
+            for order in self.venue.orders()
+            if self.ids[order.name] == order_id and (may_wait or not order.waits)
+        ]
+        return max(names, default=None)
+
+    def _request(self, order: dict[str, Any]) -> Outcome:
+        """In the cancel group an input names an order to remove; in the replace group, and where it
+        has the id of an order that rests, it makes that another one."""
+        if self._group == CANCEL_GROUP:
+            return self.venue.cancel(self._working(order["id"], may_wait=True), OWNER)
+        is_replace = self._group == REPLACE_GROUP
+        name = self._working(order["id"], may_wait=is_replace)
+        if name is None and not is_replace:
+            return self._enter(order)
+        return self.venue.replace(
+            name, OWNER, price=order.get("price"), total=order["qty"], stop=order.get("stop")
+        )
+
+    def _drop_small_reserves(self, touched: set[Any]) -> None:
+        """What a trade leaves of a hidden order below the minimum reserve size ends."""
+        stocks = self._case.get("stock", [])
+        reserves = [Decimal(stock["MRS"]) for stock in stocks if "MRS" in stock]
+        for order in self.venue.orders():
+            is_hidden = self._entered[order.name]["type"] == "hidden_limit"
+            if order.name in touched and is_hidden and reserves and order.quantity < reserves[0]:
+                self.venue.cancel(order.name, OWNER)
+
+    def _enter(self, order: dict[str, Any]) -> Outcome:
+        name = len(self.ids)
+        self.ids[name], self._entered[name] = order["id"], order
+        kind = order["type"]
+        time_in_force = TIMES_IN_FORCE[int(order.get("TimeInForce", 0))]
+        may_rest = time_in_force not in ("IOC", "FOK")
+        if kind == "market" and may_rest and time_in_force not in ("ATO", "ATC"):
+            time_in_force = "DAY"
+        is_hidden = kind == "hidden_limit"
+        least = order.get("min_exec_size")
+        return self.venue.new(
+            name,
+            OWNER,
+            Terms(
+                side=order["side"],
+                order_type="limit" if is_hidden else kind,
+                time_in_force=time_in_force,
+                quantity=order["qty"],
+                price=None if kind in ("market", "stop") else order["price"],
+                # A stop order that names its limit alone waits for that price.
+                stop=order.get("stop", order.get("price")) if TYPES.get(kind) in STOPS else None,
+                minimum=least if least and Decimal(least) else None,
+                is_hidden=is_hidden and may_rest,
+            ),
+        )
 
 
-def _drop_small_reserves(venue: CaseVenue, case: dict[str, Any], touched: set[Any]) -> None:
-    """What a trade leaves of a hidden order below the minimum reserve size ends."""
-    reserves = [Decimal(stock["MRS"]) for stock in case.get("stock", []) if "MRS" in stock]
-    hidden = {
-        order["id"]
-        for order in [*case["initial_book"], *case["input"]]
-        if order["type"] == "hidden_limit"
-    }
-    for order in venue.orders():
-        if order.name in touched & hidden and reserves and order.quantity < reserves[0]:
-            venue.cancel(order.name, OWNER)
+def _check_consistent(case: dict[str, Any]) -> None:
+    """Refuse a case that contradicts itself: an order of the initial book that no input names has
+    another side after it, or waits for another price."""
+    inputs = {order["id"] for order in case["input"]}
+    initial = {order["id"]: order for order in case["initial_book"]}
+    for row in case["expected_book"]:
+        before = initial.get(row["id"])
+        if before is None or row["id"] in inputs:
+            continue
+        waits = row["type"] in WAITING_TYPES and before["type"] in WAITING_TYPES
+        names = ("side", "stop") if waits else ("side",)
+        if any(row.get(name) != before.get(name) for name in names):
+            raise NotOffered("the expected book contradicts the initial one")
 
 
 def _check_offered(group: str, case: dict[str, Any]) -> None:
@@ -142,64 +265,23 @@ def _check_offered(group: str, case: dict[str, Any]) -> None:
             raise NotOffered(f"field of a stock {sorted(unknown)[0]!r} isn't offered")
 
 
-def _enter(venue: CaseVenue, order: dict[str, Any]) -> Outcome:
-    kind = order["type"]
-    time_in_force = TIMES_IN_FORCE[int(order.get("TimeInForce", 0))]
-    may_rest = time_in_force not in ("IOC", "FOK")
-    if kind == "market" and may_rest and time_in_force not in ("ATO", "ATC"):
-        time_in_force = "DAY"
-    is_hidden = kind == "hidden_limit"
-    least = order.get("min_exec_size")
-    return venue.new(
-        order["id"],
-        OWNER,
-        Terms(
-            side=order["side"],
-            order_type="limit" if is_hidden else kind,
-            time_in_force=time_in_force,
-            quantity=order["qty"],
-            price=None if kind in ("market", "stop") else order["price"],
-            # A stop order that names its limit alone waits for that price.
-            stop=order.get("stop", order.get("price")) if TYPES.get(kind) in STOPS else None,
-            minimum=least if least and Decimal(least) else None,
-            is_hidden=is_hidden and may_rest,
-        ),
-    )
-
-
-def _request(venue: CaseVenue, group: str, order: dict[str, Any]) -> Outcome:
-    """In the cancel group an input names an order to remove; the id of an order that works, or the
-    replace group, makes it a replace."""
-    if group == CANCEL_GROUP:
-        return venue.cancel(order["id"], OWNER)
-    if group == REPLACE_GROUP or venue.is_working(order["id"]):
-        return venue.replace(
-            order["id"],
-            OWNER,
-            price=order.get("price"),
-            total=order["qty"],
-            stop=order.get("stop"),
-        )
-    return _enter(venue, order)
-
-
-def _check_book(venue: CaseVenue, expected: list[dict[str, Any]]) -> None:
+def _check_book(runner: BookRunner, expected: list[dict[str, Any]]) -> None:
     """The same orders with the same open quantities; the file's order of rows isn't graded.
 
     Stops that wait are compared where the file tells any.
     """
-    orders = venue.orders()
+    orders, ids = runner.venue.orders(), runner.ids
     ours: Counter[Any] = Counter(
-        (o.name, o.side, o.price, o.quantity) for o in orders if not o.waits
+        (ids[o.name], o.side, o.price, o.quantity) for o in orders if not o.waits
     )
-    priced = [row for row in expected if row["type"] not in ("stop", "stop_limit")]
+    priced = [row for row in expected if row["type"] not in WAITING_TYPES]
     wanted: Counter[Any] = Counter(
         (row["id"], row["side"], Decimal(row["price"]), Decimal(row["qty"])) for row in priced
     )
     waiting = [row for row in expected if row not in priced]
     if waiting:
-        ours += Counter((o.name, o.side, o.stop, o.quantity) for o in orders if o.waits)
-        stops = {o.name: o.stop for o in orders if o.waits}
+        ours += Counter((ids[o.name], o.side, o.stop, o.quantity) for o in orders if o.waits)
+        stops = {ids[o.name]: o.stop for o in orders if o.waits}
         wanted += Counter(
             (
                 row["id"],

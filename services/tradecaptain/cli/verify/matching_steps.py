@@ -11,6 +11,14 @@ from tradecaptain.cli.verify.matching_expectations import (
     LEVEL_EXPECTATIONS,
     check_expectations,
 )
+from tradecaptain.cli.verify.matching_policies import (
+    GIVES_WAY,
+    MARKET_RESTS,
+    MIDDLE_OF_LARGEST,
+    IcebergPolicies,
+    middle_price,
+    passes_over,
+)
 from tradecaptain.cli.verify.matching_venue import (
     PREVENTIONS,
     CaseFailed,
@@ -101,7 +109,15 @@ def judge_step_case(setups: dict[str, Any], case: dict[str, Any]) -> None:
     for outcome in outcomes[:setup_count]:
         if outcome.refused:
             raise CaseFailed(f"the set-up doesn't stand: reason {outcome.refused}")
-    check_expectations(expect, runner.venue, runner.owners, outcomes[setup_count:])
+    try:
+        check_expectations(
+            expect, runner.venue, runner.owners, outcomes[setup_count:], set(runner.icebergs.peaks)
+        )
+    except CaseFailed:
+        other = runner.other_policy(outcomes)
+        if other is None:
+            raise
+        raise NotOffered(other) from None
 
 
 def _steps_of(setups: dict[str, Any], case: dict[str, Any]) -> list[dict[str, Any]]:
@@ -192,18 +208,60 @@ class StepRunner:
             minimum_share=SMALLEST_SHARE if allocation else 0,
         )
         self.owners: dict[Any, Any] = {}
+        self.icebergs = IcebergPolicies()
+        self._expect = expect
+        self._conditions: set[Any] = set()
+        self._resting_market_orders: set[Any] = set()
+        self._others: list[str] = []
         self._is_auction = False
+        self._middle_price: Decimal | None = None
 
     def run(self, step: dict[str, Any]) -> Outcome:
         """Carry one step out."""
+        before = self.venue.orders()
+        outcome = self._run(step)
+        self.icebergs.note(self.venue, outcome)
+        is_plain = step["op"] == "new" and step["type"] in ("limit", "market")
+        if (
+            is_plain
+            and not self._is_auction
+            and passes_over(before, self._conditions, step, outcome)
+        ):
+            self._others.append(GIVES_WAY)
+        ended = {name for _, name, _ in outcome.ended} & self._resting_market_orders
+        told = [*self._expect.get("expired", []), *self._expect.get("cancelled", [])]
+        if ended - {name for name, _ in told}:
+            self._others.append(MARKET_RESTS)
+        return outcome
+
+    def other_policy(self, outcomes: list[Outcome]) -> str | None:
+        """What another venue decides otherwise in a case that failed, if it turns on that."""
+        if self._others:
+            return self._others[0]
+        trades = [trade for outcome in outcomes for trade in outcome.trades]
+        wanted = self._expect.get("uncross_price")
+        prices = {trade.price for trade in trades if trade.is_auction}
+        if wanted is not None and {self._middle_price} == {Decimal(wanted)} != prices:
+            return MIDDLE_OF_LARGEST
+        return self.icebergs.other_policy(self._expect, trades)
+
+    def _run(self, step: dict[str, Any]) -> Outcome:
         operation = step["op"]
         if operation == "phase":
             self._is_auction = step["phase"] == "auction"
+            if not self._is_auction:
+                self._middle_price = middle_price(self.venue.orders())
             return self.venue.set_phase(PHASES[step["phase"]])
         name = step["id"]
         owner = step.get("owner", self.owners.get(name, "somebody"))
         if operation == "new":
             self.owners[name] = owner
+            if step["type"] == "iceberg":
+                self.icebergs.peaks[name] = Decimal(step["peak"])
+            if step.get("aon"):
+                self._conditions.add(name)
+            if step["type"] in ("market", "stop") and step.get("tif") in ("GTC", "DAY"):
+                self._resting_market_orders.add(name)
             return self.venue.new(name, owner, terms_of(step, is_auction=self._is_auction))
         if operation == "cancel":
             return self.venue.cancel(name, owner)

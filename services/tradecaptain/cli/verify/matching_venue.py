@@ -152,6 +152,8 @@ class Outcome:
     """Reason of a refusal, 0 if there was none."""
     indications: list[tuple[Decimal, Decimal]] = field(default_factory=list)
     """Price and volume of auctions, as they were published."""
+    elected: list[Any] = field(default_factory=list)
+    """Orders whose waiting ended, in order."""
 
 
 def scale_of(values: list[Any]) -> int:
@@ -282,6 +284,8 @@ class CaseVenue:
                     bool(event["liquidity"] == execution_event.LIQUIDITY_AUCTION),
                 )
             )
+        elif kind == execution_event.EXECUTION_TYPE_TRIGGERED:
+            outcome.elected.append(order)
         elif kind in (
             execution_event.EXECUTION_TYPE_CANCELLED,
             execution_event.EXECUTION_TYPE_EXPIRED,
