@@ -136,6 +136,8 @@ class OrderDesk:
         self._expiries: deque[tuple[int, Answer]] = deque()
         self._listeners: dict[int, list[Callable[[], None]]] = {}
         self.on_new_epoch: list[Callable[[int], None]] = []
+        self.is_departed = False
+        """Whether the venue has lost what is known here: the order file must be made again."""
         self.on_interrupted: list[Callable[[], None]] = []
         self.on_lost_events: list[Callable[[], None]] = []
         # Requests that may never have come to the venue: whether an epoch ended with them, and
@@ -245,7 +247,7 @@ class OrderDesk:
             resumed = newest.epoch == self._history.epoch
             self._history.close()
         self._history = newest
-        if self._history.epoch > self.store.epoch:
+        if self._history.epoch > self.store.epoch and not self._goes_on:
             self.begin_epoch(self._history.epoch)
         self._drain(self._history)
         if resumed:
@@ -255,6 +257,21 @@ class OrderDesk:
     def _is_followed(self) -> bool:
         """Whether there is a history of this epoch, which has all that streams tell in the end."""
         return self._history is not None and self._history.epoch == self.store.epoch
+
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the venue goes on, from its log, behind the epoch that is known here."""
+        return self._history is not None and self._history.goes_on_from(self.store.epoch)
+
+    def _enter_epoch(self, epoch: int) -> None:
+        """The venue goes on in another epoch, and all that it had told before is taken."""
+        _LOG.warning("the venue goes on from its log in a new epoch", epoch=epoch)
+        self.store.file["epoch"] = epoch
+
+    def _knows_more(self, history: HistoryReader) -> bool:
+        """Whether events were taken of which the venue knows nothing any more."""
+        last = self.store.last_sequence
+        return last != 0 and history.epoch_of(last) != self.store.epoch
 
     @property
     def newest_sequence(self) -> int:
@@ -278,7 +295,10 @@ class OrderDesk:
 
     def _drain(self, history: HistoryReader) -> None:
         self._left_events = False
-        while history.epoch == self.store.epoch:
+        if self._goes_on and self._knows_more(history):
+            self.is_departed = True
+            return
+        while history.epoch == self.store.epoch or self._goes_on:
             try:
                 count, data = history.read(self.store.last_sequence + 1, _HISTORY_BATCH)
             except HistoryLapped as lapped:
@@ -286,8 +306,14 @@ class OrderDesk:
                     self._skip_to(lapped.first_sequence)
                 continue
             if count == 0:
+                if self._goes_on:
+                    self._enter_epoch(history.epoch)
                 return
             records = np.frombuffer(data, dtype=execution_event.DTYPE, count=count)
+            if int(records["epoch"][0]) > self.store.epoch:
+                self._enter_epoch(int(records["epoch"][0]))
+            count = int((records["epoch"] == self.store.epoch).sum())
+            records = records[:count]
             if self._durable is not None:
                 released = self._durable.released(records)
                 self._left_events = released < count
@@ -379,6 +405,10 @@ class OrderDesk:
                 taken += 1
             elif stop == STOP_EPOCH:
                 self.catch_up()
+                if self._goes_on:
+                    # Something of the epoch before has to be on disk first.
+                    self._left_events = True
+                    return
                 self.begin_epoch(execution_event.get_epoch(record))
             elif stop == STOP_GAP:
                 if gap_at == taken:

@@ -158,8 +158,9 @@ def _take_event(recovery: Any, frame: int, record: int) -> int:
         if epoch > file[0]["epoch"]:
             file[0]["epoch"] = epoch
             file[0]["last_sequence"] = sequence - 1
-    if epoch != file[0]["epoch"] or sequence != file[0]["last_sequence"] + 1:
+    if epoch < file[0]["epoch"] or sequence != file[0]["last_sequence"] + 1:
         return DONE
+    file[0]["epoch"] = epoch
     apply_events(frame, event, EVENT_BYTES, 0, 1)
     recovery[0]["event_count"] += 1
     answered = work[0]["completed_count"] + work[0]["followed_count"]
@@ -168,8 +169,13 @@ def _take_event(recovery: Any, frame: int, record: int) -> int:
 
 @inline
 def _take_control(recovery: Any, frame: int, record: int) -> None:
-    """Note which sessions are open."""
+    """Note which sessions are open, and where the venue went on in another epoch."""
     action = control.get_action(record)
+    if action == control.CONTROL_ACTION_EPOCH_START:
+        file = frame_array(frame, AT_FILE, FILE_HEADER)
+        if file[0]["epoch"] != 0:
+            file[0]["epoch"] = max(file[0]["epoch"], control.get_epoch(record))
+        return
     is_open = action == control.CONTROL_ACTION_SESSION_OPEN
     if not is_open and action != control.CONTROL_ACTION_SESSION_CLOSE:
         return

@@ -202,6 +202,9 @@ class Gateway:
         """Return when the thread that reads the mesh has died, with what it died of."""
         while self._is_closing or self._runner.is_running:
             await asyncio.sleep(_WATCH_SECONDS)
+            if self.desk.is_departed:
+                self._mark.forget()
+                return "the venue lost events that are known here; the order file is made again"
         return f"the thread that reads the mesh died: {self._runner.failure}"
 
     async def close(self) -> None:

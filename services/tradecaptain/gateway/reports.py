@@ -179,9 +179,12 @@ def _has_gap(file: Any, work: Any, events: Any, place: int, record: int) -> int:
     if not is_held(file, events, before):
         return 0
     earlier = work[0]["records_address"] + (before & work[0]["event_mask"]) * EVENT_BYTES
-    if execution_event.get_epoch(earlier) != execution_event.get_epoch(record):
-        return 1 if execution_event.get_account_sequence(record) > 1 else 0
     expected = execution_event.get_account_sequence(earlier) + 1
+    if execution_event.get_epoch(earlier) != execution_event.get_epoch(record) and (
+        execution_event.get_account_sequence(record) != expected
+    ):
+        # It begins with nothing; one that goes on from the log goes on counting.
+        expected = 1
     return 1 if execution_event.get_account_sequence(record) > expected else 0
 
 

@@ -95,25 +95,57 @@ class ReportStream:
         store = self._desk.store
         if resume_from is None:
             return int(store.accounts[self._account_id]["last_event"])
-        place = POSITION_UNKNOWN
-        if resume_from.sequence < 1 << 63:
-            place = int(
-                find_position(
-                    store.file,
-                    store.work,
-                    store.events,
-                    store.accounts,
-                    self._account_id,
-                    resume_from.epoch,
-                    resume_from.sequence,
-                )
+        epoch, sequence = resume_from.epoch, resume_from.sequence
+        place = self._find(epoch, sequence) if sequence < 1 << 63 else POSITION_UNKNOWN
+        if place != POSITION_UNKNOWN:
+            return place
+        message = f"report {sequence} of epoch {epoch} isn't held"
+        place = int(store.accounts[self._account_id]["last_event"])
+        if epoch < store.epoch:
+            place = self._end_of(epoch)
+        newest = self._sequence_at(place)
+        if epoch < store.epoch and newest == sequence:
+            return place
+        if epoch < store.epoch and newest < sequence:
+            message += f": what was told in that epoch behind report {newest} is lost"
+        raise TradeCaptainError(
+            reasons.REASON_RESUME_POSITION_UNKNOWN,
+            message,
+            field="resume_from",
+            observed=sequence,
+            limit=newest,
+        )
+
+    def _find(self, epoch: int, sequence: int) -> int:
+        store = self._desk.store
+        return int(
+            find_position(
+                store.file,
+                store.work,
+                store.events,
+                store.accounts,
+                self._account_id,
+                epoch,
+                sequence,
             )
-        if place == POSITION_UNKNOWN:
-            raise TradeCaptainError(
-                reasons.REASON_RESUME_POSITION_UNKNOWN,
-                f"report {resume_from.sequence} of epoch {resume_from.epoch} isn't held",
-            )
-        return place
+        )
+
+    def _end_of(self, epoch: int) -> int:
+        """The cursor place behind the last report that was kept of an epoch, or of those before it:
+        a venue that lost all of it goes on from where it went on from."""
+        store = self._desk.store
+        place = self._find(epoch + 1, 0)
+        if place >= 0:
+            return place
+        return int(store.events[(-place - 1) % len(store.events)]["previous_of_account"])
+
+    def _sequence_at(self, place: int) -> int:
+        """Account sequence of the report before a cursor place; 0 if there is none."""
+        store = self._desk.store
+        oldest = int(store.file["event_count"][0]) - len(store.events)
+        if place <= max(0, oldest):
+            return 0
+        return int(event_record(store, place - 1)["account_sequence"])
 
 
 def newest_position(desk: OrderDesk, account_id: int) -> common_pb2.StreamPosition:

@@ -1,9 +1,10 @@
 """A ring of the newest records of one stream, in a file that any process may read.
 
 A restarted reader finds here, by sequence, what it missed. There is one writer, which counts the
-sequence from 1 in each epoch; a new epoch makes a new file. The writer announces what it is going
-to overwrite before it does, some way ahead, and counts records when they are whole, so a reader
-that copies and then looks at the announcement knows whether its copy is intact.
+sequence from 1. A new epoch makes a new file; one that goes on from a log goes on counting. The
+writer announces what it is going to overwrite before it does, some way ahead, and counts records
+when they are whole, so a reader that copies and then looks at the announcement knows whether its
+copy is intact.
 
 Records are copied past the caches: nobody reads them soon, and they would push out what the writer
 needs for its next turn.
@@ -29,7 +30,7 @@ from tradecaptain.base.memory import (
     streaming_fence,
 )
 from tradecaptain.mesh.mapping import MappedFile
-from tradecaptain.wire import reason
+from tradecaptain.wire import execution_event, reason
 
 MAGIC: Final = 0x5954_5349_4843_5403
 HEADER_BYTES: Final = 4_096
@@ -40,9 +41,13 @@ OFFSET_CAPACITY: Final = 16
 OFFSET_EPOCH: Final = 24
 OFFSET_FIRST: Final = 32
 """Sequence with which the ring begins; one that is restored doesn't begin with 1."""
+OFFSET_BEGAN: Final = 40
+"""Epoch in which the count began with 1: those since go on from it."""
 OFFSET_ANNOUNCED: Final = 64
 OFFSET_LAST: Final = 128
 OFFSET_COPIED: Final = 192
+OFFSET_RECORD_EPOCH: Final = execution_event.OFFSET_EPOCH
+"""Where the epoch is in any record of the mesh."""
 LINE_BYTES: Final = 64
 AHEAD_SHIFT: Final = 4
 """A sixteenth of the ring is announced at a time, so that few records wait for the fence."""
@@ -128,11 +133,13 @@ class HistoryWriter:
         header[OFFSET_MAGIC // 8] = MAGIC
         header[OFFSET_RECORD_BYTES // 8] = record_bytes
         header[OFFSET_CAPACITY // 8] = capacity
-        header[OFFSET_EPOCH // 8] = epoch
+        header[OFFSET_EPOCH // 8] = header[OFFSET_BEGAN // 8] = epoch
         # Touch every page now, so that no event waits for the kernel to make one.
         self._file.array(np.uint8, capacity * record_bytes, HEADER_BYTES)[::PAGE_BYTES] = 0
         self.address = self._file.address
         self._is_shown = False
+        self.began = epoch
+        """Epoch in which the count began with 1."""
         self.begin_behind(0)
         if is_shown:
             self.show()
@@ -140,6 +147,12 @@ class HistoryWriter:
     def begin_behind(self, sequence: int) -> None:
         """Have the next record count as the one behind ``sequence``; those before aren't held."""
         history_restart(self.address, sequence)
+
+    def begin_in(self, began: int, epoch: int) -> None:
+        """What follows is of ``epoch``, which goes on from that in which the count ``began``."""
+        self.began = began
+        store_i64(self.address + OFFSET_BEGAN, began)
+        store_i64(self.address + OFFSET_EPOCH, epoch)
 
     def held(self, sequence: int) -> int:
         """Address of a record that is still held."""
@@ -196,6 +209,7 @@ class HistoryReader:
         self.record_bytes = self._load(OFFSET_RECORD_BYTES)
         self.capacity = self._load(OFFSET_CAPACITY)
         self.epoch = self._load(OFFSET_EPOCH)
+        self.began = self._load(OFFSET_BEGAN)
         if self._file.length < HEADER_BYTES + self.record_bytes * self.capacity:
             self._file.close()
             raise TradeCaptainError(reason.REASON_TRUNCATED_FILE, f"{path} is cut short")
@@ -222,6 +236,18 @@ class HistoryReader:
     def first_sequence(self) -> int:
         """Sequence of the oldest record that is still whole."""
         return max(self._load(OFFSET_FIRST), self._load(OFFSET_ANNOUNCED) - self.capacity + 1)
+
+    def goes_on_from(self, epoch: int) -> bool:
+        """Whether sequences of an earlier epoch go on in this one."""
+        return self.began <= epoch < self.epoch
+
+    def epoch_of(self, sequence: int) -> int | None:
+        """Epoch of a record of the mesh that is held; None if it isn't."""
+        try:
+            count, data = self.read(sequence, 1)
+        except HistoryLapped:
+            return None
+        return int(np.frombuffer(data, np.uint32, 1, OFFSET_RECORD_EPOCH)[0]) if count else None
 
     def read(self, sequence: int, count: int) -> tuple[int, bytes]:
         """Up to ``count`` records from ``sequence`` on: their number and their bytes.

@@ -54,6 +54,7 @@ OFFSET_EPOCH: Final = 24
 OFFSET_START_POSITION: Final = 32
 OFFSET_START_SEQUENCE: Final = 40
 OFFSET_START_CHECKSUM: Final = 48
+OFFSET_BOOT: Final = 56
 OFFSET_TAIL: Final = 64
 OFFSET_ANNOUNCED: Final = 128
 OFFSET_DURABLE_POSITION: Final = 192
@@ -292,9 +293,11 @@ class JournalRing(Closing):
         position: int = 0,
         sequence: int = 0,
         checksum: int = 0,
+        boot: int = 0,
         huge_pages: bool = False,
     ) -> JournalRing:
-        """Make a ring that goes on from a place in the log, every page of it touched."""
+        """Make a ring that goes on from a place in the log, every page of it touched. ``boot`` is
+        the machine's, see `boot_mark.boot_number`."""
         if capacity < SMALLEST_RING_BYTES or capacity & (capacity - 1):
             raise TradeCaptainError(
                 reason.REASON_INVALID_CONFIGURATION,
@@ -319,6 +322,7 @@ class JournalRing(Closing):
             (OFFSET_START_POSITION, position),
             (OFFSET_START_SEQUENCE, sequence),
             (OFFSET_START_CHECKSUM, checksum),
+            (OFFSET_BOOT, boot),
             (OFFSET_TAIL, position),
             (OFFSET_ANNOUNCED, position),
             (OFFSET_DURABLE_POSITION, position),
@@ -342,6 +346,11 @@ class JournalRing(Closing):
     def epoch(self) -> int:
         """Epoch of the sequencer that writes it."""
         return self.load(OFFSET_EPOCH)
+
+    @property
+    def boot(self) -> int:
+        """The machine's boot in which it was made; 0 if it doesn't tell."""
+        return self.load(OFFSET_BOOT)
 
     @property
     def tail(self) -> int:

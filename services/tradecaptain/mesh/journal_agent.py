@@ -107,9 +107,11 @@ class DurabilityAgent:
         files: FileSystem | None = None,
         is_group: bool = False,
         retained_from: Callable[[], int] = lambda: 0,
+        on_begin: Callable[[], None] = lambda: None,
     ) -> None:
         """``place`` is where the files end. ``is_group`` syncs as soon as there is something;
-        otherwise at intervals. ``retained_from`` tells the first record that a restore needs."""
+        otherwise at intervals. ``retained_from`` tells the first record that a restore needs.
+        ``on_begin`` is called before a segment is begun, and may fail as that may."""
         self.settings = settings
         self.error: str = ""
         self.damage: JournalDamaged | None = None
@@ -120,6 +122,7 @@ class DurabilityAgent:
         self._files: FileSystem = files or RealFiles()
         self._is_group = is_group
         self._retained_from = retained_from
+        self._on_begin = on_begin
         self._open: _Open | None = None
         self._groups = Groups(ring, place, settings.group_bytes)
         row = self._groups.record[0]
@@ -150,6 +153,13 @@ class DurabilityAgent:
     @place.setter
     def place(self, place: Place) -> None:
         self._groups.set_place(place)
+
+    def begin(self) -> None:
+        """Do what comes before anything is told; no order is taken as long as it fails."""
+        try:
+            self._on_begin()
+        except OSError as error:
+            self._fail(error)
 
     # One group ------------------------------------------------------------------------------
 
@@ -199,6 +209,7 @@ class DurabilityAgent:
     # Segments -------------------------------------------------------------------------------
 
     def _begin_segment(self) -> _Open:
+        self._on_begin()
         place = self.place
         path = self.folder / (segment_name(place.position) + SEGMENT_SUFFIX)
         segment = Segment(

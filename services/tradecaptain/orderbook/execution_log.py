@@ -1,18 +1,19 @@
 """The venue's log from start to stop: recovery, the writer, and the durability agent.
 
-A start finds what survived (`log_reading`), and goes on behind the last record, in the same epoch.
-Only a venue without a log begins a new epoch. While the venue runs, the durability agent writes
-what it logs to files, and the keeper takes snapshots, so that the next start has little to carry
-out again.
+A start finds what survived (`log_reading`), and goes on behind the last record, in the same epoch
+if nothing that was told is lost. A venue whose ring is gone though it was in use goes on in a new
+epoch; one without a log begins a new epoch with nothing. While the venue runs, the durability agent
+writes what it logs to files, and the keeper takes snapshots, so that the next start has little to
+carry out again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import numpy.typing as npt
 import structlog
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
@@ -20,6 +21,7 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of
+from tradecaptain.mesh.boot_mark import boot_number
 from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.journal import (
     FLAG_RESULT,
@@ -40,7 +42,7 @@ from tradecaptain.orderbook.snapshot import take_snapshot
 from tradecaptain.orderbook.snapshot_files import needed_from, write_snapshot
 from tradecaptain.orderbook.snapshot_keeper import SnapshotKeeper
 from tradecaptain.orderbook.venue_core import VenueCore, VenueSettings, allocate_core
-from tradecaptain.wire import execution_event, instrument_definition
+from tradecaptain.wire import control, execution_event, instrument_definition
 
 _LOG = structlog.get_logger("journal")
 LEVELS: Final = {
@@ -90,13 +92,14 @@ class ExecutionLog(Closing):
         recovery: Recovery,
         levels: Mapping[str, str],
         keeper: SnapshotKeeper,
-        folder: Path,
+        paths: LogPaths,
     ) -> None:
         self.ring = ring
         self.agent = agent
         self.recovery = recovery
         self.keeper = keeper
-        self._folder = folder
+        self._folder = paths.segments
+        self._mark = paths.mark
         self._writer = writer
         self._levels = dict(levels)
         self._core: VenueCore | None = None
@@ -126,6 +129,19 @@ class ExecutionLog(Closing):
         while append_record(address_of(self._writer), record, length, flags) == 0:
             if self.agent.step(force=True) == 0 and self.agent.error:
                 raise OSError(f"the log has no room and can't be synced: {self.agent.error}")
+
+    def open_epoch(self, core: VenueCore, now_ns: int) -> None:
+        """Log that the venue goes on in its present epoch, behind what is in the log."""
+        header = core.header[0]
+        header["sequence"] += 1
+        header["time_ns"] = max(int(header["time_ns"]), now_ns)
+        record = np.zeros(1, control.DTYPE)
+        control.initialise(address_of(record))
+        record["action"] = control.CONTROL_ACTION_EPOCH_START
+        for name in ("epoch", "sequence", "time_ns"):
+            record[name] = header[name]
+        self._append(address_of(record), control.RECORD_BYTES, 0)
+        _LOG.warning("what the log's ring had beyond the files is lost", epoch=core.epoch)
 
     def define(self, core: VenueCore, instruments: Sequence[Instrument], now_ns: int) -> int:
         """Log and apply what reference data says otherwise than the log; how many instruments."""
@@ -184,10 +200,20 @@ class ExecutionLog(Closing):
         if self.agent.close():
             if self._core is not None and is_orderly:
                 self.snapshot(self._core)
-            self.ring.path.unlink(missing_ok=True)
+            self._give_up_ring()
         else:
             _LOG.error("the log isn't synced; its ring stays", ring=str(self.ring.path))
         self.ring.close()
+
+    def _give_up_ring(self) -> None:
+        """Everything is in the files."""
+        try:
+            self._mark.finish()
+        except OSError as error:
+            # Without the mark a start would take the ring's absence for a loss.
+            _LOG.error("the log's ring stays, for its mark can't be written", error=str(error))
+            return
+        self.ring.path.unlink(missing_ok=True)
 
 
 def level_of(instrument: Instrument, levels: Mapping[str, str]) -> int:
@@ -224,7 +250,8 @@ def open_log(
         core = allocate_core(settings, [], next_epoch(paths.epoch), paths.history, is_shown=False)
     else:
         core = replica.finish()
-        not_before(paths.epoch, core.epoch)
+        logged_epoch = core.epoch
+        _enter_epoch(found, core, paths)
     recovery = Recovery(
         core.epoch,
         replica.command_count if replica else 0,
@@ -251,13 +278,26 @@ def open_log(
     )
     end = found.end
     writer = ring.writer_state(end.position, end.sequence, end.checksum)
-    log = ExecutionLog(ring, agent, writer, recovery, levels, keeper, paths.segments)
+    log = ExecutionLog(ring, agent, writer, recovery, levels, keeper, paths)
     log.attach(core)
     if replica is not None:
         log.complete(core, replica.unlogged_count)
+        if core.epoch != logged_epoch:
+            log.open_epoch(core, clock.now_ns())
     log.define(core, instruments, clock.now_ns())
     core.history.show()
     return core, log
+
+
+def _enter_epoch(found: Found, core: VenueCore, paths: LogPaths) -> None:
+    """Stay in the log's epoch, or go on in another if what was told beyond the files is gone: its
+    sequences and ids must not come again."""
+    not_before(paths.epoch, core.epoch)
+    if found.lost_ring:
+        core.continue_in(next_epoch(paths.epoch))
+    elif found.ring is not None and found.ring.epoch > core.epoch:
+        # A start that was cut off before it logged the epoch that it had opened.
+        core.continue_in(found.ring.epoch)
 
 
 def _writing(
@@ -285,6 +325,7 @@ def _writing(
             position=end.position,
             sequence=end.sequence,
             checksum=end.checksum,
+            boot=boot_number(),
             huge_pages=journal.huge_pages,
         )
     agent = DurabilityAgent(
@@ -298,8 +339,16 @@ def _writing(
         files=files,
         is_group=is_group,
         retained_from=lambda: needed_from(paths.segments),
+        on_begin=lambda: _mark_ring(paths),
     )
+    agent.begin()
     return ring, agent
+
+
+def _mark_ring(paths: LogPaths) -> None:
+    """Note, on disk, that the ring has what the files may lack."""
+    paths.segments.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths.mark.begin()
 
 
 def _move_to_files(

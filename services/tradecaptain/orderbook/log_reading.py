@@ -16,6 +16,7 @@ import numpy as np
 import structlog
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.mesh.boot_mark import BootMark, boot_number
 from tradecaptain.mesh.journal import JournalRing
 from tradecaptain.mesh.journal_files import (
     Checked,
@@ -33,6 +34,7 @@ from tradecaptain.orderbook.snapshot_files import list_snapshots, read_snapshot
 
 _LOG = structlog.get_logger("journal")
 HISTORY_FILE: Final = "execution_history"
+MARK_NAME: Final = ".ring.written"
 _BEGINNING: Final = Place()
 
 
@@ -44,6 +46,11 @@ class LogPaths:
     segments: Path
     history: Path
     epoch: Path
+
+    @property
+    def mark(self) -> BootMark:
+        """Tells whether the ring was written out to the segments."""
+        return BootMark(self.segments / MARK_NAME)
 
     @classmethod
     def of(cls, run: RunPaths) -> LogPaths:
@@ -60,7 +67,8 @@ class LogPaths:
 class Found:
     """A log as it was found: the replica (None without a log), where the files end, where the log
     ends, the ring if one survived, bytes of a torn record, the last command in the files, the
-    snapshot that the replica began with, and why newer ones could not be used."""
+    snapshot that the replica began with, why newer ones could not be used, and whether the ring is
+    gone with what it may have had beyond the files."""
 
     replica: Replica | None = None
     synced: Place = _BEGINNING
@@ -70,6 +78,7 @@ class Found:
     last_command: int = 0
     snapshot: Snapshot | None = None
     unusable: tuple[str, ...] = ()
+    lost_ring: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +108,7 @@ def read_log(
     huge_pages: bool = False,
 ) -> Found:
     """Check snapshots, files and ring and carry out what they hold."""
-    ring = (
-        JournalRing(paths.ring, writable=True, huge_pages=huge_pages)
-        if paths.ring.exists()
-        else None
-    )
+    ring = _surviving_ring(paths.ring, huge_pages=huge_pages) if paths.ring.exists() else None
     segments = list_segments(paths.segments) if paths.segments.is_dir() else []
     if ring is None and not segments:
         return Found()
@@ -118,7 +123,23 @@ def read_log(
     end, last_command = read.end, read.replica.sequence
     if ring is not None:
         end = _apply_ring(ring, read.end, read.replica)
-    return Found(read.replica, read.end, end, ring, torn, last_command, snapshot, tuple(unusable))
+    lost_ring = ring is None and not paths.mark.is_written_out
+    return Found(
+        read.replica, read.end, end, ring, torn, last_command, snapshot, tuple(unusable), lost_ring
+    )
+
+
+def _surviving_ring(path: Path, *, huge_pages: bool) -> JournalRing | None:
+    """The ring, unless it is of before the machine ended, where shared memory lies on a disk: some
+    of its pages may be older than others, so it is put aside."""
+    ring = JournalRing(path, writable=True, huge_pages=huge_pages)
+    if ring.boot in (0, boot_number()):
+        return ring
+    ring.close()
+    aside = path.with_name(f"{path.name}.doubtful")
+    path.rename(aside)
+    _LOG.warning("the log's ring is of before the machine ended", moved_to=str(aside))
+    return None
 
 
 def _read_files(
@@ -130,7 +151,7 @@ def _read_files(
         replica = make()
         try:
             snapshot = read_snapshot(path)
-            if snapshot.epoch != epoch:
+            if snapshot.epoch > epoch:
                 raise SnapshotUnusable(path.name, f"it is of epoch {snapshot.epoch}")
             _restore(replica, snapshot, path.name)
             read = _read_behind(files, replica, snapshot, path.name)

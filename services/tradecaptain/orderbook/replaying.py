@@ -62,6 +62,8 @@ UNKNOWN_RECORD: Final = 4
 """A record of a kind that this version doesn't know."""
 AT_REST: Final = 5
 """As far as it was asked to go, and every event so far is in the log."""
+AT_EPOCH: Final = 6
+"""A new epoch that goes on from the log comes next: the caller enters it and comes back."""
 
 REPLAY: Final = np.dtype(
     [
@@ -182,6 +184,15 @@ def is_at_rest(replay: Any, header: Any) -> bool:
 
 
 @inline
+def begins_epoch(header: Any, record: int) -> bool:
+    """Whether a control is where the venue went on in another epoch."""
+    return (
+        control.get_action(record) == control.CONTROL_ACTION_EPOCH_START
+        and control.get_epoch(record) != header[0]["epoch"]
+    )
+
+
+@inline
 def replay_input(replay: Any, header: Any, frame: int) -> int:
     """Carry out one logged input: ``REPLAYED_ALL``, or why replay stops before it."""
     record = frame + FRAME_HEADER_BYTES
@@ -200,6 +211,8 @@ def replay_input(replay: Any, header: Any, frame: int) -> int:
     if kind == order_command.KIND:
         continues = replay_command(header, executions, books, frame)
     elif kind == control.KIND:
+        if begins_epoch(header, record):
+            return AT_EPOCH
         continues = replay_control(header, executions, books, controls, frame)
     else:
         return UNKNOWN_RECORD

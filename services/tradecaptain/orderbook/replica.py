@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.base.memory import address_of, aligned_zeros
+from tradecaptain.base.memory import address_of, aligned_zeros, load_u32
 from tradecaptain.kernels.matching import engine_state_hash
 from tradecaptain.mesh.history import history_publish
 from tradecaptain.mesh.journal import (
@@ -27,6 +27,7 @@ from tradecaptain.orderbook.duty_cycle import replay_agent
 from tradecaptain.orderbook.instrument_rules import VenueInstrument
 from tradecaptain.orderbook.past_events import load_history
 from tradecaptain.orderbook.replaying import (
+    AT_EPOCH,
     AT_INSTRUMENT,
     AT_LIMIT,
     AT_REST,
@@ -36,7 +37,7 @@ from tradecaptain.orderbook.replaying import (
 )
 from tradecaptain.orderbook.snapshot import Snapshot, restore_snapshot
 from tradecaptain.orderbook.venue_core import VenueCore, VenueSettings, allocate_core
-from tradecaptain.wire import instrument_definition, reason
+from tradecaptain.wire import control, instrument_definition, reason
 
 EVERYTHING: Final = (1 << 63) - 1
 _SILENT_TERM_BYTES: Final = 1 << 30
@@ -87,7 +88,8 @@ class Replica:
         *,
         checks_events: bool = True,
     ) -> None:
-        """``history_path`` is where the ring of newest events is made, as the venue's own."""
+        """``epoch`` is that of the log's end; of what it holds, a log tells the epoch itself.
+        ``history_path`` is where the ring of newest events is made, as the venue's own."""
         self.core: VenueCore = allocate_core(settings, [], epoch, history_path, is_shown=False)
         self._silent = SilentPublications()
         header = self.core.header[0]
@@ -98,6 +100,7 @@ class Replica:
         self._replay = aligned_zeros(1, REPLAY)
         self._replay["checks_events"] = int(checks_events)
         self._agent = replay_agent(self.core.header, self._replay)
+        self._has_begun = False
         self.seconds = 0.0
         """Time spent in :meth:`apply`."""
         self.taken_bytes = 0
@@ -111,6 +114,7 @@ class Replica:
         Raises TradeCaptainError if the capacities don't suffice; the replica is of no use then.
         """
         restore_snapshot(self.core, snapshot)
+        self._has_begun = True
         self._replay["frame_checksum"] = snapshot.place.checksum
 
     def hold_events(self, *, is_held: bool) -> None:
@@ -181,6 +185,11 @@ class Replica:
 
     def _apply(self, address: int, length: int) -> bool:
         taken = 0
+        if length and not self._has_begun:
+            # Wherever the log has come to since, it began in the epoch of its first record.
+            epoch = load_u32(address + FRAME_HEADER_BYTES + control.OFFSET_EPOCH)
+            self.core.begin_in(epoch, epoch)
+            self._has_begun = True
         while True:
             self._replay["frames"] = address + taken
             self._replay["frame_bytes"] = length - taken
@@ -191,6 +200,8 @@ class Replica:
                 self._apply_instrument(address + taken + FRAME_HEADER_BYTES)
                 self._replay["frame_checksum"] = frame_stored_checksum(address + taken)
                 taken += frame_bytes(frame_length(address + taken))
+            elif verdict == AT_EPOCH:
+                self.core.continue_in(control.get_epoch(address + taken + FRAME_HEADER_BYTES))
             elif verdict == REPLAYED_ALL:
                 return True
             elif verdict in (AT_LIMIT, AT_REST):

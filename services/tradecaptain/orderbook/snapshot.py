@@ -31,6 +31,7 @@ from tradecaptain.wire import instrument_definition, reason, snapshot_header
 ENGINE_PART: Final = "engine"
 INSTRUMENTS_PART: Final = "instruments"
 SESSIONS_PART: Final = "sessions"
+EPOCHS_PART: Final = "epochs"
 GATE_PREFIX: Final = "gate."
 _CONTENTS: Final = np.dtype([("name", "S32"), ("bytes", "<i8")])
 _SEGMENT_TABLE_BYTES: Final = 8
@@ -74,6 +75,7 @@ def take_snapshot(core: VenueCore, place: Place) -> Snapshot:
         core.instruments[key].record(core.epoch, 0, 0).tobytes() for key in sorted(core.instruments)
     )
     parts[SESSIONS_PART] = _array_bytes(core.sessions())
+    parts[EPOCHS_PART] = _array_bytes(np.array([core.history.began], np.int64))
     for name, table in gate_tables(core.gate).items():
         parts[GATE_PREFIX + name] = _array_bytes(table)
     return Snapshot(
@@ -200,6 +202,9 @@ def restore_snapshot(core: VenueCore, snapshot: Snapshot) -> None:
     _remember_instruments(core, snapshot.parts[INSTRUMENTS_PART])
     core.open_sessions(_read_array(snapshot.parts[SESSIONS_PART]))
     header = core.header[0]
+    epochs = snapshot.parts.get(EPOCHS_PART)
+    began = int(_read_array(epochs)[0]) if epochs is not None else snapshot.epoch
+    core.begin_in(began, snapshot.epoch)
     header["sequence"] = snapshot.sequence
     header["time_ns"] = snapshot.time_ns
     core.history.begin_behind(snapshot.execution_sequence)

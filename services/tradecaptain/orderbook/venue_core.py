@@ -13,6 +13,7 @@ from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
 from tradecaptain.kernels.matching import Engine, MatchingCapacity, allocate_engine
+from tradecaptain.kernels.matching.layout import IDENTITY_BITS
 from tradecaptain.kernels.matching.state import define_instrument
 from tradecaptain.kernels.risk_gate import (
     GateCapacities,
@@ -130,14 +131,30 @@ class VenueStreams:
 
 @dataclass(frozen=True, slots=True)
 class VenueCore:
-    """Engine, gate, history and sequencer of one epoch."""
+    """Engine, gate, history and sequencer."""
 
-    epoch: int
     engine: Engine
     gate: RiskGate
     history: HistoryWriter
     memory: SequencerMemory
     instruments: dict[int, VenueInstrument] = field(default_factory=dict)
+
+    @property
+    def epoch(self) -> int:
+        """Epoch of what is sequenced now."""
+        return int(self.header[0]["epoch"])
+
+    def continue_in(self, epoch: int) -> None:
+        """Go on in another epoch: nothing ends, and no id that is given from now on was before."""
+        self.begin_in(self.history.began, epoch)
+
+    def begin_in(self, began: int, epoch: int) -> None:
+        """Be in an epoch of a log that ``began`` in that one or in an earlier one."""
+        self.header[0]["epoch"] = epoch
+        engine = self.engine.header[0]
+        engine["epoch"] = epoch
+        engine["identity_base"] = epoch << IDENTITY_BITS
+        self.history.begin_in(began, epoch)
 
     def define(self, instrument: VenueInstrument) -> None:
         """Make an instrument tradable, or hold its orders against other rules from now on."""
@@ -333,7 +350,7 @@ def allocate_core(
         instrument_id_limit=settings.instrument_ids,
         account_id_limit=settings.account_ids,
     )
-    core = VenueCore(epoch, engine, gate, history, memory)
+    core = VenueCore(engine, gate, history, memory)
     core.size_claims(settings)
     for instrument in instruments:
         core.define(VenueInstrument.from_reference(instrument))

@@ -128,6 +128,11 @@ class DropCopy:
         self._sequence = history.last_sequence(self._epoch)
         if resume_from is not None and resume_from.epoch == self._epoch:
             self._sequence = min(resume_from.sequence, self._sequence)
+        elif resume_from is not None and history.goes_on_from(resume_from.epoch):
+            self._sequence = min(resume_from.sequence, self._sequence)
+            if history.epoch_of(self._epoch, self._sequence) != resume_from.epoch:
+                # Some of what it was told is gone: it is told all that is known instead.
+                self._sequence = 0
         elif resume_from is not None:
             # What its epoch still had to tell is gone with it.
             self._sequence = 0
@@ -170,7 +175,10 @@ class DropCopy:
         if self._history.last_sequence(self._epoch) == 0:
             epoch = self._history.epoch()
             if epoch > self._epoch:
-                self._epoch, self._sequence = epoch, 0
+                is_known = self._history.goes_on_from(self._epoch) and (
+                    self._history.epoch_of(epoch, self._sequence) == self._epoch
+                )
+                self._epoch, self._sequence = epoch, self._sequence if is_known else 0
                 self._previous.clear()
 
     def _chosen(self, records: Records) -> Records:

@@ -35,6 +35,16 @@ class ExecutionHistory:
         reader = self._open()
         return 0 if reader is None else reader.epoch
 
+    def goes_on_from(self, epoch: int) -> bool:
+        """Whether the venue goes on, from its log, behind an earlier epoch."""
+        reader = self._open()
+        return reader is not None and reader.goes_on_from(epoch)
+
+    def epoch_of(self, epoch: int, sequence: int) -> int | None:
+        """Epoch of an event that the history of ``epoch`` holds; None if it doesn't."""
+        reader = self._reader_of(epoch)
+        return None if reader is None else reader.epoch_of(sequence)
+
     def last_sequence(self, epoch: int) -> int:
         """Newest event of an epoch; 0 if its file is gone."""
         reader = self._reader_of(epoch)
@@ -167,7 +177,12 @@ class Follower:
         epoch = self._ledger.epoch
         if self._history.is_behind(epoch, sequence):
             raise HistoryBehind
-        return self._history.read(epoch, sequence, count)
+        records = self._history.read(epoch, sequence, count)
+        if len(records) and int(records["epoch"][0]) != epoch:
+            # Of an earlier epoch that this one goes on from; the ledger counts through.
+            records = records.copy()
+            records["epoch"] = epoch
+        return records
 
     def _catch_up(self) -> None:
         last = self._history.last_sequence(self._ledger.epoch)
@@ -208,9 +223,24 @@ class Follower:
 
     def _begin_epoch(self, epoch: int) -> None:
         _LOG.info("epoch begins", epoch=epoch, events_of_last=self._ledger.last_sequence)
+        if self._history.epoch() == epoch and self._history.goes_on_from(self._ledger.epoch):
+            self._go_on_in(epoch)
+            return
         self.save(at_once=True)
         self._ledger.start_epoch(epoch)
         self._store.begin_epoch(epoch)
+        self._catch_up()
+
+    def _go_on_in(self, epoch: int) -> None:
+        """The venue goes on from its log: orders and positions stay, and sequences go on."""
+        before, last = self._ledger.epoch, self._ledger.last_sequence
+        if last and self._history.epoch_of(epoch, last) not in (before, None):
+            # What the store had wasn't ahead of the log, so it was put there by somebody else.
+            _LOG.error("the store knows events that the venue has lost", epoch=before, last=last)
+            self._report_loss()
+        self.save(at_once=True)
+        self._ledger.go_on_in(epoch)
+        self._store.go_on_in(epoch)
         self._catch_up()
 
     # The store

@@ -112,6 +112,10 @@ class Ledger:
         self._pairs["bought"][used] = 0
         self._pairs["sold"][used] = 0
 
+    def go_on_in(self, epoch: int) -> None:
+        """Enter an epoch that goes on from the one before: nothing ends, sequences go on."""
+        self._header[0]["epoch"] = epoch
+
     def clear_orders(self) -> None:
         """Forget what is working; a status request then tells it again."""
         if self._header[0]["orders"]["used_count"]:

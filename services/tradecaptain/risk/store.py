@@ -510,6 +510,13 @@ class RiskStore:
             self._connection.execute("UPDATE accounts SET last_sequence = 0")
             self._connection.execute("UPDATE positions SET bought = 0, sold = 0")
 
+    def go_on_in(self, epoch: int) -> None:
+        """Enter an epoch whose venue has its gate's positions of before, and goes on counting."""
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE progress SET epoch = ?, positions_sent_epoch = ?", (epoch, epoch)
+            )
+
     def positions(self) -> list[PairState]:
         """The stored positions, by account and instrument."""
         rows = self._connection.execute("SELECT * FROM positions")

@@ -62,7 +62,7 @@ class Request:
 
 @dataclass(slots=True)
 class Told:
-    """The reports of one epoch that the stream has told, by account sequence."""
+    """The reports that the stream has told, by account sequence, and the epoch of the newest."""
 
     epoch: int = 0
     sequence: int = 0
@@ -89,6 +89,7 @@ class Client:
         self.unanswered_views = 0
         self._has_stream = False
         self._stream_step = 0
+        self._may_lose_reports = False
         self._number = 0
 
     # Acting ---------------------------------------------------------------------------------
@@ -278,7 +279,7 @@ class Client:
             if seen is not None and seen.command_sequence <= durable_command:
                 kept[name] = order_id
         self.acknowledged = kept
-        self.told = Told(self.told.epoch)
+        self._may_lose_reports = True
 
     # The stream -----------------------------------------------------------------------------
 
@@ -299,8 +300,24 @@ class Client:
     def _on_stream_end(self, answer: Any) -> None:
         self._has_stream = False
         self._stream_step = self.world.step + 2
-        if not isinstance(answer, ConnectionLost):
+        if (
+            self._may_lose_reports
+            and isinstance(answer, TradeCaptainError)
+            and answer.reason == reasons.REASON_RESUME_POSITION_UNKNOWN
+        ):
+            self._forget_reports(int(answer.limit or 0))
+        elif not isinstance(answer, ConnectionLost):
             self.world.fail(f"{self.name}: the stream of reports ended with {answer!r}")
+
+    def _forget_reports(self, kept: int) -> None:
+        """A loss of power took the reports behind one; the refusal tells which."""
+        require(
+            kept < self.told.sequence,
+            f"{self.name}: report {self.told.sequence} is unknown though {kept} is held",
+        )
+        del self.told.reports[kept:]
+        self.told.sequence = kept
+        self._may_lose_reports = False
 
     def _on_message(self, message: Any) -> None:
         if not isinstance(message, bytes):
@@ -314,7 +331,10 @@ class Client:
     def _on_report(self, report: records_pb2.ExecutionReport) -> None:
         told = self.told
         if report.epoch != told.epoch:
-            require(told.sequence == 0, f"{self.name}: reports of epoch {report.epoch} come")
+            require(
+                report.epoch > told.epoch and (self.world.power_losses or told.sequence == 0),
+                f"{self.name}: reports of epoch {report.epoch} follow those of {told.epoch}",
+            )
             told.epoch = report.epoch
         require(
             report.sequence == told.sequence + 1

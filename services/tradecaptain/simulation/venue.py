@@ -78,6 +78,7 @@ class VenueProcess(SimulatedProcess):
         """The last command that was certainly on disk when the power went; None once that was
         looked at."""
         self._heard = 0
+        self._epoch = 0
         self._history: HistoryReader | None = None
 
     # Life -----------------------------------------------------------------------------------
@@ -103,9 +104,13 @@ class VenueProcess(SimulatedProcess):
     def _open(self) -> None:
         world = self.world
         self.venue = self.make_venue()
+        grows = self.lost_power_at is not None or self._epoch == 0
         require(
-            self.venue.epoch == 1, f"the venue is in epoch {self.venue.epoch} though it has a log"
+            self.venue.epoch > self._epoch if grows else self.venue.epoch == self._epoch,
+            f"the venue is in epoch {self.venue.epoch} after epoch {self._epoch},"
+            f" {'with' if grows else 'without'} a loss of power",
         )
+        self._epoch = self.venue.epoch
         end = self._log().end
         world.trace(end.position, end.sequence, end.checksum)
 

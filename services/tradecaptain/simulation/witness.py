@@ -25,6 +25,7 @@ _CHANGING: Final = (
     execution_event.EXECUTION_TYPE_RESTATED,
 )
 _FIELDS: Final = (
+    "epoch",
     "sequence",
     "time_ns",
     "execution_type",
@@ -110,6 +111,9 @@ class Witness:
         self.account_sequences: defaultdict[int, int] = defaultdict(int)
         self.expire_times: dict[Key, int] = {}
         """When orders that were sent good till a time must have ended, told by who sent them."""
+        self.lost_places: set[tuple[int, int]] = set()
+        self.lost_orders: set[int] = set()
+        """Epoch and sequence of events that a loss of power took, and orders that they told of."""
         self.last_time_ns = 0
 
     def events(self) -> npt.NDArray[Any]:
@@ -127,6 +131,12 @@ class Witness:
         follow."""
         witness = Witness(self._unique_accounts)
         witness.expire_times = self.expire_times
+        lost = self.events()[count:]
+        places = zip(lost["epoch"].tolist(), lost["sequence"].tolist(), strict=True)
+        witness.lost_places = self.lost_places.union(places)
+        kept = self.events()["order_id"][:count]
+        gone = np.setdiff1d(lost["order_id"], kept).tolist()
+        witness.lost_orders = self.lost_orders.union(gone) - {0}
         if count:
             witness.hear(self.events()[:count].copy())
         return witness
@@ -141,6 +151,12 @@ class Witness:
         self.count += 1
         sequence = event["sequence"]
         require(sequence == self.count, f"event {sequence} follows event {self.count - 1}")
+        require(
+            (event["epoch"], sequence) not in self.lost_places
+            and event["order_id"] not in self.lost_orders,
+            f"event {sequence} of epoch {event['epoch']}, about order {event['order_id']}, is told"
+            " again after a loss of power",
+        )
         require(
             event["time_ns"] >= self.last_time_ns,
             f"event {sequence} is stamped before the one before it",

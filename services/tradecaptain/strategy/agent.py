@@ -75,7 +75,9 @@ HOST: Final = np.dtype(
         ("refusal_record", "<i8"),
         # The newest execution event that was taken, of any account, and whether the next ones must
         # come from the venue's history.
+        # The venue's epoch, and the one in which it began to count its events.
         ("epoch", "<i8"),
+        ("began", "<i8"),
         ("execution_sequence", "<i8"),
         ("needs_history", "<i8"),
         ("image_generation", "<i8"),
@@ -255,11 +257,11 @@ def place_of(host: Any, event: int) -> int:
     """What an execution event is by its epoch and number: ``TAKEN``, ``OLD`` or ``MISSING``."""
     epoch = execution_event.get_epoch(event)
     sequence = execution_event.get_sequence(event)
-    if epoch < host[0]["epoch"] or (
-        epoch == host[0]["epoch"] and sequence <= host[0]["execution_sequence"]
-    ):
+    if epoch > host[0]["epoch"]:
+        return MISSING
+    if epoch < host[0]["began"] or sequence <= host[0]["execution_sequence"]:
         return OLD
-    if epoch > host[0]["epoch"] or sequence != host[0]["execution_sequence"] + 1:
+    if sequence != host[0]["execution_sequence"] + 1:
         return MISSING
     return TAKEN
 
@@ -516,7 +518,7 @@ class StrategyHost:
             if int(header["epoch"]):
                 _LOG.warning("new epoch of the venue", epoch=reader.epoch)
                 self._start_over()
-            header["epoch"] = reader.epoch
+            header["epoch"], header["began"] = reader.epoch, reader.began
             header["execution_sequence"] = 0
             self.desk.record["is_replaying"] = 1
             while not self._take_batch(reader):

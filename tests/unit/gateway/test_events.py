@@ -75,6 +75,34 @@ async def test_a_position_that_never_was_is_refused(
     assert refused.value.reason == reason.REASON_RESUME_POSITION_UNKNOWN
 
 
+async def test_a_stream_goes_on_in_an_epoch_that_goes_on_from_the_log(
+    gateway: GatewayDesk,
+) -> None:
+    await trade(gateway)
+    kept = gateway.reports(ALPHA)
+    # As a gateway that was made again from the log of a venue that had lost power.
+    gateway.store.file["epoch"] = 2
+    gateway.venue.epoch = 2
+    await gateway.submit(new_order("later"), ALPHA)
+    everything = gateway.reports(ALPHA)
+    new = everything[len(kept) :]
+    assert [(report.epoch, report.previous_sequence, report.gap) for report in new] == [
+        (2, 0, False)
+    ]
+    assert [report.sequence for report in new] == [len(kept) + 1]
+
+    def resumed(epoch: int, sequence: int) -> list[Any]:
+        position = common_pb2.StreamPosition(epoch=epoch, sequence=sequence)
+        return parsed(stream(gateway, ALPHA, position).next_reports(100))
+
+    assert resumed(1, len(kept)) == new
+    assert resumed(1, len(kept) - 1) == everything[len(kept) - 1 :]
+    with pytest.raises(TradeCaptainError, match=f"behind report {len(kept)} is lost") as refused:
+        resumed(1, len(kept) + 3)
+    assert refused.value.reason == reason.REASON_RESUME_POSITION_UNKNOWN
+    assert refused.value.limit == str(len(kept))
+
+
 async def test_a_filtered_stream_leaves_no_false_gaps(gateway: GatewayDesk) -> None:
     await gateway.submit(new_order("1"))
     await gateway.submit(new_order("2", instrument="GLOBX@TCAP"))

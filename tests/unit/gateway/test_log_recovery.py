@@ -256,6 +256,40 @@ def test_events_that_the_history_no_longer_has_come_from_the_log(tmp_path: Path)
     venue.stop()
 
 
+@pytest.mark.parametrize("knows_more", [False, True])
+def test_a_gateway_goes_on_where_the_venue_goes_on_in_a_new_epoch(
+    tmp_path: Path, knows_more: bool
+) -> None:
+    """The ring of a killed venue was lost: what the gateway knows beyond the files can't be."""
+    venue = opened(tmp_path)
+    gateway = Gateway(venue, tmp_path / "gateway")
+    gateway.enter("first", price_units=9_000)
+    venue.sync()
+    if knows_more:
+        gateway.enter("second", price_units=9_100)
+    venue.kill()
+    (tmp_path / "ring").unlink()
+    again = LoggedVenue(tmp_path)
+    store, desk = gateway.store, gateway.desk
+    desk.catch_up()
+    assert desk.is_departed == knows_more
+    paths = log_paths(tmp_path)
+    if knows_more:
+        assert store.epoch == 1
+        store = store_at(tmp_path / "made_again")
+        LogRecovery(paths.segments, paths.ring).rebuild(store)
+        desk = OrderDesk(store, again.orders, tmp_path / "history", _Frozen(), 5.0)
+        desk.catch_up()
+    again.order(account_id=ALPHA, price_units=9_000)
+    again.events()
+    desk.catch_up()
+    assert (store.epoch, store.last_sequence) == (2, again.core.history.last_sequence)
+    orders = store.requests[store.requests["order_id"] != 0]
+    working = execution_event.ORDER_STATUS_WORKING
+    assert orders[["status", "epoch"]].tolist() == [(working, 1), (working, 2)]
+    again.stop()
+
+
 def test_a_file_is_trusted_while_the_machine_runs_or_once_it_was_written_out(
     tmp_path: Path,
 ) -> None:

@@ -12,10 +12,13 @@ from support.logged_venue import INSTRUMENTS, JOURNAL, LoggedVenue, opened, trad
 from support.venue_driver import INSTRUMENT
 from tradecaptain.base.memory import address_of
 from tradecaptain.kernels.matching import InstrumentRules
+from tradecaptain.mesh.boot_mark import BootMark
 from tradecaptain.mesh.history import HistoryReader
 from tradecaptain.mesh.journal import (
     FLAG_RESULT,
     FRAME_HEADER_BYTES,
+    OFFSET_BOOT,
+    JournalRing,
     frame_bytes,
     frame_flags,
     frame_length,
@@ -51,17 +54,112 @@ def test_a_killed_venue_goes_on_where_it_ended(tmp_path: Path, synced: str) -> N
     sequence, epoch = int(venue.core.header[0]["sequence"]), venue.core.epoch
     assert before[2][0][0] > 0
     venue.kill()
-    if synced == "everything":
+    is_lost = synced == "everything"
+    if is_lost:
         # As after a loss of power.
         (tmp_path / "ring").unlink()
     again = LoggedVenue(tmp_path)
-    assert again.core.epoch == epoch
+    assert again.core.epoch == epoch + is_lost
     assert (again.state_hash, again.gate_rows(), order_counts(again)) == before
-    # The epoch's start is told again, once somebody listens.
-    assert int(again.core.header[0]["sequence"]) == sequence + 1
+    # The epoch's start is told again, once somebody listens; that of a new one is logged at once.
+    assert int(again.core.header[0]["sequence"]) == sequence + 1 + is_lost
     assert again.log.recovery.command_count > 0
     assert (again.log.recovery.from_ring_bytes == 0) == (synced == "everything")
     again.stop()
+
+
+def told_places(events: list[dict[str, int]]) -> set[tuple[int, int]]:
+    return {(event["epoch"], event["sequence"]) for event in events}
+
+
+def accepted_ids(events: list[dict[str, int]]) -> set[int]:
+    accepted = execution_event.EXECUTION_TYPE_ACCEPTED
+    return {event["order_id"] for event in events if event["execution_type"] == accepted}
+
+
+@pytest.mark.twin
+def test_what_a_loss_of_power_took_gives_no_number_to_anything_else(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    kept = trade_for_a_while(venue, 21, 60)
+    venue.sync()
+    lost = trade_for_a_while(venue, 22, 60)
+    venue.kill()
+    (tmp_path / "ring").unlink()
+    again = LoggedVenue(tmp_path)
+    new = trade_for_a_while(again, 23, 60)
+    assert {event["epoch"] for event in kept + lost} == {1}
+    assert {event["epoch"] for event in new} == {2}
+    assert [event["sequence"] for event in kept + new] == list(range(1, len(kept + new) + 1))
+    assert not told_places(new) & told_places(kept + lost)
+    assert accepted_ids(lost)
+    assert accepted_ids(new)
+    assert not accepted_ids(new) & accepted_ids(kept + lost)
+    with HistoryReader.open(tmp_path / "history") as reader:
+        assert (reader.epoch, reader.goes_on_from(1), reader.goes_on_from(0)) == (2, True, False)
+        assert (reader.epoch_of(len(kept)), reader.epoch_of(len(kept) + 1)) == (1, 2)
+    # The epoch stays when nothing is lost: after a kill, and after a stop that leaves no ring.
+    again.kill()
+    for end in (LoggedVenue.stop, LoggedVenue.kill):
+        again = LoggedVenue(tmp_path)
+        assert (again.core.epoch, again.core.history.began) == (2, 1)
+        state = again.state_hash
+        end(again)
+    # Over the border of both epochs as well, where no snapshot begins behind it.
+    for path in (tmp_path / "segments").glob("*.snapshot"):
+        path.unlink()
+    again = LoggedVenue(tmp_path)
+    assert (again.core.epoch, again.core.history.began, again.state_hash) == (2, 1, state)
+    again.stop()
+
+
+def test_a_ring_of_another_boot_is_put_aside(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    trade_for_a_while(venue, 24, 20)
+    venue.sync()
+    state = venue.state_hash
+    venue.log.ring.store(OFFSET_BOOT, venue.log.ring.boot + 1)
+    venue.kill()
+    again = LoggedVenue(tmp_path)
+    assert (again.core.epoch, again.state_hash) == (2, state)
+    assert (tmp_path / "ring.doubtful").exists()
+    again.stop()
+
+
+def test_a_start_that_was_cut_off_logs_its_epoch_the_next_time(tmp_path: Path) -> None:
+    venue = opened(tmp_path)
+    trade_for_a_while(venue, 25, 20)
+    venue.sync()
+    end = venue.log.end
+    venue.kill()
+    (tmp_path / "ring").unlink()
+    place = {"position": end.position, "sequence": end.sequence, "checksum": end.checksum}
+    JournalRing.create(tmp_path / "ring", capacity=JOURNAL.ring_bytes, epoch=2, **place).close()
+    again = LoggedVenue(tmp_path)
+    assert again.core.epoch == 2
+    again.kill()
+    assert LoggedVenue(tmp_path).core.epoch == 2
+
+
+def test_without_room_for_its_mark_the_ring_is_still_taken_for_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot, mark = tmp_path / "boot", BootMark(tmp_path / "mark", tmp_path / "boot")
+    boot.write_text("1b4e28ba-2fa1-11d2-883f-0016d3cca427\n")
+    mark.finish()
+    assert mark.is_written_out
+
+    def fail(self: BootMark, text: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BootMark, "_write", fail)
+        mark.begin()
+    assert not mark.is_written_out
+    mark.begin()
+    assert mark.is_of_this_boot
+    boot.write_text("2b4e28ba-2fa1-11d2-883f-0016d3cca427\n")
+    assert not mark.is_of_this_boot
+    assert not mark.is_written_out
 
 
 @pytest.mark.twin

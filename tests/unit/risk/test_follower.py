@@ -109,3 +109,37 @@ def test_store_waits_until_the_log_is_on_disk(desk: Desk, tmp_path: Path) -> Non
         follower.save()
         assert [state.position for state in desk.store.positions()] == [40]
         assert desk.store.progress().sequence == len(desk.events)
+
+
+@pytest.mark.parametrize("stored", [4, 3, 0])
+def test_epoch_that_goes_on_from_the_log_counts_nothing_twice(desk: Desk, stored: int) -> None:
+    """The venue lost what it told behind event 4, and goes on behind that."""
+    before = int(desk.events["epoch"][0])
+    desk.events["epoch"][4:] = before + 1
+    desk.tell_history(desk.events[:stored])
+    desk.follower.apply(desk.events[:stored], WRITER)
+    desk.follower.save()
+    desk.store.set_positions_sent(before)
+    newer = HistoryWriter(
+        desk.path, record_bytes=execution_event.RECORD_BYTES, capacity=64, epoch=0, is_shown=False
+    )
+    newer.begin_in(before, before + 1)
+    for row in range(6):
+        tell(newer.address, address_of(desk.events[row : row + 1]))
+    newer.show()
+    again = Follower(Ledger(SMALL), desk.store, ExecutionHistory(desk.path), drain_s=0)
+    for follower in (again, desk.follower):
+        if follower is again:
+            follower.resume()
+        else:
+            follower.writer_left(WRITER)
+            follower.expect_epoch(before + 1)
+        ledger = follower._ledger
+        assert (ledger.epoch, ledger.last_sequence, ledger.lost_event_count) == (before + 1, 6, 0)
+        (pair,) = ledger.all_pairs()
+        assert pair.position == 30
+    assert desk.losses == 0
+    follower.apply(desk.events[6:], WRITER)
+    assert (ledger.last_sequence, ledger.all_pairs()[0].position) == (8, 40)
+    assert desk.store.progress().positions_sent_epoch == before + 1
+    newer.close()

@@ -228,7 +228,9 @@ class StreamPosition(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
-    """Epoch of the writer; grows whenever the writer lost state. Sequences begin anew in each epoch."""
+    """Epoch of the writer; grows whenever the writer lost state. Sequences begin anew in an epoch that
+    begins with nothing, and go on in one that goes on from the writer's log.
+    """
     sequence: _builtins.int
     """Number of the record within the epoch; contiguous, from 1 on. Zero: before the first record."""
     def __init__(
