@@ -7,6 +7,7 @@ decimal number, or isn't a whole count of units, is refused; nothing is ever rou
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
 from tradecaptain.base.errors import TradeCaptainError
@@ -52,7 +53,7 @@ def _grammar_problem(text: str) -> str:
     whole, point, fraction = text.removeprefix("-").partition(".")
     if whole.isdigit() and (fraction.isdigit() or not point):
         return ""
-    if any(mark in text for mark in "eE"):
+    if re.fullmatch(r"-?[0-9]*\.?[0-9]*[eE][+-]?[0-9]+", text):
         return "has an exponent"
     return "isn't a plain decimal number such as 12.50"
 

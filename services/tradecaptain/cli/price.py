@@ -21,6 +21,7 @@ from tradecaptain.api.pricing.v1 import (
     simulation_pb2,
 )
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.cli.arguments import TAKES_NEGATIVES
 from tradecaptain.cli.connection import Connection, connect
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import emit_json, show
@@ -48,11 +49,11 @@ _TERMS = typer.Argument(help="Terms as name=value, such as spot=100 right=call."
 def register(app: typer.Typer) -> None:
     """Add the verb and the verbs below it."""
     group = typer.Typer(help="Price options and portfolios by hand.", no_args_is_help=True)
-    group.command("option")(option)
-    group.command("implied")(implied)
+    group.command("option", context_settings=TAKES_NEGATIVES)(option)
+    group.command("implied", context_settings=TAKES_NEGATIVES)(implied)
     group.command("families")(families)
-    group.command("exotic")(exotic)
-    group.command("simulate")(simulate)
+    group.command("exotic", context_settings=TAKES_NEGATIVES)(exotic)
+    group.command("simulate", context_settings=TAKES_NEGATIVES)(simulate)
     group.command("portfolio")(portfolio)
     app.add_typer(group, name="price")
 

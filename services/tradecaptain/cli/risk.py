@@ -7,9 +7,10 @@ from typing import Any
 import typer
 from tradecaptain.api.risk.v1 import administration_pb2, risk_pb2
 from tradecaptain.cli import risk_restrictions, risk_values
+from tradecaptain.cli.arguments import TAKES_NEGATIVES
 from tradecaptain.cli.connection import connect
 from tradecaptain.cli.output import emit_json, show
-from tradecaptain.cli.risk_calls import TAKES_NEGATIVES, all_limits, answer_with, call, plain
+from tradecaptain.cli.risk_calls import all_limits, answer_with, call, plain
 from tradecaptain.cli.risk_targets import (
     TARGETS,
     instrument_text,
@@ -141,9 +142,8 @@ def kill(
     )
     with connect(principal) as connection:
         answer = call(connection, "Kill", request)
-    answer_with(
-        answer, f"{target} is stopped; {answer.cancelled_count} orders cancelled", json=json
-    )
+    orders = f"{answer.cancelled_count} orders cancelled" if cancel else "working orders stay"
+    answer_with(answer, f"{target} is stopped; {orders}", json=json)
 
 
 def unkill(

@@ -23,10 +23,6 @@ _STUBS = (
 )
 
 
-TAKES_NEGATIVES = {"ignore_unknown_options": True}
-"""Settings of a command whose numbers may be negative: `-5` is then no option."""
-
-
 def _method(connection: Connection, name: str) -> Any:
     stubs: list[Any] = [stub(connection.channel) for stub in _STUBS]
     return next(getattr(stub, name) for stub in stubs if hasattr(stub, name))

@@ -11,12 +11,12 @@ import grpc
 import typer
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.risk.v1 import administration_pb2, monitor_pb2, risk_pb2
+from tradecaptain.cli.arguments import TAKES_NEGATIVES
 from tradecaptain.cli.connection import connect
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.order import Short, Side, Type, mark_short, order_type_of, side_of
 from tradecaptain.cli.output import emit_json, say, show
 from tradecaptain.cli.risk_calls import (
-    TAKES_NEGATIVES,
     all_limits,
     answer_with,
     call,

@@ -14,6 +14,7 @@ from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.api.marketdata.v1 import records_pb2
 from tradecaptain.api.orderbook.v1 import administration_pb2 as pb
 from tradecaptain.api.orderbook.v1.administration_pb2_grpc import VenueAdministrationServiceStub
+from tradecaptain.cli.arguments import TAKES_NEGATIVES
 from tradecaptain.cli.connection import CALL_SECONDS, Connection, connect
 from tradecaptain.cli.output import emit_json, show
 
@@ -66,7 +67,7 @@ def register(app: typer.Typer) -> None:
     group.command("halt")(halt)
     group.command("resume")(resume)
     group.command("bands")(set_bands)
-    group.command("fee-tier")(set_fee_tier)
+    group.command("fee-tier", context_settings=TAKES_NEGATIVES)(set_fee_tier)
     group.command("assign-tier")(assign_fee_tier)
     app.add_typer(group, name="venue")
 
@@ -127,7 +128,13 @@ def create(
         response = _call(connection, "CreateInstrument", request)
     instrument = response.instrument
     state = "was there already" if response.duplicate else "is open"
-    _answer(response, f"{instrument.name} {state}, id {instrument.instrument_id}", json=json)
+    said = f"{instrument.name} {state}, id {instrument.instrument_id}"
+    if not reference:
+        said += (
+            f"\naccounts with a price collar trade once there is a reference: a first trade, or"
+            f" `tradecaptain venue phase {instrument.name} continuous --reference PRICE`"
+        )
+    _answer(response, said, json=json)
 
 
 def set_phase(

@@ -44,6 +44,8 @@ _RECONNECTING: Final = (
     reasons.REASON_DRAINING,
     reasons.REASON_SLOW_CONSUMER,
 )
+AMERICAN_OPTIONS_A_SECOND: Final = 10_000
+"""What a slow machine prices with greeks, beside other work."""
 _OPTIONS: Final = [("grpc.max_receive_message_length", 64 * 1024 * 1024)]
 
 
@@ -68,6 +70,7 @@ class Client:
         """``address`` is host:port; without ``credentials`` the connection isn't encrypted."""
         self.units = Units()
         self._attempts = attempts
+        self._timeout_seconds = timeout_seconds
         self._channel = (
             grpc.aio.insecure_channel(address, options=_OPTIONS)
             if credentials is None
@@ -202,7 +205,9 @@ class Client:
         ``model`` is black_scholes, black76, bachelier or american, ``depth`` value, greeks or
         all_greeks. The result has read-only arrays by name: ``status`` (numbers of OptionStatus),
         ``value``, ``delta`` …; what can't be priced, and a greek that doesn't exist, is NaN.
-        Raises ``ValueError`` for columns that don't fit.
+        American options take about as long as they are many: ``timeout``, in seconds, is by
+        default the client's and, for them, one more for each 10,000. Raises ``ValueError`` for
+        columns that don't fit.
         """
         arrays = np.broadcast_arrays(*(np.atleast_1d(column) for column in columns.values()))
         named = dict(zip(columns, arrays, strict=True))
@@ -211,6 +216,8 @@ class Client:
             model=_enum(options_pb2.OptionModel, "OPTION_MODEL_", model),
             depth=_enum(option_families_pb2.OptionDepth, "OPTION_DEPTH_", depth),
         )
+        if timeout is None and model == "american":
+            timeout = self._timeout_seconds + arrays[0].size / AMERICAN_OPTIONS_A_SECOND
         answer = await self.options.PriceOptionBlock(request, timeout=timeout)
         return view_block(OPTION_VALUE_COLUMNS, answer.block).columns
 

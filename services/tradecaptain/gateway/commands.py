@@ -167,7 +167,7 @@ class Stager:
             order.peg_reference,
             order.group_role,
             order.trailing_basis_points,
-            _offset(order, instrument),
+            _offset(order, instrument, order_type),
             _optional_quantity(order, instrument, "minimum_visible"),
             order.group_id,
         )
@@ -328,8 +328,14 @@ def _optional_quantity(order: records_pb2.NewOrder, instrument: Instrument, name
     return instrument.quantity.parse(text) if text else 0
 
 
-def _offset(order: records_pb2.NewOrder, instrument: Instrument) -> int:
+def _offset(order: records_pb2.NewOrder, instrument: Instrument, order_type: int) -> int:
     """What is added to a peg's reference, or the distance of a trailing stop, in price units."""
+    if order.peg_offset and order_type != common.ORDER_TYPE_PEGGED:
+        raise TradeCaptainError(
+            reasons.REASON_INVALID_PEG, "only a pegged order has an offset", field="peg_offset"
+        )
+    if order.trailing_distance and order_type != common.ORDER_TYPE_TRAILING_STOP:
+        raise TradeCaptainError(reasons.REASON_INVALID_TRAIL, "only a trailing stop has a distance")
     text = order.peg_offset or order.trailing_distance
     return instrument.price.parse(text) if text else 0
 

@@ -129,4 +129,9 @@ class ControlDesk:
             if outcome == 0:
                 answer.set_result(int(row["affected_count"]))
             else:
-                answer.set_exception(TradeCaptainError(outcome, "the venue refused it"))
+                answer.set_exception(TradeCaptainError(outcome, _refusal_message(outcome)))
+
+
+def _refusal_message(outcome: int) -> str:
+    info = reasons.RULES.get(outcome)
+    return f"the venue refused it: {info.rule}" if info is not None else "the venue refused it"

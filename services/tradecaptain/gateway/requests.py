@@ -67,11 +67,11 @@ class Requests:
         """The account's order by venue id, or else by any client order id about it."""
         if order_id:
             slot = queries.slot_of_order(self._store, account_id, order_id)
-            named = f"order {order_id}"
+            named = f"the id {order_id}"
         else:
             request = queries.request_of_key(self._store, account_id, key)
             slot = int(self._store.requests[request]["slot"]) if request >= 0 else -1
-            named = f"client order id {key!r}"
+            named = f"the client order id {key!r}"
         if slot < 0:
             raise TradeCaptainError(
                 reasons.REASON_UNKNOWN_ORDER, f"the account has no order with {named}"

@@ -50,7 +50,7 @@ def dry_run_request(
         message = "a limit order needs a price"
         if is_priced:
             message = "an order of this type has no price"
-        raise TradeCaptainError(reason.REASON_INVALID_PRICE, message, field="order.price")
+        raise TradeCaptainError(reason.REASON_INVALID_PRICE, message, field="price")
     group = order.self_trade_group
     has_group = order.HasField("self_trade_group")
     return ControlRequest(
@@ -85,7 +85,6 @@ def instrument_refusal(
         instrument.check_order_quantity(question.fields["quantity_units"])
     except TradeCaptainError as error:
         detail = to_detail(error)
-        detail.field = f"order.{detail.field}"
         detail.client_order_id = order.client_order_id
         return detail
     return None
@@ -100,7 +99,7 @@ def refusal_detail(
     detail = errors_pb2.ErrorDetail(
         reason=why,  # type: ignore[arg-type]
         rule=info.rule,
-        field=f"order.{info.field}" if info.field else "",
+        field=info.field,
         retryable=info.retryable,
         clause=info.clause,
         message=f"it would be refused: {info.rule}",

@@ -101,6 +101,8 @@ def test_a_second_up_says_where_the_first_is(run: RunPaths) -> None:
         (("standby", "status"), "no standby"),
         (("watch", "quotes", "ACME@XSIM"), "nothing is running"),
         (("price", "option", "call", "100", "95", "1", "0.2"), "nothing is running"),
+        (("price", "option", "call", "100", "-95", "1", "0.2"), "nothing is running"),
+        (("venue", "fee-tier", "3", "-100", "500"), "nothing is running"),
         (("price", "option", "sideways", "100", "95", "1", "0.2"), "'sideways' isn't known"),
         (("price", "exotic", "astrology", "spot=1"), "'astrology' isn't known"),
         (("price", "exotic", "quanto", "moon=1"), "there is no term 'moon'"),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.toy_services import ACCESS, ACCOUNTS, ToyOrders
 from tradecaptain.api.common.v1 import common_pb2
@@ -143,3 +144,26 @@ def test_units_become_exact_decimals() -> None:
         units_to_decimal(1, common_pb2.Rational(numerator=1, denominator=3))
     with pytest.raises(KeyError):
         Units().price(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "used"),
+    [("american", None, 5.0 + 20.0), ("american", 2.0, 2.0), ("black_scholes", None, None)],
+)
+async def test_american_columns_have_the_time_that_they_take(
+    monkeypatch: pytest.MonkeyPatch, model: str, given: float | None, used: float | None
+) -> None:
+    asked: list[float | None] = []
+
+    async def price(request: object, *, timeout: float | None) -> object:
+        asked.append(timeout)
+        raise TradeCaptainError(reason.REASON_UNAVAILABLE, "nobody is there")
+
+    async with Client("127.0.0.1:1", "token") as client:
+        monkeypatch.setattr(client.options, "PriceOptionBlock", price, raising=False)
+        columns = {"right": 1, "spot": np.full(200_000, 100.0), "strike": 100.0}
+        columns |= {"time_years": 1.0, "volatility": 0.2, "interest_rate": 0.0}
+        columns |= {"dividend_yield": 0.0}
+        with pytest.raises(TradeCaptainError):
+            await client.price_columns(columns, model=model, timeout=given)
+    assert asked == [used]

@@ -71,6 +71,32 @@ async def test_bands_and_fees(service: VenueAdministrationService, controls: Con
 
 
 @pytest.mark.parametrize(
+    ("fields", "why", "field"),
+    [
+        ({"peg_offset": "1.00"}, reason.REASON_INVALID_PEG, "peg_offset"),
+        ({"trailing_distance": "1.00"}, reason.REASON_INVALID_TRAIL, "trailing_distance"),
+        (
+            {"type": 6, "peg_reference": 1, "trailing_distance": "1.00"},
+            reason.REASON_INVALID_TRAIL,
+            "trailing_distance",
+        ),
+        ({"type": 5, "peg_offset": "1.00"}, reason.REASON_INVALID_PEG, "peg_offset"),
+    ],
+)
+def test_an_offset_belongs_to_a_peg_and_a_distance_to_a_trailing_stop(
+    tmp_path: Path, fields: dict[str, Any], why: int, field: str
+) -> None:
+    desk = GatewayDesk(tmp_path)
+    stager = Stager(desk.store, Directory(REFERENCE))
+    order = new_order(**fields)
+    if "type" in fields:
+        order.ClearField("price")
+    with pytest.raises(TradeCaptainError) as error:
+        stager.stage_new(0, order, ALPHA)
+    assert (error.value.reason, error.value.field) == (why, field)
+
+
+@pytest.mark.parametrize(
     ("fields", "staged"),
     [
         (
