@@ -187,6 +187,11 @@ class Market:
         self.memory = CollectorMemory(
             self.plan.mirrors, speeds, epoch=self.epoch, replay_firm_id=replay_account.firm_id
         )
+        if not config.replay:
+            # A simulated market keeps the wall's time: what its start took isn't added to each tick.
+            self.memory.tracks["anchor_source_ns"] = start_ns
+            self.memory.tracks["anchor_wall_ns"] = start_ns
+            self.memory.tracks["is_anchored"] = 1
         self.ticks = _publication(mesh, "market_ticks")
         self._commands = _publication(mesh, "replay_commands")
         self._controls = _publication(mesh, "control_commands")

@@ -14,6 +14,7 @@ from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.marketdata.v1 import marketdata_pb2, records_pb2
 from tradecaptain.base.columns import schema_of, view_block
 from tradecaptain.base.errors import TradeCaptainError
+from tradecaptain.collector.memory import TRACK_RING
 from tradecaptain.wire import reason
 
 ROWS = 400
@@ -244,3 +245,17 @@ async def test_the_simulator_is_the_default_market(tmp_path: Path) -> None:
     ]  # fmt: skip
     for quote in response.quotes:
         assert 0 < quote.bid_price_units < quote.ask_price_units
+
+
+async def test_a_simulated_market_does_not_lag_by_what_its_start_took(tmp_path: Path) -> None:
+    world = MarketWorld(tmp_path, [], speed="1")
+    world.clock.advance(250_000_000)
+    started_ns = world.clock.now_ns()
+    world.turn(100)
+    track, ring = world.market.memory.tracks[0], world.market.memory.messages
+    played = int(track["ring_head"])
+    newest, following = ring[(played - 1) % TRACK_RING], ring[played % TRACK_RING]
+    now_ns = world.clock.now_ns()
+    world.close()
+    assert started_ns < newest["event_time_ns"] <= now_ns < following["event_time_ns"]
+    assert played < track["ring_tail"]
