@@ -188,7 +188,7 @@ class Market:
             self.plan.mirrors, speeds, epoch=self.epoch, replay_firm_id=replay_account.firm_id
         )
         if not config.replay:
-            # A simulated market keeps the wall's time: what its start took isn't added to each tick.
+            # A simulated market keeps the wall's time: what its start took doesn't delay its ticks.
             self.memory.tracks["anchor_source_ns"] = start_ns
             self.memory.tracks["anchor_wall_ns"] = start_ns
             self.memory.tracks["is_anchored"] = 1
