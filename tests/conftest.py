@@ -36,6 +36,7 @@ def pytest_configure() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="also run the tests marked full")
     parser.addoption("--rounds", type=int, default=0, help="how many kills the kill rounds do")
+    parser.addoption("--rounds-seed", type=int, default=0, help="other moments for the kill rounds")
 
 
 # Before pytest's own choice by `-m`, which is to see the markers that come from folders.

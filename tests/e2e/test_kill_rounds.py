@@ -6,7 +6,7 @@ all at once, at a random moment; then the client settles what was open, and its 
 against the venue's reports, orders and positions. In a short run most rounds come in threes, that
 their parts start again side by side: the second and the third kill fall while what was killed
 before is coming back. In the end the venue's state must be the one that replaying its log comes to.
-``--rounds N`` sets how many kills there are.
+``--rounds N`` sets how many kills there are, ``--rounds-seed S`` draws other moments and orders.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ ORDERS_A_ROUND_MOST = 1 << 16
 """What the gateway is to remember of a round: how large its file is decides how fast it is back."""
 
 
-def schedule(rounds: int) -> list[tuple[str, ...]]:
+def schedule(rounds: int, seed_first: int) -> list[tuple[str, ...]]:
     """What is killed together: in the long form one part at a time, or all at once, in turn.
 
     In a shorter one book, gateway and risk come back side by side, and all at once, which takes as
@@ -62,7 +62,7 @@ def schedule(rounds: int) -> list[tuple[str, ...]]:
     """
     if rounds >= ROUNDS_FULL:
         return [(TARGETS[number % len(TARGETS)],) for number in range(rounds)]
-    draw = random.Random(SEED)
+    draw = random.Random(seed_first)
     kills: list[tuple[str, ...]] = []
     for begun in range(0, rounds, TWENTY):
         left = min(TWENTY, rounds - begun) - 1
@@ -117,14 +117,21 @@ def kill_rounds(request: pytest.FixtureRequest) -> int:
     return asked or (ROUNDS_FULL if request.config.getoption("--full") else ROUNDS)
 
 
-async def test_no_acknowledged_order_is_lost_or_doubled(tmp_path: Path, kill_rounds: int) -> None:
+@pytest.fixture
+def seed_first(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--rounds-seed")) or SEED
+
+
+async def test_no_acknowledged_order_is_lost_or_doubled(
+    tmp_path: Path, kill_rounds: int, seed_first: int
+) -> None:
     ledger = Ledger(tmp_path / "ledger")
     configuration = CONFIGURATION.format(room=kill_rounds * ORDERS_A_ROUND_MOST)
     with running_mesh(tmp_path / "run", configuration=configuration) as mesh:
         async with open_desk(mesh, ledger) as desk:
             done = 0
-            for targets in schedule(kill_rounds):
-                seed = SEED + done
+            for targets in schedule(kill_rounds, seed_first):
+                seed = seed_first + done
                 began = asyncio.get_running_loop().time()
                 in_flight, resent = await kill_under_load(mesh, desk, targets, seed)
                 await desk.compare()
