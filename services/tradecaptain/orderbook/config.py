@@ -6,7 +6,6 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 from tradecaptain.base.config import ServiceConfig
-from tradecaptain.kernels.risk_gate.state import PAIRS_MAX
 from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.mesh.journal_files import LARGEST_GROUP_BYTES
 from tradecaptain.orderbook.venue_core import VenueSettings
@@ -37,7 +36,7 @@ class OrderBookConfig(ServiceConfig):
     """Execution events that followers can read again; rounded up to a power of two."""
     gate_accounts: int = Field(default=1 << 14, ge=1 << 4, le=1 << 24)
     """Accounts that the risk gate can hold; orders of one more are refused."""
-    gate_pairs: int = Field(default=1 << 18, ge=1 << 8, le=PAIRS_MAX)
+    gate_pairs: int = Field(default=1 << 18, ge=1 << 8, le=1 << 24)
     """Account-instrument pairs that may have a position or working orders."""
     gate_overrides: int = Field(default=1 << 12, ge=1 << 4, le=1 << 24)
     """Account-instrument pairs with limits of their own; the risk service sets some for each."""

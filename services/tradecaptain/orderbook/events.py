@@ -19,7 +19,6 @@ from tradecaptain.kernels.risk_gate import (
     gate_apply_fill,
     gate_apply_quote,
     gate_ask_for,
-    gate_ask_for_pair,
     gate_release,
 )
 from tradecaptain.mesh.history import history_copy
@@ -247,10 +246,6 @@ def ask_for_accounts(header: Any, event: int, stride: int, count: int) -> None:
         place = event + index * stride
         account_id = execution_event.get_account_id(place)
         gate_ask_for(gate, account_id, execution_event.get_instrument_id(place))
-    for index in range(count):
-        place = event + index * stride
-        account_id = execution_event.get_account_id(place)
-        gate_ask_for_pair(gate, account_id, execution_event.get_instrument_id(place))
 
 
 @inline

@@ -32,7 +32,6 @@ from tradecaptain.kernels.risk_gate.gate import (
 from tradecaptain.kernels.risk_gate.layout import NO_PRICE, UNLIMITED
 from tradecaptain.kernels.risk_gate.look_ahead import (
     gate_ask_for,
-    gate_ask_for_pair,
     gate_look_ahead,
     gate_look_closer,
 )
@@ -66,7 +65,6 @@ __all__ = [
     "gate_apply_fill",
     "gate_apply_quote",
     "gate_ask_for",
-    "gate_ask_for_pair",
     "gate_check_new",
     "gate_check_replace",
     "gate_handles",

@@ -265,8 +265,8 @@ FAR_COUNT = 8
 HEADER_DTYPE = np.dtype(
     [
         ("accounts", TABLE_DTYPE),
-        ("pairs", TABLE_DTYPE),  # the bucket count is that of the index
-        ("pair_index", "i8"),
+        ("pairs", TABLE_DTYPE),
+        ("pair_order", "i8"),  # places of the pairs by their numbers
         ("instruments", TABLE_DTYPE),
         ("duplicates", "i8"),
         ("duplicate_marks", "i8"),
@@ -355,8 +355,6 @@ TOTAL_QUANTITY_MAX = 1 << 48
 CONVERSION_ONE = 1_000_000_000
 DUPLICATE_WAYS = 4
 
-PAIR_NUMBER_BITS = 24
-"""Bits of an index entry that number a pair; those above are of its key's hash."""
 PAIR_ROW_BYTES = PAIR_ROW_DTYPE.itemsize
 LIMIT_ROW_BYTES = LIMIT_ROW_DTYPE.itemsize
 ACCOUNT_ROW_BYTES = ACCOUNT_ROW_DTYPE.itemsize
@@ -389,7 +387,7 @@ def offset_of(dtype: np.dtype[Any], name: str) -> int:
 
 HEADER_ACCOUNTS = offset_of(HEADER_DTYPE, "accounts")
 HEADER_PAIRS = offset_of(HEADER_DTYPE, "pairs")
-HEADER_PAIR_INDEX = offset_of(HEADER_DTYPE, "pair_index")
+HEADER_PAIR_ORDER = offset_of(HEADER_DTYPE, "pair_order")
 HEADER_INSTRUMENTS = offset_of(HEADER_DTYPE, "instruments")
 HEADER_FIRMS = offset_of(HEADER_DTYPE, "firms")
 HEADER_GROUPS = offset_of(HEADER_DTYPE, "groups")

@@ -2,8 +2,8 @@
 
 A check reads some ten cache lines of tables that are larger than a core's caches; one after the
 other they would cost more than all else. Who takes commands in batches looks ahead in two stages:
-what follows from a command's ids alone first, and a command later the row of its pair,
-whose place the index tells by then. Nothing waits for any of it, and any numbers will do.
+what follows from a command's ids first, and a command later the remembered terms that might be the
+same, which follow from all of it. Nothing waits for any of it, and any numbers will do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     INSTRUMENT_KEY,
     INSTRUMENT_ROW_BYTES,
 )
-from tradecaptain.kernels.risk_gate.pairs import prefetch_entry, prefetch_pair
+from tradecaptain.kernels.risk_gate.pairs import prefetch_pair
 from tradecaptain.kernels.risk_gate.table import pair_key, place_of_id
 from tradecaptain.wire import order_command
 
@@ -37,8 +37,8 @@ def _prefetch_lead(row: int, lead_offset: int) -> None:
 
 @inline
 def gate_ask_for(gate: int, account_id: int, instrument_id: int) -> None:
-    """Ask for an account, an instrument and their pair's index entry."""
-    prefetch_entry(gate, pair_key(account_id, instrument_id))
+    """Ask for an account, an instrument and their pair."""
+    prefetch_pair(gate, pair_key(account_id, instrument_id))
     row = place_of_id(gate + HEADER_ACCOUNTS, account_id, ACCOUNT_ROW_BYTES)
     _prefetch_lead(row, ACCOUNT_KEY)
     # Where its totals lie, and how often it traded of late.
@@ -47,15 +47,9 @@ def gate_ask_for(gate: int, account_id: int, instrument_id: int) -> None:
     _prefetch_lead(row, INSTRUMENT_KEY)
 
 
-@inline
-def gate_ask_for_pair(gate: int, account_id: int, instrument_id: int) -> None:
-    """Ask for the row of a pair, whose index entry was asked for some time before."""
-    prefetch_pair(gate, pair_key(account_id, instrument_id))
-
-
 @kernel(types.void(types.int64, types.int64))
 def gate_look_ahead(gate: int, command: int) -> None:
-    """Ask for what a command's ids lead to: account, instrument, the pair's index entry.
+    """Ask for what a command's ids lead to: account, instrument and pair.
 
     ``command`` is the address of an OrderCommand, which need not be checked yet.
     """
@@ -65,11 +59,7 @@ def gate_look_ahead(gate: int, command: int) -> None:
 
 @kernel(types.void(types.int64, types.int64))
 def gate_look_closer(gate: int, command: int) -> None:
-    """Ask for the row of the pair and the remembered terms that might be the same.
-
-    :func:`gate_look_ahead` was called for the command some time before.
-    """
+    """Ask for the remembered terms that might be the same as a command's."""
     account_id = order_command.get_account_id(command)
     key = pair_key(account_id, order_command.get_instrument_id(command))
-    prefetch_pair(gate, key)
     prefetch_marks(gate, mark_of(key, command))

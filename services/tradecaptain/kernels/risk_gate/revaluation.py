@@ -9,13 +9,10 @@ from tradecaptain.kernels.fixed_point import subtract_saturating
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_POSITION_VALUE,
     ACCOUNT_TRADE_CASH,
-    HEADER_PAIRS,
     HEADER_VALUES_ARE_KEPT,
     INSTRUMENT_RISK_GROUP,
-    PAIR_ROW_BYTES,
-    TABLE_ROWS,
-    TABLE_USED_COUNT,
 )
+from tradecaptain.kernels.risk_gate.pairs import pair_at, pair_count
 from tradecaptain.kernels.risk_gate.rows import find_account, find_instrument
 from tradecaptain.kernels.risk_gate.scenarios import renew_scan
 from tradecaptain.kernels.risk_gate.sums import add_to_account
@@ -45,11 +42,10 @@ def gate_revalue(gate: int, first: int, count: int) -> int:
     """
     if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
         return 0
-    end = load_i64(gate + HEADER_PAIRS + TABLE_USED_COUNT) + 1
-    rows = load_i64(gate + HEADER_PAIRS + TABLE_ROWS)
+    end = pair_count(gate) + 1
     last = min(max(first, 1) + count, end)
     for number in range(max(first, 1), last):
-        revalue_pair(gate, rows + number * PAIR_ROW_BYTES)
+        revalue_pair(gate, pair_at(gate, number))
     return last if last < end else 0
 
 
@@ -59,9 +55,8 @@ def keep_values(gate: int) -> None:
     if load_i64(gate + HEADER_VALUES_ARE_KEPT) != 0:
         return
     store_i64(gate + HEADER_VALUES_ARE_KEPT, 1)
-    rows = load_i64(gate + HEADER_PAIRS + TABLE_ROWS)
-    for number in range(1, load_i64(gate + HEADER_PAIRS + TABLE_USED_COUNT) + 1):
-        pair = rows + number * PAIR_ROW_BYTES
+    for number in range(1, pair_count(gate) + 1):
+        pair = pair_at(gate, number)
         key = load_i64(pair)
         account = find_account(gate, key >> 32)
         instrument = find_instrument(gate, key & 0xFFFFFFFF)

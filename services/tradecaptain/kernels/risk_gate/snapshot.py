@@ -35,7 +35,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     lead_of,
     offset_of,
 )
-from tradecaptain.kernels.risk_gate.pairs import add_pair
+from tradecaptain.kernels.risk_gate.pairs import add_pair, pair_count
 from tradecaptain.kernels.risk_gate.references import choose_reference
 from tradecaptain.kernels.risk_gate.state import RiskGate, clear_limits
 from tradecaptain.kernels.risk_gate.table import bucket_of, find_row, is_full, occupy
@@ -54,7 +54,7 @@ KEY_OFFSETS: Final = {"accounts": ACCOUNT_KEY, "instruments": INSTRUMENT_KEY}
 """Where a row's key is looked for, if it isn't its first word."""
 NOT_STATE: Final = frozenset(
     {
-        "pair_index",
+        "pair_order",
         "duplicates",
         "duplicate_marks",
         "duplicate_sets",
@@ -129,7 +129,7 @@ def insert_pairs(gate: int, rows: int, count: int) -> int:
         if key <= 0:
             return -reason.REASON_MALFORMED_RECORD
         row = add_pair(gate, key)
-        if row != load_i64(gate + HEADER_PAIRS) + (index + 1) * PAIR_ROW_BYTES:
+        if pair_count(gate) != index + 1:
             return -reason.REASON_MALFORMED_RECORD
         copy_bytes(row, source, PAIR_ROW_BYTES)
     return 0
@@ -154,8 +154,7 @@ def gate_tables(gate: RiskGate) -> dict[str, Table]:
         rows: Table = getattr(gate, name)
         rows = rows[_keys(rows) != 0]
         tables[name] = _without_addresses(name, rows[np.argsort(_keys(rows))])
-    # Row 0 stands for a pair that isn't there.
-    tables["pairs"] = gate.pairs[1 : 1 + int(header["pairs"]["used_count"])].copy()
+    tables["pairs"] = gate.pairs_in_order()
     tables["temporary"] = _temporary_limits(gate)
     tables["duplicates"] = _remembered_orders(gate)
     return tables

@@ -29,7 +29,6 @@ from tradecaptain.kernels.risk_gate.layout import (
     LIMIT_NAMES,
     LIMIT_ROW_DTYPE,
     MAXIMUM_ID,
-    PAIR_NUMBER_BITS,
     PAIR_ROW_DTYPE,
     RISK_GROUP_ROW_DTYPE,
     SCAN_ROW_DTYPE,
@@ -46,11 +45,10 @@ PRICE_MOVE_WINDOW_NS = 60_000_000_000
 
 assert control and special_pairs and len(FAR_ENTRIES) == FAR_COUNT
 
-PAIRS_MAX = (1 << PAIR_NUMBER_BITS) - 1
-
-# A table holds at most four fifths of its buckets: probes stay short (3 on average when it is full)
-# and a pair in use costs 53 bytes.
+# A table fills at most four fifths of its buckets: probes stay short (3 on average when it's full).
 _BUCKETS_PER_CAPACITY = Fraction(5, 4)
+# Of pairs five sixths, so that one costs 62 bytes with its place in their order.
+_PAIR_BUCKETS_PER_CAPACITY = Fraction(6, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,10 @@ class RiskGate:
         self.arena = arena
         self.header = aligned_zeros(1, HEADER_DTYPE)
         self.accounts = self._table("accounts", capacities.accounts, ACCOUNT_ROW_DTYPE)
-        self.pairs, self.pair_index = self._pairs(capacities.pairs)
+        self.pairs = self._table(
+            "pairs", capacities.pairs, PAIR_ROW_DTYPE, _PAIR_BUCKETS_PER_CAPACITY
+        )
+        self.pair_order = self._zeros(capacities.pairs, np.dtype("u4"))
         self.instruments = self._table("instruments", capacities.instruments, INSTRUMENT_ROW_DTYPE)
         self.firms = self._table("firms", capacities.firms, LIMIT_ROW_DTYPE)
         self.groups = self._table("groups", capacities.groups, LIMIT_ROW_DTYPE)
@@ -131,6 +132,7 @@ class RiskGate:
         for number, far in FAR_ENTRIES.items():
             header["far_calls"][number] = far.address
         header["scratch_command"] = address_of(self.scratch_command)
+        header["pair_order"] = address_of(self.pair_order)
 
     @property
     def address(self) -> int:
@@ -140,13 +142,19 @@ class RiskGate:
     def _zeros(self, count: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
         return aligned_zeros(count, dtype) if self.arena is None else self.arena.zeros(count, dtype)
 
-    def _table(self, name: str, capacity: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    def _table(
+        self,
+        name: str,
+        capacity: int,
+        dtype: np.dtype[Any],
+        buckets_per_capacity: Fraction = _BUCKETS_PER_CAPACITY,
+    ) -> np.ndarray[Any, Any]:
         if capacity < 1 or capacity >= MAXIMUM_ID // 2:
             raise ConfigurationError(
                 f"capacity of {name} is {capacity}; it must lie in 1 to {MAXIMUM_ID // 2 - 1}",
                 field=name,
             )
-        bucket_count = int(capacity * _BUCKETS_PER_CAPACITY) + 1
+        bucket_count = int(capacity * buckets_per_capacity) + 1
         # One more than is used: looking ahead may read behind the last.
         rows = self._zeros(bucket_count + 1, dtype)[:bucket_count]
         table = self.header[0][name]
@@ -154,18 +162,6 @@ class RiskGate:
         table["bucket_count"] = bucket_count
         table["capacity"] = capacity
         return rows
-
-    def _pairs(self, capacity: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-        """Rows of pairs, the empty one before them, and the index of their numbers."""
-        if capacity > PAIRS_MAX:
-            raise ConfigurationError(
-                f"capacity of pairs is {capacity}; it must lie in 1 to {PAIRS_MAX}", field="pairs"
-            )
-        index = self._table("pairs", capacity, np.dtype("u4"))
-        rows = self._zeros(capacity + 1, PAIR_ROW_DTYPE)
-        self.header[0]["pair_index"] = address_of(index)
-        self.header[0]["pairs"]["rows"] = address_of(rows)
-        return rows, index
 
     def _duplicates(self, capacity: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Marks and terms of the orders that are remembered, in sets."""
@@ -188,6 +184,10 @@ class RiskGate:
             return int(row["position"]), int(row["working_buy"]), int(row["working_sell"])
         return 0, 0, 0
 
+    def pairs_in_order(self) -> np.ndarray[Any, Any]:
+        """Copies of the rows of all pairs, in the order of their first use."""
+        return self.pairs[self.pair_order[: int(self.header[0]["pairs"]["used_count"])]]
+
     def open_order_count(self, account_id: int) -> int:
         """Working orders of an account."""
         return int(
@@ -203,8 +203,8 @@ class RiskGate:
         return 0 if self.arena is None else self.arena.used_bytes
 
     def pair_bytes(self) -> int:
-        """Memory of the account-instrument pairs and their index."""
-        return int(self.pairs.nbytes + self.pair_index.nbytes)
+        """Memory of the account-instrument pairs and of their order."""
+        return int(self.pairs.nbytes + self.pair_order.nbytes)
 
 
 def allocate_gate(

@@ -40,7 +40,6 @@ from tradecaptain.kernels.risk_gate.layout import (
     FIRST_POSITION_TOTAL_KIND,
     FIRST_TOTAL_KIND,
     HEADER_ACCOUNTS,
-    HEADER_PAIRS,
     HEADER_POSITION_TOTAL_COUNT,
     HEADER_REJECT_FLAGS,
     HEADER_REJECT_LEVEL,
@@ -51,13 +50,11 @@ from tradecaptain.kernels.risk_gate.layout import (
     INT64_MAX,
     MARK_HAS_TOTALS,
     PAIR_POSITION,
-    PAIR_ROW_BYTES,
     PAIR_WORKING_BUY,
     PAIR_WORKING_SELL,
     SUM_OFFSETS,
     TABLE_BUCKET_COUNT,
     TABLE_ROWS,
-    TABLE_USED_COUNT,
     TOTAL_POSITION,
     TOTAL_QUANTITY_MAX,
     TOTAL_ROW_BYTES,
@@ -65,7 +62,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     VALUE_MAX,
 )
 from tradecaptain.kernels.risk_gate.level_rows import find_or_add_limits
-from tradecaptain.kernels.risk_gate.pairs import pair_of
+from tradecaptain.kernels.risk_gate.pairs import pair_at, pair_count, pair_of
 from tradecaptain.kernels.risk_gate.permissions import reduces
 from tradecaptain.kernels.risk_gate.rows import find_instrument, is_valid_id, working_offset
 from tradecaptain.kernels.risk_gate.sums import add_to_sum, equity, profit_of_day
@@ -178,10 +175,9 @@ def _move_quantities(gate: int, account: int, kind: int, identifier: int, sign: 
     """Put an account's positions and working orders into the totals of a group or firm, or out."""
     if load_i64(gate + HEADER_POSITION_TOTAL_COUNT) == 0:
         return
-    rows = load_i64(gate + HEADER_PAIRS + TABLE_ROWS)
     account_id = load_i64(account)
-    for number in range(1, load_i64(gate + HEADER_PAIRS + TABLE_USED_COUNT) + 1):
-        pair = rows + number * PAIR_ROW_BYTES
+    for number in range(1, pair_count(gate) + 1):
+        pair = pair_at(gate, number)
         key = load_i64(pair)
         if key >> 32 == account_id:
             row = find_total(gate, kind, identifier, key & 0xFFFFFFFF)
