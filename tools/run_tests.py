@@ -29,6 +29,7 @@ NO_TESTS_COLLECTED = 5
 # A test that hangs is shown where it hangs, and its phase ends some time after.
 HANGING_SECONDS = 300
 PHASE_SECONDS_MAX = 1800
+FULL_PHASE_SECONDS_MAX = 3600
 SLOWEST = 15
 
 
@@ -39,6 +40,7 @@ class Phase:
     name: str
     arguments: tuple[str, ...]
     environment: tuple[tuple[str, str], ...] = ()
+    seconds_max: int = PHASE_SECONDS_MAX
 
 
 def existing(*folders: str) -> tuple[str, ...]:
@@ -55,12 +57,13 @@ def phases(full: bool) -> list[Phase]:
     fast = existing(*FAST_FOLDERS)
     every = (*fast, *existing("e2e", "perf", "soak"))
     long_profile = (("TRADECAPTAIN_TEST_PROFILE", "full"),) if full else ()
+    seconds_max = FULL_PHASE_SECONDS_MAX if full else PHASE_SECONDS_MAX
     jit_off = (("NUMBA_DISABLE_JIT", "1"), ("TRADECAPTAIN_TEST_PROFILE", "jit_off"))
     serial_or_elsewhere = "serial or e2e or perf or soak"
     return [
-        Phase("fast", (*fast, *workers, "-m", "not serial", *extra), long_profile),
-        Phase("jit-off", (*fast, "-m", "twin and not serial", *extra), jit_off),
-        Phase("alone", (*every, "-m", serial_or_elsewhere, *extra), long_profile),
+        Phase("fast", (*fast, *workers, "-m", "not serial", *extra), long_profile, seconds_max),
+        Phase("jit-off", (*fast, "-m", "twin and not serial", *extra), jit_off, seconds_max),
+        Phase("alone", (*every, "-m", serial_or_elsewhere, *extra), long_profile, seconds_max),
     ]
 
 
@@ -95,7 +98,7 @@ class Run:
         """Wait for its end; its status, where no test collected is no failure."""
         early = False
         try:
-            status = self._process.wait(PHASE_SECONDS_MAX)
+            status = self._process.wait(self.phase.seconds_max)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait()

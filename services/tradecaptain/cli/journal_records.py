@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import typer
-from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, load_i64, load_u16, store_i64
+from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
 from tradecaptain.cli.output import emit_json, show
 from tradecaptain.mesh.journal import (
@@ -206,10 +206,11 @@ def _parquet_writer() -> Callable[[Path, ExitStack], Callable[[Batch], None]]:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError as error:
-        raise TradeCaptainError(
-            reason.REASON_UNAVAILABLE,
-            "Parquet needs pyarrow; install tradecaptain[export], or export ndjson",
-            field="format",
+        raise CommandError(
+            "Parquet needs pyarrow, which isn't installed",
+            next_step="install tradecaptain[export] (in a checkout `uv sync --frozen --inexact"
+            " --no-default-groups --extra export`; `./tc` has its uv in .tc), or use"
+            " `--format ndjson`",
         ) from error
 
     def open_writer(path: Path, files: ExitStack) -> Callable[[Batch], None]:

@@ -13,6 +13,7 @@ import typer
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import emit_json, say
+from tradecaptain.wire.reason import REASON_JOURNAL_DAMAGED
 
 USAGE_STATUS = 2
 """How a command line ends that can't be understood."""
@@ -93,8 +94,13 @@ def main() -> None:
     except CommandError as error:
         _end({"message": error.message, "next_step": error.next_step}, error.message)
     except TradeCaptainError as error:
-        retry = "the same request may succeed later without a change" if error.retryable else ""
-        _end(_typed(error) | {"next_step": retry}, f"{error.message} ({error.name})")
+        step = "the same request may succeed later without a change" if error.retryable else ""
+        if error.reason == REASON_JOURNAL_DAMAGED:
+            step = (
+                "keep a copy of the folder and the ring, and put back from a copy what it names"
+                " (docs/journal.md, Runbook)"
+            )
+        _end(_typed(error) | {"next_step": step}, f"{error.message} ({error.name})")
     except OSError as error:
         # A file, a folder or a port that isn't as it should be; the system's words name it.
         step = "mend what it names, or run `tradecaptain doctor`"

@@ -10,10 +10,9 @@ from typing import Any
 import orjson
 import pytest
 from support.logged_venue import JOURNAL, LoggedVenue, opened, trade_for_a_while
-from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.failure import CommandError
-from tradecaptain.cli.main import build
-from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
+from tradecaptain.cli.main import build, main
+from tradecaptain.mesh.journal_files import SEGMENT_HEADER_BYTES, JournalDamaged, list_segments
 from tradecaptain.orderbook.snapshot_files import list_snapshots, read_snapshot, write_snapshot
 from tradecaptain.wire import reason
 from typer.testing import CliRunner
@@ -94,6 +93,23 @@ def test_a_missing_segment_is_named_by_every_command(venue: LoggedVenue, tmp_pat
         with pytest.raises(JournalDamaged) as damaged:
             call(venue, *words)
         assert damaged.value.sequence == segments[1].start.sequence + 1
+
+
+def test_a_damaged_log_tells_what_to_do(
+    venue: LoggedVenue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment = list_segments(venue.folder / "segments")[0]
+    content = bytearray(segment.path.read_bytes())
+    content[SEGMENT_HEADER_BYTES + 200] ^= 1
+    segment.path.write_bytes(content)
+    words = ["journal", "verify", "--folder", str(venue.folder / "segments")]
+    monkeypatch.setattr("sys.argv", ["tradecaptain", *words])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert "REASON_JOURNAL_DAMAGED" in first
+    assert "Runbook" in second
 
 
 def test_replay_gives_the_state_hash_of_the_venue(venue: LoggedVenue) -> None:
@@ -185,13 +201,13 @@ def test_cat_and_export_have_every_record(venue: LoggedVenue, tmp_path: Path) ->
     venue.stop()
 
 
-def test_parquet_without_its_library_is_a_typed_error(
+def test_parquet_without_its_library_tells_how_to_get_it(
     venue: LoggedVenue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(TradeCaptainError) as refused:
+    with pytest.raises(CommandError, match="needs pyarrow") as refused:
         call(venue, "export", str(tmp_path / "out"), "--format", "parquet")
-    assert "tradecaptain[export]" in refused.value.message
+    assert "tradecaptain[export]" in refused.value.next_step
     venue.stop()
 
 
