@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from support.matching_driver import EngineDriver
@@ -199,6 +201,31 @@ def test_an_id_that_works_already_is_refused() -> None:
     cancel = {"action": 2, "order_id": 77, "instrument_id": 1, "account_id": 7}
     assert named.submit(cancel)[0]["leaves_units"] == 2
     assert named.submit(order)[0]["order_status"] == execution_event.ORDER_STATUS_WORKING
+
+
+@pytest.mark.parametrize("distance", [1 << 10, 1 << 32])
+def test_ids_of_one_bucket_are_told_apart(distance: int) -> None:
+    """Ids that the table puts into the same place, beside a set of those that work."""
+    named = CompactDriver(order_ids=ORDER_IDS_CLIENT)
+    order = {"action": 1, "order_type": 1, "time_in_force": 1, "side": 1, "quantity_units": 2}
+    parties = {"instrument_id": 1, "account_id": 7}
+    working: set[int] = set()
+    chance = random.Random(distance)
+    for _ in range(400):
+        name = 5 + distance * chance.randrange(12)
+        if chance.random() < 0.6:
+            price = {"price_units": chance.randrange(9), "client_order_id0": name}
+            report = named.submit(order | parties | price)[0]
+            is_known = report["reason"] == reason.REASON_DUPLICATE_CLIENT_ORDER_ID
+            assert is_known == (name in working)
+            assert is_known or report["order_status"] == execution_event.ORDER_STATUS_WORKING
+            working.add(name)
+        else:
+            report = named.submit({"action": 2, "order_id": name} | parties)[0]
+            is_cancelled = report["execution_type"] == execution_event.EXECUTION_TYPE_CANCELLED
+            assert is_cancelled == (name in working)
+            working.discard(name)
+    assert int(named.driver.engine.header[0]["order_count"]) == len(working)
 
 
 def test_a_full_ring_has_no_room_until_it_is_read() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.identity import SLOT_MASK, set_order_buckets
 from tradecaptain.kernels.matching.layout import (
     BOOK_BYTES,
     BUCKETS_PER_ORDER,
@@ -33,7 +34,7 @@ from tradecaptain.kernels.matching.layout import (
 from tradecaptain.kernels.matching.tables import book_at
 from tradecaptain.wire import common, execution_event, order_command, reason
 
-LARGEST_CAPACITY = 1 << 27
+LARGEST_CAPACITY = SLOT_MASK
 LARGEST_STEP_LIMIT = 1_024
 LARGEST_EPOCH = (1 << (63 - IDENTITY_BITS)) - 1
 SPARE_BYTES = 2 * execution_event.RECORD_BYTES
@@ -159,7 +160,7 @@ def create_engine(engine: int, config: int) -> None:
     store_i64(engine + at.HEADER_ACCOUNT_ID_LIMIT, load_i64(config + at.CONFIG_ACCOUNT_IDS))
     store_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY, order_buckets(buckets))
     store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, 2 * FIRST_ORDER_BUCKETS - 1)
-    store_i64(engine + at.HEADER_ORDER_BUCKETS, FIRST_ORDER_BUCKETS)
+    set_order_buckets(engine, FIRST_ORDER_BUCKETS)
     store_i64(engine + at.HEADER_VENDOR_BUCKET_MASK, buckets - 1)
     store_i64(engine + at.HEADER_GROUP_BUCKET_MASK, buckets - 1)
     store_i64(engine + at.HEADER_NEXT_TIMER_NS, INT64_MAXIMUM)

@@ -84,10 +84,21 @@ def submit_compact(engine: int, line: int, rest: int, said: int) -> int:
     ``rest`` is a whole record, which says for all commands of a run what they don't say themselves,
     and ``said`` its `further_terms`. It is overwritten with the command if that isn't plain.
     """
-    if not reports_wire(engine):
-        answer = submit_plain(engine, line - COMPACT_FIRST_BYTE, rest, said)
-        if answer != NOT_PLAIN:
-            return answer
+    if reports_wire(engine):
+        return submit_completed(engine, line, rest)
+    return submit_reported(engine, line, rest, said)
+
+
+@inline
+def submit_reported(engine: int, line: int, rest: int, said: int) -> int:
+    """`submit_compact` where reports are compact."""
+    answer = submit_plain(engine, line - COMPACT_FIRST_BYTE, rest, said)
+    return submit_completed(engine, line, rest) if answer == NOT_PLAIN else answer
+
+
+@inline
+def submit_completed(engine: int, line: int, rest: int) -> int:
+    """Carry out the first step of a compact command the general way."""
     copy_bytes(rest + COMPACT_FIRST_BYTE, line, COMPACT_COMMAND_BYTES)
     return submit_general(engine, rest, 0, 0)
 

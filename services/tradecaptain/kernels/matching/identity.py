@@ -4,6 +4,10 @@ Both tables are chained; the chain lies in the slots. The table of order ids beg
 it stays in the nearest cache while few orders live, and grows by a bucket at a time, never at once
 (linear hashing: W. Litwin, VLDB 1980). Ids that count up are neighbours in the table. While it is
 small it has many buckets for each order, so that a new id, which may be any, seldom meets another.
+
+A link, which is the word of a bucket or of a slot's chain, names an order and says three bits that
+depend on its id, and whether that order has another one behind it. So a new id that meets another
+is most often known to differ from it, without a look at the other order.
 """
 
 from __future__ import annotations
@@ -13,18 +17,29 @@ from tradecaptain.base.memory import (
     load_constant_i64,
     load_i32,
     load_i64,
+    load_u32,
     store_i32,
     store_i64,
+    store_u32,
 )
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.layout import (
     BUCKETS_PER_ORDER,
+    INT64_MAXIMUM,
     ORDER_BUCKETS_AT,
     ROOMY_BUCKETS,
     ROOMY_BUCKETS_PER_ORDER,
 )
 from tradecaptain.kernels.matching.tables import order_at, party_at
+
+SLOT_BITS = 27
+SLOT_MASK = (1 << SLOT_BITS) - 1
+NAMES_ORDER = 1 << SLOT_BITS
+ID_BITS = 7 << (SLOT_BITS + 1)
+MORE_BIT = 31
+MORE_BEHIND = 1 << MORE_BIT
+"""Parts of a link above its slot. One that names no order is zero."""
 
 
 @inline
@@ -37,6 +52,24 @@ def bucket_at(engine: int, bucket: int) -> int:
 def spread(order_id: int) -> int:
     """An order id whose high bits count as well: a client may choose ids as it likes."""
     return order_id ^ (order_id >> 20) ^ (order_id >> 40)
+
+
+@inline
+def link_bits(order_id: int) -> int:
+    """What the link to an order says of its id: some bits that depend on all of it."""
+    return (spread(order_id) * 0x9E3779B1) & ID_BITS | NAMES_ORDER
+
+
+@inline
+def order_link(slot: int, order_id: int, behind: int) -> int:
+    """A link to an order that has another link behind it, or none."""
+    return slot | link_bits(order_id) | (0 if behind == 0 else MORE_BEHIND)
+
+
+@inline
+def linked_slot(link: int) -> int:
+    """The slot that a link (by its address) names, or 0."""
+    return load_u32(link) & SLOT_MASK
 
 
 @inline
@@ -53,6 +86,24 @@ def order_bucket(engine: int, order_id: int) -> int:
     return bucket_at(engine, bucket)
 
 
+@inline
+def link_order(engine: int, slot: int, bucket: int, order_id: int) -> None:
+    """Put an order before all others of a bucket (by its address)."""
+    behind = load_u32(bucket) + 0
+    store_u32(order_at(engine, slot) + at.ORDER_CHAIN, behind)
+    store_u32(bucket, order_link(slot, order_id, behind))
+
+
+@inline
+def set_order_buckets(engine: int, buckets: int) -> None:
+    """Note how many buckets are open, and with how many orders there will have to be one more."""
+    store_i64(engine + at.HEADER_ORDER_BUCKETS, buckets)
+    per_order = ROOMY_BUCKETS_PER_ORDER if buckets < ROOMY_BUCKETS else BUCKETS_PER_ORDER
+    is_last = buckets == load_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY)
+    room = INT64_MAXIMUM if is_last else buckets // per_order
+    store_i64(engine + at.HEADER_ORDER_BUCKET_ROOM, room)
+
+
 @apart
 def open_bucket(engine: int, buckets: int, _second: int, _third: int) -> int:
     """Open one more bucket behind so many, and move there what belongs to it; returns it."""
@@ -62,65 +113,71 @@ def open_bucket(engine: int, buckets: int, _second: int, _third: int) -> int:
         store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, mask)
     link = bucket_at(engine, buckets & (mask >> 1))
     opened = bucket_at(engine, buckets)
-    store_i32(opened, 0)
-    slot = load_i32(link) + 0
+    store_u32(opened, 0)
+    slot = linked_slot(link)
     while slot != 0:
         order = order_at(engine, slot)
-        following = load_i32(order + at.ORDER_CHAIN) + 0
-        if spread(load_i64(order + at.ORDER_ORDER_ID)) & mask != buckets:
+        order_id = load_i64(order + at.ORDER_ORDER_ID)
+        following = load_u32(order + at.ORDER_CHAIN) + 0
+        if spread(order_id) & mask != buckets:
             link = order + at.ORDER_CHAIN
         else:
-            store_i32(link, following)
-            store_i32(order + at.ORDER_CHAIN, load_i32(opened))
-            store_i32(opened, slot)
-        slot = following
-    store_i64(engine + at.HEADER_ORDER_BUCKETS, buckets + 1)
+            store_u32(link, following)
+            link_order(engine, slot, opened, order_id)
+        slot = following & SLOT_MASK
+    set_order_buckets(engine, buckets + 1)
     return buckets
 
 
 @inline
-def enter_at_bucket(engine: int, slot: int, bucket: int) -> None:
+def enter_at_bucket(engine: int, slot: int, bucket: int, order_id: int) -> None:
     """Make an order findable in the bucket (by its address) of its id, and let the table grow."""
-    store_i32(order_at(engine, slot) + at.ORDER_CHAIN, load_i32(bucket))
-    store_i32(bucket, slot)
-    buckets = load_i64(engine + at.HEADER_ORDER_BUCKETS)
-    per_order = ROOMY_BUCKETS_PER_ORDER if buckets < ROOMY_BUCKETS else BUCKETS_PER_ORDER
-    wanted = per_order * load_i64(engine + at.HEADER_ORDER_COUNT)
-    if wanted > buckets and buckets < load_constant_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY):
-        open_bucket(engine, buckets, 0, 0)
+    link_order(engine, slot, bucket, order_id)
+    order_count = load_i64(engine + at.HEADER_ORDER_COUNT)
+    if order_count > load_i64(engine + at.HEADER_ORDER_BUCKET_ROOM):
+        open_bucket(engine, load_i64(engine + at.HEADER_ORDER_BUCKETS), 0, 0)
 
 
 @inline
 def enter_order_id(engine: int, slot: int, order_id: int) -> None:
     """Make an order findable by its id."""
-    enter_at_bucket(engine, slot, order_bucket(engine, order_id))
+    enter_at_bucket(engine, slot, order_bucket(engine, order_id), order_id)
 
 
 @inline
 def link_in_bucket(engine: int, bucket: int, order_id: int) -> int:
-    """Address of the word that names the order of an id of a bucket (by its address); it holds 0
+    """Address of the link that names the order of an id of a bucket (by its address); it holds 0
     where no such order works."""
     link = bucket
-    slot = load_i32(link) + 0
+    slot = linked_slot(link)
     while slot != 0:
         order = order_at(engine, slot)
         if load_i64(order + at.ORDER_ORDER_ID) == order_id:
             return link
         link = order + at.ORDER_CHAIN
-        slot = load_i32(link) + 0
+        slot = linked_slot(link)
     return link
 
 
 @inline
+def differs_at_once(bucket: int, order_id: int) -> bool:
+    """Whether a bucket (by its address) says by itself that no order in it has an id."""
+    differing = (load_u32(bucket) ^ link_bits(order_id)) & ~SLOT_MASK
+    # In one test, since nobody foresees which buckets are empty: something differs, and no order
+    # is behind the first.
+    return ((differing - 1) | differing) >> MORE_BIT == 0
+
+
+@inline
 def link_of_order(engine: int, order_id: int) -> int:
-    """Address of the word that names the order of an id; it holds 0 where no such order works."""
+    """Address of the link that names the order of an id; it holds 0 where no such order works."""
     return link_in_bucket(engine, order_bucket(engine, order_id), order_id)
 
 
 @inline
 def find_order_id(engine: int, order_id: int) -> int:
     """Slot of a working order, or 0."""
-    return load_i32(link_of_order(engine, order_id)) + 0
+    return linked_slot(link_of_order(engine, order_id))
 
 
 @inline
@@ -128,9 +185,9 @@ def leave_order_id(engine: int, slot: int) -> None:
     """Forget an order's id."""
     order = order_at(engine, slot)
     link = order_bucket(engine, load_i64(order + at.ORDER_ORDER_ID))
-    while load_i32(link) != slot:
-        link = order_at(engine, load_i32(link) + 0) + at.ORDER_CHAIN
-    store_i32(link, load_i32(order + at.ORDER_CHAIN))
+    while linked_slot(link) != slot:
+        link = order_at(engine, linked_slot(link)) + at.ORDER_CHAIN
+    store_u32(link, load_u32(order + at.ORDER_CHAIN))
 
 
 @inline

@@ -47,6 +47,8 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("order_bucket_capacity", I8),
         ("order_bucket_mask", I8),
         ("order_buckets", I8),
+        # How many orders may live before the table of order ids gets another bucket.
+        ("order_bucket_room", I8),
         ("vendor_bucket_mask", I8),
         ("step_limit", I8),
         ("replay_account_id", I8),
@@ -260,7 +262,8 @@ ORDER: Final[np.dtype[Any]] = np.dtype(
         ("next", I4),
         ("previous", I4),
         ("level", I4),
-        ("chain", I4),
+        # The link to the next order of the same bucket of ids: see identity.py.
+        ("chain", "<u4"),
         ("account_id", I4),
         ("book", I4),
         ("side", "<i2"),

@@ -322,7 +322,7 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
     give_level(engine, level)
 
 
-@inline
+@inline_always
 def queue_order(engine: int, slot: int, level: int, leaves_units: int) -> None:
     """Put an order, with what is left of it, at the end of the queue of a level."""
     order = order_at(engine, slot)

@@ -23,7 +23,9 @@ from tradecaptain.kernels.matching.engine import (
     resume_step,
     submit_command,
     submit_compact,
+    submit_completed,
     submit_control,
+    submit_reported,
 )
 from tradecaptain.kernels.matching.identity import find_order_id
 from tradecaptain.kernels.matching.layout import (
@@ -195,11 +197,15 @@ def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int
         return NOT_AN_ENGINE
     done = 0
     if finish_command(engine, buffer):
-        ids = commands + order_command.OFFSET_ORDER_ID
+        command = commands
+        ids_end = commands + count * order_command.RECORD_BYTES + order_command.OFFSET_ORDER_ID
         while done < count and claim_room(engine, buffer):
-            look_ahead(engine, ids, order_command.RECORD_BYTES, done, count)
-            answer = submit_command(engine, commands + done * order_command.RECORD_BYTES)
+            look_ahead(
+                engine, command + order_command.OFFSET_ORDER_ID, order_command.RECORD_BYTES, ids_end
+            )
+            answer = submit_command(engine, command)
             note_events(engine, buffer)
+            command += order_command.RECORD_BYTES
             done += 1
             if answer != DONE and not finish_command(engine, buffer):
                 break
@@ -208,19 +214,48 @@ def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int
 
 
 @inline
+def submit_lines_to_buffer(engine: int, commands: int, count: int, rest: int, buffer: int) -> int:
+    """Carry out a run of compact commands whose events are wire records; returns how many were
+    taken."""
+    line = commands
+    end = commands + count * COMPACT_COMMAND_BYTES
+    while line < end and claim_buffer(engine, buffer, 0, 0) != 0:
+        look_ahead(engine, line + COMPACT_ORDER_ID, COMPACT_COMMAND_BYTES, end + COMPACT_ORDER_ID)
+        answer = submit_completed(engine, line, rest)
+        note_events(engine, buffer)
+        line += COMPACT_COMMAND_BYTES
+        if answer != DONE and not finish_command(engine, buffer):
+            break
+    return (line - commands) // COMPACT_COMMAND_BYTES
+
+
+@inline
+def submit_lines_to_ring(
+    engine: int, commands: int, count: int, rest: int, said: int, buffer: int
+) -> int:
+    """Carry out a run of compact commands that are reported compactly; returns how many were
+    taken."""
+    line = commands
+    end = commands + count * COMPACT_COMMAND_BYTES
+    while line < end and ring_has_room(engine):
+        look_ahead(engine, line + COMPACT_ORDER_ID, COMPACT_COMMAND_BYTES, end + COMPACT_ORDER_ID)
+        answer = submit_reported(engine, line, rest, said)
+        line += COMPACT_COMMAND_BYTES
+        if answer != DONE and not finish_command(engine, buffer):
+            break
+    return (line - commands) // COMPACT_COMMAND_BYTES
+
+
+@inline
 def submit_lines(engine: int, commands: int, count: int, rest: int, buffer: int) -> int:
     """Carry out a run of compact commands; returns how many were taken."""
     done = 0
     if finish_command(engine, buffer):
-        said = further_terms(rest)
-        ids = commands + COMPACT_ORDER_ID
-        while done < count and claim_room(engine, buffer):
-            look_ahead(engine, ids, COMPACT_COMMAND_BYTES, done, count)
-            answer = submit_compact(engine, commands + done * COMPACT_COMMAND_BYTES, rest, said)
-            note_events(engine, buffer)
-            done += 1
-            if answer != DONE and not finish_command(engine, buffer):
-                break
+        if reports_wire(engine):
+            done = submit_lines_to_buffer(engine, commands, count, rest, buffer)
+        else:
+            said = further_terms(rest)
+            done = submit_lines_to_ring(engine, commands, count, rest, said, buffer)
     publish_ring(engine)
     return done
 

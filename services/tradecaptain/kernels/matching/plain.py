@@ -23,10 +23,17 @@ from tradecaptain.base.memory import (
     load_u32,
     store_i32,
     store_i64,
+    store_u32,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.apart import apart
-from tradecaptain.kernels.matching.identity import enter_at_bucket, link_of_order, order_bucket
+from tradecaptain.kernels.matching.apart import apart, apart_of_nine
+from tradecaptain.kernels.matching.identity import (
+    enter_at_bucket,
+    find_order_id,
+    link_of_order,
+    linked_slot,
+    order_bucket,
+)
 from tradecaptain.kernels.matching.layout import (
     DONE,
     INT64_MAXIMUM,
@@ -40,10 +47,8 @@ from tradecaptain.kernels.matching.levels import (
     leave_level,
     level_head,
     level_in_page,
-    level_of_price,
     level_reduce,
     meets_side,
-    open_level,
     open_page,
     opposite,
     page_of_price,
@@ -189,17 +194,18 @@ def record_plain(
     engine: int,
     command: int,
     rest: int,
+    index: int,
     book: int,
     order_id: int,
     bucket: int,
     slot: int,
     leaves_units: int,
 ) -> None:
-    """Record a new order that has got its place in the book (by its index); ``bucket`` is its id's
-    (by its address)."""
-    fill_plain_order(engine, slot, command, rest, book, order_id, leaves_units)
-    enter_at_bucket(engine, slot, bucket)
-    count_book_events(engine, book_at(engine, book), 1)
+    """Record a new order that has got its place in the book, of which there are index and address;
+    ``bucket`` is its id's (by its address)."""
+    fill_plain_order(engine, slot, command, rest, index, order_id, leaves_units)
+    enter_at_bucket(engine, slot, bucket, order_id)
+    count_book_events(engine, book, 1)
 
 
 @inline
@@ -248,39 +254,49 @@ def match_new(engine: int, command: int, rest: int, book: int) -> int:
 @apart
 def rest_taker(engine: int, command: int, rest: int, leaves_units: int) -> int:
     """Let a new order rest that has met its limit, and so finds no order of its own side there."""
-    book = book_index(engine, order_command.get_instrument_id(command))
+    index = book_index(engine, order_command.get_instrument_id(command))
+    book = book_at(engine, index)
     side = order_command.get_side(command)
     price_units = order_command.get_price_units(command)
-    side_book = side_of_book(book_at(engine, book), side)
-    index = page_of_price(engine, side_book, price_units)
-    if index == 0:
-        index = open_page(engine, side_book, side, price_units)
+    side_book = side_of_book(book, side)
+    page = page_of_price(engine, side_book, price_units)
+    if page == 0:
+        page = open_page(engine, side_book, side, price_units)
     slot = take_order(engine)
-    enter_level_of(engine, side_book, index, price_units, slot, leaves_units)
+    enter_level_of(engine, side_book, page, price_units, slot, leaves_units)
     order_id = newest_order_id(engine, command)
     bucket = order_bucket(engine, order_id)
-    record_plain(engine, command, rest, book, order_id, bucket, slot, leaves_units)
+    record_plain(engine, command, rest, index, book, order_id, bucket, slot, leaves_units)
     return DONE
 
 
-@apart
-def open_plain(engine: int, command: int, rest: int, index: int) -> int:
-    """Enter a new order that is the first one at its price; ``index`` is the page of that, or 0."""
+@apart_of_nine
+def open_plain(
+    engine: int,
+    command: int,
+    rest: int,
+    page: int,
+    index: int,
+    book: int,
+    side_book: int,
+    order_id: int,
+    bucket: int,
+) -> int:
+    """Enter a new order that is the first one at its price, of which ``page`` is the page, or 0.
+
+    ``index`` and ``book`` are its book's index and address, ``bucket`` is the address of its id's.
+    """
     if not has_free_level(engine):
         return NOT_PLAIN
-    book = book_index(engine, order_command.get_instrument_id(command))
     side = order_command.get_side(command)
     price_units = order_command.get_price_units(command)
     quantity_units = order_command.get_quantity_units(command)
-    side_book = side_of_book(book_at(engine, book), side)
-    if index == 0:
-        index = open_page(engine, side_book, side, price_units)
-    order_id = next_order_id(engine, command)
-    bucket = order_bucket(engine, order_id)
+    if page == 0:
+        page = open_page(engine, side_book, side, price_units)
     accept_plain(engine, command, order_id, side, price_units)
     slot = take_order(engine)
-    enter_level_of(engine, side_book, index, price_units, slot, quantity_units)
-    record_plain(engine, command, rest, book, order_id, bucket, slot, quantity_units)
+    enter_level_of(engine, side_book, page, price_units, slot, quantity_units)
+    record_plain(engine, command, rest, index, book, order_id, bucket, slot, quantity_units)
     return DONE
 
 
@@ -331,14 +347,14 @@ def new_plain(engine: int, command: int, rest: int, said: int) -> int:
     page = page_of_price(engine, side_book, price_units)
     level = level_in_page(engine, page, price_units)
     if level == 0:
-        return open_plain(engine, command, rest, page)
+        return open_plain(engine, command, rest, page, index, book, side_book, order_id, bucket)
     quantity_units = order_command.get_quantity_units(command)
     if not has_room(engine, level, quantity_units):
         return NOT_PLAIN
     accept_plain(engine, command, order_id, side, price_units)
     slot = take_order(engine)
     queue_order(engine, slot, level, quantity_units)
-    record_plain(engine, command, rest, index, order_id, bucket, slot, quantity_units)
+    record_plain(engine, command, rest, index, book, order_id, bucket, slot, quantity_units)
     return DONE
 
 
@@ -376,9 +392,9 @@ def close_level(engine: int, side_book: int, level: int, _fourth: int) -> int:
 def cancel_plain(engine: int, command: int, rest: int, said: int) -> int:
     """Cancel a plain resting order as a whole: DONE, or NOT_PLAIN with nothing changed."""
     link = link_of_order(engine, order_command.get_order_id(command))
-    slot = load_i32(link) + 0
+    slot = linked_slot(link)
     order = order_at(engine, slot)
-    following = load_i32(order + at.ORDER_CHAIN) + 0
+    following = load_u32(order + at.ORDER_CHAIN) + 0
     book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
     said |= order_command.get_quantity_units(command)
     if not is_plain_target(engine, command, slot) or said | further_rules(engine, book) != 0:
@@ -393,7 +409,7 @@ def cancel_plain(engine: int, command: int, rest: int, said: int) -> int:
         reason.REASON_CANCELLED_BY_OWNER,
     )
     count_book_events(engine, book, 1)
-    store_i32(link, following)
+    store_u32(link, following)
     level = load_i32(order + at.ORDER_LEVEL) + 0
     if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 1:
         give_order(engine, slot)
@@ -428,34 +444,48 @@ def report_replaced(
     write_report(engine, sequence, word, order_id, price_units, quantity_units, leaves_units)
 
 
-@inline
+@apart_of_nine
 def requeue_plain(
-    engine: int, slot: int, command: int, price_units: int, quantity_units: int
-) -> None:
-    """Give a resting order another price or a larger total, at the end of the queue there."""
+    engine: int,
+    command: int,
+    rest: int,
+    slot: int,
+    page: int,
+    book: int,
+    side_book: int,
+    leaves_units: int,
+    price_units: int,
+) -> int:
+    """Give a resting order another price or a larger total, at the end of the queue there.
+
+    ``page`` is that of the price, or 0; ``book`` and ``side_book`` are addresses.
+    """
     order = order_at(engine, slot)
-    book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
-    side_book = side_of_book(book, load_i16(order + at.ORDER_SIDE) + 0)
-    added_units = quantity_units - load_i64(order + at.ORDER_QUANTITY_UNITS)
-    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS) + added_units
+    quantity_units = order_command.get_quantity_units(command)
+    note_command(engine, command)
+    rename_order(engine, slot, command, rest)
     leave_plain(engine, slot, side_book)
     store_i64(order + at.ORDER_PRICE_UNITS, price_units)
     store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
     store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units)
     report_replaced(engine, slot, command, price_units, quantity_units, leaves_units)
-    level = level_of_price(engine, side_book, price_units)
-    if level == 0:
-        side = load_i16(order + at.ORDER_SIDE) + 0
-        level = open_level(engine, side_book, side, price_units)
-    queue_order(engine, slot, level, leaves_units)
     count_book_events(engine, book, 2)
+    # A level that it was alone in, at this price, is there no more.
+    level = level_in_page(engine, page, price_units)
+    if level != 0:
+        queue_order(engine, slot, level, leaves_units)
+        return DONE
+    if page == 0:
+        page = open_page(engine, side_book, load_i16(order + at.ORDER_SIDE) + 0, price_units)
+    enter_level_of(engine, side_book, page, price_units, slot, leaves_units)
+    return DONE
 
 
 @apart
 def replace_plain(engine: int, command: int, rest: int, said: int) -> int:
     """Replace a plain resting order that won't trade at once: DONE, or NOT_PLAIN with nothing
     changed."""
-    slot = load_i32(link_of_order(engine, order_command.get_order_id(command))) + 0
+    slot = find_order_id(engine, order_command.get_order_id(command))
     order = order_at(engine, slot)
     book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
     own_side = load_i16(order + at.ORDER_SIDE) + 0
@@ -485,14 +515,15 @@ def replace_plain(engine: int, command: int, rest: int, said: int) -> int:
         report_replaced(engine, slot, command, price_units, quantity_units, leaves_units)
         count_book_events(engine, book, 0 if added_units == 0 else 1)
         return DONE
-    level = level_of_price(engine, side_of_book(book, own_side), price_units)
+    side_book = side_of_book(book, own_side)
+    page = page_of_price(engine, side_book, price_units)
+    level = level_in_page(engine, page, price_units)
     other_side = side_of_book(book, opposite(own_side))
     if meets_side(own_side, price_units, other_side) or not has_room(engine, level, quantity_units):
         return NOT_PLAIN
-    note_command(engine, command)
-    rename_order(engine, slot, command, rest)
-    requeue_plain(engine, slot, command, price_units, quantity_units)
-    return DONE
+    return requeue_plain(
+        engine, command, rest, slot, page, book, side_book, leaves_units, price_units
+    )
 
 
 @inline

@@ -7,9 +7,14 @@ orders are such; all else goes the general way (`checks`, `entry`).
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline, inline_always
-from tradecaptain.base.memory import load_constant_i64, load_i32, load_i64
+from tradecaptain.base.memory import load_constant_i64, load_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.identity import link_in_bucket, order_bucket
+from tradecaptain.kernels.matching.identity import (
+    differs_at_once,
+    link_in_bucket,
+    linked_slot,
+    order_bucket,
+)
 from tradecaptain.kernels.matching.layout import INT64_MAXIMUM, ORDER_IDS_CLIENT
 from tradecaptain.kernels.matching.levels import level_of_price, meets_side, opposite
 from tradecaptain.kernels.matching.reports import reports_wire
@@ -119,7 +124,10 @@ def is_free_id(engine: int, bucket: int, order_id: int) -> bool:
     must be new."""
     if load_constant_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
         return True
-    return order_id != 0 and load_i32(link_in_bucket(engine, bucket, order_id)) == 0
+    return order_id != 0 and (
+        differs_at_once(bucket, order_id)
+        or linked_slot(link_in_bucket(engine, bucket, order_id)) == 0
+    )
 
 
 @inline_always

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
     load_constant_i64,
     load_i32,
@@ -95,7 +95,7 @@ def has_free_level(engine: int) -> bool:
     ) < load_constant_i64(engine + at.HEADER_LEVEL_CAPACITY)
 
 
-@inline
+@inline_always
 def take_order(engine: int) -> int:
     """A free order slot; the caller has asked `has_free_order` before."""
     slot = load_i64(engine + at.HEADER_FREE_ORDER)
