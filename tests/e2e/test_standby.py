@@ -107,7 +107,11 @@ async def test_a_promotion_under_load_loses_and_doubles_nothing(
                 resent = await burst.settle()
                 await desk.compare()
                 await asyncio.to_thread(paired.wait_until_back, leader, old, BACK_SECONDS)
-                following = wait_until(administrator.standby_once_reached, what="the next standby")
+                following = wait_until(
+                    administrator.standby_once_reached,
+                    timeout_s=BACK_SECONDS,
+                    what="the next standby",
+                )
                 assert following.process == leader
                 print(
                     f"promotion {answer.term}: {answer.duration_ns / 1e6:.0f} ms with {in_flight}"
