@@ -42,7 +42,9 @@ _I64 = types.int64
 @inline
 def carry_out(engine: int, tape: int, index: int, count: int, scratch: int, said: int) -> None:
     """Carry out one command of a tape to its end."""
-    look_ahead(engine, tape + ORDER_ID, COMPACT_COMMAND_BYTES, index, count)
+    first = tape + ORDER_ID
+    stride = COMPACT_COMMAND_BYTES
+    look_ahead(engine, first + index * stride, stride, first + count * stride)
     answer = submit_compact(engine, tape + index * COMPACT_COMMAND_BYTES, scratch, said)
     while answer != 0:
         answer = resume_step(engine)
