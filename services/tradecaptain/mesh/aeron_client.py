@@ -20,6 +20,13 @@ from typing import Any, Final
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.mesh.aeron_library import aeron_library
 from tradecaptain.mesh.driver import CNC_HEADER_BYTES, driver_is_active, owner_lives
+from tradecaptain.mesh.driver_counters import (
+    COUNTER_METADATA_LENGTH,
+    READER_POSITION_TYPE,
+    READER_WORDS,
+    STATE_ALLOCATED,
+    STATE_UNUSED,
+)
 from tradecaptain.mesh.errors import DriverAbsentError, MeshError
 from tradecaptain.mesh.layout import COUNTER_LENGTH, METADATA_CORRELATION_ID, METADATA_LENGTH
 from tradecaptain.mesh.mapping import MappedFile
@@ -27,6 +34,7 @@ from tradecaptain.mesh.timeouts import MILLISECOND_NS, TIMEOUTS, Timeouts
 from tradecaptain.mesh.transport import logbuffer_candidates
 
 _ERRORS_KEPT: Final = 64
+_RECORDS_AT_ONCE: Final = 64
 
 
 class AeronClient:
@@ -163,6 +171,28 @@ class AeronClient:
         if self._counters is None:
             raise MeshError(f"the mesh client {self.name!r} has no driver")
         return self._counters
+
+    @staticmethod
+    def furthest_reader(counters: MappedFile, session_id: int, stream_id: int) -> int:
+        """Position of the furthest of all that read one writer's stream, in a mapped CnC file;
+        those are among them that were killed and whose end the driver hasn't noticed yet."""
+        header = bytes(counters.array("u1", CNC_HEADER_BYTES))
+        to_driver, to_clients, metadata, values = struct.unpack_from("<iiii", header, 4)
+        start = CNC_HEADER_BYTES + to_driver + to_clients
+        records = counters.array("<i4", metadata // 4, start)
+        records = records.reshape(-1, COUNTER_METADATA_LENGTH // 4)
+        positions = counters.array("<i8", values // 8, start + metadata)[:: COUNTER_LENGTH // 8]
+        wanted = (STATE_ALLOCATED, READER_POSITION_TYPE, session_id, stream_id)
+        furthest = 0
+        # The first record that was never in use ends them, and most never were.
+        for first in range(0, len(records), _RECORDS_AT_ONCE):
+            words = records[first : first + _RECORDS_AT_ONCE, READER_WORDS]
+            is_reader = (words == wanted).all(axis=1)
+            found = positions[first : first + len(words)][is_reader]
+            furthest = max(furthest, int(found.max(initial=0)))
+            if (words[:, 0] == STATE_UNUSED).any():
+                break
+        return furthest
 
     @staticmethod
     def counter_address(counters: MappedFile, counter_id: int) -> int:

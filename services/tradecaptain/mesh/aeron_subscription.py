@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
-from tradecaptain.base.memory import aligned_zeros
+from tradecaptain.base.memory import aligned_zeros, load_acquire_i64, store_release_i64
 from tradecaptain.mesh.aeron_client import AeronClient
 from tradecaptain.mesh.aeron_resource import AeronResource
 from tradecaptain.mesh.errors import MeshError
@@ -39,12 +39,15 @@ class AeronSubscription(AeronResource):
         tether: bool,
         image_capacity: int,
         images: npt.NDArray[Any] | None,
+        *,
+        takes_over: bool = False,
     ) -> None:
         uri = channel if tether else with_parameter(channel, "tether", "false")
         super().__init__(client, stream_id, channel, uri)
         self._images = aligned_zeros(image_capacity, IMAGE) if images is None else images
         self._slots: list[_Slot | None] = [None] * len(self._images)
         self._refused_sessions: set[int] = set()
+        self._takes_over = takes_over
         # Called on the thread of the client's conductor. It must not wait for the client's lock,
         # whose holder may wait for the conductor.
         self._image_callback = client.callback(
@@ -132,6 +135,9 @@ class AeronSubscription(AeronResource):
             return False
         counters = self.client.counters_file()
         self._slots[index] = _Slot(handle, log, counters)
+        position_address = self.client.counter_address(counters, constants.subscriber_position_id)
+        if self._takes_over:
+            self._take_over(counters, position_address, constants.session_id)
         open_image_state(
             self._images,
             index,
@@ -141,12 +147,20 @@ class AeronSubscription(AeronResource):
                 constants.session_id,
                 constants.initial_term_id,
             ),
-            position_address=self.client.counter_address(
-                counters, constants.subscriber_position_id
-            ),
+            position_address=position_address,
             join_position=constants.join_position,
         )
         return True
+
+    def _take_over(self, counters: MappedFile, position_address: int, session_id: int) -> None:
+        """Begin where the furthest reader of the writer's stream had come to.
+
+        A driver has a new reader join at the slowest one, and keeps a killed one for some seconds:
+        what another has read since then would be read again.
+        """
+        furthest = self.client.furthest_reader(counters, session_id, self.stream_id)
+        if furthest > load_acquire_i64(position_address):
+            store_release_i64(position_address, furthest)
 
     def _detach(self) -> bool:
         """Close all slots; with the client alive their C images go back with the subscription."""

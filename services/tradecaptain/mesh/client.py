@@ -72,11 +72,18 @@ class AeronMesh(Closing):
         tether: bool = False,
         image_capacity: int = DEFAULT_IMAGE_CAPACITY,
         images: npt.NDArray[Any] | None = None,
+        takes_over: bool = False,
     ) -> AeronSubscription:
         """Open a subscription; an untethered one is dropped, and told, when it lags too far."""
         check_stream(stream_id)
         subscription = AeronSubscription(
-            self.client, stream_id, channel, tether, image_capacity, images
+            self.client,
+            stream_id,
+            channel,
+            tether,
+            image_capacity,
+            images,
+            takes_over=takes_over,
         )
         return self._opening(subscription)
 

@@ -12,12 +12,16 @@ from typing import Final
 
 from tradecaptain.mesh.driver import CNC_HEADER_BYTES, owner_lives
 from tradecaptain.mesh.errors import DriverAbsentError
+from tradecaptain.mesh.layout import COUNTER_LENGTH
 
-COUNTER_LENGTH: Final = 128
-_METADATA_LENGTH: Final = 512
+COUNTER_METADATA_LENGTH: Final = 512
 _LABEL_LENGTH_OFFSET: Final = 128
-_STATE_UNUSED: Final = 0
-_STATE_ALLOCATED: Final = 1
+STATE_UNUSED: Final = 0
+STATE_ALLOCATED: Final = 1
+READER_POSITION_TYPE: Final = 4
+READER_WORDS: Final = (0, 1, 6, 7)
+"""Where a record of metadata has its state and type, and the key of a reader's position the session
+and stream, in words of 32 bits."""
 _ERROR_HEADER: Final = struct.Struct("<iiqq")
 _ERROR_ALIGNMENT: Final = 8
 
@@ -67,12 +71,12 @@ def driver_counters(directory: Path) -> list[DriverCounter]:
     """All counters in use; :class:`DriverAbsentError` when no driver runs in the folder."""
     buffers = _read(directory)
     found = []
-    for counter_id in range(len(buffers.metadata) // _METADATA_LENGTH):
-        offset = counter_id * _METADATA_LENGTH
+    for counter_id in range(len(buffers.metadata) // COUNTER_METADATA_LENGTH):
+        offset = counter_id * COUNTER_METADATA_LENGTH
         state, type_id = struct.unpack_from("<ii", buffers.metadata, offset)
-        if state == _STATE_UNUSED:
+        if state == STATE_UNUSED:
             break
-        if state != _STATE_ALLOCATED:
+        if state != STATE_ALLOCATED:
             continue
         (length,) = struct.unpack_from("<i", buffers.metadata, offset + _LABEL_LENGTH_OFFSET)
         label_start = offset + _LABEL_LENGTH_OFFSET + 4

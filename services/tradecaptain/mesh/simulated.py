@@ -96,8 +96,10 @@ class SimulatedMesh(Closing):
         tether: bool = False,
         image_capacity: int = DEFAULT_IMAGE_CAPACITY,
         images: npt.NDArray[Any] | None = None,
+        takes_over: bool = False,
     ) -> SimulatedSubscription:
-        """Open a subscription; its images appear after a crank and a refresh."""
+        """Open a subscription; its images appear after a crank and a refresh, and begin behind
+        everything that was written, so that whoever ``takes_over`` reads nothing again."""
         check_stream(stream_id)
         subscription = SimulatedSubscription(stream_id, channel, tether, image_capacity, images)
         self._subscriptions.append(subscription)

@@ -99,8 +99,13 @@ class Mesh(Protocol):
         tether: bool = False,
         image_capacity: int = DEFAULT_IMAGE_CAPACITY,
         images: npt.NDArray[Any] | None = None,
+        takes_over: bool = False,
     ) -> Subscription:
-        """Open a subscription; ``images`` is a slice of a caller's own image records."""
+        """Open a subscription; ``images`` is a slice of a caller's own image records.
+
+        One that ``takes_over`` is the only reader of its stream beside those that have ended: it
+        begins where the furthest of them had come to.
+        """
         ...
 
     def close(self) -> None:

@@ -301,7 +301,10 @@ def open_streams(mesh: Mesh, settings: VenueSettings) -> VenueStreams:
 
 
 def _subscribe(mesh: Mesh, stream_id: int, settings: VenueSettings) -> Subscription:
-    return mesh.add_subscription(stream_id, tether=True, image_capacity=settings.writers)
+    # A venue that was killed has read, and logged, what its successor must not carry out again.
+    return mesh.add_subscription(
+        stream_id, tether=True, image_capacity=settings.writers, takes_over=True
+    )
 
 
 def _publish(mesh: Mesh, stream: str, settings: VenueSettings) -> Publication:

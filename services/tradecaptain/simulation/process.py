@@ -110,6 +110,7 @@ class ProcessMesh:
         tether: bool = False,
         image_capacity: int = DEFAULT_IMAGE_CAPACITY,
         images: npt.NDArray[Any] | None = None,
+        takes_over: bool = False,
     ) -> SimulatedSubscription:
         """Open a subscription."""
         subscription = self._mesh.add_subscription(
@@ -118,6 +119,7 @@ class ProcessMesh:
             tether=tether,
             image_capacity=image_capacity,
             images=images,
+            takes_over=takes_over,
         )
         self._opened.append(subscription)
         return subscription

@@ -233,3 +233,20 @@ def test_a_term_length_outside_the_rule_is_refused(
 ) -> None:
     with pytest.raises(MeshError, match="term_bytes"):
         transport.mesh.add_publication(stream_id, term_bytes=bad)
+
+
+def test_who_takes_over_reads_nothing_again(transport: TransportUnderTest, stream_id: int) -> None:
+    publication, killed = transport.pair(stream_id)
+    write_numbers(publication.state, 1, 4, 4, 40)
+    assert transport.read_until(killed, 4) == [1, 2, 3, 4]
+    # The next ones find the reader of before still there, though it will never read again.
+    successors = []
+    for first in (5, 9):
+        successor = transport.mesh.add_subscription(stream_id, tether=True, takes_over=True)
+        transport.until(lambda successor=successor: successor.image_count == 1, successor)  # type: ignore[misc]
+        assert transport.read(successor) == []
+        write_numbers(publication.state, first, 4, 4, 40)
+        assert transport.read_until(successor, 4) == list(range(first, first + 4))
+        successors.append(successor)
+    for successor in successors:
+        successor.close()
