@@ -351,8 +351,13 @@ def drain_controls(
 
 @inline
 def run_timer(header: Any, executions: Any, books: Any, controls: Any, now_ns: int) -> None:
-    """Carry out what the engine has due by the clock, as a control that is logged as any is."""
-    if now_ns < load_i64(header[0]["engine"] + at.HEADER_NEXT_TIMER_NS) or not room_for_control(
+    """Carry out what the engine has due, as a control that is logged as any is.
+
+    Records are never stamped before the last one, wherever the clock has gone since, so what is due
+    by that is due.
+    """
+    due_ns = max(now_ns, header[0]["time_ns"])
+    if due_ns < load_i64(header[0]["engine"] + at.HEADER_NEXT_TIMER_NS) or not room_for_control(
         header
     ):
         return
