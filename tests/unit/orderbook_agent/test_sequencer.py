@@ -414,6 +414,28 @@ def test_what_became_due_goes_before_a_command_that_waited_for_room(
     assert [event["account_id"] for event in ended] == [BETA]
 
 
+def test_an_order_whose_time_was_over_by_the_last_stamp_trades_no_more(
+    open_venue: VenueDriver,
+) -> None:
+    began_ns = open_venue.now_ns
+    expire_time_ns = began_ns + 1_000_000_000
+    open_venue.order(
+        account_id=BETA,
+        firm_id=BETA_FIRM,
+        side=2,
+        price_units=10_000,
+        quantity_units=1_000,
+        time_in_force=GOOD_TILL_DATE,
+        expire_time_ns=expire_time_ns,
+    )
+    assert kinds(open_venue.events()) == [ACCEPTED]
+    # As after a start that was stamped before the clock went back.
+    open_venue.core.header["time_ns"] = expire_time_ns + 1
+    open_venue.now_ns = began_ns + 10_000_000
+    open_venue.order(price_units=10_000, quantity_units=1)
+    assert kinds(open_venue.events()) == [EXPIRED, ACCEPTED]
+
+
 def test_sweep_interrupted_by_back_pressure_goes_on_where_it_stopped(
     open_venue: VenueDriver, tmp_path: Path
 ) -> None:
