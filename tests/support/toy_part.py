@@ -1,20 +1,30 @@
 """A process that behaves as the supervisor's tests need: it serves a ready page, or doesn't.
 
 Usage: python toy_part.py PORT [MODE]; modes: good, fails (exits 1 with a last word), deaf (ignores
-SIGTERM), silent (never listens), mute-on-usr1 (stops answering after SIGUSR1).
+SIGTERM), silent (never listens), mute-on-usr1 (stops answering after SIGUSR1), grpc (serves gRPC's
+health check instead of a page), door (its statistics name the part "fronted" after SIGUSR1).
 """
 
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-MUTE = threading.Event()
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+TOLD = threading.Event()
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        if MUTE.is_set():
+        if self.path.startswith("/stats"):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"cluster.fronted.membership_healthy: %d\n" % TOLD.is_set())
+            return
+        if TOLD.is_set() and self.server.mode != "door":  # type: ignore[attr-defined]
             self.send_error(503)
             return
         self.send_response(200)
@@ -33,10 +43,24 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    signal.signal(signal.SIGUSR1, lambda *_: MUTE.set())
+    signal.signal(signal.SIGUSR1, lambda *_: TOLD.set())
     if mode == "silent":
         threading.Event().wait()
-    HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    if mode == "grpc":
+        serve_health(port)
+    server = HTTPServer(("127.0.0.1", port), Handler)
+    server.mode = mode  # type: ignore[attr-defined]
+    server.serve_forever()
+
+
+def serve_health(port: int) -> None:
+    server = grpc.server(ThreadPoolExecutor(max_workers=1))
+    servicer = health.HealthServicer()
+    servicer.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    server.wait_for_termination()
 
 
 if __name__ == "__main__":

@@ -374,7 +374,9 @@ def _cluster(config: EnvoyConfig, name: str, port: int) -> dict[str, Any]:
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "health_checks": [
             {
-                "timeout": "1s",
+                # There is no other process to send a call to: one that is late on a busy machine is
+                # worth more than a refusal. One that is gone refuses the connection at once.
+                "timeout": "5s",
                 "interval": interval,
                 "unhealthy_interval": interval,
                 # Of a part that hasn't come up yet: clients shall reach it as soon as it has.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import urllib.request
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,7 @@ from tradecaptain.orderbook.leadership import PROCESSES, Leadership
 HOST = "127.0.0.1"
 ANSWER_SECONDS = 2.0
 _PAGE_BYTES_MAX = 65_536
+_HEALTHY_STATISTIC = "membership_healthy"
 # A part that just started is asked again soon; gRPC's own back-off would wait up to two minutes.
 _CHANNEL_OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 50),
@@ -92,3 +94,24 @@ async def page_is_good(port: int, path: str) -> bool:
     except (OSError, TimeoutError):
         return False
     return head.startswith((b"HTTP/1.1 200", b"HTTP/1.0 200"))
+
+
+async def processes_behind(envoy: Part) -> frozenset[str]:
+    """Names of the processes that Envoy passes calls to; none while it doesn't answer.
+
+    Envoy finds out by health checks of its own, a moment after a process says that it serves;
+    until then it refuses that process's calls as UNAVAILABLE.
+    """
+    return await asyncio.to_thread(_read_processes_behind, envoy.port)
+
+
+def _read_processes_behind(port: int) -> frozenset[str]:
+    page = f"http://{HOST}:{port}/stats?filter={_HEALTHY_STATISTIC}"
+    try:
+        with urllib.request.urlopen(page, timeout=ANSWER_SECONDS) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError:
+        return frozenset()
+    # Such as `cluster.gateway.membership_healthy: 1`.
+    healthy = (name for name, _, value in (line.partition(": ") for line in lines) if value == "1")
+    return frozenset(name.split(".")[1] for name in healthy)

@@ -14,8 +14,8 @@ from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
 from tradecaptain.launch.config import SupervisorConfig
 from tradecaptain.launch.event_log import EventLog
-from tradecaptain.launch.health import HealthProbe
-from tradecaptain.launch.parts import Part
+from tradecaptain.launch.health import HealthProbe, processes_behind
+from tradecaptain.launch.parts import Part, Probe
 from tradecaptain.launch.processes import ProcessMark, describe_exit, last_words, spawn
 from tradecaptain.launch.run_state import PartState, RunState
 
@@ -32,12 +32,17 @@ class StartFailedError(Exception):
 
 
 class _Watched:
-    """One part while the supervisor runs: its process, its state and its readiness."""
+    """One part while the supervisor runs: its process, its state and its readiness.
+
+    ``ready`` is set while it serves, which is what other parts need; ``is_reached`` once clients
+    reach it through the front door as well.
+    """
 
     def __init__(self, part: Part) -> None:
         self.part = part
         self.state = PartState(part.name, port=part.port)
         self.ready = asyncio.Event()
+        self.is_reached = False
         self.was_ready = False
         self.process: asyncio.subprocess.Process | None = None
 
@@ -68,6 +73,7 @@ class Supervisor:
         inherited = os.environ if environment is None else environment
         self._environment = {**inherited, RUN_VARIABLE: str(run.folder)}
         self._watched = {part.name: _Watched(part) for part in parts}
+        self._front_door = next((part for part in parts if part.probe is Probe.ENVOY), None)
         self._stopping = asyncio.Event()
         self._failure: StartFailedError | None = None
         self._log = EventLog(run.log_of("supervisor"), clock)
@@ -167,6 +173,7 @@ class Supervisor:
             raise
         finally:
             watched.ready.clear()
+            watched.is_reached = False
             # While the mesh stops, its order of stopping ends the process.
             status = await ended
             watched.state.pid = 0
@@ -186,7 +193,7 @@ class Supervisor:
                 now_ns = self._clock.monotonic_ns()
                 if ready:
                     answered_ns = now_ns
-                    self._note_ready(watched, now_ns - begun_ns)
+                    await self._note_ready(watched, now_ns - begun_ns)
                 elif watched.ready.is_set():
                     silent_seconds = (now_ns - answered_ns) / NANOSECONDS
                     if silent_seconds > config.unresponsive_seconds:
@@ -195,18 +202,27 @@ class Supervisor:
                         self._set(watched, "not answering")
                 elif now_ns - begun_ns > config.start_timeout_seconds * NANOSECONDS:
                     return f"wasn't ready after {config.start_timeout_seconds:g} s"
-                seconds = _PROBE_SECONDS_READY if ready else _PROBE_SECONDS_STARTING
+                is_settled = ready and watched.is_reached
+                seconds = _PROBE_SECONDS_READY if is_settled else _PROBE_SECONDS_STARTING
                 await asyncio.wait({ended}, timeout=seconds)
         return ""
 
-    def _note_ready(self, watched: _Watched, after_ns: int) -> None:
+    async def _note_ready(self, watched: _Watched, after_ns: int) -> None:
         if not watched.ready.is_set():
             seconds = round(after_ns / NANOSECONDS, 2)
             self._log.info("part is ready", ready=watched.part.name, after_seconds=seconds)
             watched.was_ready = True
             watched.ready.set()
-        if watched.state.state != "ready":
+        if not watched.is_reached:
+            watched.is_reached = await self._is_reached(watched.part)
+        if watched.is_reached and watched.state.state != "ready":
             self._set(watched, "ready", why=watched.state.why)
+
+    async def _is_reached(self, part: Part) -> bool:
+        """Whether clients reach a part that serves: what the front door fronts, through it."""
+        if self._front_door is None or part.probe is not Probe.GRPC:
+            return True
+        return part.name in await processes_behind(self._front_door)
 
     def _set(self, watched: _Watched, state: str, *, why: str = "") -> None:
         if (watched.state.state, watched.state.why) != (state, why):
@@ -216,7 +232,9 @@ class Supervisor:
             self._changed()
 
     def _changed(self) -> None:
-        self._state.ready = all(watched.ready.is_set() for watched in self._watched.values())
+        self._state.ready = all(
+            watched.ready.is_set() and watched.is_reached for watched in self._watched.values()
+        )
         self._state.updated_ns = self._clock.now_ns()
         self._state.write(self._run)
         self._on_change(self._state)

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -82,6 +83,22 @@ async def test_parts_start_in_the_order_of_their_needs_and_all_end(run: RunPaths
     assert told.index(("part is ready", "first")) < told.index(("part started", "second"))
     assert all(start_ticks(pid) is None for pid in pids)
     assert not list(run.pids.iterdir())
+
+
+async def test_a_part_is_ready_once_the_front_door_passes_calls_to_it(run: RunPaths) -> None:
+    door = toy("door", "door")
+    fronted = replace(toy("fronted", "grpc"), probe=Probe.GRPC)
+    needing = toy("needing", needs=("fronted",))
+    async with supervised(run, door, fronted, needing) as get_state:
+        # Another part need not wait for the door, and starts as soon as this one serves.
+        await wait_until_async(
+            lambda: get_state().parts["needing"].state == "ready", what="what needs it to be ready"
+        )
+        assert get_state().parts["fronted"].state == "starting"
+        assert not get_state().ready
+        os.kill(pid_of(run, "door"), signal.SIGUSR1)
+        await until_ready(get_state)
+        assert get_state().parts["fronted"].state == "ready"
 
 
 async def test_a_killed_part_comes_back_and_the_log_says_why(run: RunPaths) -> None:
