@@ -26,8 +26,11 @@ settings.load_profile(os.environ.get("TRADECAPTAIN_TEST_PROFILE", "default"))
 def pytest_configure() -> None:
     """Let the parts that tests start be interrupted, also in a run in a background or under nohup.
 
-    Such a run ignores these signals, and whatever it starts would inherit that.
+    Such a run ignores these signals, and whatever it starts would inherit that. A run that is ended
+    by SIGTERM, as one that took too long, stops what it started: a mesh that lived on would keep
+    its ports, and meet the next run there.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -43,6 +43,7 @@ from tradecaptain.launch.envoy_config import (
 )
 
 from perf.support.echo_server import BATCH_FILE, ORDER_FILE, SESSION_FILE
+from perf.support.ports import free_port_base
 from perf.support.result import Result
 from perf.support.warm_memory import warmed_memory
 
@@ -57,17 +58,13 @@ _IN_FLIGHT: Final = 64
 _BATCHES_IN_FLIGHT: Final = 8
 _WINDOW: Final = 64
 _INSTRUMENT: Final = "ACME@TCAP"
-_PORT_BASE: Final = 27_000
-_ECHO_PORT: Final = 27_040
-_ECHO_ENVOY_PORT: Final = 27_041
-_ECHO_ADMIN_PORT: Final = 27_042
+_ECHO_PORT_OFFSET: Final = 20
+"""Where the echo's ports begin among the mesh's."""
 _START_SECONDS_MAX: Final = 300.0
 _EXPIRED: Final = records_pb2.ORDER_STATUS_EXPIRED
 _FILLED: Final = records_pb2.ORDER_STATUS_FILLED
 _ENDED: Final = frozenset({_EXPIRED, _FILLED})
 _CONFIG: Final = f"""\
-[ports]
-base = {_PORT_BASE}
 [gateway]
 requests_max = {1 << 23}
 account_requests_max = {1 << 23}
@@ -251,16 +248,31 @@ def process(command: list[str], log: Path, environment: dict[str, str]) -> Itera
             child.wait(60)
 
 
-def echo_envoy_config(folder: Path) -> Path:
+@dataclass(frozen=True, slots=True)
+class EchoPorts:
+    """Where the echo and the front door before it listen."""
+
+    echo: int
+    envoy: int
+    envoy_admin: int
+
+    @classmethod
+    def beside(cls, run: RunPaths) -> EchoPorts:
+        """Ports among those that were found free for the mesh."""
+        first = run.ports.envoy + _ECHO_PORT_OFFSET
+        return cls(first, first + 1, first + 2)
+
+
+def echo_envoy_config(folder: Path, ports: EchoPorts) -> Path:
     """The front door that `up` ships, leading to the echo."""
     descriptors = folder / "descriptors.binpb"
     descriptors.write_bytes(descriptor_set())
     parts = ("collector", "gateway", "orderbook", "pricing", "risk")
     door = FrontDoor(
         config=EnvoyConfig.load(RunPaths(folder)),
-        port=_ECHO_ENVOY_PORT,
-        admin_port=_ECHO_ADMIN_PORT,
-        upstream_ports=dict.fromkeys(parts, _ECHO_PORT),
+        port=ports.envoy,
+        admin_port=ports.envoy_admin,
+        upstream_ports=dict.fromkeys(parts, ports.echo),
         descriptors=descriptor_set(),
         descriptors_path=descriptors,
         access_log_path=folder / "access.log",
@@ -327,7 +339,8 @@ async def connect(run: RunPaths, stack: contextlib.AsyncExitStack) -> tuple[Orde
     while not run.tokens.exists() and time.monotonic() < deadline:
         await asyncio.sleep(0.1)
     metadata = (("authorization", f"Bearer {token_of(run.tokens, 'alpha')}"),)
-    front = await stack.enter_async_context(grpc.aio.insecure_channel(f"127.0.0.1:{_PORT_BASE}"))
+    address = f"127.0.0.1:{run.ports.envoy}"
+    front = await stack.enter_async_context(grpc.aio.insecure_channel(address))
     orders = await make_orders(front, run, metadata)
     stub: Any = orders_pb2_grpc.OrderServiceStub(front)
     await until_answered(
@@ -342,6 +355,7 @@ async def connect(run: RunPaths, stack: contextlib.AsyncExitStack) -> tuple[Orde
 async def compare(run: RunPaths, folder: Path, smoke: bool) -> list[Result]:
     """All comparisons against a mesh that runs."""
     pairs, seconds = (1, 0.2) if smoke else (PAIRS, SECONDS)
+    ports = EchoPorts.beside(run)
     results = []
     async with contextlib.AsyncExitStack() as stack:
 
@@ -350,11 +364,11 @@ async def compare(run: RunPaths, folder: Path, smoke: bool) -> list[Result]:
 
         orders, metadata, front = await connect(run, stack)
         await Side(front, orders, metadata).keep_answers(folder)
-        echo = [sys.executable, "-m", "perf.support.echo_server", "--port", str(_ECHO_PORT)]
+        echo = [sys.executable, "-m", "perf.support.echo_server", "--port", str(ports.echo)]
         stack.enter_context(process([*echo, "--answers", str(folder)], folder / "echo.txt", {}))
         ends = {
-            "": (await channel(run.ports.gateway), await channel(_ECHO_PORT)),
-            "_envoy": (front, await channel(_ECHO_ENVOY_PORT)),
+            "": (await channel(run.ports.gateway), await channel(ports.echo)),
+            "_envoy": (front, await channel(ports.envoy)),
         }
         for suffix, (own_end, peer_end) in ends.items():
             stack.enter_context(warmed_memory(0 if smoke else _KEPT_BYTES // len(ends)))
@@ -402,9 +416,15 @@ async def _run(smoke: bool) -> list[Result]:
         folder = Path(name)
         run = RunPaths(folder / "run")
         run.folder.mkdir()
-        run.config.write_text(_CONFIG)
+        run.config.write_text(f"[ports]\nbase = {free_port_base()}\n{_CONFIG}")
         up = [sys.executable, "-m", "tradecaptain.cli.main", "up"]
-        door = [str(envoy_binary()), "-c", str(echo_envoy_config(folder)), "--concurrency", "1"]
+        door = [
+            str(envoy_binary()),
+            "-c",
+            str(echo_envoy_config(folder, EchoPorts.beside(run))),
+            "--concurrency",
+            "1",
+        ]
         with (
             process([*door, "--disable-hot-restart"], folder / "envoy.txt", {}),
             process(up, folder / "up.txt", {RUN_VARIABLE: str(run.folder)}),

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import socket
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 
 _SPAN = 32
 # Below the range from which the kernel takes ports of outgoing connections.
 _BASES = range(20_000, 32_000, _SPAN)
-_LOCKS: list[int] = []
+_HELD: list[socket.socket] = []
 
 
 def free_port() -> int:
@@ -25,21 +20,31 @@ def free_port() -> int:
 def free_port_base() -> int:
     """A number from which on 32 ports in a row are free: the ``base`` of a mesh's ports.
 
-    Nobody else gets the same number for as long as this process lives: several test runs may share
-    a machine, and a mesh opens its ports some time after they were found free.
+    Nobody else gets the same number for as long as this process lives, or one that it hands
+    :func:`port_holders` to: several test runs may share a machine, and a mesh opens its ports some
+    time after they were found free, and again whenever its parts start again.
     """
-    folder = Path(tempfile.gettempdir()) / f"tradecaptain-ports-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
     for base in _BASES:
-        lock = os.open(folder / str(base), os.O_RDWR | os.O_CREAT, 0o600)
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if all(_is_free(port) for port in range(base, base + _SPAN)):
-                # Open for the life of the process, which holds the lock.
-                _LOCKS.append(lock)
-                return base
-        os.close(lock)
+        # The last of the ports is held, unused, and says that the others are somebody's. Unlike
+        # a file's lock it is seen by every user and from every folder of temporary files.
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", base + _SPAN - 1))
+        except OSError:
+            holder.close()
+            continue
+        if all(_is_free(port) for port in range(base, base + _SPAN - 1)):
+            # Open for the life of the process.
+            _HELD.append(holder)
+            return base
+        holder.close()
     raise RuntimeError(f"no {_SPAN} free ports in a row from {_BASES.start} to {_BASES.stop}")
+
+
+def port_holders() -> tuple[int, ...]:
+    """Descriptors that hold the numbers given out so far; ``pass_fds`` of a process that is to
+    hold them too, as a mesh that may outlive a test run that was killed."""
+    return tuple(holder.fileno() for holder in _HELD)
 
 
 def _is_free(port: int) -> bool:

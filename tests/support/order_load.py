@@ -428,13 +428,26 @@ class Burst:
         """Wait for a moment at which enough orders are unacknowledged; how many there are then."""
 
         def in_flight() -> int:
-            for task in self._running:
-                if task.done():
-                    task.result()
+            self._fail_with_a_lane()
             count = sum(load.in_flight for load in self._loads)
             return count if count >= IN_FLIGHT_LEAST else 0
 
         return await wait_until_async(in_flight, what="enough orders in flight")
+
+    async def acknowledged(self, orders: int) -> None:
+        """Wait until so many more orders are acknowledged."""
+        ledger, before = self._desk.ledger, self._desk.ledger.count
+
+        def have_come() -> bool:
+            self._fail_with_a_lane()
+            return ledger.count >= before + orders
+
+        await wait_until_async(have_come, timeout_s=SETTLE_SECONDS, what="acknowledgements")
+
+    def _fail_with_a_lane(self) -> None:
+        for task in self._running:
+            if task.done():
+                task.result()
 
     def stop(self) -> None:
         """Send nothing new any more."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 import orjson
-from support.ports import free_port_base
+from support.ports import free_port_base, port_holders
 from support.wait import wait_until
 from tradecaptain.api.marketdata.v1 import records_pb2
 from tradecaptain.api.orderbook.v1 import orderbook_pb2, orderbook_pb2_grpc
@@ -56,6 +56,7 @@ class RunningMesh:
                 stdout=output,
                 stderr=output,
                 env=self.environment,
+                pass_fds=port_holders(),
             )
 
     def said(self) -> str:

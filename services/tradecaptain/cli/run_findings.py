@@ -16,7 +16,7 @@ from tradecaptain.edge.tokens import load_entries
 from tradecaptain.launch.leftovers import leftover_processes
 from tradecaptain.launch.prepare import busy_ports, existing_parent
 from tradecaptain.launch.run_state import read_state, running_supervisor
-from tradecaptain.mesh.driver import configured_idle_strategy
+from tradecaptain.mesh.driver import driver_settings
 
 _DISK_BYTES_MIN = 1 << 30
 _SILENT_NS = 10_000_000_000
@@ -53,7 +53,7 @@ def configuration(run: RunPaths) -> list[Finding]:
         except TradeCaptainError as error:
             findings.append(Finding("configuration", BAD, error.message, remedy))
     try:
-        configured_idle_strategy(run)
+        driver_settings(run)
     except TradeCaptainError as error:
         findings.append(Finding("configuration", BAD, error.message, remedy))
     known = {"ports", "driver", *SECTIONS}

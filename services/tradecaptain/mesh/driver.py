@@ -12,6 +12,7 @@ import shutil
 import signal
 import struct
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -23,10 +24,12 @@ from tradecaptain.base.toml_table import TableReader, read_toml
 from tradecaptain.mesh.aeron_library import AeronLibrary, aeron_library
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.mapping import PRIVATE_FOLDER_MODE
-from tradecaptain.mesh.timeouts import MILLISECOND_NS, TIMEOUTS, Timeouts
+from tradecaptain.mesh.timeouts import MILLISECOND_NS, SECOND_NS, TIMEOUTS, Timeouts
 
 IDLE_STRATEGIES: Final = ("backoff", "spin", "yield", "sleep-ns", "noop")
 IDLE_VARIABLE: Final = "TRADECAPTAIN_DRIVER__IDLE"
+CLIENT_LIVENESS_VARIABLE: Final = "TRADECAPTAIN_DRIVER__CLIENT_LIVENESS_SECONDS"
+_CLIENT_LIVENESS_SECONDS_MAX: Final = 600
 IPC_MTU_BYTES: Final = 8192
 _THREADING_MODE_SHARED: Final = 2
 _CNC_PID_OFFSET: Final = 40
@@ -197,17 +200,49 @@ class StopSignals:
         os.close(self._writer)
 
 
-def configured_idle_strategy(run: RunPaths) -> str:
-    """The idle strategy: ``TRADECAPTAIN_DRIVER__IDLE``, or ``[driver] idle``, or ``backoff``."""
+@dataclass(frozen=True, slots=True)
+class DriverSettings:
+    """How the driver idles, and what it waits for."""
+
+    idle: str
+    timeouts: Timeouts
+
+
+def driver_settings(run: RunPaths) -> DriverSettings:
+    """The settings of ``[driver]``, each from the environment first.
+
+    ``idle`` (``TRADECAPTAIN_DRIVER__IDLE``) is the idle strategy, ``client_liveness_seconds``
+    (``TRADECAPTAIN_DRIVER__CLIENT_LIVENESS_SECONDS``) for how long the driver keeps what a process
+    had that was killed; a machine that stands still for longer needs more.
+    """
     table = read_toml(run.config).get("driver", {}) if run.config.exists() else {}
     if not isinstance(table, dict):
         raise ConfigurationError("driver must be a table", field="driver")
-    named = os.environ.get(IDLE_VARIABLE)
-    values = {**table, "idle": named} if named else table
+    values = dict(table)
+    if named := os.environ.get(IDLE_VARIABLE):
+        values["idle"] = named
+    if seconds := os.environ.get(CLIENT_LIVENESS_VARIABLE):
+        if not (seconds.isascii() and seconds.isdigit()):
+            raise ConfigurationError(
+                f"{CLIENT_LIVENESS_VARIABLE} must be whole seconds, not {seconds!r}"
+            )
+        values["client_liveness_seconds"] = int(seconds)
     reader = TableReader(values, "driver")
     idle = reader.choice("idle", IDLE_STRATEGIES, "backoff")
+    liveness_seconds = reader.integer(
+        "client_liveness_seconds",
+        TIMEOUTS.client_liveness_ns // SECOND_NS,
+        minimum=1,
+        maximum=_CLIENT_LIVENESS_SECONDS_MAX,
+    )
     reader.finish()
-    return idle
+    # The driver insists on freeing a frame of a dead writer later than it gives the writer up.
+    grace_ns = TIMEOUTS.publication_unblock_ns - TIMEOUTS.client_liveness_ns
+    liveness_ns = liveness_seconds * SECOND_NS
+    timeouts = replace(
+        TIMEOUTS, client_liveness_ns=liveness_ns, publication_unblock_ns=liveness_ns + grace_ns
+    )
+    return DriverSettings(idle, timeouts)
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
@@ -243,8 +278,9 @@ def _run_until(stop_signals: StopSignals, arguments: argparse.Namespace, log: An
     try:
         run = RunPaths.from_environment()
         directory = arguments.aeron_dir or run.aeron
-        idle = arguments.idle or configured_idle_strategy(run)
-        driver = MediaDriver(directory, idle_strategy=idle)
+        settings = driver_settings(run)
+        idle = arguments.idle or settings.idle
+        driver = MediaDriver(directory, idle_strategy=idle, timeouts=settings.timeouts)
     except TradeCaptainError as error:
         log.error("cannot start the media driver", why=error.message)
         return 1

@@ -3,9 +3,14 @@
 import pytest
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.mesh.driver import IDLE_VARIABLE, MediaDriver, configured_idle_strategy
+from tradecaptain.mesh.driver import (
+    CLIENT_LIVENESS_VARIABLE,
+    IDLE_VARIABLE,
+    MediaDriver,
+    driver_settings,
+)
 from tradecaptain.mesh.errors import MeshError
-from tradecaptain.mesh.timeouts import TIMEOUTS
+from tradecaptain.mesh.timeouts import SECOND_NS, TIMEOUTS
 from tradecaptain.mesh.transport import with_parameter
 
 
@@ -13,18 +18,37 @@ def test_the_drivers_idle_strategy_comes_from_environment_over_file(
     run: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(IDLE_VARIABLE, raising=False)
-    assert configured_idle_strategy(run) == "backoff"
+    assert driver_settings(run).idle == "backoff"
     run.config.write_text('[driver]\nidle = "yield"\n')
-    assert configured_idle_strategy(run) == "yield"
+    assert driver_settings(run).idle == "yield"
     monkeypatch.setenv(IDLE_VARIABLE, "spin")
-    assert configured_idle_strategy(run) == "spin"
+    assert driver_settings(run).idle == "spin"
 
 
-@pytest.mark.parametrize("text", ['idle = "fast"', "idle = 3", 'idel = "spin"'])
+@pytest.mark.parametrize(
+    "text", ['idle = "fast"', "idle = 3", 'idel = "spin"', "client_liveness_seconds = 0"]
+)
 def test_a_bad_driver_setting_is_named(run: RunPaths, text: str) -> None:
     run.config.write_text(f"[driver]\n{text}\n")
-    with pytest.raises(ConfigurationError, match=r"driver\.id"):
-        configured_idle_strategy(run)
+    with pytest.raises(ConfigurationError, match=r"driver\.(id|client)"):
+        driver_settings(run)
+
+
+def test_how_long_killed_clients_are_kept_comes_from_environment_over_file(
+    run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(CLIENT_LIVENESS_VARIABLE, raising=False)
+    assert driver_settings(run).timeouts == TIMEOUTS
+    run.config.write_text("[driver]\nclient_liveness_seconds = 30\n")
+    assert driver_settings(run).timeouts.client_liveness_ns == 30 * SECOND_NS
+    monkeypatch.setenv(CLIENT_LIVENESS_VARIABLE, "60")
+    timeouts = driver_settings(run).timeouts
+    assert timeouts.client_liveness_ns == 60 * SECOND_NS
+    # A driver that frees frames of writers before it gives these up doesn't start.
+    assert timeouts.client_liveness_ns < timeouts.publication_unblock_ns
+    monkeypatch.setenv(CLIENT_LIVENESS_VARIABLE, "1.5")
+    with pytest.raises(ConfigurationError, match="whole seconds"):
+        driver_settings(run)
 
 
 def test_a_driver_refuses_an_unknown_idle_strategy(run: RunPaths) -> None:
