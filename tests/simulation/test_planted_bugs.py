@@ -11,6 +11,7 @@ from support.planted_bugs import (
     KeepsStaleSnapshots,
     LosesCancels,
     LosesDuplicateTable,
+    ReadsCommandsAgain,
     ReordersTimers,
     SkipsChecksums,
 )
@@ -27,6 +28,7 @@ PLANTED = {
     ),
     "lost duplicate table": (Parts(gateway=LosesDuplicateTable), "was accepted twice"),
     "lost cancel": (Parts(venue=LosesCancels), "every request to be answered"),
+    "commands read again": (Parts(venue=ReadsCommandsAgain), "was accepted twice"),
     "stale snapshot": (Parts(venue=KeepsStaleSnapshots), "the gate has|departs from the log"),
     "reordered timer": (Parts(venue=ReordersTimers), "after its time"),
 }

@@ -27,6 +27,7 @@ from tradecaptain.mesh.journal import (
 )
 from tradecaptain.mesh.journal_scan import END, FULL, Place, Scan
 from tradecaptain.mesh.layout import DATA_WORD, FRAME_HEADER_LENGTH, PADDING_WORD
+from tradecaptain.mesh.simulated_link import SimulatedSubscription
 from tradecaptain.orderbook import log_reading, snapshot_keeper
 from tradecaptain.orderbook.agent import Venue
 from tradecaptain.orderbook.snapshot import GATE_PREFIX, Snapshot, take_snapshot
@@ -155,6 +156,19 @@ class LosesCancels(VenueProcess):
                 store_i64(frame, length | PADDING_WORD)
                 return
             offset += (length + 31) & -32
+
+
+class ReadsCommandsAgain(VenueProcess):
+    """Begins to read where the slowest reader stands, also one that was killed long before."""
+
+    def make_venue(self) -> Venue:
+        opened = self.mesh.add_subscription
+
+        def joined(stream_id: int, **options: Any) -> SimulatedSubscription:
+            return opened(stream_id, **(options | {"takes_over": False}))
+
+        with patch.object(self.mesh, "add_subscription", joined):
+            return super().make_venue()
 
 
 class KeepsStaleSnapshots(VenueProcess):

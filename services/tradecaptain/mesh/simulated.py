@@ -9,6 +9,7 @@ Faults can be injected: streams held back, frames lost, readers slowed, drivers 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,8 @@ from tradecaptain.mesh.transport import (
 
 LAPPED_REST_CRANKS = 8
 """Cranks for which a reader that was lapped stays away."""
+KILLED_KNOWN_CRANKS = 32
+"""Cranks for which the driver takes a process that was killed for alive; Aeron does for seconds."""
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ class SimulatedMesh(Closing):
         self._subscriptions: list[SimulatedSubscription] = []
         self._links: list[SimulatedLink] = []
         self._resting: dict[tuple[SimulatedPublication, SimulatedSubscription], int] = {}
+        self._killed: dict[SimulatedPublication | SimulatedSubscription, int] = {}
 
     def add_publication(
         self,
@@ -98,12 +102,21 @@ class SimulatedMesh(Closing):
         images: npt.NDArray[Any] | None = None,
         takes_over: bool = False,
     ) -> SimulatedSubscription:
-        """Open a subscription; its images appear after a crank and a refresh, and begin behind
-        everything that was written, so that whoever ``takes_over`` reads nothing again."""
+        """Open a subscription; its images appear after a crank and a refresh, and begin where the
+        slowest reader is, or, if it ``takes_over``, the furthest, also one that was killed."""
         check_stream(stream_id)
-        subscription = SimulatedSubscription(stream_id, channel, tether, image_capacity, images)
+        subscription = SimulatedSubscription(
+            stream_id, channel, tether, image_capacity, images, takes_over
+        )
         self._subscriptions.append(subscription)
         return subscription
+
+    def kill(self, resources: Iterable[SimulatedPublication | SimulatedSubscription]) -> None:
+        """Let the process that opened these be killed. Until the driver notices, its readers hold
+        their writers back, and others may still join and read what its writers wrote."""
+        for resource in resources:
+            if not resource.is_closed:
+                self._killed[resource] = KILLED_KNOWN_CRANKS
 
     def crank(self) -> int:
         """Let the driver work once; returns how many frames it delivered."""
@@ -135,6 +148,10 @@ class SimulatedMesh(Closing):
 
     def _link(self) -> None:
         """Let links come and go with writers, readers and faults."""
+        for resource in [killed for killed, left in self._killed.items() if left == 0]:
+            resource.close()
+            del self._killed[resource]
+        self._killed = {killed: left - 1 for killed, left in self._killed.items()}
         self._publications = [item for item in self._publications if not item.is_drained]
         self._subscriptions = [item for item in self._subscriptions if not item.is_closed]
         disconnected = self.faults.disconnected_streams
@@ -165,8 +182,12 @@ class SimulatedMesh(Closing):
                 publication.follow([it for it in self._links if it.publication is publication])
 
     def restart_driver(self) -> None:
-        """Lose every log; publications and images are closed until they are refreshed."""
+        """Lose every log; publications and images are closed until they are refreshed. A new
+        driver knows none of those that were killed."""
         self._driver_generation += 1
+        for resource in self._killed:
+            resource.close()
+        self._killed.clear()
         for link in self._links:
             link.close()
         self._links.clear()

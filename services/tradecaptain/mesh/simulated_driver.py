@@ -43,6 +43,8 @@ LOG: Final = np.dtype(
         ("term_length", "<i8"),
         # Everything before it has been wiped for the next turn of the terms.
         ("clean_position", "<i8"),
+        # How far the furthest reader had read when there was one.
+        ("consumer_position", "<i8"),
     ],
     align=True,
 )
@@ -125,30 +127,33 @@ def _deliver(source: Any, link: Any, frames_max: int, loss: int) -> int:
 
 
 @inline
-def _note_lag(link: Any, producer: int, window: int) -> None:
-    """Notice an untethered reader that lags by most of the window for several steps."""
-    behind = producer - load_acquire_i64(link[0]["position_address"])
+def _note_lag(link: Any, furthest: int, window: int) -> None:
+    """Notice an untethered reader that lags behind another by most of the window for several
+    steps."""
+    behind = furthest - load_acquire_i64(link[0]["position_address"])
     lag_cranks = link[0]["lag_cranks"] + 1 if behind > window * 3 // 4 else 0
     link[0]["lag_cranks"] = lag_cranks
     link[0]["is_lapped"] = link[0]["is_tethered"] == 0 and lag_cranks > _WATCH_CRANKS
 
 
 @inline
-def _move_limit(source: Any, links: int, count: int, producer: int, limit_address: int) -> None:
-    """Give room beyond the slowest of the active readers and wipe what all have been given."""
-    slowest = delivered = producer
+def _move_limit(source: Any, links: int, count: int, limit_address: int) -> None:
+    """Give room beyond the slowest of the active readers and wipe what all have read; without a
+    reader the writer stands where the furthest was."""
+    slowest = furthest = source[0]["consumer_position"]
     active = 0
     for index in range(count):
         link = records_at(load_i64(links + 8 * index), 1, LINK)
         if link[0]["is_lapped"] == 0:
             position = load_acquire_i64(link[0]["position_address"])
             slowest = min(slowest, position) if active else position
-            given = link[0]["delivered_position"]
-            delivered = min(delivered, given) if active else given
+            furthest = max(furthest, position)
             active += 1
+    source[0]["consumer_position"] = furthest
     store_release_i32(source[0]["metadata_address"] + METADATA_IS_CONNECTED, 1 if active else 0)
     if limit_address != 0:
-        log_clean(source, delivered)
+        # A reader that joins begins at the slowest, so that nothing behind it may be wiped.
+        log_clean(source, slowest)
         window = source[0]["term_length"] // 2 if active else 0
         store_release_i64(limit_address, slowest + window)
 
@@ -165,13 +170,13 @@ def drive_publication(
     back. Returns how many frames were delivered; ``is_lapped`` tells who is to be cut off.
     """
     source = records_at(log, 1, LOG)
-    producer = log_producer_position(source)
+    furthest = source[0]["consumer_position"]
     window = source[0]["term_length"] // 2
     delivered = 0
     for index in range(count):
         link = records_at(load_i64(links + 8 * index), 1, LINK)
         if link[0]["is_delivering"] != 0:
             delivered += _deliver(source, link, frames_max, loss)
-        _note_lag(link, producer, window)
-    _move_limit(source, links, count, producer, limit_address)
+        _note_lag(link, furthest, window)
+    _move_limit(source, links, count, limit_address)
     return delivered

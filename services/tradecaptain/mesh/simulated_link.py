@@ -14,6 +14,7 @@ from tradecaptain.base.memory import (
     load_i32,
     store_i64,
     store_release_i32,
+    store_release_i64,
     zero_bytes,
 )
 from tradecaptain.mesh.closing import Closing
@@ -38,6 +39,7 @@ _PLACES = {name: place for place, name in enumerate(LINK.names or ())}
 _IS_DELIVERING = _PLACES["is_delivering"]
 _IS_LAPPED = _PLACES["is_lapped"]
 _RANDOM_STATE = _PLACES["random_state"]
+_DELIVERED_POSITION = _PLACES["delivered_position"]
 
 
 class SimulatedLog:
@@ -51,7 +53,7 @@ class SimulatedLog:
         self.record = aligned_zeros(1, LOG)
         """What kernels know of it."""
         self.record_address = address_of(self.record)
-        self.record[0] = (self.place.address, self.place.metadata_address, term_length, 0)
+        self.record[0] = (self.place.address, self.place.metadata_address, term_length, 0, 0)
         for partition in range(PARTITION_COUNT):
             term_id = wrap_i32(self.place.initial_term_id + partition - PARTITION_COUNT)
             store_i64(self.place.metadata_address + 8 * partition, term_id << 32)
@@ -153,6 +155,16 @@ class SimulatedPublication(Announcer, Closing):
         self._link_addresses = np.array([link.address for link in links], dtype=np.int64)
         self._links_address = address_of(self._link_addresses)
 
+    def join_position(self) -> int:
+        """Where a new reader begins: at the slowest of those that the driver knows, or, without
+        any, where the furthest had come to."""
+        positions = [link.reader_position() for link in self._links if not link.is_lapped]
+        return min(positions, default=int(self.log.record[0]["consumer_position"]))
+
+    def furthest_reader(self) -> int:
+        """How far the furthest of its readers has read, those included that were killed."""
+        return max((link.reader_position() for link in self._links), default=0)
+
     def drive(self, frames_max: int, loss: int, *, is_held: bool) -> int:
         """Do what the driver does for it in one step; see :func:`drive_publication`."""
         delivered = drive_publication(
@@ -183,12 +195,14 @@ class SimulatedSubscription(Announcer, Closing):
         tether: bool,
         image_capacity: int,
         images: npt.NDArray[Any] | None,
+        takes_over: bool,
     ) -> None:
         super().__init__()
         self.stream_id = stream_id
         self.channel = channel
         self.tether = tether
         self.is_closed = False
+        self._takes_over = takes_over
         self._images = aligned_zeros(image_capacity, IMAGE) if images is None else images
         self._opened: dict[SimulatedLink, int] = {}
         self.links: list[SimulatedLink] = []
@@ -219,6 +233,8 @@ class SimulatedSubscription(Announcer, Closing):
             index = choose_slot(self._images, link.log.place.session_id)
             if index is not None:
                 self._opened[link] = index
+                if self._takes_over:
+                    link.skip_to(link.publication.furthest_reader())
                 open_image_state(
                     self._images,
                     index,
@@ -249,7 +265,7 @@ class SimulatedLink:
         self.is_closed = False
         place = publication.log.place
         self.log = SimulatedLog(place.term_length, place.session_id, place.initial_term_id)
-        self.join_position = self.publication.log.producer_position()
+        self.join_position = publication.join_position()
         self.log.record["clean_position"] = self.join_position
         self._position = aligned_zeros(1, np.int64)
         self._position[0] = self.join_position
@@ -273,12 +289,19 @@ class SimulatedLink:
 
     @property
     def is_obsolete(self) -> bool:
-        """Whether the reader is gone, or the writer is and everything was read."""
-        return self.subscription.is_closed or (self.publication.is_closed and self.is_finished)
+        """Whether the reader is gone, or the writer is and all have read everything."""
+        return self.subscription.is_closed or self.publication.is_drained
 
     def reader_position(self) -> int:
         """Up to where the reader has released."""
         return int(load_acquire_i64(self.position_address))
+
+    def skip_to(self, position: int) -> None:
+        """Read nothing before a position."""
+        if position > self.reader_position():
+            store_release_i64(self.position_address, position)
+            given = self._words[_DELIVERED_POSITION]
+            self._words[_DELIVERED_POSITION] = max(given, position)
 
     def allow(self, is_delivering: bool, random_state: int) -> None:
         """Say whether the next step delivers anything, and where its losses come from."""
@@ -287,7 +310,7 @@ class SimulatedLink:
 
     @property
     def is_lapped(self) -> bool:
-        """Whether an untethered reader has lagged by most of the window for several cranks."""
+        """Whether an untethered reader has lagged behind another for several cranks."""
         return self._words[_IS_LAPPED] != 0
 
     def close(self) -> None:

@@ -54,7 +54,7 @@ class SimulatedProcess(ABC):
         self.is_up = False
         self.kill_count += 1
         self.drop()
-        self.mesh.close()
+        self.mesh.kill()
         self.starts_at_step = self.world.step + 1 + self.world.random.randrange(12)
 
 
@@ -124,8 +124,13 @@ class ProcessMesh:
         self._opened.append(subscription)
         return subscription
 
+    def kill(self) -> None:
+        """What the driver does of a process that ended without a word."""
+        self._mesh.kill(self._opened)
+        self._opened.clear()
+
     def close(self) -> None:
-        """What the driver does once the process is gone."""
+        """What the driver does for a process that ends in order."""
         for resource in self._opened:
             resource.close()
         self._opened.clear()

@@ -348,6 +348,7 @@ class World:
         for process in self.processes:
             if process.is_up:
                 process.kill()
+        self.mesh.restart_driver()
         self.venue.lose_power(durable_command)
         self.gateway.lose_power()
         for client in self.clients:

@@ -5,7 +5,7 @@ import pytest
 from support.mesh_kernels import read_numbers, write_numbers
 from support.mesh_transports import SMALL_TERM
 from tradecaptain.mesh import status
-from tradecaptain.mesh.simulated import SimulatedMesh
+from tradecaptain.mesh.simulated import KILLED_KNOWN_CRANKS, SimulatedMesh
 
 pytestmark = pytest.mark.twin
 
@@ -16,6 +16,13 @@ def read(subscription: object) -> list[int]:
     numbers, lengths = np.zeros(256, np.int64), np.zeros(256, np.int64)
     count = read_numbers(subscription.images, 0, numbers, lengths)  # type: ignore[attr-defined]
     return numbers[:count].tolist()
+
+
+def read_all(mesh: SimulatedMesh, subscription: object) -> list[int]:
+    found: list[int] = []
+    while numbers := read(subscription) or (mesh.crank(), read(subscription))[1]:
+        found += numbers
+    return found
 
 
 def arrivals(seed: int, delay: float) -> list[tuple[int, int]]:
@@ -65,18 +72,52 @@ def test_a_cut_connection_is_seen_by_both_ends_and_can_be_mended(tether: bool) -
     subscription.refresh()
     assert subscription.image_count == 0
     assert read(subscription) == []
-    position = publication.position
+    # Nobody reads, and what nobody has read keeps its place.
+    written = 0
     while (result := write_numbers(publication.state, 2, 1, 1, 8)) > 0:
-        position = result
+        written += 1
     assert result == status.NOT_CONNECTED
     mesh.faults.disconnected_streams = set()
     mesh.crank()
     subscription.refresh()
     assert subscription.image_count == 1
-    assert subscription.images[0]["join_position"] == position
-    assert write_numbers(publication.state, 3, 1, 1, 8) > 0
+    assert subscription.images[0]["join_position"] == 0
     mesh.crank()
-    assert read(subscription) == [3]
+    assert read_all(mesh, subscription) == [1, *[2] * written]
+    assert write_numbers(publication.state, 3, 1, 1, 8) > 0
+    assert read_all(mesh, subscription) == [3]
+
+
+@pytest.mark.parametrize("takes_over", [True, False])
+def test_a_killed_reader_is_known_for_a_while(takes_over: bool) -> None:
+    mesh = SimulatedMesh()
+    publication = mesh.add_publication(1, term_bytes=SMALL_TERM)
+    killed = mesh.add_subscription(1, tether=True)
+    mesh.crank()
+    killed.refresh()
+    write_numbers(publication.state, 1, 1, 1, 8)
+    mesh.crank()
+    mesh.kill([killed])
+    successor = mesh.add_subscription(1, tether=True)
+    mesh.crank()
+    successor.refresh()
+    write_numbers(publication.state, 2, 1, 1, 8)
+    mesh.crank()
+    assert read(successor) == [1, 2]
+    mesh.kill([successor])
+    last = mesh.add_subscription(1, tether=True, takes_over=takes_over)
+    mesh.crank()
+    last.refresh()
+    mesh.crank()
+    # The first one stands where it was killed, and a new reader joins there.
+    assert read(last) == ([] if takes_over else [1, 2])
+    for _ in range(KILLED_KNOWN_CRANKS):
+        mesh.crank()
+    following = mesh.add_subscription(1, tether=True)
+    mesh.crank()
+    following.refresh()
+    mesh.crank()
+    assert read(following) == []
 
 
 def test_a_slow_link_delivers_a_few_frames_at_a_time() -> None:

@@ -129,8 +129,13 @@ def test_a_full_ring_leaves_records_in_the_log() -> None:
 
 def test_a_lapped_reader_is_told_how_much_it_missed() -> None:
     cranked = Cranked(capacity=4)
+    # Only a reader that lags behind another is passed over.
+    fast = StreamReader(cranked.mesh, 11, RECORD, capacity=1 << 14)
+    cranked.mesh.crank()
     written = 0
     for _ in range(60):
+        fast.agent.refresh()
+        fast.agent.do_work(0)
         sent = cranked.publisher.offer_batch(numbered(written, 60))
         written += max(sent, 0)
         cranked.turn()
