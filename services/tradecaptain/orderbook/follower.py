@@ -19,6 +19,9 @@ from tradecaptain.wire.reason import REASON_UNKNOWN_INSTRUMENT
 # about to open.
 RETRY_SECONDS: Final = 0.02
 ABSENT_SECONDS: Final = 0.2
+# Changes of a book are lost, and not only late on a busy machine, if they haven't come within so
+# many comparisons.
+STILL_COMPARISONS: Final = 10
 
 _LOG = structlog.get_logger("orderbook.views")
 
@@ -60,6 +63,8 @@ class BookFollower:
         self._outdated: set[int] = set()
         # What the last comparison found: books, the last change that each shows, and the venue's.
         self._compared = np.zeros((3, 0), np.int64)
+        # For how many comparisons in a row each of them has stood still behind the venue.
+        self._still_counts = np.zeros(0, np.int64)
         self.lapped_count = 0
         self.behind_count = 0
         self.snapshot_count = 0
@@ -90,16 +95,20 @@ class BookFollower:
 
         ``sequences`` has two rows: the instrument of each book, and the number of its last change.
         Changes that were lost show by the next one, but in a quiet market there is none. So a book
-        that stands still since the last comparison, when the venue was beyond it already, is read
-        again.
+        that stands still for ``STILL_COMPARISONS``, while the venue was beyond it already, is read
+        again. Until then its changes may be on their way.
         """
         instrument_ids, last = sequences[:, np.isin(sequences[0], self._views.instrument_ids)]
         shown = self._views.sequences(instrument_ids)
         before, self._compared = self._compared, np.stack((instrument_ids, shown, last))
         if before.shape != self._compared.shape:
+            self._still_counts = np.zeros(len(instrument_ids), np.int64)
             return
         is_behind = (before[:2] == self._compared[:2]).all(axis=0) & (shown < before[2])
-        for instrument_id in instrument_ids[is_behind].tolist():
+        self._still_counts = np.where(is_behind, self._still_counts + 1, 0)
+        is_lost = self._still_counts >= STILL_COMPARISONS
+        self._still_counts[is_lost] = 0
+        for instrument_id in instrument_ids[is_lost].tolist():
             if self._views.is_valid(instrument_id):
                 self.behind_count += 1
                 _LOG.warning("changes of a book didn't come; reading it again", book=instrument_id)
