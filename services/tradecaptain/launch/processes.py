@@ -18,6 +18,7 @@ import orjson
 from tradecaptain.base.parent_death import end_with_parent
 
 _TAIL_BYTES = 8192
+_CALM_LEVELS = ("debug", "info")
 _START_TIME_FIELD = 19
 _STATE_FIELD = 0
 
@@ -104,7 +105,10 @@ def describe_exit(status: int) -> str:
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log that says something, as text; empty if there is none."""
+    """The last line of a log that may say why its process died, as text; empty if there is none.
+
+    What went well is no reason.
+    """
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -113,8 +117,8 @@ def last_words(log: Path) -> str:
     except FileNotFoundError:
         return ""
     for line in reversed(lines):
-        if line.strip():
-            return _as_text(line)
+        if text := _as_text(line):
+            return text
     return ""
 
 
@@ -125,5 +129,7 @@ def _as_text(line: bytes) -> str:
         return line.decode(errors="replace").strip()
     if not isinstance(entry, dict):
         return str(entry)
+    if entry.get("level") in _CALM_LEVELS:
+        return ""
     said = [str(entry[key]) for key in ("event", "why", "error", "message") if entry.get(key)]
     return ": ".join(said) or line.decode(errors="replace")

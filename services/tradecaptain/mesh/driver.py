@@ -207,6 +207,11 @@ class DriverSettings:
     idle: str
     timeouts: Timeouts
 
+    def as_dict(self) -> dict[str, Any]:
+        """The settings by the names that they have in ``[driver]``."""
+        seconds = self.timeouts.client_liveness_ns // SECOND_NS
+        return {"idle": self.idle, "client_liveness_seconds": seconds}
+
 
 def driver_settings(run: RunPaths) -> DriverSettings:
     """The settings of ``[driver]``, each from the environment first.

@@ -108,6 +108,11 @@ def test_an_end_is_described() -> None:
         ("first\nsecond\n\n", "second"),
         ('{"event": "cannot start", "why": "no driver"}\n', "cannot start: no driver"),
         ("Traceback\nValueError: bad\n", "ValueError: bad"),
+        (
+            '{"event": "disk full", "level": "error"}\n{"event": "read", "level": "info"}\n',
+            "disk full",
+        ),
+        ('{"event": "is ready", "level": "info"}\n', ""),
     ],
 )
 def test_last_words_are_found(tmp_path: Path, text: str, words: str) -> None:

@@ -1,0 +1,41 @@
+"""`config` shows every setting in force, and says where it comes from."""
+
+import orjson
+import pytest
+from tradecaptain.base.compile_cache import OWNER_VARIABLE
+from tradecaptain.base.run_paths import RunPaths
+from tradecaptain.cli.finding import GOOD
+from tradecaptain.cli.main import build
+from tradecaptain.cli.run_findings import configuration
+from typer.testing import CliRunner
+
+
+def shown(*arguments: str) -> str:
+    answer = CliRunner().invoke(build(["config"]), ["config", *arguments])
+    assert answer.exit_code == 0, answer.exception
+    return answer.stdout
+
+
+def test_every_table_that_a_part_reads_is_shown(
+    run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.config.write_text(
+        '[standby]\nenabled = true\n[driver]\nclient_liveness_seconds = 9\nidle = "yield"\n'
+    )
+    monkeypatch.setenv("TRADECAPTAIN_RISK__READ_INTERVAL_MS", "7")
+    monkeypatch.setenv(OWNER_VARIABLE, "/somewhere")
+    settings = orjson.loads(shown("--json"))["settings"]
+    assert settings["driver"] == {"idle": "yield", "client_liveness_seconds": 9}
+    assert settings["standby"] == {"enabled": True, "channel": "aeron:ipc"}
+    assert settings["risk"]["read_interval_ms"] == 7
+    text = shown()
+    assert f"# {run.config} sets driver, standby\n" in text
+    assert "# TRADECAPTAIN_RISK__READ_INTERVAL_MS is set in the environment\n" in text
+    assert OWNER_VARIABLE not in text
+    assert "# account_requests_max isn't set\n" in text
+
+
+def test_doctor_takes_a_standby_for_what_it_is(run: RunPaths) -> None:
+    run.config.write_text("[standby]\nenabled = true\n")
+    (finding,) = configuration(run)
+    assert finding.state == GOOD
