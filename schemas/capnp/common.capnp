@@ -105,6 +105,9 @@ enum Allocation {
   # The same after the order that holds the TOP priority of its price.
   batchAuction @4;
   # Orders only match in auctions at fixed intervals.
+  filterAndUncross @5;
+  # As priceTime; hidden orders beyond the display trade between its prices, and orders that set
+  # conditions are filtered and uncrossed at one price.
 }
 
 enum Capacity {

@@ -129,7 +129,7 @@ enum LimitKind {
 }
 
 struct Control {
-  const currentVersion :UInt16 = 6;
+  const currentVersion :UInt16 = 7;
   # Grows with every field that is added, and with a field's unit: up to 5, scenarios were in 2^-32.
 
   kind @0 :UInt16;
@@ -213,4 +213,6 @@ struct Control {
   notionalDenominator @51 :Int64;
   durability @52 :UInt16;
   # createInstrument: ExecutionEvent's Durability that the instrument's events are given.
+  indicationIntervalNs @53 :Int64;
+  # createInstrument: the least time between two indications of an auction; zero for none.
 }

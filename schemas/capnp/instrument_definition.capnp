@@ -4,7 +4,8 @@
 using Common = import "common.capnp";
 
 struct InstrumentDefinition {
-  const currentVersion :UInt16 = 1;
+  const currentVersion :UInt16 = 2;
+  # Grows with every field that is added.
 
   kind @0 :UInt16;
   schemaVersion @1 :UInt16;
@@ -26,4 +27,6 @@ struct InstrumentDefinition {
   tickUnits @14 :Int64;
   minimumShareUnits @15 :Int64;
   batchIntervalNs @16 :Int64;
+  indicationIntervalNs @17 :Int64;
+  # The least time between two indications of an auction; zero for none.
 }

@@ -4,7 +4,7 @@
 struct InstrumentSnapshot {
   # An instrument's rules and state, in the order in which they were created.
 
-  const currentVersion :UInt16 = 1;
+  const currentVersion :UInt16 = 2;
   # Grows with every field that is added.
 
   kind @0 :UInt16;
@@ -37,4 +37,9 @@ struct InstrumentSnapshot {
   phase @26 :UInt16;
   hasLast @27 :UInt16;
   reserved @28 :UInt16;
+  indicationIntervalNs @29 :Int64;
+  indicatedNs @30 :Int64;
+  # When the auction's last indication was published; zero for none yet.
+  indicationDueNs @31 :Int64;
+  # When one that was held back is due; zero for none.
 }

@@ -164,6 +164,7 @@ class Player:
                 allocation=known.allocation,
                 minimum_share=known.minimum_share_units,
                 batch_interval_ns=known.batch_interval_ns,
+                indication_interval_ns=known.indication_interval_ns,
             )
             if known.allocation == 4:
                 book.phase, book.auction_end_ns = INTRADAY, 1

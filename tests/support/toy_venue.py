@@ -156,7 +156,10 @@ class ToyVenue:
                 del self.orders[maker.order_id]
         if order.leaves == 0:
             return
-        if order.fields["time_in_force"] == common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL:
+        if (
+            order.fields["order_type"] == common.ORDER_TYPE_MARKET
+            or order.fields["time_in_force"] == common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
+        ):
             order.leaves = 0
             self._event(order, command, "expired", "expired", reason=reason.REASON_NO_LIQUIDITY)
             return

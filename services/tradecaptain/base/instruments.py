@@ -36,6 +36,7 @@ class Allocation(StrEnum):
     PRO_RATA = "pro-rata"
     PRO_RATA_TOP = "pro-rata-top"
     BATCH_AUCTION = "batch-auction"
+    FILTER_AND_UNCROSS = "filter-and-uncross"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class Instrument:
     allocation: Allocation = Allocation.PRICE_TIME
     minimum_share_units: int = 0
     batch_interval_ms: int = 0
+    indication_interval_ms: int = 0
 
     @property
     def key(self) -> str:

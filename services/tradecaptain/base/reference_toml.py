@@ -28,7 +28,7 @@ _MIC = r"[A-Z0-9]{3,8}"
 _CURRENCY = r"[A-Z]{3,5}"
 _UINT32_MAX = 2**32 - 1
 _WHOLE_LIMITS = ("price_collar_bps", "open_orders")
-_BATCH_INTERVAL_MS_MAX = 86_400_000
+_INTERVAL_MS_MAX = 86_400_000
 _SOURCES = ("", "simulator", "lobster", "binance")
 
 
@@ -177,7 +177,10 @@ class _InstrumentParser:
             ),
             minimum_share_units=quantity.any("minimum_share", "0"),
             batch_interval_ms=table.integer(
-                "batch_interval_ms", 0, minimum=0, maximum=_BATCH_INTERVAL_MS_MAX
+                "batch_interval_ms", 0, minimum=0, maximum=_INTERVAL_MS_MAX
+            ),
+            indication_interval_ms=table.integer(
+                "indication_interval_ms", 0, minimum=0, maximum=_INTERVAL_MS_MAX
             ),
             **self._read_option(table, kind, price, calendar),
         )
@@ -432,6 +435,8 @@ def _instrument_values(instrument: Instrument, keys: Mapping[int, str]) -> dict[
         values["minimum_share"] = quantity.format(instrument.minimum_share_units)
     if instrument.batch_interval_ms:
         values["batch_interval_ms"] = instrument.batch_interval_ms
+    if instrument.indication_interval_ms:
+        values["indication_interval_ms"] = instrument.indication_interval_ms
     if instrument.mirror_of:
         values["mirror_of"] = keys[instrument.mirror_of]
     if instrument.type is InstrumentType.OPTION:

@@ -158,9 +158,7 @@ def submit(
     order_type: Type = typer.Option(
         None, "--type", help="By itself: stop with a stop price, limit with a price, else market."
     ),
-    time_in_force: TimeInForce = typer.Option(
-        None, "--tif", help="By itself: day, and ioc for market orders."
-    ),
+    time_in_force: TimeInForce = typer.Option(None, "--tif", help="By itself: day."),
     client_order_id: str = typer.Option("", "--id", help="Your own id; made up if empty."),
     post_only: bool = typer.Option(False, "--post-only", help="Never take liquidity."),
     slide: bool = typer.Option(False, "--slide", help="With --post-only: move, don't refuse."),

@@ -55,6 +55,7 @@ class Sharing(StrEnum):
     PRO_RATA = "pro-rata"
     PRO_RATA_TOP = "pro-rata-top"
     BATCH_AUCTION = "batch-auction"
+    FILTER_AND_UNCROSS = "filter-and-uncross"
 
 
 def register(app: typer.Typer) -> None:
@@ -93,6 +94,9 @@ def create(
     allocation: Sharing = typer.Option(None, "--allocation", help="How orders are shared out."),
     minimum_share: str = typer.Option("", "--minimum-share", help="Smallest pro-rata share."),
     interval_ms: int = typer.Option(0, "--interval-ms", help="Interval of batch auctions."),
+    indication_ms: int = typer.Option(
+        0, "--indication-interval-ms", help="Least time between indications of an auction."
+    ),
     strike: str = typer.Option("", "--strike", help="Strike of an option, if --like is one."),
     reference: str = typer.Option("", "--reference", help="Price limits are held against it."),
     principal: str = _PRINCIPAL,
@@ -116,6 +120,7 @@ def create(
         allocation=_enum("ALLOCATION", allocation, instruments_pb2.Allocation),
         minimum_share=minimum_share,
         batch_interval_ns=interval_ms * _MILLISECOND_NS,
+        indication_interval_ns=indication_ms * _MILLISECOND_NS,
     )
     for name, text in (("price_unit", price_unit), ("quantity_unit", quantity_unit)):
         if text:

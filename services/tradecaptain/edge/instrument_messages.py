@@ -30,6 +30,7 @@ _ALLOCATIONS: Final = {
     Allocation.PRO_RATA: instruments_pb2.ALLOCATION_PRO_RATA,
     Allocation.PRO_RATA_TOP: instruments_pb2.ALLOCATION_PRO_RATA_TOP,
     Allocation.BATCH_AUCTION: instruments_pb2.ALLOCATION_BATCH_AUCTION,
+    Allocation.FILTER_AND_UNCROSS: instruments_pb2.ALLOCATION_FILTER_AND_UNCROSS,
 }
 
 
@@ -60,6 +61,7 @@ def instrument_message(reference: Reference, instrument: Instrument) -> instrume
         calendar=instrument.calendar.name,
         allocation=_ALLOCATIONS[instrument.allocation],
         batch_interval_ns=instrument.batch_interval_ms * 1_000_000,
+        indication_interval_ns=instrument.indication_interval_ms * 1_000_000,
     )
     if instrument.minimum_share_units:
         message.minimum_share = instrument.quantity.format(instrument.minimum_share_units)

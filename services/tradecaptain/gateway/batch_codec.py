@@ -139,13 +139,9 @@ def _finish_rows(batch: Any, count: int) -> None:
         if order_type == 0:
             order_type = common.ORDER_TYPE_LIMIT
             order_command.set_order_type(row, order_type)
-        is_market = order_type == common.ORDER_TYPE_MARKET
         time_in_force = order_command.get_time_in_force(row)
         if time_in_force == 0:
             time_in_force = common.TIME_IN_FORCE_DAY
-        if is_market and time_in_force == common.TIME_IN_FORCE_DAY:
-            # Market orders never rest, so a day for them means immediate-or-cancel.
-            time_in_force = common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
         if order_type != common.ORDER_TYPE_LIMIT and order_type != common.ORDER_TYPE_STOP_LIMIT:
             # A price of an order that has none means nothing; a peg's bound has its own column.
             order_command.set_price_units(row, 0)

@@ -137,7 +137,7 @@ class Stager:
             order_command.COMMAND_ACTION_NEW_ORDER,
             order.side,
             order_type,
-            order.time_in_force or _default_time_in_force(order_type),
+            order.time_in_force or common.TIME_IN_FORCE_DAY,
             account_id,
             instrument.instrument_id,
             _price(order, instrument, order_type),
@@ -195,8 +195,6 @@ class Stager:
         rows["time_in_force"] = _column(
             columns.times_in_force, count, common.TIME_IN_FORCE_DAY, "times_in_force"
         )
-        if columns.types:
-            self._default_times_in_force(rows)
         rows["account_id"] = account_id
         rows["firm_id"] = account.firm_id
         rows["self_trade_group"] = account.self_trade_group
@@ -254,13 +252,6 @@ class Stager:
         _PACKER.pack_into(self._buffer, offset, *(values[name] for name in _NAMES))
         store.slots[row] = slot
 
-    @staticmethod
-    def _default_times_in_force(rows: Any) -> None:
-        """Market orders never rest, so a day for them means immediate-or-cancel."""
-        market = rows["order_type"] == common.ORDER_TYPE_MARKET
-        day = rows["time_in_force"] == common.TIME_IN_FORCE_DAY
-        rows["time_in_force"][market & day] = common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
-
     def _stage_keys(self, rows: Any, ids: list[str]) -> None:
         try:
             encoded = [text.encode("ascii") for text in ids]
@@ -295,12 +286,6 @@ def _numbers(values: Any, count: int, name: str, largest: int) -> npt.NDArray[An
     if largest and (min(values) < 0 or max(values) > largest):
         raise _invalid(f"columns.{name}", f"must hold numbers up to {largest}")
     return np.array(values, dtype=np.int64)
-
-
-def _default_time_in_force(order_type: int) -> int:
-    if order_type == common.ORDER_TYPE_MARKET:
-        return common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
-    return common.TIME_IN_FORCE_DAY
 
 
 def _price(order: records_pb2.NewOrder, instrument: Instrument, order_type: int) -> int:

@@ -46,12 +46,14 @@ _ALLOCATIONS: Final[Mapping[int, str]] = {
     instruments_pb2.ALLOCATION_PRO_RATA: "pro-rata",
     instruments_pb2.ALLOCATION_PRO_RATA_TOP: "pro-rata-top",
     instruments_pb2.ALLOCATION_BATCH_AUCTION: "batch-auction",
+    instruments_pb2.ALLOCATION_FILTER_AND_UNCROSS: "filter-and-uncross",
 }
 _ALLOCATION_NUMBERS: Final[Mapping[str, int]] = {
     "price-time": common.ALLOCATION_PRICE_TIME,
     "pro-rata": common.ALLOCATION_PRO_RATA,
     "pro-rata-top": common.ALLOCATION_PRO_RATA_TOP,
     "batch-auction": common.ALLOCATION_BATCH_AUCTION,
+    "filter-and-uncross": common.ALLOCATION_FILTER_AND_UNCROSS,
 }
 _RIGHTS: Final[Mapping[int, str]] = {
     instruments_pb2.OPTION_RIGHT_CALL: "call",
@@ -223,6 +225,7 @@ class Listing:
             maximum_quantity_units=instrument.maximum_order_units,
             minimum_share_units=instrument.minimum_share_units,
             duration_ns=instrument.batch_interval_ms * _MILLISECOND_NS,
+            indication_interval_ns=instrument.indication_interval_ms * _MILLISECOND_NS,
             allocation=_ALLOCATION_NUMBERS[instrument.allocation.value],
             notional_numerator=numerator,
             notional_denominator=denominator,
@@ -272,14 +275,16 @@ def _told(request: pb.CreateInstrumentRequest) -> dict[str, Any]:
         told["multiplier"] = request.multiplier
     if request.allocation:
         told["allocation"] = _ALLOCATIONS[request.allocation]
-    if request.batch_interval_ns:
-        if request.batch_interval_ns % _MILLISECOND_NS:
+    for name in ("batch_interval", "indication_interval"):
+        interval_ns = getattr(request, f"{name}_ns")
+        if interval_ns % _MILLISECOND_NS:
             raise TradeCaptainError(
                 reasons.REASON_INVALID_INSTRUMENT_RULES,
-                "batch_interval_ns must be a whole number of milliseconds",
-                field="batch_interval_ns",
+                f"{name}_ns must be a whole number of milliseconds",
+                field=f"{name}_ns",
             )
-        told["batch_interval_ms"] = request.batch_interval_ns // _MILLISECOND_NS
+        if interval_ns:
+            told[f"{name}_ms"] = interval_ns // _MILLISECOND_NS
     return told
 
 

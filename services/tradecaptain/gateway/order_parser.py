@@ -227,7 +227,7 @@ def _store_marks(parser: Any, row: int, index: int, tag: int, value: int) -> boo
 
 @inline
 def _finish_order(parser: Any, row: int) -> bool:
-    """Whether what an order needs was there; the time in force is what its type means by none."""
+    """Whether what an order needs was there; without a time in force it is a day order."""
     order_type = order_command.get_order_type(row)
     if (
         parser[0]["instrument_id"] == 0
@@ -239,8 +239,7 @@ def _finish_order(parser: Any, row: int) -> bool:
         return False
     is_limit = order_type == common.ORDER_TYPE_LIMIT
     if order_command.get_time_in_force(row) == 0:
-        given = common.TIME_IN_FORCE_DAY if is_limit else common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL
-        order_command.set_time_in_force(row, given)
+        order_command.set_time_in_force(row, common.TIME_IN_FORCE_DAY)
     return is_limit == (parser[0]["has_price"] != 0)
 
 

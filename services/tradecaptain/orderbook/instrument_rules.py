@@ -19,6 +19,7 @@ _ALLOCATIONS = {
     Allocation.PRO_RATA: common.ALLOCATION_PRO_RATA,
     Allocation.PRO_RATA_TOP: common.ALLOCATION_PRO_RATA_TOP,
     Allocation.BATCH_AUCTION: common.ALLOCATION_BATCH_AUCTION,
+    Allocation.FILTER_AND_UNCROSS: common.ALLOCATION_FILTER_AND_UNCROSS,
 }
 _RULES = fields(InstrumentRules)
 """Fields of the definition have the names of the engine's rules."""
@@ -48,6 +49,7 @@ class VenueInstrument:
             allocation=_ALLOCATIONS[instrument.allocation],
             minimum_share_units=instrument.minimum_share_units,
             batch_interval_ns=instrument.batch_interval_ms * 1_000_000,
+            indication_interval_ns=instrument.indication_interval_ms * 1_000_000,
         )
         ratio = notional_ratio(
             instrument.price_unit, instrument.quantity_unit, instrument.multiplier

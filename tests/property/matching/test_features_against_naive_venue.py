@@ -59,12 +59,15 @@ def comparable(events: list[dict[str, int]]) -> list[dict[str, int]]:
 class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
     @initialize(
         step_limit=st.sampled_from([1, 3, 16]),
-        allocation=st.sampled_from([1, 1, 1, 2, 3, 4]),
+        allocation=st.sampled_from([1, 1, 1, 2, 3, 4, 5, 5]),
+        pace=st.sampled_from([0, 0, 3 * SECOND]),
         lot=st.sampled_from([1, 1, 2]),
         minimum=st.sampled_from([0, 2]),
         levels=st.sampled_from([6, 64, 64]),
     )
-    def start(self, step_limit: int, allocation: int, lot: int, minimum: int, levels: int) -> None:
+    def start(
+        self, step_limit: int, allocation: int, pace: int, lot: int, minimum: int, levels: int
+    ) -> None:
         capacity = MatchingCapacity(
             orders=64,
             levels=levels,
@@ -83,6 +86,7 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
             allocation=allocation,
             minimum_share_units=minimum,
             batch_interval_ns=interval,
+            indication_interval_ns=pace,
         )
         self.engine = EngineDriver([rules, InstrumentRules(2)], capacity, epoch=3)
         book = Book(
@@ -94,6 +98,7 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
             allocation=allocation,
             minimum_share=minimum,
             batch_interval_ns=interval,
+            indication_interval_ns=pace,
         )
         if allocation == 4:
             book.phase, book.auction_end_ns = INTRADAY, 1

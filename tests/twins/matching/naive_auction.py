@@ -9,6 +9,7 @@ from twins.matching.naive_records import (
     AT_OPEN,
     BUY,
     CLOSING,
+    CONTINUOUS,
     INDICATIVE,
     LARGEST,
     MARKET,
@@ -27,6 +28,10 @@ class Auction:
     end_by_clock: Any
     market_event: Any
     mark_last: Any
+    command: dict[str, int]
+    is_in_band: Any
+    band_reference: int | None
+    is_uncrossing: bool
 
     def is_for_this(self, book: Book, order: Order) -> bool:
         """Whether an order takes part in the auction of the instrument's phase."""
@@ -34,6 +39,8 @@ class Auction:
             return False
         if order.force == AT_CLOSE and book.phase != CLOSING:
             return False
+        if book.phase == CONTINUOUS:
+            return not order.role and order not in book.filtered
         return not order.is_conditional
 
     def participants(self, book: Book, side: int, price: int) -> list[Order]:
@@ -87,30 +94,78 @@ class Auction:
         )
 
     def indicate(self, book: Book) -> None:
-        """Publish what the auction would do now, if that has changed."""
+        """Publish what the auction would do now, if that has changed and may be told yet."""
         if not book.is_auction:
             return
+        now = self.command["time_ns"]
+        earliest = book.indicated_ns + book.indication_interval_ns
+        if book.indication_interval_ns and book.indicated_ns and now < earliest:
+            book.indication_due_ns = earliest
+            return
+        book.indication_due_ns = 0
         result = self.auction_result(book)
         if result != book.indication:
             book.indication = result
+            book.indicated_ns = now
             self.tell_indication(book, result)
             self.mark_last()
+
+    def failing(self, book: Book, price: int, volume: int) -> list[Order]:
+        """Orders that would trade less at a price than they ask for at once."""
+        found = []
+        for side in (BUY, SELL):
+            left = volume
+            for order in self.participants(book, side, price):
+                given = min(left, order.leaves)
+                left -= given
+                if 0 < given < order.required:
+                    found.append(order)
+        return found
+
+    def filter_and_uncross(self, book: Book) -> bool:
+        """Once a best price or its quantity has changed: filter orders that would trade less than
+        they ask for, one by one, and uncross what is left at one price. Whether it has."""
+        if book.best_levels == book.looked_at:
+            return False
+        book.looked_at = book.best_levels
+        book.filtered = []
+        while True:
+            price, left, surplus = self.auction_result(book)
+            failing = self.failing(book, price, left)
+            if not failing:
+                break
+            book.filtered.append(failing[0])
+        if not left:
+            return False
+        self.band_reference = book.last
+        if not self.is_in_band(book, price):
+            return False
+        self.tell_indication(book, (price, left, surplus))
+        self.is_uncrossing = True
+        self.trade_all(book, price, left)
+        self.is_uncrossing = False
+        return True
+
+    def trade_all(self, book: Book, price: int, left: int) -> None:
+        """Trade at one price, in priority."""
+        while left:
+            buys = self.participants(book, BUY, price)
+            sells = self.participants(book, SELL, price)
+            if not buys or not sells:
+                return
+            quantity = min(left, buys[0].slice, sells[0].slice)
+            left -= quantity
+            self.trade(book, buys[0], sells[0], quantity, price)
 
     def uncross(self, book: Book) -> None:
         """Trade at the auction's price; orders that were for it alone end."""
         result = self.auction_result(book)
         book.indication = (0, 0, 0)
+        book.indicated_ns = book.indication_due_ns = 0
         price, left, _ = result
         if left:
             self.tell_indication(book, result)
-        while left:
-            buys = self.participants(book, BUY, price)
-            sells = self.participants(book, SELL, price)
-            if not buys or not sells:
-                break
-            quantity = min(left, buys[0].slice, sells[0].slice)
-            left -= quantity
-            self.trade(book, buys[0], sells[0], quantity, price)
+        self.trade_all(book, price, left)
         self.mark_last()
         for order in [*book.side(BUY), *book.side(SELL), *book.parked]:
             for_auction = order.kind == MARKET or order.force in (AT_OPEN, AT_CLOSE)

@@ -14,6 +14,7 @@ from twins.matching.naive_records import (
     CLOSING,
     CONTINUOUS,
     DAY,
+    FILTER,
     GTD,
     HALTED,
     INTRADAY,
@@ -46,6 +47,7 @@ class Dormant:
     rest: Any
     leftover: Any
     indicate: Any
+    filter_and_uncross: Any
     end: Any
     mark_last: Any
     begin: Any
@@ -185,12 +187,11 @@ class Dormant:
             return True
         if book.phase != CONTINUOUS:
             return False
-        for order in book.side(BUY) + book.side(SELL):
-            if order.is_conditional and self.may_begin_again(book, order):
-                self.at_work = order
-                self.run(book, order)
-                self.at_work = None
+        if book.allocation == FILTER:
+            if self.filter_and_uncross(book):
                 return True
+        elif self.meet_condition(book):
+            return True
         stop = self.elected(book)
         if stop is not None:
             book.parked.remove(stop)
@@ -201,6 +202,16 @@ class Dormant:
         if peg is not None:
             self.move_peg(book, peg)
             return True
+        return False
+
+    def meet_condition(self, book: Book) -> bool:
+        """Let the first order whose condition the other side can meet trade; whether one did."""
+        for order in book.side(BUY) + book.side(SELL):
+            if order.is_conditional and self.may_begin_again(book, order):
+                self.at_work = order
+                self.run(book, order)
+                self.at_work = None
+                return True
         return False
 
     def may_begin_again(self, book: Book, order: Order) -> bool:
@@ -229,6 +240,9 @@ class Dormant:
         for book in self.books.values():
             if book.auction_end_ns and book.auction_end_ns <= now:
                 self.finish_auction(book, CONTINUOUS)
+        for book in self.books.values():
+            if book.indication_due_ns and book.indication_due_ns <= now:
+                self.indicate(book)
         return self.executions, self.book_events
 
     def end_by_clock(self, order: Order, why: int) -> None:

@@ -13,6 +13,7 @@ from twins.matching.naive_records import (
     DECREMENT,
     ENTRY,
     EXIT,
+    FILTER,
     FOK,
     HALTED,
     IOC,
@@ -28,6 +29,7 @@ from twins.matching.naive_records import (
     REDUCE,
     REMOVE,
     RESTATED,
+    SELL,
     TAKER,
     TOP,
     TRADE,
@@ -51,11 +53,35 @@ class Matching:
     expire: Any
     members: Any
     why_no_room: Any
+    is_uncrossing: bool
 
     def reachable(self, book: Book, order: Order) -> list[Order]:
         """Orders of the other side whose price an order may trade at, in priority."""
         limit = None if order.is_market else order.price
         return [o for o in book.side(3 - order.side) if crosses(order.side, limit, o.price)]
+
+    def meeting_price(self, book: Book, taker: Order, maker: Order) -> int | None:
+        """The price at which an order meets a resting one; None if it joins its own queue first.
+
+        Under filter and uncross a hidden order that the display of the other side has crossed
+        trades only with who betters that display, in the middle of what both and the display allow.
+        """
+        own = book.best_shown(taker.side)
+        if book.allocation != FILTER or not maker.is_hidden or own is None:
+            return maker.price
+        if not crosses(maker.side, maker.price, own):
+            return maker.price
+        sign = 1 if taker.side == SELL else -1
+        bounds = [] if taker.is_market else [taker.price]
+        if bounds and sign * bounds[0] >= sign * own:
+            return None
+        other = book.best_shown(maker.side)
+        if other is not None:
+            bounds.append(other)
+        furthest = sign * max((sign * bound for bound in bounds), default=sign * own)
+        if sign * furthest > sign * own:
+            furthest = own
+        return (furthest + own) // 2
 
     def is_in_band(self, book: Book, price: int) -> bool:
         """Whether a trade keeps within the dynamic band."""
@@ -81,7 +107,10 @@ class Matching:
                 continue
             if self.would_be_gone(taker, maker, counted):
                 continue
-            if not self.is_in_band(book, maker.price):
+            price = self.meeting_price(book, taker, maker)
+            if price is None:
+                continue
+            if not self.is_in_band(book, price):
                 break
             if self.same_party(taker, maker):
                 if taker.self_trade == OLDEST and taker not in book.orders:
@@ -120,10 +149,12 @@ class Matching:
         ended here."""
         while taker.leaves:
             makers = [o for o in self.reachable(book, taker) if o.required <= taker.leaves]
-            if not makers:
+            prices = [(o, self.meeting_price(book, taker, o)) for o in makers]
+            met = [(o, price) for o, price in prices if price is not None]
+            if not met:
                 return 0
-            maker = makers[0]
-            if not self.is_in_band(book, maker.price):
+            maker, price = met[0]
+            if not self.is_in_band(book, price):
                 return self.leave_band(book)
             if self.same_party(taker, maker):
                 if taker in book.orders:
@@ -133,7 +164,7 @@ class Matching:
             elif book.is_pro_rata:
                 self.allocate(book, taker, maker.price)
             else:
-                self.trade(book, taker, maker, min(taker.leaves, maker.slice), maker.price)
+                self.trade(book, taker, maker, min(taker.leaves, maker.slice), price)
         return 0
 
     def leave_band(self, book: Book) -> int:
@@ -144,6 +175,8 @@ class Matching:
 
     def set_phase(self, book: Book, phase: int, end_ns: int) -> None:
         book.phase, book.auction_end_ns = phase, end_ns
+        book.indicated_ns = book.indication_due_ns = 0
+        book.looked_at = None
         self.market_event(book, PHASE, quantity_units=phase, level_quantity_units=end_ns)
 
     def prevent(self, taker: Order, maker: Order) -> bool:
@@ -242,7 +275,7 @@ class Matching:
         """One trade. In an auction the buyer comes first in place of the taker."""
         self.match_number += 1
         match_id = self.base + self.match_number
-        is_auction = book.phase != CONTINUOUS
+        is_auction = book.phase != CONTINUOUS or self.is_uncrossing
         book.last = price
         for order, liquidity in ((taker, TAKER), (maker, MAKER)):
             order.leaves -= quantity
@@ -267,7 +300,7 @@ class Matching:
             if not order.leaves and was_resting[id(order)]:
                 book.orders.remove(order)
             if was_resting[id(order)]:
-                self.tell_trade(book, order, quantity, match_id, order is teller)
+                self.tell_trade(book, order, quantity, price, match_id, order is teller)
         for order in (maker, taker):
             if was_resting[id(order)]:
                 self.refill(book, order)
@@ -275,11 +308,29 @@ class Matching:
             self.group_traded(order)
 
     def tell_trade(
-        self, book: Book, order: Order, quantity: int, match_id: int, is_teller: bool
+        self,
+        book: Book,
+        order: Order,
+        quantity: int,
+        price: int,
+        match_id: int,
+        is_teller: bool,
     ) -> None:
-        if is_teller:
-            hidden = {"order_id": 0} if order.is_hidden else {}
-            self.book_event(order, BOOK_TRADE, quantity, match_id, **hidden)
+        if is_teller and order.is_hidden:
+            # Neither who it is nor its limit is told: price and level are those of the trade.
+            level = [o for o in book.level(order.side, price) if o.shown]
+            self.book_event(
+                order,
+                BOOK_TRADE,
+                quantity,
+                match_id,
+                order_id=0,
+                price_units=price,
+                level_order_count=len(level),
+                level_quantity_units=sum(o.shown for o in level),
+            )
+        elif is_teller:
+            self.book_event(order, BOOK_TRADE, quantity, match_id)
         elif not order.is_hidden:
             action = REDUCE if order.shown else REMOVE
             self.book_event(order, action, order.shown if order.shown else quantity)

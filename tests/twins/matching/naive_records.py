@@ -18,7 +18,7 @@ NEWEST, OLDEST, BOTH, DECREMENT = 1, 2, 3, 4
 SAME_SIDE, OTHER_SIDE, MIDPOINT = 1, 2, 3
 OCO, ENTRY, EXIT = 1, 2, 3
 CONTINUOUS, CLOSED, HALTED, OPENING, CLOSING, VOLATILITY, INTRADAY = 1, 2, 3, 4, 5, 6, 7
-PRICE_TIME, PRO_RATA, PRO_RATA_TOP, BATCH = 1, 2, 3, 4
+PRICE_TIME, PRO_RATA, PRO_RATA_TOP, BATCH, FILTER = 1, 2, 3, 4, 5
 POST_ONLY, REDUCE_ONLY, HIDDEN, ALL_OR_NONE, PART, SLIDE, TOP, BOUNDED = 1, 2, 4, 8, 16, 32, 64, 128
 LOCATED = 1 << 15
 LARGEST = 2**63 - 1
@@ -148,10 +148,24 @@ class Book:
     parked: list[Order] = field(default_factory=list)  # everything else, as they began to wait
     indication: tuple[int, int, int] = (0, 0, 0)
     trailed_last: int | None = None
+    indication_interval_ns: int = 0
+    indicated_ns: int = 0  # when the auction's last indication was told
+    indication_due_ns: int = 0  # when one that was held back is due
+    filtered: list[Order] = field(default_factory=list)
+    looked_at: list[tuple[int, int]] | None = None
 
     @property
     def is_auction(self) -> bool:
         return self.phase in (OPENING, CLOSING, VOLATILITY, INTRADAY)
+
+    @property
+    def best_levels(self) -> list[tuple[int, int]]:
+        """Best price of each side and the open quantity there, hidden orders and all."""
+        sides = [self.side(BUY), self.side(SELL)]
+        return [
+            (o[0].price, sum(x.leaves for x in self.level(o[0].side, o[0].price))) if o else (0, 0)
+            for o in sides
+        ]
 
     @property
     def is_full_of_conditions(self) -> bool:

@@ -91,6 +91,7 @@ class NaiveVenue(Checks, Matching, Dormant, Auction):
         self.band_reference: int | None = None
         self.at_work: Order | None = None
         self.is_set_off = False
+        self.is_uncrossing = False
         self.fees: dict[int, tuple[int, int, int]] = {}
         self.fee_tiers: dict[int, int] = {}
 

@@ -17,7 +17,7 @@ from tradecaptain.base.reference_file import (
     load_reference,
 )
 from tradecaptain.gateway.listing import Listing
-from tradecaptain.wire import control, reason
+from tradecaptain.wire import common, control, reason
 
 
 class Controls:
@@ -98,6 +98,19 @@ async def test_an_instrument_may_say_everything_itself(desk: Desk) -> None:
     assert instrument.minimum_order_units == instrument.lot_units == 2
 
 
+async def test_an_instrument_may_uncross_and_hold_indications_back(desk: Desk) -> None:
+    instrument, _ = await desk.create(
+        allocation=instruments_pb2.ALLOCATION_FILTER_AND_UNCROSS,
+        indication_interval_ns=250_000_000,
+    )
+    assert instrument.allocation is Allocation.FILTER_AND_UNCROSS
+    assert instrument.indication_interval_ms == 250
+    assert load_reference(desk.path).named("NEW") == instrument
+    (sent,) = desk.controls.requests
+    assert sent["allocation"] == common.ALLOCATION_FILTER_AND_UNCROSS
+    assert sent["indication_interval_ns"] == 250_000_000
+
+
 async def test_a_new_strike_takes_over_the_terms_of_an_option(desk: Desk) -> None:
     like = next(item for item in desk.file.reference.instruments if item.right == "call")
     instrument, _ = await desk.create(like=like.key, derivative={"strike": "777"})
@@ -116,6 +129,7 @@ async def test_a_new_strike_takes_over_the_terms_of_an_option(desk: Desk) -> Non
         ({"price_unit": {"numerator": 1, "denominator": 0}}, "price_unit"),
         ({"allocation": instruments_pb2.ALLOCATION_BATCH_AUCTION}, "batch_interval_ms"),
         ({"batch_interval_ns": 5_500_000}, "batch_interval_ns"),
+        ({"indication_interval_ns": 1}, "indication_interval_ns"),
         ({"minimum_share": "-1"}, "minimum_share"),
         ({"like": ""}, "price_unit"),
     ],

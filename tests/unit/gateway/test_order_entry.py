@@ -12,7 +12,7 @@ from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
 from tradecaptain.gateway.store import equal_share
 from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.journal import OFFSET_REFUSAL, JournalRing
-from tradecaptain.wire import reason
+from tradecaptain.wire import common, reason
 
 WORKING, PARTLY, FILLED, CANCELLED, REJECTED, EXPIRED = range(1, 7)
 
@@ -51,6 +51,7 @@ async def test_market_and_ioc_orders_end_when_nothing_is_left(gateway: GatewayDe
     order, _ = await gateway.submit(market)
     assert (order.status, order.reason) == (EXPIRED, reason.REASON_NO_LIQUIDITY)
     assert not order.HasField("price")
+    assert order.time_in_force == common.TIME_IN_FORCE_DAY
     order, _ = await gateway.submit(new_order("i", time_in_force=3))
     assert order.status == EXPIRED
 

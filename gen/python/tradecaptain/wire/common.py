@@ -140,12 +140,14 @@ ALLOCATION_PRICE_TIME: Final = 1
 ALLOCATION_PRO_RATA: Final = 2
 ALLOCATION_PRO_RATA_TOP: Final = 3
 ALLOCATION_BATCH_AUCTION: Final = 4
+ALLOCATION_FILTER_AND_UNCROSS: Final = 5
 ALLOCATION_NAMES: Final[tuple[str, ...]] = (
     "unset",
     "price_time",
     "pro_rata",
     "pro_rata_top",
     "batch_auction",
+    "filter_and_uncross",
 )
 
 CAPACITY_UNSET: Final = 0

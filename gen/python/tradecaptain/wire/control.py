@@ -167,13 +167,13 @@ LIMIT_KIND_NAMES: Final[tuple[str, ...]] = (
 )
 
 KIND: Final = 5
-SCHEMA_VERSION: Final = 6
-DATA_WORDS: Final = 36
-RECORD_BYTES: Final = 304
+SCHEMA_VERSION: Final = 7
+DATA_WORDS: Final = 37
+RECORD_BYTES: Final = 312
 
 # One segment of so many words; its root is a struct right behind its pointer.
-SEGMENT_TABLE: Final = 0x2500000000
-ROOT_POINTER: Final = 0x2400000000
+SEGMENT_TABLE: Final = 0x2600000000
+ROOT_POINTER: Final = 0x2500000000
 
 # Bytes from the start of the message.
 OFFSET_KIND: Final = 16
@@ -229,6 +229,7 @@ OFFSET_SCENARIO7: Final = 280
 OFFSET_NOTIONAL_NUMERATOR: Final = 288
 OFFSET_NOTIONAL_DENOMINATOR: Final = 296
 OFFSET_DURABILITY: Final = 206
+OFFSET_INDICATION_INTERVAL_NS: Final = 304
 
 DTYPE: Final[np.dtype[Any]] = np.dtype(
     {
@@ -288,6 +289,7 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "notional_numerator",
             "notional_denominator",
             "durability",
+            "indication_interval_ns",
         ],
         "formats": [
             "<i8",
@@ -345,6 +347,7 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "<i8",
             "<i8",
             "<u2",
+            "<i8",
         ],
         "offsets": [
             0,
@@ -402,6 +405,7 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             288,
             296,
             206,
+            304,
         ],
         "itemsize": RECORD_BYTES,
     },
@@ -414,7 +418,7 @@ def initialise(address: int) -> None:
     """Write an empty Control of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x60005)
+    store_i64(address + 16, 0x70005)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)
@@ -450,6 +454,7 @@ def initialise(address: int) -> None:
     store_i64(address + 280, 0)
     store_i64(address + 288, 0)
     store_i64(address + 296, 0)
+    store_i64(address + 304, 0)
 
 
 @inline
@@ -1112,3 +1117,15 @@ def get_durability(address: int) -> int:
 def set_durability(address: int, value: int) -> None:
     """Write ``durability`` (uint16)."""
     store_u16(address + OFFSET_DURABILITY, value)
+
+
+@getter("int64", OFFSET_INDICATION_INTERVAL_NS)
+def get_indication_interval_ns(address: int) -> int:
+    """Read ``indication_interval_ns`` (int64)."""
+    return load_i64(address + OFFSET_INDICATION_INTERVAL_NS)
+
+
+@setter("int64", OFFSET_INDICATION_INTERVAL_NS)
+def set_indication_interval_ns(address: int, value: int) -> None:
+    """Write ``indication_interval_ns`` (int64)."""
+    store_i64(address + OFFSET_INDICATION_INTERVAL_NS, value)

@@ -24,13 +24,13 @@ from tradecaptain.wire.layout import data_words, locate
 from tradecaptain.wire.status import WRONG_KIND
 
 KIND: Final = 8
-SCHEMA_VERSION: Final = 1
-DATA_WORDS: Final = 13
-RECORD_BYTES: Final = 120
+SCHEMA_VERSION: Final = 2
+DATA_WORDS: Final = 14
+RECORD_BYTES: Final = 128
 
 # One segment of so many words; its root is a struct right behind its pointer.
-SEGMENT_TABLE: Final = 0xe00000000
-ROOT_POINTER: Final = 0xd00000000
+SEGMENT_TABLE: Final = 0xf00000000
+ROOT_POINTER: Final = 0xe00000000
 
 # Bytes from the start of the message.
 OFFSET_KIND: Final = 16
@@ -50,6 +50,7 @@ OFFSET_ALLOCATION: Final = 46
 OFFSET_TICK_UNITS: Final = 96
 OFFSET_MINIMUM_SHARE_UNITS: Final = 104
 OFFSET_BATCH_INTERVAL_NS: Final = 112
+OFFSET_INDICATION_INTERVAL_NS: Final = 120
 
 DTYPE: Final[np.dtype[Any]] = np.dtype(
     {
@@ -73,6 +74,7 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "tick_units",
             "minimum_share_units",
             "batch_interval_ns",
+            "indication_interval_ns",
         ],
         "formats": [
             "<i8",
@@ -91,6 +93,7 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "<i8",
             "<u2",
             "<u2",
+            "<i8",
             "<i8",
             "<i8",
             "<i8",
@@ -115,6 +118,7 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             96,
             104,
             112,
+            120,
         ],
         "itemsize": RECORD_BYTES,
     },
@@ -127,7 +131,7 @@ def initialise(address: int) -> None:
     """Write an empty InstrumentDefinition of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x10008)
+    store_i64(address + 16, 0x20008)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)
@@ -140,6 +144,7 @@ def initialise(address: int) -> None:
     store_i64(address + 96, 0)
     store_i64(address + 104, 0)
     store_i64(address + 112, 0)
+    store_i64(address + 120, 0)
 
 
 @inline
@@ -370,3 +375,15 @@ def get_batch_interval_ns(address: int) -> int:
 def set_batch_interval_ns(address: int, value: int) -> None:
     """Write ``batch_interval_ns`` (int64)."""
     store_i64(address + OFFSET_BATCH_INTERVAL_NS, value)
+
+
+@getter("int64", OFFSET_INDICATION_INTERVAL_NS)
+def get_indication_interval_ns(address: int) -> int:
+    """Read ``indication_interval_ns`` (int64)."""
+    return load_i64(address + OFFSET_INDICATION_INTERVAL_NS)
+
+
+@setter("int64", OFFSET_INDICATION_INTERVAL_NS)
+def set_indication_interval_ns(address: int, value: int) -> None:
+    """Write ``indication_interval_ns`` (int64)."""
+    store_i64(address + OFFSET_INDICATION_INTERVAL_NS, value)

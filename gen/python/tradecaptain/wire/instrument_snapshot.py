@@ -24,13 +24,13 @@ from tradecaptain.wire.layout import data_words, locate
 from tradecaptain.wire.status import WRONG_KIND
 
 KIND: Final = 13
-SCHEMA_VERSION: Final = 1
-DATA_WORDS: Final = 24
-RECORD_BYTES: Final = 208
+SCHEMA_VERSION: Final = 2
+DATA_WORDS: Final = 27
+RECORD_BYTES: Final = 232
 
 # One segment of so many words; its root is a struct right behind its pointer.
-SEGMENT_TABLE: Final = 0x1900000000
-ROOT_POINTER: Final = 0x1800000000
+SEGMENT_TABLE: Final = 0x1c00000000
+ROOT_POINTER: Final = 0x1b00000000
 
 # Bytes from the start of the message.
 OFFSET_KIND: Final = 16
@@ -62,6 +62,9 @@ OFFSET_ALLOCATION: Final = 196
 OFFSET_PHASE: Final = 198
 OFFSET_HAS_LAST: Final = 200
 OFFSET_RESERVED: Final = 202
+OFFSET_INDICATION_INTERVAL_NS: Final = 208
+OFFSET_INDICATED_NS: Final = 216
+OFFSET_INDICATION_DUE_NS: Final = 224
 
 DTYPE: Final[np.dtype[Any]] = np.dtype(
     {
@@ -97,6 +100,9 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "phase",
             "has_last",
             "reserved",
+            "indication_interval_ns",
+            "indicated_ns",
+            "indication_due_ns",
         ],
         "formats": [
             "<i8",
@@ -130,6 +136,9 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             "<u2",
             "<u2",
             "<u2",
+            "<i8",
+            "<i8",
+            "<i8",
         ],
         "offsets": [
             0,
@@ -163,6 +172,9 @@ DTYPE: Final[np.dtype[Any]] = np.dtype(
             198,
             200,
             202,
+            208,
+            216,
+            224,
         ],
         "itemsize": RECORD_BYTES,
     },
@@ -175,7 +187,7 @@ def initialise(address: int) -> None:
     """Write an empty InstrumentSnapshot of ``RECORD_BYTES`` bytes at ``address``."""
     store_i64(address, SEGMENT_TABLE)
     store_i64(address + 8, ROOT_POINTER)
-    store_i64(address + 16, 0x1000d)
+    store_i64(address + 16, 0x2000d)
     store_i64(address + 24, 0)
     store_i64(address + 32, 0)
     store_i64(address + 40, 0)
@@ -199,6 +211,9 @@ def initialise(address: int) -> None:
     store_i64(address + 184, 0)
     store_i64(address + 192, 0)
     store_i64(address + 200, 0)
+    store_i64(address + 208, 0)
+    store_i64(address + 216, 0)
+    store_i64(address + 224, 0)
 
 
 @inline
@@ -573,3 +588,39 @@ def get_reserved(address: int) -> int:
 def set_reserved(address: int, value: int) -> None:
     """Write ``reserved`` (uint16)."""
     store_u16(address + OFFSET_RESERVED, value)
+
+
+@getter("int64", OFFSET_INDICATION_INTERVAL_NS)
+def get_indication_interval_ns(address: int) -> int:
+    """Read ``indication_interval_ns`` (int64)."""
+    return load_i64(address + OFFSET_INDICATION_INTERVAL_NS)
+
+
+@setter("int64", OFFSET_INDICATION_INTERVAL_NS)
+def set_indication_interval_ns(address: int, value: int) -> None:
+    """Write ``indication_interval_ns`` (int64)."""
+    store_i64(address + OFFSET_INDICATION_INTERVAL_NS, value)
+
+
+@getter("int64", OFFSET_INDICATED_NS)
+def get_indicated_ns(address: int) -> int:
+    """Read ``indicated_ns`` (int64)."""
+    return load_i64(address + OFFSET_INDICATED_NS)
+
+
+@setter("int64", OFFSET_INDICATED_NS)
+def set_indicated_ns(address: int, value: int) -> None:
+    """Write ``indicated_ns`` (int64)."""
+    store_i64(address + OFFSET_INDICATED_NS, value)
+
+
+@getter("int64", OFFSET_INDICATION_DUE_NS)
+def get_indication_due_ns(address: int) -> int:
+    """Read ``indication_due_ns`` (int64)."""
+    return load_i64(address + OFFSET_INDICATION_DUE_NS)
+
+
+@setter("int64", OFFSET_INDICATION_DUE_NS)
+def set_indication_due_ns(address: int, value: int) -> None:
+    """Write ``indication_due_ns`` (int64)."""
+    store_i64(address + OFFSET_INDICATION_DUE_NS, value)

@@ -348,7 +348,7 @@ RULES: Final[dict[int, ReasonRule]] = {
         clause="",
     ),
     REASON_INVALID_MINIMUM_QUANTITY: ReasonRule(
-        rule="minimum quantity must be positive and not exceed the quantity",
+        rule="minimum quantity must be positive and not exceed the quantity; all-or-none, which needs the whole quantity, takes none",
         field="minimum_quantity",
         retryable=False,
         grpc_code=3,
@@ -705,7 +705,7 @@ RULES: Final[dict[int, ReasonRule]] = {
         clause="",
     ),
     REASON_PHASE_REFUSES: ReasonRule(
-        rule="the instrument's trading phase must take the order",
+        rule="the instrument's trading phase must take the order: a halted or closed book takes cancels alone, and an auction no immediate-or-cancel or fill-or-kill order (send it as a day order, which trades when the auction ends)",
         field="",
         retryable=True,
         grpc_code=9,

@@ -57,7 +57,7 @@ STREAMS: Final[dict[str, Stream]] = {
         name="control_commands",
         stream_id=CONTROL_COMMANDS,
         record="control",
-        record_bytes=304,
+        record_bytes=312,
         owner="risk, gateway and collector",
         readers=(
             "orderbook",
@@ -96,7 +96,7 @@ STREAMS: Final[dict[str, Stream]] = {
         name="control_events",
         stream_id=CONTROL_EVENTS,
         record="control",
-        record_bytes=304,
+        record_bytes=312,
         owner="orderbook",
         readers=(
             "risk",

@@ -15,13 +15,6 @@ from tradecaptain.cli.verify.matching_venue import CaseVenue, Outcome, Resting, 
 from tradecaptain.wire import reason
 
 OTHERS = "a venue's policy that isn't ours: "
-CROSSED_HIDDEN = OTHERS + (
-    "a hidden order beyond the displayed prices of the other side trades at a price between them,"
-    " here at its own"
-)
-SIZE_BY_ONE = OTHERS + (
-    "one order alone has to meet a minimum execution size, here all that are met together"
-)
 ELECTED_BY_TIME = OTHERS + ("stop-limit orders of one limit go by time, here by their stop price")
 MIDDLE_OF_LARGEST = OTHERS + (
     "an auction takes the middle of the prices of largest volume, here surplus and pressure decide"

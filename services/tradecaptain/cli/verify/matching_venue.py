@@ -21,7 +21,9 @@ from tradecaptain.kernels.matching.layout import (
     FLAG_ICEBERG,
     FLAG_PARKED,
     FLAG_STOP,
+    LEVEL,
     ORDER,
+    SPECIAL_BOOK,
     TERMS,
 )
 from tradecaptain.kernels.matching.standalone import (
@@ -347,6 +349,23 @@ class CaseVenue:
         self._claim()
         return self._follow(None, engine_control(self._engine.address, address_of(self._control)))
 
+    def trade_on(self) -> None:
+        """Let the book that an auction has collected trade on without being uncrossed, as if
+        an engine had been restored with it."""
+        book, header = self._engine.books[1], self._engine.header[0]
+        book["phase"] = common.TRADING_PHASE_CONTINUOUS
+        if book["allocation"] == common.ALLOCATION_PRICE_TIME:
+            book["special"] -= SPECIAL_BOOK
+        book["watch_count"] -= 1
+        header["watch_count"] -= 1
+        book["looked_at"][0] = 1
+        for place, side in ((1, "bids"), (3, "asks")):
+            level = self._engine.table("levels", LEVEL, self._engine.capacity.levels + 1)[
+                book[side]["best"]
+            ]
+            if book[side]["best"]:
+                book["looked_at"][place : place + 2] = level["price_units"], level["quantity_units"]
+
     @property
     def last_price(self) -> Decimal | None:
         """The last price, if there is one."""
@@ -429,12 +448,16 @@ class CaseVenue:
         ]
 
     def orders(self) -> list[Resting]:
-        """Orders in the book in priority, then those that wait."""
+        """Orders that rest or wait, as they were entered. Nothing is asked of the engine, so that
+        nothing is set off."""
         table = self._engine.table("orders", ORDER, self._engine.capacity.orders + 1)
         terms = self._engine.table("terms", TERMS, self._engine.capacity.orders + 1)
         found = []
-        for name in self._reported():
-            slot = int(np.flatnonzero(table["order_id"] == self._order_ids[name])[0])
+        for name, order_id in self._order_ids.items():
+            slots = np.flatnonzero(table["order_id"] == order_id)
+            if not len(slots):
+                continue
+            slot = int(slots[0])
             order, term, flags = table[slot], terms[slot], int(table[slot]["flags"])
             leaves = self._size(order["leaves_units"])
             shown = self._size(term["visible_units"]) if flags & FLAG_ICEBERG else leaves
@@ -451,22 +474,3 @@ class CaseVenue:
                 )
             )
         return found
-
-    def _reported(self) -> list[Any]:
-        """Names of the working orders, in the order in which the engine reports them."""
-        control.initialise(address_of(self._control))
-        record = self._control[0]
-        record["action"] = control.CONTROL_ACTION_REQUEST_STATUS
-        record["scope"] = control.CONTROL_SCOPE_FIRM
-        record["scope_id"] = 1
-        record["time_ns"] = TIME_NS
-        self._claim()
-        answer = engine_control(self._engine.address, address_of(self._control))
-        found = []
-        while True:
-            count = int(self._engine.header[0]["execution_count"])
-            found += [self._names[int(event["order_id"])] for event in self._executions[:count]]
-            if answer != MORE:
-                return found
-            self._claim()
-            answer = engine_resume(self._engine.address)

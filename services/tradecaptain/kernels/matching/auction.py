@@ -13,7 +13,7 @@ from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.events import write_market
 from tradecaptain.kernels.matching.indexes import index_behind, markets_first
-from tradecaptain.kernels.matching.layout import FLAG_CONDITIONAL, INT64_MAXIMUM
+from tradecaptain.kernels.matching.layout import FLAG_CONDITIONAL, FLAG_GROUPED, INT64_MAXIMUM
 from tradecaptain.kernels.matching.levels import (
     BUY,
     SELL,
@@ -25,8 +25,15 @@ from tradecaptain.kernels.matching.levels import (
     order_behind,
     worse_level,
 )
+from tradecaptain.kernels.matching.orders import note_timer
 from tradecaptain.kernels.matching.special import is_auction, steps_left, trade_orders
-from tradecaptain.kernels.matching.tables import book_at, level_at, order_at, side_at
+from tradecaptain.kernels.matching.tables import (
+    book_at,
+    level_at,
+    order_at,
+    side_at,
+    terms_at,
+)
 from tradecaptain.kernels.matching.terms import (
     has_flag,
     order_book,
@@ -36,6 +43,8 @@ from tradecaptain.kernels.matching.terms import (
 from tradecaptain.wire import book_event, common
 
 HALF_BITS = 31
+FILTERED = 1
+"""The share of an order that an uncrossing leaves out: see uncrossing.py."""
 HALF_MASK = (1 << HALF_BITS) - 1
 
 
@@ -56,7 +65,8 @@ def whole_units(high: int, low: int) -> int:
 
 @inline
 def fits_phase(engine: int, slot: int) -> bool:
-    """Whether an order is for the auction of the instrument's phase, and sets no condition."""
+    """Whether an order is for the auction of the instrument's phase, and sets no condition; outside
+    of auctions, whether it may be uncrossed."""
     phase = load_i64(order_book(engine, slot) + at.BOOK_PHASE)
     time_in_force = time_in_force_of(engine, slot)
     if (
@@ -67,7 +77,13 @@ def fits_phase(engine: int, slot: int) -> bool:
         and phase != common.TRADING_PHASE_CLOSING_AUCTION
     ):
         return False
-    return not has_flag(order_at(engine, slot), FLAG_CONDITIONAL)
+    order = order_at(engine, slot)
+    if phase != common.TRADING_PHASE_CONTINUOUS:
+        return not has_flag(order, FLAG_CONDITIONAL)
+    return not has_flag(order, FLAG_GROUPED) and (
+        not has_flag(order, FLAG_CONDITIONAL)
+        or load_i64(terms_at(engine, slot) + at.TERMS_SHARE_UNITS) != FILTERED
+    )
 
 
 @inline
@@ -98,8 +114,11 @@ def market_half(engine: int, book: int, side: int, is_high: bool) -> int:
 
 @inline
 def has_misfits(book: int) -> bool:
-    """Whether a book (by its address) holds orders that are for another kind of auction."""
+    """Whether a book (by its address) holds orders that take no part beside those that set
+    conditions: they are for another kind of auction, or of groups where these are left out."""
     phase = load_i64(book + at.BOOK_PHASE)
+    if phase == common.TRADING_PHASE_CONTINUOUS:
+        return load_i32(book + at.BOOK_GROUPED_COUNT) != 0
     return (
         load_i32(book + at.BOOK_AT_OPEN_COUNT) != 0
         and phase != common.TRADING_PHASE_OPENING_AUCTION
@@ -136,7 +155,7 @@ def level_units(engine: int, book: int, level: int) -> int:
     slot = load_i32(book + at.BOOK_FIRST_CONDITIONAL) + 0
     while slot != 0:
         order = order_at(engine, slot)
-        if load_i32(order + at.ORDER_LEVEL) == level:
+        if load_i32(order + at.ORDER_LEVEL) == level and not fits_phase(engine, slot):
             total -= load_i64(order + at.ORDER_LEAVES_UNITS)
         slot = index_behind(engine, slot)
     return total
@@ -340,11 +359,28 @@ def note_indication(address: int, price_units: int, volume: int, surplus: int) -
 
 
 @inline
-def indicate(engine: int, book: int) -> bool:
-    """Publish what the auction would do now, if that has changed; whether it has."""
-    address = book_at(engine, book)
-    if not is_auction(address):
+def holds_back(engine: int, address: int) -> bool:
+    """Whether it is too early to indicate once more for a book (by its address); notes when."""
+    interval_ns = load_i64(address + at.BOOK_INDICATION_INTERVAL_NS)
+    indicated_ns = load_i64(address + at.BOOK_INDICATED_NS)
+    if interval_ns == 0 or indicated_ns == 0:
         return False
+    due_ns = indicated_ns + interval_ns
+    if load_i64(engine + at.HEADER_TIME_NS) >= due_ns:
+        return False
+    store_i64(address + at.BOOK_INDICATION_DUE_NS, due_ns)
+    note_timer(engine, due_ns)
+    return True
+
+
+@inline
+def indicate(engine: int, book: int) -> bool:
+    """Publish what the auction would do now, if that has changed and the last time is long enough
+    ago; whether it has."""
+    address = book_at(engine, book)
+    if not is_auction(address) or holds_back(engine, address):
+        return False
+    store_i64(address + at.BOOK_INDICATION_DUE_NS, 0)
     find_auction_price(engine, book)
     price_units = load_i64(engine + at.HEADER_AUCTION_PRICE_UNITS)
     volume = load_i64(engine + at.HEADER_AUCTION_LEFT_UNITS)
@@ -356,6 +392,7 @@ def indicate(engine: int, book: int) -> bool:
     ):
         return False
     note_indication(address, price_units, volume, surplus)
+    store_i64(address + at.BOOK_INDICATED_NS, load_i64(engine + at.HEADER_TIME_NS))
     tell_indication(engine, address)
     return True
 

@@ -32,6 +32,7 @@ from tradecaptain.kernels.matching.layout import (
     TERMS_BYTES,
 )
 from tradecaptain.kernels.matching.tables import book_at
+from tradecaptain.kernels.matching.terms import watch
 from tradecaptain.wire import common, execution_event, order_command, reason
 
 LARGEST_CAPACITY = SLOT_MASK
@@ -198,13 +199,17 @@ def note_plain_rules(book: int) -> None:
 def set_trading(engine: int, book: int, rules: int) -> None:
     """How a new book (by its address) trades; a book that isn't plain is marked as special.
 
-    A book of batch auctions collects from the start; its first auction is due at once.
+    A book of batch auctions collects from the start; its first auction is due at once. Whatever
+    changes a book that filters and uncrosses may set that off.
     """
     allocation = load_i64(rules + at.RULES_ALLOCATION)
     store_i64(book + at.BOOK_TICK_UNITS, load_i64(rules + at.RULES_TICK_UNITS))
     store_i64(book + at.BOOK_ALLOCATION, allocation)
     store_i64(book + at.BOOK_MINIMUM_SHARE_UNITS, load_i64(rules + at.RULES_MINIMUM_SHARE_UNITS))
     store_i64(book + at.BOOK_BATCH_INTERVAL_NS, load_i64(rules + at.RULES_BATCH_INTERVAL_NS))
+    store_i64(
+        book + at.BOOK_INDICATION_INTERVAL_NS, load_i64(rules + at.RULES_INDICATION_INTERVAL_NS)
+    )
     store_i64(book + at.BOOK_LOW_BAND_UNITS, INT64_MINIMUM)
     store_i64(book + at.BOOK_HIGH_BAND_UNITS, INT64_MAXIMUM)
     store_i64(book + at.BOOK_PHASE, common.TRADING_PHASE_CONTINUOUS)
@@ -213,10 +218,12 @@ def set_trading(engine: int, book: int, rules: int) -> None:
     if allocation == common.ALLOCATION_BATCH_AUCTION:
         store_i64(book + at.BOOK_PHASE, common.TRADING_PHASE_INTRADAY_AUCTION)
         store_i64(book + at.BOOK_AUCTION_END_NS, 1)
-        store_i64(book + at.BOOK_WATCH_COUNT, 1)
-        counter = engine + at.HEADER_WATCH_COUNT
-        store_i64(counter, load_i64(counter) + 1)
         store_i64(engine + at.HEADER_NEXT_TIMER_NS, 1)
+    if (
+        allocation == common.ALLOCATION_BATCH_AUCTION
+        or allocation == common.ALLOCATION_FILTER_AND_UNCROSS
+    ):
+        watch(engine, book, 1)
 
 
 @inline
@@ -230,7 +237,8 @@ def are_consistent(rules: int) -> bool:
         and load_i64(rules + at.RULES_MINIMUM_PRICE_UNITS)
         <= load_i64(rules + at.RULES_MAXIMUM_PRICE_UNITS)
         and load_i64(rules + at.RULES_MINIMUM_SHARE_UNITS) >= 0
-        and common.ALLOCATION_PRICE_TIME <= allocation <= common.ALLOCATION_BATCH_AUCTION
+        and load_i64(rules + at.RULES_INDICATION_INTERVAL_NS) >= 0
+        and common.ALLOCATION_PRICE_TIME <= allocation <= common.ALLOCATION_FILTER_AND_UNCROSS
         and (
             allocation != common.ALLOCATION_BATCH_AUCTION
             or load_i64(rules + at.RULES_BATCH_INTERVAL_NS) > 0

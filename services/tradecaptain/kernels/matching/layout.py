@@ -198,7 +198,7 @@ ENGINE_CONFIG: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
-# What an instrument's orders are held against: see state.InstrumentRules.
+# See state.InstrumentRules.
 INSTRUMENT_RULES: Final[np.dtype[Any]] = np.dtype(
     [
         ("instrument_id", I8),
@@ -210,6 +210,7 @@ INSTRUMENT_RULES: Final[np.dtype[Any]] = np.dtype(
         ("allocation", I8),
         ("minimum_share_units", I8),
         ("batch_interval_ns", I8),
+        ("indication_interval_ns", I8),
     ],
     align=True,
 )
@@ -371,9 +372,8 @@ def in_lines(fields: np.dtype[Any]) -> np.dtype[Any]:
     )
 
 
-# What is known of 64 prices of a side: see prices.py. The bits of ``bitmap`` say which of them have
-# a level, and count from the best price on, so that those of a bid are mirrored. Their levels lie
-# in a table of their own, in the order of prices: opening one needs no look there.
+# What is known of 64 prices of a side: see prices.py. Bits of ``bitmap`` say which have a level;
+# they count from the best price, so that those of a bid are mirrored. Levels lie in another table.
 PAGE: Final[np.dtype[Any]] = np.dtype(
     [
         ("bitmap", I8),
@@ -391,9 +391,8 @@ PAGE: Final[np.dtype[Any]] = np.dtype(
 )
 PAGE_PRICES: Final = 64
 
-# A branching node of the price index: see prices.py. ``children`` is addressed by hand, and the
-# bits of ``kept`` say in the same order which there are; those of ``bitmap``, which of them lead to
-# a level, again from the best price on.
+# A branching node of the price index: see prices.py. The bits of ``kept`` say in the order of
+# ``children`` which there are; those of ``bitmap``, which lead to a level, from the best price on.
 NODE: Final[np.dtype[Any]] = np.dtype(
     [
         ("bitmap", I8),
@@ -406,13 +405,11 @@ NODE: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
-# Prices of levels are only right where there is one. The second level is the next behind the best
-# one, or 0 if that isn't known.
+# Prices are only right where there is a level. The second is the one behind the best, 0 if unknown.
 SIDE_BOOK: Final[np.dtype[Any]] = np.dtype(
     [("best", I4), ("root", I4), ("best_units", I8), ("second", I8), ("second_units", I8)],
     align=True,
 )
-
 
 BOOK: Final[np.dtype[Any]] = in_lines(
     np.dtype(
@@ -454,6 +451,12 @@ BOOK: Final[np.dtype[Any]] = in_lines(
             ("indicated_price_units", I8),
             ("indicated_volume_units", I8),
             ("indicated_surplus_units", I8),
+            # When the last indication was, and when one that was held back is due.
+            ("indication_interval_ns", I8),
+            ("indicated_ns", I8),
+            ("indication_due_ns", I8),
+            # Whether, and at which best levels, the book was looked at: see uncrossing.py.
+            ("looked_at", I8, (5,)),
             # Orders that wait outside of the ladder, in order of entry.
             ("parked_first", I4),
             ("parked_last", I4),
@@ -521,8 +524,7 @@ COMPACT_FIRST_BYTE: Final = order_command.OFFSET_SEQUENCE
 REPORT_FORM_WIRE: Final = 0
 REPORT_FORM_COMPACT: Final = 1
 
-# The engine gives order ids out; or a new order's client_order_id0 is its id, unique among those
-# that work.
+# The engine gives order ids out; or a new order's client_order_id0 is its id, if that is unique.
 ORDER_IDS_ENGINE: Final = 0
 ORDER_IDS_CLIENT: Final = 1
 
@@ -539,6 +541,7 @@ PHASE_UNCROSS: Final = 8
 PHASE_CLOSE_AUCTION: Final = 9
 PHASE_END_OF_DAY: Final = 10
 PHASE_TIMER: Final = 11
+PHASE_FILTERED: Final = 12
 
 # An order's flags.
 FLAG_HIDDEN: Final = 1
@@ -572,8 +575,7 @@ FEE_TIER_BYTES: Final = 24
 
 UNKNOWN_LEVEL: Final = -1
 
-# Events that a step may write beyond those of its trades or cancels: its own answers, two groups
-# cancelled, two icebergs shown again.
+# Events of a step beyond its trades or cancels: answers, two groups, two icebergs.
 EXTRA_EVENTS: Final = 22
 
 # Pages of the price index that were used of late: see levels.py. A power of two.
@@ -584,8 +586,6 @@ FIRST_ORDER_BUCKETS: Final = 1_024
 ROOMY_BUCKETS: Final = 16_384
 ROOMY_BUCKETS_PER_ORDER: Final = 8
 BUCKETS_PER_ORDER: Final = 2
-# These tables lie at the same place in every engine, behind the header, since every command needs
-# one of them and most need more.
 RECENT_PAGES_AT: Final = -(-HEADER_BYTES // LINE_BYTES) * LINE_BYTES
 ORDER_BUCKETS_AT: Final = RECENT_PAGES_AT + RECENT_PAGES * 4
 

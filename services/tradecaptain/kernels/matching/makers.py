@@ -10,12 +10,10 @@ from tradecaptain.kernels.matching.groups import ROLE_ENTRY, next_member, role_o
 from tradecaptain.kernels.matching.layout import (
     FLAG_GROUPED,
     FLAG_OWN_RULES,
-    FLAG_PRICELESS,
     INT64_MAXIMUM,
     INT64_MINIMUM,
 )
 from tradecaptain.kernels.matching.levels import (
-    BUY,
     best_level,
     crosses,
     level_head,
@@ -23,6 +21,7 @@ from tradecaptain.kernels.matching.levels import (
     order_behind,
     worse_level,
 )
+from tradecaptain.kernels.matching.meeting import filters, joins_queue, limit_of, meeting_units
 from tradecaptain.kernels.matching.tables import level_at, order_at, side_at, terms_at
 from tradecaptain.kernels.matching.terms import (
     has_flag,
@@ -36,14 +35,6 @@ from tradecaptain.wire import common
 BEYOND_BAND = -1
 STOPPED_AT = -1
 """Of a look: nothing more is to be had from here on."""
-
-
-@inline
-def limit_of(order: int) -> int:
-    """The worst price that an order (by its address) trades at."""
-    if has_flag(order, FLAG_PRICELESS):
-        return INT64_MAXIMUM if order_side(order) == BUY else INT64_MINIMUM
-    return load_i64(order + at.ORDER_PRICE_UNITS)
 
 
 @inline
@@ -116,8 +107,11 @@ def next_maker(engine: int, taker: int) -> int:
             return 0
         slot = level_head(engine, level)
         while slot != 0:
-            if required_units(engine, slot) <= leaves_units:
-                return slot if is_in_band(engine, book, price_units) else BEYOND_BAND
+            if required_units(engine, slot) <= leaves_units and not joins_queue(
+                engine, taker, slot
+            ):
+                is_within = is_in_band(engine, book, meeting_units(engine, taker, slot))
+                return slot if is_within else BEYOND_BAND
             slot = order_behind(engine, slot)
         level = worse_level(engine, level)
     return 0
@@ -137,6 +131,7 @@ def is_simple(engine: int, taker: int, level: int) -> bool:
     book = order_book(engine, taker)
     return (
         load_i32(level + at.LEVEL_CONDITIONAL_COUNT) == 0
+        and (load_i32(level + at.LEVEL_HIDDEN_COUNT) == 0 or not filters(book))
         and load_i32(book + at.BOOK_GROUPED_COUNT) == 0
         and load_i32(order_at(engine, taker) + at.ORDER_SELF_TRADE_GROUP) == 0
         and prevention_of(engine, taker) == 0
@@ -206,8 +201,7 @@ def look_through(engine: int, taker: int, level: int, look: int, found_units: in
     """
     order = order_at(engine, taker)
     leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
-    price_units = load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS)
-    is_within = is_in_band(engine, order_book(engine, taker), price_units)
+    book = order_book(engine, taker)
     # An order that trades from its place leaves its own party's orders alone.
     skips_own = (
         prevention_of(engine, taker) == common.SELF_TRADE_PREVENTION_CANCEL_OLDEST
@@ -216,10 +210,12 @@ def look_through(engine: int, taker: int, level: int, look: int, found_units: in
     slot = level_head(engine, level)
     while slot != 0 and found_units < leaves_units:
         missing_units = leaves_units - found_units
-        if required_units(engine, slot) <= missing_units and not would_be_gone(
-            engine, taker, slot, look, found_units
+        if (
+            required_units(engine, slot) <= missing_units
+            and not would_be_gone(engine, taker, slot, look, found_units)
+            and not joins_queue(engine, taker, slot)
         ):
-            if not is_within:
+            if not is_in_band(engine, book, meeting_units(engine, taker, slot)):
                 return STOPPED_AT - found_units
             if not same_party(engine, taker, slot):
                 open_units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)

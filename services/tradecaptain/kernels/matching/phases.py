@@ -7,6 +7,7 @@ from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.auction import (
     find_auction_price,
+    indicate,
     note_indication,
     tell_indication,
     trade_at_auction,
@@ -29,6 +30,7 @@ from tradecaptain.kernels.matching.layout import (
     MORE,
     PHASE_CLOSE_AUCTION,
     PHASE_END_OF_DAY,
+    PHASE_FILTERED,
     PHASE_TIMER,
     PHASE_UNCROSS,
 )
@@ -38,6 +40,7 @@ from tradecaptain.kernels.matching.parking import make_ready
 from tradecaptain.kernels.matching.special import is_auction, set_phase, steps_left
 from tradecaptain.kernels.matching.tables import book_at, order_at, terms_at
 from tradecaptain.kernels.matching.terms import has_flag, order_type_of, time_in_force_of
+from tradecaptain.kernels.matching.uncrossing import filtered_step
 from tradecaptain.kernels.matching.walk import first_in_book, following_in_book
 from tradecaptain.wire import common, execution_event, reason
 
@@ -63,6 +66,8 @@ def begin_uncross(engine: int, book: int, phase: int, end_ns: int) -> int:
     note_book(engine, book)
     find_auction_price(engine, book)
     note_indication(address, 0, 0, 0)
+    store_i64(address + at.BOOK_INDICATED_NS, 0)
+    store_i64(address + at.BOOK_INDICATION_DUE_NS, 0)
     if load_i64(engine + at.HEADER_AUCTION_LEFT_UNITS) != 0:
         tell_indication(engine, address)
     return uncross_step(engine)
@@ -233,6 +238,24 @@ def first_due_auction(engine: int, now_ns: int) -> int:
 
 
 @inline
+def first_due_indication(engine: int, now_ns: int) -> int:
+    """The next book whose indication was held back until now, or 0.
+
+    Books that have had their turn lie before the cursor, which counts on from the last auction.
+    """
+    count = load_i64(engine + at.HEADER_INSTRUMENT_COUNT)
+    book = load_i64(engine + at.HEADER_CURSOR_BOOK) - count
+    while book <= count:
+        due_ns = load_i64(book_at(engine, book) + at.BOOK_INDICATION_DUE_NS)
+        if due_ns != 0 and due_ns <= now_ns:
+            store_i64(engine + at.HEADER_CURSOR_BOOK, count + book + 1)
+            return book
+        book += 1
+    store_i64(engine + at.HEADER_CURSOR_BOOK, count + book)
+    return 0
+
+
+@inline
 def find_next_timer(engine: int) -> None:
     """Note when the next thing is due."""
     store_i64(engine + at.HEADER_NEXT_TIMER_NS, INT64_MAXIMUM)
@@ -243,11 +266,14 @@ def find_next_timer(engine: int) -> None:
         end_ns = load_i64(book_at(engine, book) + at.BOOK_AUCTION_END_NS)
         if end_ns != 0:
             note_timer(engine, end_ns)
+        due_ns = load_i64(book_at(engine, book) + at.BOOK_INDICATION_DUE_NS)
+        if due_ns != 0:
+            note_timer(engine, due_ns)
 
 
 @kernel("int64(int64)")
 def timer_step(engine: int) -> int:
-    """Carry out the next thing that is due by the clock: expiries first, then ends of auctions."""
+    """Carry out the next thing due by the clock: expiries, then ends of auctions, indications."""
     now_ns = load_i64(engine + at.HEADER_TIME_NS)
     slot = load_i64(engine + at.HEADER_EXPIRIES)
     if slot != 0 and load_i64(terms_at(engine, slot) + at.TERMS_EXPIRE_TIME_NS) <= now_ns:
@@ -259,6 +285,12 @@ def timer_step(engine: int) -> int:
     if book != 0:
         work_then(engine, PHASE_TIMER)
         return begin_uncross(engine, book, common.TRADING_PHASE_CONTINUOUS, 0)
+    book = first_due_indication(engine, now_ns)
+    if book != 0:
+        indicate(engine, book)
+        mark_last(engine)
+        store_i64(engine + at.HEADER_PHASE, PHASE_TIMER)
+        return MORE
     find_next_timer(engine)
     return finish_step(engine)
 
@@ -281,4 +313,6 @@ def resume_phases(engine: int, phase: int) -> int:
         return close_auction_step(engine)
     if phase == PHASE_END_OF_DAY:
         return end_of_day_step(engine)
+    if phase == PHASE_FILTERED:
+        return filtered_step(engine)
     return timer_step(engine)

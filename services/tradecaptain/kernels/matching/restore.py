@@ -28,6 +28,7 @@ from tradecaptain.kernels.matching.layout import (
     INT64_MAXIMUM,
 )
 from tradecaptain.kernels.matching.levels import level_of_price
+from tradecaptain.kernels.matching.meeting import filters
 from tradecaptain.kernels.matching.orders import (
     enter_place,
     join_expiries,
@@ -51,9 +52,11 @@ from tradecaptain.kernels.matching.tables import (
     terms_at,
 )
 from tradecaptain.kernels.matching.terms import clear_flags, has_flag, watch
+from tradecaptain.kernels.matching.uncrossing import note_best
 from tradecaptain.kernels.matching.views import hash_state
 from tradecaptain.wire import (
     account_snapshot,
+    common,
     engine_snapshot,
     fee_tier_snapshot,
     instrument_snapshot,
@@ -165,11 +168,19 @@ def restore_instrument(engine: int, record: int) -> int:
         book + at.BOOK_INDICATED_SURPLUS_UNITS,
         instrument_snapshot.get_indicated_surplus_units(record),
     )
+    store_i64(
+        book + at.BOOK_INDICATION_INTERVAL_NS,
+        instrument_snapshot.get_indication_interval_ns(record),
+    )
+    store_i64(book + at.BOOK_INDICATED_NS, instrument_snapshot.get_indicated_ns(record))
+    store_i64(book + at.BOOK_INDICATION_DUE_NS, instrument_snapshot.get_indication_due_ns(record))
     store_i64(book + at.BOOK_ALLOCATION, instrument_snapshot.get_allocation(record))
     store_i64(book + at.BOOK_PHASE, instrument_snapshot.get_phase(record))
     store_i64(book + at.BOOK_HAS_LAST, instrument_snapshot.get_has_last(record))
     classify_book(book)
     if is_auction(book):
+        watch(engine, book, 1)
+    if filters(book):
         watch(engine, book, 1)
     end_ns = instrument_snapshot.get_auction_end_ns(record)
     if end_ns != 0:
@@ -335,6 +346,15 @@ def part_count(first: int, part: int) -> int:
 
 
 @inline
+def note_looks(engine: int) -> None:
+    """Books that filter and uncross were looked at after the last command, while they traded."""
+    for book in range(1, load_i64(engine + at.HEADER_INSTRUMENT_COUNT) + 1):
+        phase = load_i64(book_at(engine, book) + at.BOOK_PHASE)
+        if filters(book_at(engine, book)) and phase == common.TRADING_PHASE_CONTINUOUS:
+            note_best(engine, book)
+
+
+@inline
 def restore_snapshot(engine: int, source: int, size: int, scratch: int) -> int:
     """Make a new, empty engine what a snapshot of ``size`` bytes says: 0, or minus a reason.
 
@@ -362,6 +382,7 @@ def restore_snapshot(engine: int, source: int, size: int, scratch: int) -> int:
                 return -fault
             record += length
     restore_counters(engine, first)
+    note_looks(engine)
     if record != end or hash_state(engine) != engine_snapshot.get_state_hash(first):
         return -reason.REASON_MALFORMED_RECORD
     return 0

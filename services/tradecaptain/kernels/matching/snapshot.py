@@ -163,6 +163,11 @@ def write_instrument(engine: int, index: int, record: int) -> int:
     instrument_snapshot.set_indicated_surplus_units(
         record, load_i64(book + at.BOOK_INDICATED_SURPLUS_UNITS)
     )
+    instrument_snapshot.set_indication_interval_ns(
+        record, load_i64(book + at.BOOK_INDICATION_INTERVAL_NS)
+    )
+    instrument_snapshot.set_indicated_ns(record, load_i64(book + at.BOOK_INDICATED_NS))
+    instrument_snapshot.set_indication_due_ns(record, load_i64(book + at.BOOK_INDICATION_DUE_NS))
     instrument_snapshot.set_allocation(record, load_i64(book + at.BOOK_ALLOCATION))
     instrument_snapshot.set_phase(record, load_i64(book + at.BOOK_PHASE))
     instrument_snapshot.set_has_last(record, load_i64(book + at.BOOK_HAS_LAST))

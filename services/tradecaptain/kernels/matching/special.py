@@ -43,6 +43,7 @@ from tradecaptain.kernels.matching.layout import (
     FLAG_PRICELESS,
     INT64_MAXIMUM,
     MORE,
+    PHASE_FILTERED,
     PHASE_SPECIAL,
     SPECIAL_BOOK,
 )
@@ -55,6 +56,7 @@ from tradecaptain.kernels.matching.makers import (
     prevention_of,
     same_party,
 )
+from tradecaptain.kernels.matching.meeting import meeting_units
 from tradecaptain.kernels.matching.orders import (
     enter_place,
     forget_order,
@@ -125,6 +127,9 @@ def set_phase(engine: int, book: int, phase: int, end_ns: int) -> None:
     was_auction = is_auction(book)
     store_i64(book + at.BOOK_PHASE, phase)
     store_i64(book + at.BOOK_AUCTION_END_NS, end_ns)
+    store_i64(book + at.BOOK_INDICATED_NS, 0)
+    store_i64(book + at.BOOK_INDICATION_DUE_NS, 0)
+    store_i64(book + at.BOOK_LOOKED_AT, 0)
     classify_book(book)
     change = (1 if is_auction(book) else 0) - (1 if was_auction else 0)
     for address in (book + at.BOOK_WATCH_COUNT, engine + at.HEADER_WATCH_COUNT):
@@ -218,7 +223,24 @@ def take_traded(engine: int, slot: int, quantity_units: int) -> None:
 
 
 @inline
-def tell_trade(engine: int, slot: int, quantity_units: int, match_id: int, is_teller: bool) -> None:
+def tell_as_trade(engine: int, slot: int, event: int, price_units: int) -> None:
+    """Let a book event tell of a hidden order no more than the trade: who and what limit it was,
+    nobody learns; the level is the one at the trade's price."""
+    side_book = side_at(engine, book_of(engine, slot), order_side(order_at(engine, slot)))
+    level = level_at(engine, level_of_price(engine, side_book, price_units))
+    is_level = level != level_at(engine, 0)
+    count = load_i32(level + at.LEVEL_ORDER_COUNT) - load_i32(level + at.LEVEL_HIDDEN_COUNT)
+    units = load_i64(level + at.LEVEL_QUANTITY_UNITS) - load_i64(level + at.LEVEL_HIDDEN_UNITS)
+    book_event.set_order_id(event, 0)
+    book_event.set_price_units(event, price_units)
+    book_event.set_level_order_count(event, count if is_level else 0)
+    book_event.set_level_quantity_units(event, units if is_level else 0)
+
+
+@inline
+def tell_trade(
+    engine: int, slot: int, quantity_units: int, price_units: int, match_id: int, is_teller: bool
+) -> None:
     """Tell the book what a trade did to a resting order; a filled one leaves its level."""
     order = order_at(engine, slot)
     level = load_i32(order + at.ORDER_LEVEL) + 0
@@ -235,7 +257,7 @@ def tell_trade(engine: int, slot: int, quantity_units: int, match_id: int, is_te
             engine, slot, book_event.BOOK_ACTION_TRADE, quantity_units, level, match_id
         )
         if is_hidden:
-            book_event.set_order_id(event, 0)
+            tell_as_trade(engine, slot, event, price_units)
     elif not is_hidden:
         if shown != 0:
             write_book(engine, slot, book_event.BOOK_ACTION_REDUCE, shown, level, 0)
@@ -326,12 +348,15 @@ def trade_orders(
     maker_role = role_or_zero(engine, maker)
     take_traded(engine, taker, quantity_units)
     take_traded(engine, maker, quantity_units)
-    if load_i64(book + at.BOOK_PHASE) == common.TRADING_PHASE_CONTINUOUS:
+    if (
+        load_i64(book + at.BOOK_PHASE) == common.TRADING_PHASE_CONTINUOUS
+        and load_i64(engine + at.HEADER_PHASE) != PHASE_FILTERED
+    ):
         write_trade(engine, taker, maker, price_units, quantity_units, match_id)
     else:
         write_auction_trade(engine, taker, maker, price_units, quantity_units, match_id)
-    tell_trade(engine, maker, quantity_units, match_id, maker_rests)
-    tell_trade(engine, taker, quantity_units, match_id, not maker_rests)
+    tell_trade(engine, maker, quantity_units, price_units, match_id, maker_rests)
+    tell_trade(engine, taker, quantity_units, price_units, match_id, not maker_rests)
     refill_display(engine, maker)
     refill_display(engine, taker)
     if taker_role | maker_role == 0:
@@ -457,8 +482,7 @@ def meet_maker(engine: int, taker: int, maker: int) -> int:
         return GOES_ON
     leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
     quantity_units = min(leaves_units, slice_units(engine, maker))
-    price_units = load_i64(order_at(engine, maker) + at.ORDER_PRICE_UNITS)
-    trade_orders(engine, taker, maker, quantity_units, price_units)
+    trade_orders(engine, taker, maker, quantity_units, meeting_units(engine, taker, maker))
     return GOES_ON
 
 

@@ -77,6 +77,7 @@ class InstrumentRules:
     allocation: int = common.ALLOCATION_PRICE_TIME
     minimum_share_units: int = 0
     batch_interval_ns: int = 0
+    indication_interval_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

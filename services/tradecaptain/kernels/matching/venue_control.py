@@ -31,6 +31,7 @@ def put_rules(engine: int, record: int) -> int:
     store_i64(rules + at.RULES_ALLOCATION, max(control.get_allocation(record), 1))
     store_i64(rules + at.RULES_MINIMUM_SHARE_UNITS, control.get_minimum_share_units(record))
     store_i64(rules + at.RULES_BATCH_INTERVAL_NS, control.get_duration_ns(record))
+    store_i64(rules + at.RULES_INDICATION_INTERVAL_NS, control.get_indication_interval_ns(record))
     return rules
 
 

@@ -34,6 +34,7 @@ from tradecaptain.kernels.matching.levels import (
     is_better,
 )
 from tradecaptain.kernels.matching.makers import may_begin, note_band
+from tradecaptain.kernels.matching.meeting import filters
 from tradecaptain.kernels.matching.orders import join_pegs, leave_place
 from tradecaptain.kernels.matching.parking import unpark
 from tradecaptain.kernels.matching.pegs import has_peg_price, next_moved_peg, peg_price
@@ -54,6 +55,7 @@ from tradecaptain.kernels.matching.terms import (
     working_status,
 )
 from tradecaptain.kernels.matching.triggers import is_elected, next_elected, trail_unarmed
+from tradecaptain.kernels.matching.uncrossing import uncross_filtered
 from tradecaptain.wire import book_event, common, execution_event, reason
 
 
@@ -239,7 +241,10 @@ def work_in_book(engine: int, book: int) -> int:
         return MORE
     if phase != common.TRADING_PHASE_CONTINUOUS:
         return DONE
-    if load_i32(address + at.BOOK_CONDITIONAL_COUNT) != 0:
+    if filters(address):
+        if uncross_filtered(engine, book) != 0:
+            return MORE
+    elif load_i32(address + at.BOOK_CONDITIONAL_COUNT) != 0:
         note_band(engine, address)
         for side in range(1, 3):
             slot = next_condition(engine, book, side)

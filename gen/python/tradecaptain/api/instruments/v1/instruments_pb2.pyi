@@ -220,6 +220,10 @@ class _AllocationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Allocation
     """As pro-rata, after the order that holds the TOP priority of its price."""
     ALLOCATION_BATCH_AUCTION: _Allocation.ValueType  # 4
     """Orders meet in auctions at fixed intervals only."""
+    ALLOCATION_FILTER_AND_UNCROSS: _Allocation.ValueType  # 5
+    """Best price first, displayed before hidden, then time; hidden orders beyond the display trade in
+    the middle of its prices, and orders that set a condition are filtered and uncrossed at one price.
+    """
 
 class Allocation(_Allocation, metaclass=_AllocationEnumTypeWrapper):
     """How an incoming order is shared out over resting ones."""
@@ -234,6 +238,10 @@ ALLOCATION_PRO_RATA_TOP: Allocation.ValueType  # 3
 """As pro-rata, after the order that holds the TOP priority of its price."""
 ALLOCATION_BATCH_AUCTION: Allocation.ValueType  # 4
 """Orders meet in auctions at fixed intervals only."""
+ALLOCATION_FILTER_AND_UNCROSS: Allocation.ValueType  # 5
+"""Best price first, displayed before hidden, then time; hidden orders beyond the display trade in
+the middle of its prices, and orders that set a condition are filtered and uncrossed at one price.
+"""
 Global___Allocation: _TypeAlias = Allocation  # noqa: Y015
 
 class _DayOfWeek:
@@ -313,6 +321,7 @@ class Instrument(_message.Message):
     ALLOCATION_FIELD_NUMBER: _builtins.int
     MINIMUM_SHARE_FIELD_NUMBER: _builtins.int
     BATCH_INTERVAL_NS_FIELD_NUMBER: _builtins.int
+    INDICATION_INTERVAL_NS_FIELD_NUMBER: _builtins.int
     instrument_id: _builtins.int
     """Numeric id, from 1 on; never reused."""
     name: _builtins.str
@@ -357,6 +366,8 @@ class Instrument(_message.Message):
     """Smallest pro-rata share that is given, exact decimal text; absent for none."""
     batch_interval_ns: _builtins.int
     """Interval of batch auctions, ns; zero for every other allocation."""
+    indication_interval_ns: _builtins.int
+    """The least time between two indications of an auction, ns; zero if each change is told at once."""
     @_builtins.property
     def price_unit(self) -> _common_pb2.Rational:
         """Value of one price unit in the quote currency; immutable."""
@@ -407,10 +418,11 @@ class Instrument(_message.Message):
         allocation: Global___Allocation.ValueType = ...,
         minimum_share: _builtins.str | None = ...,
         batch_interval_ns: _builtins.int = ...,
+        indication_interval_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_base_currency", b"_base_currency", "_figi", b"_figi", "_isin", b"_isin", "_maximum_price", b"_maximum_price", "_minimum_price", b"_minimum_price", "_minimum_share", b"_minimum_share", "base_currency", b"base_currency", "derivative", b"derivative", "figi", b"figi", "isin", b"isin", "maximum_price", b"maximum_price", "minimum_price", b"minimum_price", "minimum_share", b"minimum_share", "multiplier", b"multiplier", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_currency", b"_base_currency", "_figi", b"_figi", "_isin", b"_isin", "_maximum_price", b"_maximum_price", "_minimum_price", b"_minimum_price", "_minimum_share", b"_minimum_share", "allocation", b"allocation", "base_currency", b"base_currency", "batch_interval_ns", b"batch_interval_ns", "calendar", b"calendar", "derivative", b"derivative", "description", b"description", "figi", b"figi", "instrument_id", b"instrument_id", "isin", b"isin", "maximum_price", b"maximum_price", "mic", b"mic", "minimum_price", b"minimum_price", "minimum_share", b"minimum_share", "multiplier", b"multiplier", "name", b"name", "negative_price_allowed", b"negative_price_allowed", "order_increments", b"order_increments", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit", "quote_currency", b"quote_currency", "settlement_currency", b"settlement_currency", "source_instrument", b"source_instrument", "status", b"status", "symbol", b"symbol", "tradable", b"tradable", "type", b"type", "zero_price_allowed", b"zero_price_allowed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_currency", b"_base_currency", "_figi", b"_figi", "_isin", b"_isin", "_maximum_price", b"_maximum_price", "_minimum_price", b"_minimum_price", "_minimum_share", b"_minimum_share", "allocation", b"allocation", "base_currency", b"base_currency", "batch_interval_ns", b"batch_interval_ns", "calendar", b"calendar", "derivative", b"derivative", "description", b"description", "figi", b"figi", "indication_interval_ns", b"indication_interval_ns", "instrument_id", b"instrument_id", "isin", b"isin", "maximum_price", b"maximum_price", "mic", b"mic", "minimum_price", b"minimum_price", "minimum_share", b"minimum_share", "multiplier", b"multiplier", "name", b"name", "negative_price_allowed", b"negative_price_allowed", "order_increments", b"order_increments", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit", "quote_currency", b"quote_currency", "settlement_currency", b"settlement_currency", "source_instrument", b"source_instrument", "status", b"status", "symbol", b"symbol", "tradable", b"tradable", "type", b"type", "zero_price_allowed", b"zero_price_allowed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__base_currency: _TypeAlias = _typing.Literal["base_currency"]  # noqa: Y015
     _WhichOneofArgType__base_currency: _TypeAlias = _typing.Literal["_base_currency", b"_base_currency"]  # noqa: Y015

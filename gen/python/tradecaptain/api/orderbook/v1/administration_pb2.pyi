@@ -52,6 +52,7 @@ class CreateInstrumentRequest(_message.Message):
     MINIMUM_SHARE_FIELD_NUMBER: _builtins.int
     BATCH_INTERVAL_NS_FIELD_NUMBER: _builtins.int
     REFERENCE_PRICE_FIELD_NUMBER: _builtins.int
+    INDICATION_INTERVAL_NS_FIELD_NUMBER: _builtins.int
     symbol: _builtins.str
     """Its symbol; it will be called SYMBOL@MIC of our own venue."""
     like: _builtins.str
@@ -91,6 +92,10 @@ class CreateInstrumentRequest(_message.Message):
     reference_price: _builtins.str
     """What price limits are held against until there is a market, exact decimal text. Without it, orders of
     accounts with a price collar are refused until there is one.
+    """
+    indication_interval_ns: _builtins.int
+    """The least time between two indications of an auction, ns, a whole number of milliseconds; zero tells
+    each change at once.
     """
     @_builtins.property
     def price_unit(self) -> _common_pb2.Rational:
@@ -134,10 +139,11 @@ class CreateInstrumentRequest(_message.Message):
         minimum_share: _builtins.str = ...,
         batch_interval_ns: _builtins.int = ...,
         reference_price: _builtins.str | None = ...,
+        indication_interval_ns: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_price_unit", b"_price_unit", "_quantity_unit", b"_quantity_unit", "_reference_price", b"_reference_price", "derivative", b"derivative", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit", "reference_price", b"reference_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_unit", b"_price_unit", "_quantity_unit", b"_quantity_unit", "_reference_price", b"_reference_price", "allocation", b"allocation", "batch_interval_ns", b"batch_interval_ns", "calendar", b"calendar", "derivative", b"derivative", "description", b"description", "figi", b"figi", "isin", b"isin", "like", b"like", "lot", b"lot", "maximum_price", b"maximum_price", "maximum_quantity", b"maximum_quantity", "minimum_price", b"minimum_price", "minimum_quantity", b"minimum_quantity", "minimum_share", b"minimum_share", "multiplier", b"multiplier", "price_bands", b"price_bands", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit", "quote_currency", b"quote_currency", "reference_price", b"reference_price", "settlement_currency", b"settlement_currency", "symbol", b"symbol", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_price_unit", b"_price_unit", "_quantity_unit", b"_quantity_unit", "_reference_price", b"_reference_price", "allocation", b"allocation", "batch_interval_ns", b"batch_interval_ns", "calendar", b"calendar", "derivative", b"derivative", "description", b"description", "figi", b"figi", "indication_interval_ns", b"indication_interval_ns", "isin", b"isin", "like", b"like", "lot", b"lot", "maximum_price", b"maximum_price", "maximum_quantity", b"maximum_quantity", "minimum_price", b"minimum_price", "minimum_quantity", b"minimum_quantity", "minimum_share", b"minimum_share", "multiplier", b"multiplier", "price_bands", b"price_bands", "price_unit", b"price_unit", "quantity_unit", b"quantity_unit", "quote_currency", b"quote_currency", "reference_price", b"reference_price", "settlement_currency", b"settlement_currency", "symbol", b"symbol", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__price_unit: _TypeAlias = _typing.Literal["price_unit"]  # noqa: Y015
     _WhichOneofArgType__price_unit: _TypeAlias = _typing.Literal["_price_unit", b"_price_unit"]  # noqa: Y015

@@ -71,9 +71,11 @@ class _TimeInForce:
 class _TimeInForceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TimeInForce.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     TIME_IN_FORCE_UNSPECIFIED: _TimeInForce.ValueType  # 0
-    """Not given: day for limit orders, immediate-or-cancel for market orders."""
+    """Not given: day."""
     TIME_IN_FORCE_DAY: _TimeInForce.ValueType  # 1
-    """Until the end of the trading day."""
+    """Until the end of the trading day. A market order doesn't rest: what it can't trade at once is
+    cancelled, in an auction what is left of it by the uncrossing.
+    """
     TIME_IN_FORCE_GOOD_TILL_CANCEL: _TimeInForce.ValueType  # 2
     """Until it is cancelled."""
     TIME_IN_FORCE_IMMEDIATE_OR_CANCEL: _TimeInForce.ValueType  # 3
@@ -91,9 +93,11 @@ class TimeInForce(_TimeInForce, metaclass=_TimeInForceEnumTypeWrapper):
     """How long an order lives."""
 
 TIME_IN_FORCE_UNSPECIFIED: TimeInForce.ValueType  # 0
-"""Not given: day for limit orders, immediate-or-cancel for market orders."""
+"""Not given: day."""
 TIME_IN_FORCE_DAY: TimeInForce.ValueType  # 1
-"""Until the end of the trading day."""
+"""Until the end of the trading day. A market order doesn't rest: what it can't trade at once is
+cancelled, in an auction what is left of it by the uncrossing.
+"""
 TIME_IN_FORCE_GOOD_TILL_CANCEL: TimeInForce.ValueType  # 2
 """Until it is cancelled."""
 TIME_IN_FORCE_IMMEDIATE_OR_CANCEL: TimeInForce.ValueType  # 3
