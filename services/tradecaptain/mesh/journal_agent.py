@@ -52,6 +52,7 @@ from tradecaptain.mesh.journal_groups import (
 from tradecaptain.mesh.journal_index import BlockIndex
 from tradecaptain.mesh.journal_scan import Place
 from tradecaptain.mesh.journal_storage import FileSystem, RealFiles
+from tradecaptain.mesh.journal_watch import SegmentWatch
 from tradecaptain.wire import reason
 
 _LOG = structlog.get_logger("journal")
@@ -64,6 +65,8 @@ _GROUP_IDLE_NS: Final = 250_000
 _SLICE_NS: Final = 100_000
 """What the disk wakes has the processor at once; a busy thread would keep it for milliseconds."""
 _EVER: Final = 1 << 62
+_LOOK_NS: Final = 500_000_000
+"""How often closed segments are looked for."""
 _INDEX_SECONDS: Final = 0.005
 _INDEX_SECONDS_MAX: Final = 0.02
 
@@ -107,13 +110,17 @@ class DurabilityAgent:
         files: FileSystem | None = None,
         is_group: bool = False,
         retained_from: Callable[[], int] = lambda: 0,
+        restored_from: Callable[[], int] = lambda: 0,
         on_begin: Callable[[], None] = lambda: None,
     ) -> None:
         """``place`` is where the files end. ``is_group`` syncs as soon as there is something;
-        otherwise at intervals. ``retained_from`` tells the first record that a restore needs.
-        ``on_begin`` is called before a segment is begun, and may fail as that may."""
+        otherwise at intervals. ``retained_from`` tells the first record that is kept for restores,
+        ``restored_from`` the last one whose outcome the newest snapshot has. ``on_begin`` is called
+        before a segment is begun, and may fail as that may."""
         self.settings = settings
         self.error: str = ""
+        self.missing: str = ""
+        """That a segment which a restore would need was taken away; empty if none was."""
         self.damage: JournalDamaged | None = None
         self._ring = ring
         self.folder = folder
@@ -122,6 +129,8 @@ class DurabilityAgent:
         self._files: FileSystem = files or RealFiles()
         self._is_group = is_group
         self._retained_from = retained_from
+        self._restored_from = restored_from
+        self._watch = SegmentWatch(folder)
         self._on_begin = on_begin
         self._open: _Open | None = None
         self._groups = Groups(ring, place, settings.group_bytes)
@@ -203,8 +212,32 @@ class DurabilityAgent:
         """Take orders again if the disk had failed."""
         if self.error:
             self.error = ""
-            self._ring.store(OFFSET_REFUSAL, 0)
+            self._refuse_or_not()
             _LOG.info("the log is written again", position=self.place.position)
+
+    def look_for_segments(self) -> None:
+        """Take no new orders while a segment is missing without which what was acknowledged can't
+        be restored: until it is back, or a snapshot behind it is written."""
+        current = self._open
+        open_position = current.segment.start.position if current else self.place.position
+        try:
+            missing = self._watch.missing(open_position, self._restored_from)
+        except OSError as error:
+            _LOG.error("the segments can't be looked for", error=str(error))
+            return
+        if not missing and not self.missing:
+            return
+        if not missing:
+            _LOG.info("what the log has can be restored again")
+        elif not self.missing:
+            _LOG.error("a segment is missing; new orders are refused", segment=missing)
+        self.missing = missing and f"segment {missing} is missing"
+        self._refuse_or_not()
+
+    def _refuse_or_not(self) -> None:
+        if self.damage is None:
+            refuses = self.error or self.missing
+            self._ring.store(OFFSET_REFUSAL, reason.REASON_JOURNAL_UNAVAILABLE if refuses else 0)
 
     # Segments -------------------------------------------------------------------------------
 
@@ -217,6 +250,7 @@ class DurabilityAgent:
         )
         descriptor = self._files.begin(path, self._file_bytes, encode_head(segment))
         self._open = _Open(segment, descriptor)
+        self._watch.note(segment)
         self._groups.open(descriptor, segment.capacity_bytes)
         self._index.begin(segment)
         self._wants_file.set()
@@ -249,8 +283,11 @@ class DurabilityAgent:
         else:
             self.tidy()
 
-    def request_tidy(self) -> None:
-        """Have a thread beside see to :meth:`tidy`, from any thread."""
+    def note_snapshot(self) -> None:
+        """One was written: what only older ones need may go, and may be missing. From any thread;
+        another one tidies."""
+        if self.missing:
+            self.look_for_segments()
         self._wants_tidy.set()
         self._wants_help.set()
 
@@ -271,6 +308,7 @@ class DurabilityAgent:
                 self._clock.now_ns(),
                 min(self._retained_from(), self.place.sequence),
             ):
+                self._watch.forget(segment)
                 segment.path.unlink(missing_ok=True)
                 segment.index_path.unlink(missing_ok=True)
                 _LOG.info("dropped an old segment", segment=segment.path.name)
@@ -289,7 +327,7 @@ class DurabilityAgent:
         if not self.error:
             _LOG.error("the log can't be written; new orders are refused", error=str(error))
         self.error = str(error)
-        self._ring.store(OFFSET_REFUSAL, reason.REASON_JOURNAL_UNAVAILABLE)
+        self._refuse_or_not()
         current, self._open = self._open, None
         if current is None:
             return
@@ -304,6 +342,7 @@ class DurabilityAgent:
     def _give_up(self, current: _Open) -> None:
         path, whole = current.segment.path, self._groups.file_bytes
         if whole == SEGMENT_HEADER_BYTES:
+            self._watch.forget(current.segment)
             path.unlink(missing_ok=True)
             return
         if os.fstat(current.descriptor).st_nlink == 0:
@@ -331,6 +370,7 @@ class DurabilityAgent:
     def start(self) -> None:
         """Sync on a thread of its own, by the machine's calls; index, prepare and tidy on others,
         so that no group waits for that."""
+        self._know_segments()
         self._wants_file.set()
         self._wants_help.set()
         for name, target in (
@@ -341,6 +381,13 @@ class DurabilityAgent:
             thread = threading.Thread(target=target, name=name, daemon=True)
             self._threads.append(thread)
             thread.start()
+
+    def _know_segments(self) -> None:
+        try:
+            for segment in list_segments(self.folder):
+                self._watch.note(segment)
+        except (OSError, TradeCaptainError) as error:
+            _LOG.error("segments of before are not watched", error=str(error))
 
     @property
     def is_running(self) -> bool:
@@ -376,10 +423,15 @@ class DurabilityAgent:
     def _keep_index(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
         pause = _INDEX_SECONDS
+        looked_ns = 0
         while not self._is_stopping.is_set():
             while self._index.write(self.place):
                 pause = _INDEX_SECONDS
-            self._index.sync(self._clock.monotonic_ns())
+            now_ns = self._clock.monotonic_ns()
+            self._index.sync(now_ns)
+            if now_ns - looked_ns >= _LOOK_NS:
+                looked_ns = now_ns
+                self.look_for_segments()
             self._is_stopping.wait(pause)
             pause = min(2 * pause, _INDEX_SECONDS_MAX)
 

@@ -53,6 +53,10 @@ class JournalDamaged(TradeCaptainError):  # noqa: N818
         self.sequence = sequence
 
 
+class SegmentMissing(JournalDamaged):
+    """A segment is missing before another; ``sequence`` is the first record that it had."""
+
+
 def strong_hash(*pieces: bytes | memoryview) -> npt.NDArray[np.int64]:
     """BLAKE3 of pieces one behind the other, as four words."""
     state = blake3()
@@ -322,10 +326,10 @@ def check_chain(
 
 
 def check_continues(segment: Segment, place: Place) -> None:
-    """Raise :class:`JournalDamaged` unless a segment begins where the log has come to."""
+    """Raise :class:`SegmentMissing` unless a segment begins where the log has come to."""
     if segment.start != place:
         named = place.sequence + 1
-        raise JournalDamaged(
+        raise SegmentMissing(
             f"{segment.path.name} doesn't continue the log: record {named} is missing", named
         )
 

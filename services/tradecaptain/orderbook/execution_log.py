@@ -39,7 +39,7 @@ from tradecaptain.orderbook.instrument_rules import VenueInstrument
 from tradecaptain.orderbook.log_reading import Found, LogPaths, read_log
 from tradecaptain.orderbook.replica import Replica
 from tradecaptain.orderbook.snapshot import take_snapshot
-from tradecaptain.orderbook.snapshot_files import needed_from, write_snapshot
+from tradecaptain.orderbook.snapshot_files import needed_from, restored_from, write_snapshot
 from tradecaptain.orderbook.snapshot_keeper import SnapshotKeeper
 from tradecaptain.orderbook.venue_core import VenueCore, VenueSettings, allocate_core
 from tradecaptain.wire import control, execution_event, instrument_definition
@@ -175,7 +175,7 @@ class ExecutionLog(Closing):
             "durable_position": self.agent.place.position,
             "durable_sequence": self.agent.place.sequence,
             "journal_blocked": int(writer["blocked_count"]),
-            "journal_error": self.agent.error,
+            "journal_error": self.agent.error or self.agent.missing,
             "snapshot_sequence": self.keeper.snapshot_sequence,
         }
 
@@ -274,7 +274,8 @@ def open_log(
         paths.segments,
         paths.history.with_name("snapshots"),
         clock=clock,
-        on_snapshot=agent.request_tidy,
+        on_snapshot=agent.note_snapshot,
+        is_urgent=lambda: bool(agent.missing),
     )
     end = found.end
     writer = ring.writer_state(end.position, end.sequence, end.checksum)
@@ -339,6 +340,7 @@ def _writing(
         files=files,
         is_group=is_group,
         retained_from=lambda: needed_from(paths.segments),
+        restored_from=lambda: restored_from(paths.segments),
         on_begin=lambda: _mark_ring(paths),
     )
     agent.begin()

@@ -22,6 +22,7 @@ from tradecaptain.mesh.journal_files import (
     Checked,
     JournalDamaged,
     Segment,
+    SegmentMissing,
     check_chain,
     list_segments,
 )
@@ -148,25 +149,45 @@ def _read_files(
     """Carry out the segments behind the newest snapshot with which that goes well."""
     unusable: list[str] = []
     for path in reversed(list_snapshots(files.folder)):
-        replica = make()
         try:
             snapshot = read_snapshot(path)
             if snapshot.epoch > epoch:
                 raise SnapshotUnusable(path.name, f"it is of epoch {snapshot.epoch}")
-            _restore(replica, snapshot, path.name)
-            read = _read_behind(files, replica, snapshot, path.name)
+            read = _read_on(files, make, snapshot, path.name)
         except SnapshotUnusable as error:
-            replica.close()
             unusable.append(error.message)
             _LOG.error("a snapshot can't be used; the one before it is", why=error.message)
             continue
         return snapshot, read, unusable
     try:
-        return None, _read_behind(files, make(), None, ""), unusable
+        return None, _read_behind(files, make(), None, "", 0), unusable
     except JournalDamaged as error:
         if not unusable:
             raise
         raise JournalDamaged(f"{error.message}; {'; '.join(unusable)}", error.sequence) from error
+
+
+def _read_on(files: _Files, make: Callable[[], Replica], snapshot: Snapshot, name: str) -> _Read:
+    """Carry out what is behind a snapshot. A segment that is missing before it costs only events of
+    the history."""
+    past_from = 0
+    while True:
+        replica = make()
+        try:
+            _restore(replica, snapshot, name)
+            return _read_behind(files, replica, snapshot, name, past_from)
+        except SegmentMissing as error:
+            replica.close()
+            if not past_from < error.sequence <= snapshot.place.sequence:
+                raise
+            past_from = error.sequence
+            _LOG.error(
+                "a segment before the snapshot is missing, and events before it are not held",
+                why=error.message,
+            )
+        except TradeCaptainError:
+            replica.close()
+            raise
 
 
 def _restore(replica: Replica, snapshot: Snapshot, name: str) -> None:
@@ -176,11 +197,13 @@ def _restore(replica: Replica, snapshot: Snapshot, name: str) -> None:
         raise SnapshotUnusable(name, error.message) from error
 
 
-def _read_behind(files: _Files, replica: Replica, snapshot: Snapshot | None, name: str) -> _Read:
+def _read_behind(
+    files: _Files, replica: Replica, snapshot: Snapshot | None, name: str, past_from: int
+) -> _Read:
     """Carry out what the segments have behind a snapshot, or all of it without one. What lies
-    before fills the history, as far as that reaches."""
+    before fills the history, as far as that, and what begins with record ``past_from``, reaches."""
     place = snapshot.place if snapshot is not None else Place()
-    segments = files.segments
+    segments = [item for item in files.segments if item.start.sequence >= past_from]
     from_sequence = 1
     history_bytes = replica.core.history.capacity * EVENT_FRAME_BYTES
     held_from = max(segments[-1].start.position, place.position) - history_bytes if segments else 0

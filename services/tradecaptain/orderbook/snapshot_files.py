@@ -55,10 +55,22 @@ def read_snapshot(path: Path) -> Snapshot:
 def needed_from(folder: Path) -> int:
     """First record of the log that must be kept, so that the snapshot before the newest one can
     take its place: 0, everything, while there aren't two."""
+    held = _places(folder)
+    return held[0] if len(held) > 1 else 0
+
+
+def restored_from(folder: Path) -> int:
+    """Last record that a start need not carry out again, for the newest snapshot has its outcome;
+    0 if there is none."""
+    held = _places(folder)
+    return held[-1] if held else 0
+
+
+def _places(folder: Path) -> list[int]:
     held = []
     for path in list_snapshots(folder):
         try:
             held.append(int(read_head(path)["journal_sequence"]))
         except (OSError, SnapshotUnusable) as error:
             _LOG.error("a snapshot can't be read", snapshot=path.name, error=str(error))
-    return held[0] if len(held) > 1 else 0
+    return held

@@ -22,7 +22,7 @@ from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.journal import JournalRing
 from tradecaptain.mesh.journal_agent import JournalSettings
 from tradecaptain.mesh.journal_scan import Place
-from tradecaptain.mesh.journal_tail import LogTail
+from tradecaptain.mesh.journal_tail import PIECE_BYTES, LogTail
 from tradecaptain.orderbook.replica import EVERYTHING, Replica
 from tradecaptain.orderbook.snapshot import take_snapshot
 from tradecaptain.orderbook.snapshot_files import list_snapshots, read_snapshot, write_snapshot
@@ -32,6 +32,7 @@ _LOG = structlog.get_logger("journal")
 _HISTORY_EVENTS: Final = 1_024
 _LOWEST_PRIORITY: Final = 19
 _PAUSE_SECONDS: Final = 0.5
+_FAILED_SECONDS_MAX: Final = 60.0
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -48,9 +49,11 @@ class SnapshotKeeper(Closing):
         *,
         clock: Clock = SYSTEM_CLOCK,
         on_snapshot: Callable[[], None] = lambda: None,
+        is_urgent: Callable[[], bool] = lambda: False,
     ) -> None:
         """``scratch`` is where the replica's own files are made; ``on_snapshot`` is called behind
-        each one that was written."""
+        each one that was written. While it ``is_urgent`` one is taken as soon as the replica has
+        all that is on disk."""
         self.error = ""
         self.snapshot_sequence = 0
         self._settings = replace(settings, history_events=_HISTORY_EVENTS)
@@ -60,6 +63,7 @@ class SnapshotKeeper(Closing):
         self._scratch = scratch
         self._clock = clock
         self._on_snapshot = on_snapshot
+        self._is_urgent = is_urgent
         self._replica: Replica | None = None
         self._tail = LogTail(folder, ring, Place())
         self._taken_place = Place()
@@ -99,6 +103,7 @@ class SnapshotKeeper(Closing):
             self._tail.place = self._taken_place = snapshot.place
             self.snapshot_sequence = snapshot.sequence
             return replica
+        self._tail.place = self._taken_place = Place()
         return self._make()
 
     def _make(self) -> Replica:
@@ -112,6 +117,9 @@ class SnapshotKeeper(Closing):
         behind = self._tail.place.position - self._taken_place.position
         if behind <= 0:
             return False
+        has_most = self._ring.durable_position - self._tail.place.position < PIECE_BYTES
+        if self._is_urgent() and has_most:
+            return True
         waited_ns = self._clock.monotonic_ns() - self._taken_ns
         return (
             behind >= self._journal.snapshot_bytes
@@ -135,17 +143,23 @@ class SnapshotKeeper(Closing):
 
     def _run(self) -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
+        failed_seconds = _PAUSE_SECONDS
         while not self._is_stopping.is_set():
             try:
                 worked = self.step()
+                failed_seconds = _PAUSE_SECONDS
             except OSError as error:
                 # The disk is full or fails: the venue goes on, and this is tried again.
                 self._note(str(error))
                 worked = False
             except TradeCaptainError as error:
-                # The log can't be followed: the venue goes on, and a start carries out more.
+                # The log can't be followed, as without one of its segments: the venue goes on, and
+                # a start carries out more. The replica begins anew, each time after a longer wait.
                 self._note(error.message)
-                return
+                self._give_up_replica()
+                self._is_stopping.wait(failed_seconds)
+                failed_seconds = min(2 * failed_seconds, _FAILED_SECONDS_MAX)
+                continue
             if not worked:
                 self._is_stopping.wait(_PAUSE_SECONDS)
 
@@ -159,6 +173,9 @@ class SnapshotKeeper(Closing):
         self._is_stopping.set()
         if self._thread is not None:
             self._thread.join()
+        self._give_up_replica()
+
+    def _give_up_replica(self) -> None:
         if self._replica is not None:
             self._replica.close()
             self._replica = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,7 @@ class Desk:
         self.folder = folder / "journal"
         self.clock = ManualClock()
         self.files = FailingFiles()
+        self.restored_from = 0
         self.writer = JournalWriter(folder / "ring", capacity=1 << 17)
         self.agent = DurabilityAgent(
             self.writer.ring,
@@ -85,6 +87,7 @@ class Desk:
             clock=self.clock,
             files=self.files,
             is_group=True,
+            restored_from=lambda: self.restored_from,
         )
 
     def write(self, count: int) -> None:
@@ -285,6 +288,57 @@ def test_a_removed_open_segment_comes_back(desk: Desk) -> None:
     desk.agent.step(force=True)
     assert desk.writer.ring.load(OFFSET_REFUSAL) == 0
     assert check_chain(desk.folder) == desk.writer.place
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_orders_wait_for_a_missing_segment_that_a_restore_needs(
+    tmp_path: Path, compress: bool
+) -> None:
+    desk = Desk(tmp_path, replace(SETTINGS, compress=compress))
+    desk.write(1_000)
+    desk.sync()
+    segments = list_segments(desk.folder)
+    assert len(segments) > 3
+    second = segments[1]
+    desk.agent.look_for_segments()
+    assert desk.writer.ring.load(OFFSET_REFUSAL) == 0
+    aside = tmp_path / "aside"
+    second.path.rename(aside)
+    desk.agent.look_for_segments()
+    assert desk.writer.ring.load(OFFSET_REFUSAL) == reason.REASON_JOURNAL_UNAVAILABLE
+    assert second.path.name.split(".")[0] in desk.agent.missing
+    # The disk takes what comes; that alone brings nothing back.
+    desk.write(10)
+    desk.sync()
+    desk.agent.look_for_segments()
+    assert desk.writer.ring.load(OFFSET_REFUSAL) == reason.REASON_JOURNAL_UNAVAILABLE
+    aside.rename(second.path)
+    desk.agent.look_for_segments()
+    assert desk.writer.ring.load(OFFSET_REFUSAL) == 0
+    # A snapshot that has its last record's outcome makes it unneeded; the open one is another's.
+    second.path.unlink()
+    desk.restored_from = segments[2].start.sequence - 1
+    desk.agent.look_for_segments()
+    assert desk.agent.missing
+    desk.restored_from += 1
+    desk.agent.look_for_segments()
+    assert not desk.agent.missing
+    assert desk.writer.ring.load(OFFSET_REFUSAL) == 0
+    desk.close()
+
+
+def test_a_folder_that_was_taken_away_is_missed_and_made_again(desk: Desk) -> None:
+    desk.write(1_000)
+    desk.sync()
+    shutil.rmtree(desk.folder)
+    desk.agent.look_for_segments()
+    assert desk.writer.ring.load(OFFSET_REFUSAL) == reason.REASON_JOURNAL_UNAVAILABLE
+    desk.folder.mkdir()
+    desk.write(10)
+    desk.agent.step(force=True)
+    desk.agent.step(force=True)
+    assert desk.agent.error == ""
+    assert desk.writer.ring.load(OFFSET_REFUSAL) == reason.REASON_JOURNAL_UNAVAILABLE
 
 
 def test_of_a_torn_group_any_sectors_may_be_there(desk: Desk) -> None:

@@ -30,7 +30,7 @@ from tradecaptain.orderbook.snapshot_files import (
     write_snapshot,
 )
 from tradecaptain.orderbook.snapshot_keeper import SnapshotKeeper
-from tradecaptain.wire import control, execution_event
+from tradecaptain.wire import control, execution_event, reason
 
 LARGER = replace(
     SETTINGS,
@@ -252,6 +252,37 @@ def test_the_keeper_takes_snapshots_as_the_log_grows(tmp_path: Path) -> None:
     assert read_snapshot(files_of(venue)[-1]) == newest
     keeper.close()
     venue.stop()
+
+
+def test_a_missing_segment_has_a_snapshot_taken_behind_it(tmp_path: Path) -> None:
+    journal = replace(JOURNAL, segment_bytes=1 << 16)
+    venue = LoggedVenue(tmp_path, journal)
+    venue.open_all()
+    folder = log_paths(tmp_path).segments
+    trade_for_a_while(venue, 26, 400)
+    venue.sync()
+    agent = venue.log.agent
+    keep_up(venue.log.keeper)
+    assert list_snapshots(folder) == []
+    list_segments(folder)[1].path.unlink()
+    agent.look_for_segments()
+    assert agent.missing
+    venue.order(price_units=9_000)
+    (refused,) = venue.events()
+    assert refused["reason"] == reason.REASON_JOURNAL_UNAVAILABLE
+    # The replica had followed before; a start reads the log behind what it leaves.
+    venue.sync()
+    keep_up(venue.log.keeper)
+    assert not agent.missing
+    venue.order(price_units=9_000)
+    (accepted,) = venue.events()
+    assert accepted["execution_type"] == execution_event.EXECUTION_TYPE_ACCEPTED
+    state = venue.state_hash
+    venue.log.keeper.close()
+    venue.kill()
+    again = LoggedVenue(tmp_path, journal)
+    assert again.state_hash == state
+    again.stop()
 
 
 def test_segments_that_a_restore_needs_stay_and_others_go(tmp_path: Path) -> None:
