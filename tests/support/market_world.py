@@ -34,7 +34,14 @@ class MarketWorld:
         config = CollectorConfig(
             replay=files, speed=speed, order_slots=1 << 12, level_capacity=512, rate_per_second=500
         )
-        self.market = Market(self.mesh, self.reference, config, folder / "caches", self.clock)
+        self.market = Market(
+            self.mesh,
+            self.reference,
+            config,
+            folder / "caches",
+            self.clock,
+            log_ring=folder / "ring",
+        )
         self.hub: StreamHub[bytes] = StreamHub(1 << 14)
         self.views = MarketViews(
             [item.instrument_id for item in self.market.plan.instruments],

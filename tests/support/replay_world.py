@@ -44,6 +44,7 @@ class ReplayWorld:
             CollectorConfig(replay=files, speed=speed, order_slots=1 << 12),
             folder / "caches",
             self.clock,
+            log_ring=folder / "log_ring",
         )
 
     @property

@@ -65,7 +65,9 @@ class CollectorProcess:
             market_tick.DTYPE,
             capacity=1 << (config.reader_capacity - 1).bit_length(),
         )
-        self._market = Market(mesh, reference, config, paths.caches, SYSTEM_CLOCK)
+        self._market = Market(
+            mesh, reference, config, paths.caches, SYSTEM_CLOCK, log_ring=paths.journal_ring
+        )
         placement = Placement(core=config.core, idle=config.idle_strategy)
         self._market_runner = AgentRunner([self._market.agent], placement)
         reader_placement = Placement(idle="sleep", park_ns_max=_READ_INTERVAL_NS)
@@ -128,6 +130,7 @@ class CollectorProcess:
         while self._closing or all(runner.is_running for runner in runners):
             if not self._closing:
                 self._follower.poll()
+                self._market.look_for_log()
                 for name, value in self._market.statistics().items():
                     self._counters.set(name, value)
             await asyncio.sleep(_TEND_SECONDS)

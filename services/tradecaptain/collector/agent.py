@@ -15,7 +15,9 @@ from tradecaptain.base.memory import load_acquire_i64, store_release_i64
 from tradecaptain.base.records import records_at
 from tradecaptain.collector.flow_writer import (
     follow_reports,
+    hold_flows,
     is_live,
+    log_refuses,
     send_commands,
     send_reference,
 )
@@ -201,16 +203,27 @@ def play_track(market: Any, pools: Any, track: Any, now_ns: int) -> int:
 
 
 @inline
+def move_flows(market: Any, pools: Any, controls: Any, now_ns: int) -> int:
+    """Bring flows that aren't live yet further, and tell reference prices; the work done."""
+    work = 0
+    for index in range(pools.rings[0]["flow_count"]):
+        flow = pools.flows[index]
+        work += flow_advance(pools, flow, market.books[index], market.levels, now_ns)
+        work += send_reference(market.header[0], flow, market.published[index], controls, now_ns)
+    return work
+
+
+@inline
 def collector_do_work(
     market: Any, pools: Any, commands: Any, controls: Any, reports: Any, now_ns: int
 ) -> int:
     """One turn; see the module."""
     header = market.header[0]
     work = follow_reports(header, pools, reports, header["scratch_address"], now_ns)
-    for index in range(pools.rings[0]["flow_count"]):
-        flow = pools.flows[index]
-        work += flow_advance(pools, flow, market.books[index], market.levels, now_ns)
-        work += send_reference(header, flow, market.published[index], controls, now_ns)
+    if log_refuses(header):
+        hold_flows(pools)
+    else:
+        work += move_flows(market, pools, controls, now_ns)
     work += send_commands(header, pools, commands, now_ns)
     for index in range(market.header[0]["track_count"]):
         work += play_track(market, pools, market.tracks[index], now_ns)

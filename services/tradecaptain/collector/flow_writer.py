@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tradecaptain.base.jit import inline
+from tradecaptain.base.memory import load_acquire_i64
 from tradecaptain.kernels.market_data.flow_layout import (
     ACTION_CANCEL_ALL,
     ACTION_EXECUTE,
@@ -107,6 +108,23 @@ def refuses_all(why: int) -> bool:
     While the log takes no orders each refusal takes room in its ring, which is kept for cancels.
     """
     return why == reason.REASON_LIMIT_UNSET or why == reason.REASON_JOURNAL_UNAVAILABLE
+
+
+@inline
+def log_refuses(header: Any) -> bool:
+    """Whether the venue's log takes no new risk now."""
+    address = header["refusal_address"]
+    return address != 0 and load_acquire_i64(address) != 0
+
+
+@inline
+def hold_flows(pools: Any) -> None:
+    """Send nothing while the log takes nothing: what a flow sent would be refused, or, as a
+    reference price, be logged, and there is room for cancels alone. All start over then."""
+    for index in range(pools.rings[0]["flow_count"]):
+        if pools.flows[index]["state"] != FLOW_WAITING:
+            flow_wait_all(pools)
+            return
 
 
 @inline

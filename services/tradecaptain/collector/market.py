@@ -32,6 +32,7 @@ from tradecaptain.collector.tracks import Feed, Track, TrackFeeder
 from tradecaptain.kernels.market_data.flow_layout import FLOW_LIVE
 from tradecaptain.kernels.market_data.lobster import LEVEL_COUNT_MAX
 from tradecaptain.mesh.agent import Agent
+from tradecaptain.mesh.durable_place import DurablePlace
 from tradecaptain.mesh.last_value_cache import LastValueCache
 from tradecaptain.mesh.transport import Mesh, Publication
 from tradecaptain.wire import market_tick, reason, streams
@@ -177,8 +178,16 @@ class Market:
     """The running market side: memory, streams, the agent and the thread that feeds it."""
 
     def __init__(
-        self, mesh: Mesh, reference: Reference, config: CollectorConfig, caches: Path, clock: Clock
+        self,
+        mesh: Mesh,
+        reference: Reference,
+        config: CollectorConfig,
+        caches: Path,
+        clock: Clock,
+        *,
+        log_ring: Path,
     ) -> None:
+        """``log_ring`` is where the venue's log tells whether it takes anything."""
         start_ns = clock.now_ns()
         self.plan = Planner(reference, config, start_ns).plan()
         speeds = [config.playback_speed for _ in self.plan.tracks]
@@ -187,6 +196,8 @@ class Market:
         self.memory = CollectorMemory(
             self.plan.mirrors, speeds, epoch=self.epoch, replay_firm_id=replay_account.firm_id
         )
+        self._log = DurablePlace(log_ring)
+        self._log.tell_refusal(self.memory.header)
         if not config.replay:
             # A simulated market keeps the wall's time: what its start took doesn't delay its ticks.
             self.memory.tracks["anchor_source_ns"] = start_ns
@@ -213,6 +224,10 @@ class Market:
             resources=[self.ticks, self._commands, self._controls, self._reports],
         )
         self.feeder = TrackFeeder(self.memory, self.plan.tracks)
+
+    def look_for_log(self) -> None:
+        """Follow a venue that began another log, from now and then on."""
+        self._log.refresh()
 
     def start_feeds(self) -> None:
         """Begin to decode; the agent plays what is there."""

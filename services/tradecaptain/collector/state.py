@@ -79,6 +79,7 @@ COLLECTOR_DTYPE = np.dtype(
         ("replay_account_id", "i8"),
         ("replay_firm_id", "i8"),
         ("scratch_address", "i8"),  # room for one report of another version
+        ("refusal_address", "i8"),  # of why the venue's log takes no new risk; 0: not known
         ("track_count", "i8"),
     ],
     align=True,

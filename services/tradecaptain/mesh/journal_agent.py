@@ -164,11 +164,15 @@ class DurabilityAgent:
         self._groups.set_place(place)
 
     def begin(self) -> None:
-        """Do what comes before anything is told; no order is taken as long as it fails."""
+        """Do what comes before anything is told. Raises REASON_JOURNAL_UNAVAILABLE if that fails:
+        not even a cancel may be taken then, for a loss of power could take it back unnoticed."""
         try:
             self._on_begin()
         except OSError as error:
-            self._fail(error)
+            raise TradeCaptainError(
+                reason.REASON_JOURNAL_UNAVAILABLE,
+                f"the log in {self.folder} must be writable at the start, and isn't: {error}",
+            ) from error
 
     # One group ------------------------------------------------------------------------------
 

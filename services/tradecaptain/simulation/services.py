@@ -202,10 +202,12 @@ class MarketProcess(SimulatedProcess):
             settings.collector_config(world.seed),
             world.paths.caches,
             world.clock,
+            log_ring=world.paths.journal_ring,
         )
 
     def turn(self) -> int:
         """Decode ahead, then play what is due."""
+        self.market.look_for_log()
         track = self.market.memory.tracks[0]
         if int(track["ring_tail"]) - int(track["ring_head"]) < _AHEAD_MESSAGES:
             self.market.feeder.fill_once(_AHEAD_MESSAGES)

@@ -13,6 +13,7 @@ from support.replay_world import ReplayWorld
 from support.truth import truth_path
 from support.venue_driver import ALPHA, REPLAY
 from tradecaptain.kernels.market_data.flow_layout import FLOW_LIVE
+from tradecaptain.mesh.journal import OFFSET_REFUSAL, JournalRing
 from tradecaptain.wire import reason
 
 BUY, SELL = 1, 2
@@ -65,6 +66,28 @@ def test_while_the_log_takes_no_orders_the_flow_waits(world: World) -> None:
     assert int(here.flow["state"]) == FLOW_LIVE
     assert here.venue_levels(BUY) == here.mirror_levels(BUY)
     assert here.venue_levels(SELL) == here.mirror_levels(SELL)
+
+
+def test_while_the_log_tells_that_it_takes_nothing_nothing_is_sent(world: World) -> None:
+    """Not even probes or reference prices; and the flow goes on as soon as the log does."""
+    here = world(rows=600)
+    here.play_messages(100)
+    here.settle()
+    assert int(here.flow["state"]) == FLOW_LIVE
+    with JournalRing.create(here.folder / "log_ring", capacity=1 << 16, epoch=1) as ring:
+        here.market.look_for_log()
+        ring.store(OFFSET_REFUSAL, reason.REASON_JOURNAL_UNAVAILABLE)
+        here.turn(2)
+        before = int(here.venue.core.header[0]["sequence"])
+        here.play_messages(300)
+        here.turn(1_000, step_ns=10_000_000)
+        assert int(here.venue.core.header[0]["sequence"]) == before
+        assert int(here.flow["state"]) != FLOW_LIVE
+        ring.store(OFFSET_REFUSAL, 0)
+        here.settle()
+        assert int(here.flow["state"]) == FLOW_LIVE
+        assert here.venue_levels(BUY) == here.mirror_levels(BUY)
+        assert here.venue_levels(SELL) == here.mirror_levels(SELL)
 
 
 Levels = list[list[str]]

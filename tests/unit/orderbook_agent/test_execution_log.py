@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.logged_venue import INSTRUMENTS, JOURNAL, LoggedVenue, opened, trade_for_a_while
 from support.venue_driver import INSTRUMENT
+from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
 from tradecaptain.kernels.matching import InstrumentRules
 from tradecaptain.mesh.boot_mark import BootMark
@@ -160,6 +161,30 @@ def test_without_room_for_its_mark_the_ring_is_still_taken_for_in_use(
     boot.write_text("2b4e28ba-2fa1-11d2-883f-0016d3cca427\n")
     assert not mark.is_of_this_boot
     assert not mark.is_written_out
+
+
+def test_a_start_waits_for_a_folder_that_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark says that all was written out: a cancel that is told now, and lost with the power,
+    would be missed by nobody."""
+    venue = opened(tmp_path)
+    trade_for_a_while(venue, 26, 20)
+    state, epoch = venue.state_hash, venue.core.epoch
+    venue.stop()
+
+    def fail(self: BootMark) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BootMark, "begin", fail)
+        for _ in range(2):
+            with pytest.raises(TradeCaptainError, match="Read-only") as raised:
+                LoggedVenue(tmp_path)
+            assert raised.value.reason == reason.REASON_JOURNAL_UNAVAILABLE
+    again = LoggedVenue(tmp_path)
+    assert (again.state_hash, again.core.epoch) == (state, epoch)
+    again.stop()
 
 
 @pytest.mark.twin
