@@ -14,7 +14,9 @@ import typer
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.run_paths import PRIVATE_FOLDER_MODE, RunPaths
 from tradecaptain.cli.failure import CommandError
+from tradecaptain.cli.finding import BAD, HINT
 from tradecaptain.cli.output import MESSAGES, emit_json, say
+from tradecaptain.cli.run_findings import configuration
 from tradecaptain.launch.prepare import Options, parse_speed
 from tradecaptain.launch.run_state import RunState, read_state, running_supervisor
 
@@ -59,6 +61,7 @@ def up(
         parse_speed(speed)
     run = RunPaths.from_environment()
     _refuse_second(run)
+    _refuse_settings(run)
     options = Options(replay=tuple(files), speed=speed, reference=reference)
     if detach:
         _start_detached(run, options, json=json)
@@ -73,6 +76,15 @@ def _refuse_second(run: RunPaths) -> None:
             f"a mesh is already running in {run.folder} (process {owner.pid})",
             next_step="stop it with `tradecaptain down`, or set TRADECAPTAIN_RUN to another folder",
         )
+
+
+def _refuse_settings(run: RunPaths) -> None:
+    """Let no part start and fail for settings that it can't read; name tables that nobody reads."""
+    for finding in configuration(run):
+        if finding.state == BAD:
+            raise CommandError(finding.found, next_step=finding.remedy)
+        if finding.state == HINT:
+            say(f"{run.config}: {finding.found}; {finding.remedy}")
 
 
 def _run_here(run: RunPaths, options: Options, *, json: bool) -> None:
@@ -150,7 +162,9 @@ def _follow_start(run: RunPaths, child: subprocess.Popen[bytes], log: Path) -> N
             say(line)
         shown = len(complete)
         if child.poll() is not None:
-            raise CommandError("the mesh didn't start; what it said stands above")
+            said = [line for line in text.splitlines() if line.startswith("error: ")]
+            why = said[-1].removeprefix("error: ") if said else "what it said stands above"
+            raise CommandError(f"the mesh didn't start: {why}")
         if _is_ready(read_state(run), child.pid):
             return
         if SYSTEM_CLOCK.monotonic_ns() > deadline_ns:

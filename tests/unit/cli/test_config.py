@@ -4,7 +4,8 @@ import orjson
 import pytest
 from tradecaptain.base.compile_cache import OWNER_VARIABLE
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.cli.finding import GOOD
+from tradecaptain.cli.failure import CommandError
+from tradecaptain.cli.finding import GOOD, HINT
 from tradecaptain.cli.main import build
 from tradecaptain.cli.run_findings import configuration
 from typer.testing import CliRunner
@@ -39,3 +40,18 @@ def test_doctor_takes_a_standby_for_what_it_is(run: RunPaths) -> None:
     run.config.write_text("[standby]\nenabled = true\n")
     (finding,) = configuration(run)
     assert finding.state == GOOD
+
+
+def test_up_starts_nothing_with_settings_that_a_part_cannot_read(run: RunPaths) -> None:
+    run.config.write_text("[gatway]\n[gateway]\nrequests_max = -1\n")
+    answer = CliRunner().invoke(build(["up"]), ["up"])
+    assert isinstance(answer.exception, CommandError)
+    assert "gateway.requests_max" in answer.exception.message
+    assert str(run.config) in answer.exception.next_step
+    assert not run.pids.exists() or not list(run.pids.iterdir())
+
+
+def test_a_table_that_no_part_reads_is_named(run: RunPaths) -> None:
+    run.config.write_text("[gatway]\n")
+    (finding,) = configuration(run)
+    assert (finding.state, finding.found) == (HINT, "[gatway] is no part's table")
