@@ -12,6 +12,7 @@ from tradecaptain.collector.broadcast import Broadcaster
 from tradecaptain.collector.config import CollectorConfig
 from tradecaptain.collector.market import Market
 from tradecaptain.collector.service import MarketData
+from tradecaptain.collector.sources import MirroredMarkets
 from tradecaptain.collector.views import MarketFollower, MarketState, MarketViews
 from tradecaptain.edge import StreamHub
 from tradecaptain.mesh.simulated import SimulatedMesh
@@ -51,7 +52,8 @@ class MarketWorld:
         )
         self.broadcaster = Broadcaster(self.views, self.hub)
         self.follower = MarketFollower(self.views, self.copy, self.broadcaster.on_changes)
-        self.service = MarketData(self.reference, self.views, self.broadcaster, self.hub)
+        mirrors = MirroredMarkets(self.views, self.broadcaster)
+        self.service = MarketData(self.reference, [mirrors], self.hub)
 
     def copy(self) -> Future[MarketState]:
         """What the agent's thread answers in the process."""

@@ -24,6 +24,9 @@ from tradecaptain.collector.config import CollectorConfig
 from tradecaptain.collector.instrument_service import Instruments
 from tradecaptain.collector.market import Market
 from tradecaptain.collector.service import MarketData
+from tradecaptain.collector.sources import MirroredMarkets
+from tradecaptain.collector.venue_book import VenueBook
+from tradecaptain.collector.venue_market import VenueMarkets
 from tradecaptain.collector.views import MarketFollower, MarketState, MarketViews
 from tradecaptain.edge import (
     EdgeServer,
@@ -34,12 +37,14 @@ from tradecaptain.edge import (
     run,
     serve_while,
 )
+from tradecaptain.edge.tokens import reading_token
+from tradecaptain.edge.venue_door import VenueDoor
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.runner import AgentRunner, Placement
 from tradecaptain.mesh.stream_reader import StreamReader
 from tradecaptain.mesh.transport import Mesh
-from tradecaptain.wire import market_tick, streams
+from tradecaptain.wire import book_event, market_tick, streams
 
 ACCESS: Final = {"*": Role.READ}
 """Whoever has a token may read market data."""
@@ -58,12 +63,14 @@ class CollectorProcess:
         self, mesh: Mesh, paths: RunPaths, reference: Reference, config: CollectorConfig
     ) -> None:
         self._closing = False
+        self._door = VenueDoor(paths.ports.envoy, reading_token(paths.tokens))
+        capacity = 1 << (config.reader_capacity - 1).bit_length()
         # Before the market opens its stream, so that the first tick finds a reader.
         self._reader = StreamReader(
-            mesh,
-            streams.MARKET_TICKS,
-            market_tick.DTYPE,
-            capacity=1 << (config.reader_capacity - 1).bit_length(),
+            mesh, streams.MARKET_TICKS, market_tick.DTYPE, capacity=capacity
+        )
+        self._venue_reader = StreamReader(
+            mesh, streams.BOOK_EVENTS, book_event.DTYPE, capacity=capacity
         )
         self._market = Market(
             mesh, reference, config, paths.caches, SYSTEM_CLOCK, log_ring=paths.journal_ring
@@ -71,7 +78,9 @@ class CollectorProcess:
         placement = Placement(core=config.core, idle=config.idle_strategy)
         self._market_runner = AgentRunner([self._market.agent], placement)
         reader_placement = Placement(idle="sleep", park_ns_max=_READ_INTERVAL_NS)
-        self._reader_runner = AgentRunner([self._reader.agent], reader_placement)
+        self._reader_runner = AgentRunner(
+            [self._reader.agent, self._venue_reader.agent], reader_placement
+        )
         self._hub: StreamHub[bytes] = StreamHub(config.stream_queue)
         self._views = MarketViews(
             [instrument.instrument_id for instrument in self._market.plan.instruments],
@@ -81,12 +90,18 @@ class CollectorProcess:
         )
         broadcaster = Broadcaster(self._views, self._hub)
         self._follower = MarketFollower(self._views, self._copy_market, broadcaster.on_changes)
-        self.market_data = MarketData(
-            reference, self._views, broadcaster, self._hub, catch_up=self._reader.catch_up
+        epoch = self._market.epoch
+        self._venue = VenueMarkets(
+            self._door.read_book,
+            lambda number: VenueBook(number, config, self._hub, epoch),
+            SYSTEM_CLOCK,
+            self._venue_reader.catch_up,
         )
+        mirrors = MirroredMarkets(self._views, broadcaster, self._reader.catch_up)
+        self.market_data = MarketData(reference, [mirrors, self._venue], self._hub)
         paths.counters.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._counters = CounterTable.create(
-            paths.counters / "collector.counters", list(self._market.statistics())
+            paths.counters / "collector.counters", list(self._statistics())
         )
 
     def start(self) -> None:
@@ -95,12 +110,16 @@ class CollectorProcess:
         Nobody who watches needs each tick at once, so they are read a few hundred times a second,
         many together, and applied less often still while nobody watches at all.
         """
-        self._reader.attach(
-            asyncio.get_running_loop(),
-            self._follower.on_batch,
-            pause_seconds=_UNWATCHED_SECONDS,
-            is_urgent=lambda: self._hub.is_followed,
-        )
+        for reader, on_batch in (
+            (self._reader, self._follower.on_batch),
+            (self._venue_reader, self._venue.on_batch),
+        ):
+            reader.attach(
+                asyncio.get_running_loop(),
+                on_batch,
+                pause_seconds=_UNWATCHED_SECONDS,
+                is_urgent=lambda: self._hub.is_followed,
+            )
         self._reader_runner.start()
         self._market_runner.start()
         self._market.start_feeds()
@@ -124,6 +143,13 @@ class CollectorProcess:
 
         return self._market_runner.run_in_thread_control(copy)
 
+    def _statistics(self) -> dict[str, int]:
+        return {
+            **self._market.statistics(),
+            "venue_lapped_count": self._venue.lapped_count,
+            "venue_snapshot_count": self._venue.snapshot_count,
+        }
+
     async def tend(self) -> str:
         """Show the counters; return only if a thread has died: then the process starts anew."""
         runners = (self._market_runner, self._reader_runner)
@@ -131,7 +157,7 @@ class CollectorProcess:
             if not self._closing:
                 self._follower.poll()
                 self._market.look_for_log()
-                for name, value in self._market.statistics().items():
+                for name, value in self._statistics().items():
                     self._counters.set(name, value)
             await asyncio.sleep(_TEND_SECONDS)
         failures = [str(runner.failure) for runner in runners if runner.failure is not None]
@@ -143,7 +169,10 @@ class CollectorProcess:
         self._market_runner.close()
         self._reader_runner.close()
         self._reader.close()
+        self._venue_reader.close()
         self._market.close()
+        await self._venue.close()
+        await self._door.close()
 
 
 async def main() -> None:

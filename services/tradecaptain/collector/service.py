@@ -1,8 +1,8 @@
-"""The gRPC edge of market data: quotes, trades, depth, candles and history of mirrored markets."""
+"""The gRPC edge of market data: quotes, trades, depth, candles and history."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, override
 
@@ -19,12 +19,11 @@ from tradecaptain.collector.broadcast import (
     QUOTE,
     QUOTE_TICK,
     TRADE,
-    Broadcaster,
 )
 from tradecaptain.collector.candles import SECOND_NS, join_candles, select_candles
 from tradecaptain.collector.history import candle_block, depth_block
 from tradecaptain.collector.messages import candle_message, quote_message, units_of
-from tradecaptain.collector.views import MarketViews
+from tradecaptain.collector.sources import MarketSource, Shown
 from tradecaptain.edge import ClientQueue, StreamHub
 from tradecaptain.wire import reason
 
@@ -38,19 +37,11 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
     """Serves the views; all of it in the loop thread."""
 
     def __init__(
-        self,
-        reference: Reference,
-        views: MarketViews,
-        broadcaster: Broadcaster,
-        hub: StreamHub[bytes],
-        *,
-        catch_up: Callable[[], None] = lambda: None,
+        self, reference: Reference, sources: Sequence[MarketSource], hub: StreamHub[bytes]
     ) -> None:
-        """``catch_up`` brings the views up to the last tick before it returns."""
-        self._catch_up = catch_up
+        """The first source that has an instrument tells of it."""
         self._reference = reference
-        self._views = views
-        self._broadcaster = broadcaster
+        self._sources = sources
         self._hub = hub
 
     @override
@@ -58,8 +49,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.GetQuoteRequest, context: Any
     ) -> marketdata_pb2.GetQuoteResponse:
         """Best bid, best ask and last trade, in units and as text."""
-        instrument = self._instrument(request.instrument)
-        self._catch_up()
+        (instrument,) = await self._prepared([request.instrument])
         quote = self._quote(instrument)
         response = marketdata_pb2.GetQuoteResponse(quote=quote, units=units_of(instrument))
         for side in ("bid", "ask", "last"):
@@ -75,15 +65,12 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.ListQuotesRequest, context: Any
     ) -> marketdata_pb2.ListQuotesResponse:
         """Quotes of several instruments, or of all that have one."""
-        self._catch_up()
-        if request.instruments:
-            instruments = [self._instrument(name) for name in request.instruments]
-        else:
-            instruments = [
-                self._reference.instrument(number)
-                for number, index in sorted(self._views.index_of.items())
-                if self._views.state[index]["sequence"] > 0
-            ]
+        names = list(request.instruments)
+        if not names:
+            await self._prepared([])
+            names = [str(number) for source in self._sources for number in source.quoted()]
+        await self._prepared(names)
+        instruments = [self._instrument(name) for name in names]
         return marketdata_pb2.ListQuotesResponse(
             quotes=[self._quote(instrument) for instrument in instruments],
             units=[units_of(instrument) for instrument in instruments],
@@ -94,23 +81,21 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.GetCandlesRequest, context: Any
     ) -> marketdata_pb2.GetCandlesResponse:
         """Candles, oldest first."""
-        instrument = self._instrument(request.instrument)
-        self._catch_up()
-        index = self._views.index_of[instrument.instrument_id]
+        (instrument,) = await self._prepared([request.instrument])
+        shown = self._shown(instrument)
         interval = request.interval_seconds
         candles = select_candles(
-            join_candles(self._views.candles_of(index), interval),
+            join_candles(shown.views.candles_of(shown.index), interval),
             request.start_time_ns if request.HasField("start_time_ns") else None,
             request.end_time_ns if request.HasField("end_time_ns") else None,
         )
-        view = self._views.state[index]
         messages = [
             candle_message(
                 candle,
                 instrument.instrument_id,
                 interval,
-                int(view["epoch"]),
-                complete=self._is_complete(index, int(candle["open_time_ns"]), interval),
+                int(shown.state["epoch"]),
+                complete=_is_complete(shown, int(candle["open_time_ns"]), interval),
             )
             for candle in candles[-(request.limit or CANDLE_LIMIT) - 1 :]
         ]
@@ -125,23 +110,22 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.GetHistoryRequest, context: Any
     ) -> marketdata_pb2.GetHistoryResponse:
         """One block of columns."""
-        instrument = self._instrument(request.instrument)
-        self._catch_up()
-        index = self._views.index_of[instrument.instrument_id]
-        view = self._views.state[index]
+        (instrument,) = await self._prepared([request.instrument])
+        shown = self._shown(instrument)
+        view, views, index = shown.state, shown.views, shown.index
         epoch = int(view["epoch"])
         limit = request.row_limit or HISTORY_LIMIT
         start, end = _moments(request)
         after = _page_start(request.page_token)
         if request.kind == marketdata_pb2.HISTORY_KIND_CANDLES:
             interval = request.interval_seconds or 1
-            rows = select_candles(join_candles(self._views.candles_of(index), interval), start, end)
+            rows = select_candles(join_candles(views.candles_of(index), interval), start, end)
             rows, token = _page(rows, "open_time_ns", after, limit)
             sequence = int(rows["sequence"].max()) if len(rows) else int(view["sequence"])
             block = candle_block(instrument, rows, interval, epoch, sequence)
             schema_id = CANDLE_COLUMNS.schema_id
         else:
-            rows = self._views.depth_since(index, 0)
+            rows = views.depth_since(index, 0)
             if start is not None:
                 rows = rows[rows["event_time_ns"] >= start]
             if end is not None:
@@ -164,8 +148,7 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.StreamQuotesRequest, context: Any
     ) -> AsyncIterator[Any]:
         """The current quotes, then each as it changes."""
-        instruments = self._instruments(request.instruments)
-        self._catch_up()
+        instruments = await self._prepared(request.instruments)
         kind = QUOTE_TICK if request.every_change else QUOTE
         keys = [(kind, instrument.instrument_id) for instrument in instruments]
         with self._hub.subscribe(keys) as queue:
@@ -181,15 +164,14 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.StreamTradesRequest, context: Any
     ) -> AsyncIterator[Any]:
         """Trades as they happen, after those that were missed."""
-        instruments = self._instruments(request.instruments)
-        self._catch_up()
+        instruments = await self._prepared(request.instruments)
         keys = [(TRADE, instrument.instrument_id) for instrument in instruments]
         with self._hub.subscribe(keys) as queue:
             missed: list[records_pb2.Trade] = []
             for resumed in request.resume_from:
                 instrument = self._instrument(resumed.instrument)
                 position = resumed.position
-                trades = self._broadcaster.trades_since(
+                trades = self._shown(instrument).broadcaster.trades_since(
                     instrument.instrument_id, position.epoch, position.sequence
                 )
                 if trades is None:
@@ -211,12 +193,11 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         if request.level == records_pb2.DEPTH_LEVEL_L3:
             raise TradeCaptainError(
                 reason.REASON_INVALID_REQUEST,
-                "mirrored markets are told as levels; single orders of our own venue come from"
+                "market data is told as levels; single orders of our own venue come from"
                 " OrderBookService.StreamBook",
                 field="level",
             )
-        instruments = self._instruments(request.instruments)
-        self._catch_up()
+        instruments = await self._prepared(request.instruments)
         best_only = request.level == records_pb2.DEPTH_LEVEL_L1
         keys = [(L1 if best_only else L2, item.instrument_id) for item in instruments]
         with self._hub.subscribe(keys) as queue:
@@ -236,16 +217,13 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         self, request: marketdata_pb2.StreamCandlesRequest, context: Any
     ) -> AsyncIterator[Any]:
         """The newest candles, then each as it forms and completes."""
-        instruments = self._instruments(request.instruments)
-        self._catch_up()
+        instruments = await self._prepared(request.instruments)
         interval = request.interval_seconds
         with self._watch_candles(instruments, interval) as queue:
             current = [
                 candle
                 for instrument in instruments
-                for candle in self._broadcaster.newest_candles(
-                    self._views.index_of[instrument.instrument_id], interval
-                )
+                for candle in self._newest_candles(instrument, interval)
                 if candle.complete or not request.complete_only
             ]
             yield marketdata_pb2.StreamCandlesResponse(header=_header(instruments), candles=current)
@@ -263,12 +241,14 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         keys = [(CANDLE, instrument.instrument_id, interval) for instrument in instruments]
         with self._hub.subscribe(keys) as queue:
             for instrument in instruments:
-                self._broadcaster.watch_candles(instrument.instrument_id, interval)
+                broadcaster = self._shown(instrument).broadcaster
+                broadcaster.watch_candles(instrument.instrument_id, interval)
             try:
                 yield queue
             finally:
                 for instrument in instruments:
-                    self._broadcaster.unwatch_candles(instrument.instrument_id, interval)
+                    broadcaster = self._shown(instrument).broadcaster
+                    broadcaster.unwatch_candles(instrument.instrument_id, interval)
 
     def _first_updates(
         self,
@@ -284,14 +264,15 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
         updates: list[records_pb2.DepthUpdate] = []
         for instrument in instruments:
             position = positions.get(instrument.instrument_id)
+            broadcaster = self._shown(instrument).broadcaster
             missed = None
             if position is not None and not best_only:
-                missed = self._broadcaster.steps_since(
+                missed = broadcaster.steps_since(
                     instrument.instrument_id, position.epoch, position.sequence
                 )
             if missed is None:
                 missed = [
-                    self._broadcaster.snapshot(
+                    broadcaster.snapshot(
                         instrument.instrument_id,
                         request.snapshot_levels,
                         gap=position is not None,
@@ -301,36 +282,40 @@ class MarketData(marketdata_pb2_grpc.MarketDataServiceServicer):
             updates += missed
         return updates
 
+    def _newest_candles(self, instrument: Instrument, interval: int) -> list[records_pb2.Candle]:
+        shown = self._shown(instrument)
+        return shown.broadcaster.newest_candles(shown.index, interval)
+
     def _quote(self, instrument: Instrument) -> records_pb2.Quote:
-        return quote_message(self._views.state[self._views.index_of[instrument.instrument_id]])
+        return quote_message(self._shown(instrument).state)
 
-    def _is_complete(self, index: int, open_time_ns: int, interval: int) -> bool:
-        now_ns = int(self._views.state[index]["quote_event_ns"])
-        return now_ns >= open_time_ns + interval * SECOND_NS
-
-    def _instruments(self, names: Iterable[str]) -> list[Instrument]:
+    async def _prepared(self, names: Iterable[str]) -> list[Instrument]:
+        """Instruments by name, each once, with what is known of them brought up to now."""
         found = {item.instrument_id: item for item in map(self._instrument, names)}
+        for source in self._sources:
+            await source.prepare(found.values())
         return list(found.values())
 
     def _instrument(self, name: str) -> Instrument:
         instrument = self._reference.named(name)
-        if instrument.instrument_id in self._views.index_of:
-            return instrument
-        mirror = instrument.mirror_of
-        if mirror in self._views.index_of:
-            hint = (
-                "its book is OrderBookService's; the market that it takes its flow from is"
-                f" {self._reference.instrument(mirror).key}"
-            )
-        elif instrument.is_tradable:
-            hint = "its book is OrderBookService's"
-        else:
-            hint = "nothing is collected for it in this run"
+        self._shown(instrument)
+        return instrument
+
+    def _shown(self, instrument: Instrument) -> Shown:
+        for source in self._sources:
+            shown = source.find(instrument)
+            if shown is not None:
+                return shown
         raise TradeCaptainError(
             reason.REASON_UNKNOWN_INSTRUMENT,
-            f"{instrument.key} has no market data here: {hint}",
-            observed=name,
+            f"{instrument.key} has no market data here: nothing is collected for it in this run",
+            observed=instrument.key,
         )
+
+
+def _is_complete(shown: Shown, open_time_ns: int, interval: int) -> bool:
+    now_ns = int(shown.state["quote_event_ns"])
+    return now_ns >= open_time_ns + interval * SECOND_NS
 
 
 async def _pieces(queue: ClientQueue[bytes]) -> AsyncIterator[bytes]:

@@ -125,6 +125,15 @@ def token_of(path: Path, principal: str) -> str:
     raise _refuse(f"token file {path} has no principal {principal!r}")
 
 
+def reading_token(path: Path) -> str:
+    """A token for what a part of the mesh reads from another: the operator's, if there is one."""
+    entries = load_entries(path)
+    operators = [entry for entry in entries if Role.OPERATE in entry.principal.roles]
+    for entry in operators + entries:
+        return entry.token
+    raise _refuse(f"token file {path} has no principal")
+
+
 def _entry(table: Any, where: str) -> TokenEntry:
     if not isinstance(table, dict):
         raise _refuse(f"{where} must be a table")

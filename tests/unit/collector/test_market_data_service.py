@@ -228,11 +228,11 @@ async def test_ticks_that_were_missed_are_announced_and_mended(
     assert quote.ask_price_units == int(day.lines[-1].split(",")[0])
 
 
-async def test_instruments_without_market_data_say_where_to_ask(world: MarketWorld) -> None:
-    for name, hint in (("AMZN@TCAP", "AMZN@XNAS"), ("ACME@XSIM", "nothing is collected")):
-        with pytest.raises(TradeCaptainError, match=hint) as caught:
-            await world.service.GetQuote(marketdata_pb2.GetQuoteRequest(instrument=name), None)
-        assert caught.value.reason == reason.REASON_UNKNOWN_INSTRUMENT
+async def test_instruments_without_market_data_say_so(world: MarketWorld) -> None:
+    request = marketdata_pb2.GetQuoteRequest(instrument="ACME@XSIM")
+    with pytest.raises(TradeCaptainError, match="nothing is collected") as caught:
+        await world.service.GetQuote(request, None)
+    assert caught.value.reason == reason.REASON_UNKNOWN_INSTRUMENT
 
 
 async def test_the_simulator_is_the_default_market(tmp_path: Path) -> None:
