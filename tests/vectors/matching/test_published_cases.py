@@ -436,6 +436,28 @@ def test_a_case_that_turns_on_another_policy_is_not_applicable(
         assert judged(tmp_path, {"cases": [{**case, "expect": wrong}]}).failed_count == 1
 
 
+@pytest.mark.parametrize(
+    ("allocation", "verdict"),
+    [
+        ([5, 3, 2], "passes"),
+        ([4, 3, 3], "other"),
+        ([4, 3, 2], "other"),
+        ([4, 4, 2], "other"),
+        ([3, 4, 3], "fails"),
+        ([6, 2, 2], "fails"),
+    ],
+)
+def test_what_shares_leave_over_goes_by_time_here(
+    tmp_path: Path, allocation: list[int], verdict: str
+) -> None:
+    """Of 10 lots, 40, 30 and 25 in 95 get 4, 3 and 2."""
+    level = {"resting": [40, 30, 25], "aggressing": 10, "algorithm": "pro_rata_min2"}
+    case = {"id": "one", "steps": [], "expect": {**level, "allocation": allocation}}
+    result = judged(tmp_path, {"cases": [case]})
+    other = sum(result.not_applicable.values())
+    assert {"passes": result.passed, "fails": result.failed_count, "other": other}[verdict] == 1
+
+
 def test_displays_of_an_iceberg_may_be_told_together(tmp_path: Path) -> None:
     steps = [ICEBERG, new("2", "sell", "limit", 10, price=10)]
     for sizes, passes in (([4, 4, 2], True), ([10], True), ([8, 2], False)):

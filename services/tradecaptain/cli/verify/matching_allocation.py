@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from tradecaptain.cli.verify.matching_policies import LEFT_OVER_ELSEWHERE
 from tradecaptain.cli.verify.matching_venue import (
     CaseFailed,
     CaseVenue,
@@ -73,16 +74,37 @@ def judge_allocation(expect: dict[str, Any], allocation: int | None, minimum: in
     level = level_of(expect["resting"])
     quantity = incoming_size(expect["aggressing"])
     fills = _engine_fills(level, quantity, allocation, minimum)
-    if "allocation" in expect:
-        _check("allocation", level, fills, expect["allocation"])
     first = shares_of(level, min(quantity, sum(size for _, size, _ in level)), minimum)
     if "first_pass" in expect:
         _check("first_pass", level, first, expect["first_pass"])
+    if "allocation" in expect:
+        try:
+            _check("allocation", level, fills, expect["allocation"])
+        except CaseFailed:
+            if _leaves_over_elsewhere(level, fills, first, expect["allocation"]):
+                raise NotOffered(LEFT_OVER_ELSEWHERE) from None
+            raise
     if "second_pass" in expect:
         second = {name: fills[name] - first[name] for name in fills}
         _check("second_pass", level, second, expect["second_pass"])
     if "leftover" in expect:
         expect_equal("leftover", sum(fills.values()) - sum(first.values()), int(expect["leftover"]))
+
+
+def _leaves_over_elsewhere(
+    level: list[tuple[str, int, bool]], fills: dict[str, int], first: dict[str, int], expected: Any
+) -> bool:
+    """Whether an allocation is that of the shares, and what they leave over is given to one order,
+    or to none."""
+    names = [name for name, _, _ in level]
+    pairs = expected.items() if isinstance(expected, dict) else zip(names, expected, strict=False)
+    wanted = {str(name): Decimal(size) for name, size in pairs}
+    more = [wanted.get(name, Decimal()) - first[name] for name in names]
+    left_over = sum(fills.values()) - sum(first.values())
+    return set(wanted) <= set(names) and sorted(more) in (
+        [0] * len(names),
+        [*([0] * (len(names) - 1)), left_over],
+    )
 
 
 def _engine_fills(

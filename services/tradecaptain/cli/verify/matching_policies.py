@@ -32,6 +32,9 @@ GIVES_WAY = OTHERS + (
     " over"
 )
 MARKET_RESTS = OTHERS + "market orders rest until they trade, here they end"
+LEFT_OVER_ELSEWHERE = OTHERS + (
+    "what the shares leave over goes to one order, or to none, here by time"
+)
 REFUSED_HERE = {
     reason.REASON_REPLACE_BELOW_FILLED: OTHERS
     + "a replace by no more than what is filled ends the order, here it is refused",
