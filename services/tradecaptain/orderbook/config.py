@@ -28,6 +28,10 @@ class OrderBookConfig(ServiceConfig):
     """Working orders of all instruments together; one more is refused."""
     levels: int = Field(default=1 << 16, ge=1 << 8, le=1 << 24)
     """Price levels of all instruments together."""
+    pegs: int = Field(default=1 << 12, ge=1, le=1 << 26)
+    """Pegged orders of one instrument: all that follow a price are looked at when it moves."""
+    hidden: int = Field(default=1 << 12, ge=1, le=1 << 26)
+    """Hidden orders of one instrument: a look for the best displayed price passes their levels."""
     step_limit: int = Field(default=16, ge=1, le=1 << 12)
     """Orders that one bounded step of a sweep may touch."""
     sessions: int = Field(default=1 << 12, ge=1, le=1 << 20)
@@ -83,6 +87,8 @@ def venue_settings(config: OrderBookConfig) -> VenueSettings:
     return VenueSettings(
         orders=config.orders,
         levels=config.levels,
+        pegs=config.pegs,
+        hidden=config.hidden,
         step_limit=config.step_limit,
         sessions=config.sessions,
         history_events=power_of_two(config.history_events),

@@ -42,6 +42,8 @@ class VenueSettings:
 
     orders: int = 65_536
     levels: int = 65_536
+    pegs: int = 1 << 12
+    hidden: int = 1 << 12
     instruments: int = 1_024
     instrument_ids: int = 65_536
     account_ids: int = 65_536
@@ -76,6 +78,8 @@ class VenueSettings:
             instrument_ids=self.instrument_ids,
             account_ids=self.account_ids,
             step_limit=self.step_limit,
+            pegs=self.pegs,
+            hidden=self.hidden,
         )
 
     @property

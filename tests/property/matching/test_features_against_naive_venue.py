@@ -64,9 +64,17 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
         lot=st.sampled_from([1, 1, 2]),
         minimum=st.sampled_from([0, 2]),
         levels=st.sampled_from([6, 64, 64]),
+        limits=st.sampled_from([(0, 0), (0, 0), (1, 2)]),
     )
     def start(
-        self, step_limit: int, allocation: int, pace: int, lot: int, minimum: int, levels: int
+        self,
+        step_limit: int,
+        allocation: int,
+        pace: int,
+        lot: int,
+        minimum: int,
+        levels: int,
+        limits: tuple[int, int] = (0, 0),
     ) -> None:
         capacity = MatchingCapacity(
             orders=64,
@@ -75,6 +83,8 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
             instrument_ids=4,
             account_ids=16,
             step_limit=step_limit,
+            pegs=limits[0],
+            hidden=limits[1],
         )
         interval = 60 * SECOND if allocation == 4 else 0
         rules = InstrumentRules(
@@ -110,6 +120,8 @@ class FeaturesMatchNaiveVenue(RuleBasedStateMachine):
             order_capacity=64,
             level_capacity=levels,
             account_ids=16,
+            peg_limit=limits[0] or 64,
+            hidden_limit=limits[1] or 64,
         )
         self.book = book
         self.sequence = 0

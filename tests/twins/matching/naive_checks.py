@@ -213,12 +213,17 @@ class Checks:
     def why_no_place(self, book: Book) -> int:
         if self.order_count() >= self.order_capacity:  # type: ignore[attr-defined]
             return 300
+        kind, role = self.get("order_type"), self.get("group_role")
+        if kind == PEGGED and role != EXIT and book.peg_count >= self.peg_limit:  # type: ignore[attr-defined]
+            return 300
         plain = self.get("order_type") == LIMIT and self.get("time_in_force") in (DAY, GTC, GTD)
         if not plain or self.get("group_role") == EXIT:
             return 0
         side, price = self.get("side"), self.get("price_units")
         conditional = self.get("instructions") & ALL_OR_NONE or self.get("minimum_quantity_units")
         if conditional and book.is_full_of_conditions:
+            return 300
+        if self.get("instructions") & HIDDEN and book.hidden_count >= self.hidden_limit:  # type: ignore[attr-defined]
             return 300
         if self.get("instructions") & POST_ONLY and not book.is_auction:
             best = book.side(3 - side)

@@ -54,6 +54,7 @@ class Matching:
     members: Any
     why_no_room: Any
     is_uncrossing: bool
+    hidden_limit: int
 
     def reachable(self, book: Book, order: Order) -> list[Order]:
         """Orders of the other side whose price an order may trade at, in priority."""
@@ -360,6 +361,8 @@ class Matching:
         others = book.level(taker.side, taker.price)
         no_room = self.why_no_room(book, taker.side, taker.price, others, taker.leaves)
         if taker.is_conditional and book.is_full_of_conditions:
+            no_room = 300
+        if taker.is_hidden and book.hidden_count >= self.hidden_limit:
             no_room = 300
         if no_room:
             self.expire(taker, no_room)

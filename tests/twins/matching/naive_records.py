@@ -159,6 +159,16 @@ class Book:
         return self.phase in (OPENING, CLOSING, VOLATILITY, INTRADAY)
 
     @property
+    def peg_count(self) -> int:
+        """Pegged orders that are awake."""
+        pegs = [o for o in [*self.orders, *self.parked] if o.kind == PEGGED]
+        return sum(not o.asleep and not o.is_ready for o in pegs)
+
+    @property
+    def hidden_count(self) -> int:
+        return sum(o.is_hidden for o in self.orders)
+
+    @property
     def best_levels(self) -> list[tuple[int, int]]:
         """Best price of each side and the open quantity there, hidden orders and all."""
         sides = [self.side(BUY), self.side(SELL)]

@@ -70,6 +70,8 @@ class NaiveVenue(Checks, Matching, Dormant, Auction):
         level_capacity: int = 65_536,
         account_ids: int = 65_536,
         replay_account_id: int = 1,
+        peg_limit: int = 65_536,
+        hidden_limit: int = 65_536,
     ) -> None:
         self.books = {book.instrument_id: book for book in books}
         self.base = epoch << 40
@@ -78,6 +80,8 @@ class NaiveVenue(Checks, Matching, Dormant, Auction):
         self.level_capacity = level_capacity
         self.account_ids = account_ids
         self.replay_account_id = replay_account_id
+        self.peg_limit = peg_limit
+        self.hidden_limit = hidden_limit
         self.order_number = 0
         self.match_number = 0
         self.execution_sequence = 0

@@ -15,7 +15,7 @@ from tradecaptain.kernels.matching.layout import (
     RECENT_PAGES,
 )
 from tradecaptain.kernels.matching.levels import SIDE_STRIDE
-from tradecaptain.wire import execution_event
+from tradecaptain.wire import execution_event, reason
 
 ORDERS = 2 * FIRST_ORDER_BUCKETS + 300
 """Enough for the table of order ids to double and to begin the next round."""
@@ -118,3 +118,29 @@ def test_prices_that_share_a_place_in_what_is_remembered_are_told_apart() -> Non
             for price, _, count in driver.depth(number, 1)
         }
         assert shown == {place: len(orders) for place, orders in levels.items() if orders}
+
+
+@pytest.mark.parametrize(
+    ("terms", "limit"),
+    [
+        ({"order_type": 6, "peg_reference": 1}, "pegs"),
+        ({"instructions": 4, "price_units": 100}, "hidden"),
+    ],
+)
+def test_an_instrument_is_full_of_orders_that_are_looked_at_one_by_one(
+    terms: dict[str, int], limit: str
+) -> None:
+    places: dict[str, int] = {limit: 2}
+    capacity = MatchingCapacity(
+        orders=64, levels=32, instruments=2, instrument_ids=3, account_ids=16, **places
+    )
+    driver = EngineDriver([InstrumentRules(1), InstrumentRules(2)], capacity)
+    order = NEW | {"side": 1} | terms
+    ids = [driver.submit(order)[0][0]["order_id"] for _ in range(2)]
+    refused = driver.submit(order)[0][0]
+    assert refused["execution_type"] == execution_event.EXECUTION_TYPE_REJECTED
+    assert refused["reason"] == reason.REASON_CAPACITY_EXHAUSTED
+    assert kinds(driver.submit(order | {"instrument_id": 2}))[0] == 1
+    driver.submit({"action": 2, "order_id": ids[0], "account_id": 7})
+    assert kinds(driver.submit(order))[0] == execution_event.EXECUTION_TYPE_ACCEPTED
+    assert driver.submit(order)[0][0]["reason"] == reason.REASON_CAPACITY_EXHAUSTED

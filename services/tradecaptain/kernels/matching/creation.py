@@ -72,6 +72,9 @@ def invalid_field(config: int) -> int:
         return at.CONFIG_REPORT_FORM // 8 + 1
     if not is_within(config, at.CONFIG_ORDER_IDS, 0, ORDER_IDS_CLIENT):
         return at.CONFIG_ORDER_IDS // 8 + 1
+    for field in (at.CONFIG_PEGS, at.CONFIG_HIDDEN):
+        if not is_within(config, field, 0, LARGEST_CAPACITY):
+            return field // 8 + 1
     return 0
 
 
@@ -166,6 +169,12 @@ def create_engine(engine: int, config: int) -> None:
     store_i64(engine + at.HEADER_GROUP_BUCKET_MASK, buckets - 1)
     store_i64(engine + at.HEADER_NEXT_TIMER_NS, INT64_MAXIMUM)
     store_i64(engine + at.HEADER_STEP_LIMIT, load_i64(config + at.CONFIG_STEP_LIMIT))
+    for field, limit in (
+        (at.CONFIG_PEGS, at.HEADER_PEG_LIMIT),
+        (at.CONFIG_HIDDEN, at.HEADER_HIDDEN_LIMIT),
+    ):
+        most = load_i64(config + field)
+        store_i64(engine + limit, most if most != 0 else INT64_MAXIMUM)
     store_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID, load_i64(config + at.CONFIG_REPLAY_ACCOUNT_ID))
     note_plain_accounts(engine)
     store_i64(engine + at.HEADER_EPOCH, epoch)

@@ -69,6 +69,8 @@ def count_special(engine: int, slot: int, change: int) -> None:
     if has_flag(order, FLAG_CONDITIONAL):
         add(book + at.BOOK_CONDITIONAL_COUNT, change)
         watch(engine, book, change)
+    if has_flag(order, FLAG_HIDDEN):
+        add(book + at.BOOK_HIDDEN_COUNT, change)
     if has_flag(order, FLAG_GROUPED):
         add(book + at.BOOK_GROUPED_COUNT, change)
     if has_flag(order, FLAG_AUCTION_ONLY):

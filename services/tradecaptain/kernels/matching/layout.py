@@ -108,13 +108,11 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("answers_account_id", I8),
         ("answer_tag", I8),
         ("answer_time_ns", I8),
-        # Level at which the order that was checked last would rest: 0 if there is none yet, or
-        # UNKNOWN_LEVEL. Nothing happens to its side before it rests.
+        # Level at which the order checked last would rest: 0 if none is there yet; UNKNOWN_LEVEL.
         ("found_level", I8),
         # What `plain_rules.resting_place` said about the new order that was checked last.
         ("resting_place", I8),
-        # How what happens is reported (REPORT_FORM_…). Compact reports go into a ring of 64-byte
-        # records, at `report_count & report_mask`; the count is never set back.
+        # REPORT_FORM_…. Compact reports go into a ring, at `report_count & report_mask`.
         ("report_form", I8),
         ("report_address", I8),
         ("report_mask", I8),
@@ -161,21 +159,22 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("sweep_stage", I8),
         # Orders of groups that the sweep has left for last.
         ("passed_over", I8),
-        # Runners that ask memory for what the sweep comes to (RUNNER records), and which of them is
-        # next; among how many a side is shared, and which side, share and level was begun at last.
-        # See walk_ahead.py.
+        # Runners that ask memory for what the sweep comes to (RUNNER records), which is next, among
+        # how many a side is shared, and what was begun at last: see walk_ahead.py.
         ("ahead_book", I8),
         ("ahead_side", I8),
         ("ahead_level", I8),
         ("ahead_share", I8),
         ("ahead_shares", I8),
+        ("peg_limit", I8),
+        ("hidden_limit", I8),
         ("runner", I8),
         ("runners", I8, (RUNNERS,)),
     ],
     align=True,
 )
 
-# The order that a runner asked for last, and the level behind that order's own.
+# The order that a runner asked for last, and the level behind.
 RUNNER: Final[np.dtype[Any]] = np.dtype([("level", I4), ("slot", I4)], align=True)
 
 # An order whose end was told, and the account's sequence of that event.
@@ -194,6 +193,8 @@ ENGINE_CONFIG: Final[np.dtype[Any]] = np.dtype(
         ("replay_account_id", I8),
         ("report_form", I8),
         ("order_ids", I8),
+        ("pegs", I8),
+        ("hidden", I8),
     ],
     align=True,
 )
@@ -215,8 +216,7 @@ INSTRUMENT_RULES: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
-# One thing that happened, in a cache line: what a program that embeds the engine reads. A trade is
-# one report, of the taker; the maker is its contra order.
+# One thing that happened, in a cache line. A trade is the taker's; the maker is its contra order.
 REPORT: Final[np.dtype[Any]] = np.dtype(
     [
         ("sequence", I8),
@@ -234,8 +234,7 @@ REPORT: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
-# What most commands say, in a cache line: an order command's fields from its sequence on, where
-# they lie there.
+# What most commands say: an order command's fields from its sequence on, where they lie there.
 COMPACT_COMMAND: Final[np.dtype[Any]] = np.dtype(
     [
         ("sequence", I8),
@@ -316,8 +315,8 @@ TERMS: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
-# Its first fields, down to strategy_id, lie as in commands and execution events, so that they are
-# copied in one piece; its last ones are a command's word.
+# Its fields down to strategy_id lie as in commands and execution events; its last ones are a
+# command's word.
 PARTY: Final[np.dtype[Any]] = np.dtype(
     [
         ("client_order_id0", I8),
@@ -419,13 +418,12 @@ BOOK: Final[np.dtype[Any]] = in_lines(
             ("instrument_sequence", I8),
             ("bids", SIDE_BOOK),
             ("asks", SIDE_BOOK),
-            # Number of orders in the ladder that plain matching can't treat, plus SPECIAL_BOOK if
-            # the instrument itself isn't plain: any other phase or allocation, or a dynamic band.
+            # Orders of the ladder that plain matching can't treat; plus SPECIAL_BOOK if it can't
+            # treat the instrument: any other phase or allocation, or a dynamic band.
             ("special", I8),
             # Number of orders that a change of the book may set off.
             ("watch_count", I8),
-            # What a price must not be below or above, and how large an order may be, all rules
-            # taken together: see creation.note_plain_rules.
+            # Limits of price and size, all rules taken together: see creation.note_plain_rules.
             ("plain_low_units", I8),
             ("plain_high_units", I8),
             ("plain_quantity_units", I8),
@@ -463,6 +461,8 @@ BOOK: Final[np.dtype[Any]] = in_lines(
             ("parked_count", I4),
             ("ready_count", I4),
             ("conditional_count", I4),
+            ("hidden_count", I4),
+            ("peg_count", I4),
             ("buy_triggers", I4),
             ("sell_triggers", I4),
             # Market orders among those that wait, for the next auction.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i64, load_u16, store_i64
+from tradecaptain.base.memory import load_i32, load_i64, load_u16, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.groups import enter_group, leave_group
 from tradecaptain.kernels.matching.heaps import ASCENDING, heap_join, heap_leave
@@ -65,12 +65,20 @@ def leave_place(engine: int, slot: int) -> None:
 
 
 @inline
+def count_peg(engine: int, slot: int, change: int) -> None:
+    """Count a pegged order that is awake."""
+    book = order_book(engine, slot)
+    store_i32(book + at.BOOK_PEG_COUNT, load_i32(book + at.BOOK_PEG_COUNT) + change)
+    watch(engine, book, change)
+
+
+@inline
 def join_pegs(engine: int, slot: int) -> None:
     """Let a pegged order that is awake follow its price; it is looked at first thing."""
     order = order_at(engine, slot)
     if has_flag(order, FLAG_PEGGED) and not has_flag(order, FLAG_ASLEEP | FLAG_READY):
         index_join(engine, slot, MOVED_PEGS)
-        watch(engine, order_book(engine, slot), 1)
+        count_peg(engine, slot, 1)
 
 
 @inline
@@ -112,7 +120,7 @@ def detach_order(engine: int, slot: int) -> None:
     kind = index_of(engine, slot)
     if kind in (PEGS, MOVED_PEGS):
         index_leave(engine, slot)
-        watch(engine, order_book(engine, slot), -1)
+        count_peg(engine, slot, -1)
 
 
 @inline

@@ -29,7 +29,7 @@ from tradecaptain.kernels.matching.levels import (
     meets_side,
     opposite,
 )
-from tradecaptain.kernels.matching.special import is_auction, is_pro_rata
+from tradecaptain.kernels.matching.special import is_auction, is_full_of_hidden, is_pro_rata
 from tradecaptain.kernels.matching.tables import (
     book_at,
     has_free_level,
@@ -379,6 +379,13 @@ def check_place(engine: int, book: int, command: int) -> int:
     """A slot for the order, and a place in the ladder if it may rest there at once."""
     if not has_free_order(engine):
         return reason.REASON_CAPACITY_EXHAUSTED
+    address = book_at(engine, book)
+    if (
+        order_command.get_order_type(command) == common.ORDER_TYPE_PEGGED
+        and order_command.get_group_role(command) != ROLE_EXIT
+        and load_i32(address + at.BOOK_PEG_COUNT) >= load_i64(engine + at.HEADER_PEG_LIMIT)
+    ):
+        return reason.REASON_CAPACITY_EXHAUSTED
     if (
         order_command.get_order_type(command) != common.ORDER_TYPE_LIMIT
         or not rests_by_itself(order_command.get_time_in_force(command))
@@ -388,12 +395,13 @@ def check_place(engine: int, book: int, command: int) -> int:
     side = order_command.get_side(command)
     price_units = order_command.get_price_units(command)
     bits = order_command.get_instructions(command)
-    address = book_at(engine, book)
     has_condition = (
         bits & INSTRUCTION_ALL_OR_NONE != 0
         or order_command.get_minimum_quantity_units(command) != 0
     )
     if has_condition and load_i32(address + at.BOOK_CONDITIONAL_COUNT) >= CONDITIONAL_LIMIT:
+        return reason.REASON_CAPACITY_EXHAUSTED
+    if bits & INSTRUCTION_HIDDEN != 0 and is_full_of_hidden(engine, address):
         return reason.REASON_CAPACITY_EXHAUSTED
     if (
         bits & INSTRUCTION_POST_ONLY != 0

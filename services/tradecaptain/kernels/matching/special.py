@@ -165,6 +165,12 @@ def rest_order(engine: int, slot: int) -> None:
 
 
 @inline
+def is_full_of_hidden(engine: int, book: int) -> bool:
+    """Whether no further hidden order may rest in a book (by its address)."""
+    return load_i32(book + at.BOOK_HIDDEN_COUNT) >= load_i64(engine + at.HEADER_HIDDEN_LIMIT)
+
+
+@inline
 def why_no_room(engine: int, slot: int) -> int:
     """Whether an order could rest at its price: 0, or the reason why not."""
     order = order_at(engine, slot)
@@ -172,7 +178,7 @@ def why_no_room(engine: int, slot: int) -> int:
     if (
         has_flag(order, FLAG_CONDITIONAL)
         and load_i32(order_book(engine, slot) + at.BOOK_CONDITIONAL_COUNT) >= CONDITIONAL_LIMIT
-    ):
+    ) or (has_flag(order, FLAG_HIDDEN) and is_full_of_hidden(engine, order_book(engine, slot))):
         return reason.REASON_CAPACITY_EXHAUSTED
     level = level_of_price(engine, side_book, load_i64(order + at.ORDER_PRICE_UNITS))
     if level == 0:

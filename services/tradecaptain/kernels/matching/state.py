@@ -36,6 +36,8 @@ class MatchingCapacity:
     """How much an engine can hold. Everything is allocated when it starts.
 
     ``step_limit`` is the largest number of trades, cancels or status reports in one bounded step.
+    ``pegs`` and ``hidden`` limit the pegged and the hidden orders of an instrument, which some
+    commands look at one by one; zero is no limit of its own.
     """
 
     orders: int = 65_536
@@ -44,12 +46,17 @@ class MatchingCapacity:
     instrument_ids: int = 65_536
     account_ids: int = 65_536
     step_limit: int = 16
+    pegs: int = 0
+    hidden: int = 0
 
     def __post_init__(self) -> None:
         for name in ("orders", "levels", "instruments", "instrument_ids", "account_ids"):
             value = getattr(self, name)
             if not 1 <= value <= LARGEST_CAPACITY:
                 raise ValueError(f"{name} must lie between 1 and 2^27, not {value}")
+        for name in ("pegs", "hidden"):
+            if not 0 <= getattr(self, name) <= LARGEST_CAPACITY:
+                raise ValueError(f"{name} must lie between 0 and 2^27, not {getattr(self, name)}")
         if not 1 <= self.step_limit <= LARGEST_STEP_LIMIT:
             raise ValueError(f"step_limit must lie between 1 and 1024, not {self.step_limit}")
 
