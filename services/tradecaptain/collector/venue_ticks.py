@@ -52,6 +52,8 @@ VENUE_DTYPE = np.dtype(
         ("ask_price_units", "i8"),
         ("ask_quantity_units", "i8"),
         ("has_gap", "i8"),  # one if changes before the next tick were lost
+        ("is_uncrossing", "i8"),  # one if trades are those of the indication before them
+        ("uncross_price_units", "i8"),
     ],
     align=True,
 )
@@ -72,7 +74,10 @@ def begin_message(message: Any, event: int) -> None:
 
 @inline
 def write_trade(venue: Any, message: Any, event: int, address: int, now_ns: int) -> int:
-    """A trade with a resting order; always one tick."""
+    """A trade with a resting order; always one tick.
+
+    An uncrossing has one price, which its last indication told; its events name orders and levels.
+    """
     tick = begin_tick(venue, venue, message, address, now_ns)
     tick["tick_type"] = market_tick.TICK_TYPE_TRADE
     if book_event.get_order_id(event) == 0:
@@ -80,6 +85,8 @@ def write_trade(venue: Any, message: Any, event: int, address: int, now_ns: int)
     resting = book_event.get_side(event)
     aggressor = SIDE_SELL if resting == SIDE_BUY else SIDE_BUY
     price, quantity = book_event.get_price_units(event), book_event.get_quantity_units(event)
+    if venue["is_uncrossing"] != 0:
+        price = venue["uncross_price_units"]
     write_body(tick, aggressor, price, quantity, 0, np.int64(book_event.get_match_id(event)))
     return 1
 
@@ -121,6 +128,9 @@ def write_event(
     stride = market_tick.RECORD_BYTES
     action = book_event.get_action(event)
     count = 0
+    if action == book_event.BOOK_ACTION_INDICATIVE:
+        venue["is_uncrossing"] = 1
+        venue["uncross_price_units"] = book_event.get_price_units(event)
     if action == book_event.BOOK_ACTION_TRADE:
         count += write_trade(venue, message, event, address, now_ns)
     if action == book_event.BOOK_ACTION_CLEAR:
@@ -130,6 +140,8 @@ def write_event(
         count += write_level(venue, message, book, levels, event, place, now_ns)
     if (message["flags"] & FLAG_LAST) == 0:
         return count
+    # An indication that is a command's last event is followed by no trades.
+    venue["is_uncrossing"] = 0
     if take_best(venue, book, levels):
         write_quote(venue, venue, message, address + count * stride, now_ns)
         count += 1

@@ -234,6 +234,24 @@ async def test_a_trade_with_a_hidden_order_prints_and_changes_no_level(world: Wo
     assert trade.aggressor_side == common_pb2.SIDE_BUY
 
 
+async def test_trades_of_an_uncrossing_print_at_the_price_that_was_indicated(
+    world: World,
+) -> None:
+    world.open()
+    world.play(100)
+    book = world.venue.books[ACME]
+    collected = book.event(book_event.BOOK_ACTION_INDICATIVE, 0, 0, 14, 3)
+    before = book.event(TRADE, 0, SELL, 11, 9)
+    indicated = book.event(book_event.BOOK_ACTION_INDICATIVE, 0, 0, 15, 9)
+    indicated.last = False
+    first, second = (book.event(TRADE, 0, SELL, price, 4) for price in (11, 12))
+    first.last = False
+    after = book.event(TRADE, 0, SELL, 13, 5)
+    world.markets.on_batch(batch([collected, before, indicated, first, second, after]))
+    trades = world.markets._books[ACME].broadcaster._trades[ACME]
+    assert [trade.price_units for trade in list(trades)[-4:]] == [11, 15, 15, 13]
+
+
 @pytest.mark.parametrize("news", [EVENT_LAPPED, EVENT_WRITER_JOINED, None])
 async def test_what_was_lost_is_read_and_announced(world: World, news: int | None) -> None:
     world.open()
