@@ -3,7 +3,8 @@
 Two kinds of flow. The mix (57 % limit, 5 % market or immediate or cancel, 33 % cancel, 5 % replace)
 at a steady number of live orders; and a cancel-heavy flow whose middle drifts, swings or crashes.
 Commands and reports are compact, as inside another program; ``wire`` says what the venue's full
-records cost instead. The peers get the same commands, natively driven.
+records cost instead, and ``features`` how many times as much the engine costs as a book that can do
+nothing but price and time. The peers get the same commands, natively driven.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ from tradecaptain.kernels.matching.layout import LEVEL_BYTES, MORE, ORDER_BYTES,
 from tradecaptain.wire import book_event, execution_event, order_command
 
 from perf.support.book_peers import PEERS, build_driver, peer_tape, run_peer
-from perf.support.book_tape import BookTape, book_tape, play
+from perf.support.book_tape import BookTape, book_tape, play, play_whole
 from perf.support.moving_flow import ACCOUNT_ID, MOVES, moving_commands
+from perf.support.plain_book import plain_ns
 from perf.support.result import Result
 from perf.topology.order_flow import FlowSettings, flow_engine, record_tape
 
@@ -128,6 +130,26 @@ def peer_results(
     return results
 
 
+def plain_results(
+    settings: FlowSettings, tape: BookTape, cost: float, repeats: int
+) -> list[Result]:
+    """What a book costs that has no feature but price and time, and how many times as much the
+    engine does; both must write the same reports."""
+    engine = flow_engine(settings)
+    expected = play_whole(engine, tape)
+    costs = []
+    for _ in range(repeats):
+        plain_cost, reports = plain_ns(tape, settings.epoch, engine.capacity.orders)
+        costs.append(plain_cost)
+        if not np.array_equal(reports, expected):
+            raise RuntimeError("the plain book reported something else than the engine")
+    plain_cost = statistics.median(costs)
+    return [
+        Result("book.plain_ops_1k", 1e9 / plain_cost, "1/s"),
+        Result("book.features_ratio_1k", cost / plain_cost, "x"),
+    ]
+
+
 def mix_results(case: Case, driver: Path, smoke: bool) -> tuple[list[Result], float]:
     """All that is measured on the mix at one size, and the cost of a command."""
     measured = SMOKE_MEASURED if smoke else MEASURED
@@ -150,6 +172,7 @@ def mix_results(case: Case, driver: Path, smoke: bool) -> tuple[list[Result], fl
             wire_ns(flow_engine(settings), recorded.commands, warm_count) for _ in range(repeats)
         ]
         results.append(Result("book.ops_1k_wire", 1e9 / statistics.median(wire), "1/s"))
+        results += plain_results(settings, tape, cost, repeats)
     if case.name in PEER_CASES:
         peers = peer_results(driver, case.name, recorded.commands, warm_count, min(repeats, 3))
         for peer, peer_cost in peers.items():

@@ -121,3 +121,12 @@ def play(engine: Engine, tape: BookTape, times: npt.NDArray[np.int64] | None = N
         raise RuntimeError("a command was not reported")
     del ring
     return float(elapsed_ns) / count
+
+
+def play_whole(engine: Engine, tape: BookTape) -> npt.NDArray[np.uint8]:
+    """Carry out all of a tape on an engine that has seen nothing yet; returns the last reports, as
+    they lie in the ring."""
+    ring = report_compactly(engine)
+    scratch = address_of(tape.scratch)
+    play_commands(engine.address, address_of(tape.commands), len(tape.commands), scratch, 0)
+    return ring[FIRST_REPORT:]

@@ -22,7 +22,13 @@ METRICS = {
         "order_path.rate_ratio",
     },
     "tick_path": {"tick_path.ticks_per_second"},
-    "book": {"book.ops_1k", "book.p99_ns_1k", "book.bytes_per_order", "book.ratio_liquibook_1k"},
+    "book": {
+        "book.ops_1k",
+        "book.p99_ns_1k",
+        "book.bytes_per_order",
+        "book.ratio_liquibook_1k",
+        "book.features_ratio_1k",
+    },
     "pricing": {
         "pricing.european_per_second",
         "pricing.european_greeks_per_second",
