@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import load_i64
 from tradecaptain.base.records import records_at
 from tradecaptain.kernels.matching import offsets as at
@@ -128,7 +128,7 @@ def keep_events(header: Any, event: int, count: int) -> None:
     journal_events(header, event, count)
 
 
-@inline
+@inline_always
 def claim_step(header: Any, executions: Any, books: Any) -> bool:
     """Get room for one bounded step in both event streams; False when there is none now."""
     execution_stride = publication_stride(execution_event.RECORD_BYTES)
@@ -240,15 +240,20 @@ def settle_execution(header: Any, event: int) -> None:
 
 @inline
 def ask_for_accounts(header: Any, event: int, stride: int, count: int) -> None:
-    """Ask memory for what the events of a large step will change in the gate."""
+    """Ask memory for what the events of a large step will change in the gate.
+
+    What the first one changes, the order at hand's, was checked just now.
+    """
     gate = header[0]["gate"]
-    for index in range(count):
+    known_id = execution_event.get_account_id(event)
+    for index in range(1, count):
         place = event + index * stride
         account_id = execution_event.get_account_id(place)
-        gate_ask_for(gate, account_id, execution_event.get_instrument_id(place))
+        if account_id != known_id:
+            gate_ask_for(gate, account_id, execution_event.get_instrument_id(place))
 
 
-@inline
+@inline_always
 def settle_step(header: Any) -> None:
     """Follow the events of a step: the gate's reservations, and its view of the best prices.
 
@@ -288,12 +293,25 @@ def settle_step(header: Any) -> None:
 
 
 @inline
-def finish_steps(header: Any, executions: Any, books: Any) -> bool:
-    """Finish what is under way in the engine; False while there is no room."""
+def settle_later_step(header: Any) -> None:
+    """As :func:`settle_step`, by a call: for what isn't the first step of an order command."""
+    settle_step(header)
+
+
+@inline
+def _take_steps(header: Any, executions: Any, books: Any) -> bool:
     engine = header[0]["engine"]
     while load_i64(engine + at.HEADER_PHASE) != PHASE_IDLE:
         if not claim_step(header, executions, books):
             return False
         resume_step(engine)
-        settle_step(header)
+        settle_later_step(header)
     return True
+
+
+@inline_always
+def finish_steps(header: Any, executions: Any, books: Any) -> bool:
+    """Finish what is under way in the engine, mostly nothing; False while there is no room."""
+    if load_i64(header[0]["engine"] + at.HEADER_PHASE) == PHASE_IDLE:
+        return True
+    return _take_steps(header, executions, books)

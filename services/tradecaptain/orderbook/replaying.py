@@ -34,7 +34,7 @@ from tradecaptain.mesh.journal import (
 from tradecaptain.mesh.layout import PUBLICATION
 from tradecaptain.orderbook.controls import advance_control, begin_control, stamp
 from tradecaptain.orderbook.events import close_claim
-from tradecaptain.orderbook.sequencer import run_command
+from tradecaptain.orderbook.sequencer import copy_raw, run_command
 from tradecaptain.wire import (
     control,
     execution_event,
@@ -134,11 +134,7 @@ def take_result(replay: Any, frame: int, length: int) -> None:
 def replay_command(header: Any, executions: Any, books: Any, frame: int) -> bool:
     """Carry out a logged order command; False if its stamp doesn't continue the log."""
     length, flags = frame_length(frame), frame_flags(frame)
-    if length == order_command.RECORD_BYTES:
-        # A copy of known length needs no call.
-        copy_bytes(header[0]["raw_record"], frame + FRAME_HEADER_BYTES, order_command.RECORD_BYTES)
-    else:
-        copy_bytes(header[0]["raw_record"], frame + FRAME_HEADER_BYTES, length)
+    copy_raw(header, frame + FRAME_HEADER_BYTES, length)
     record = order_command.normalise(header[0]["raw_record"], length, header[0]["spare_record"])
     if record < 0 or order_command.get_sequence(record) != header[0]["sequence"] + 1:
         return False
