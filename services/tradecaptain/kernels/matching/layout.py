@@ -359,14 +359,14 @@ LEVEL: Final[np.dtype[Any]] = np.dtype(
 
 
 def in_lines(fields: np.dtype[Any]) -> np.dtype[Any]:
-    """A record as it is, filled up to whole cache lines, so that none shares a line."""
+    """A record filled up to an odd number of cache lines: no two share one, or always one set."""
     layout: Mapping[str, Any] = fields.fields or {}
     return np.dtype(
         {
             "names": list(layout),
             "formats": [field[0] for field in layout.values()],
             "offsets": [field[1] for field in layout.values()],
-            "itemsize": -(-fields.itemsize // LINE_BYTES) * LINE_BYTES,
+            "itemsize": (-(-fields.itemsize // LINE_BYTES) | 1) * LINE_BYTES,
         }
     )
 
