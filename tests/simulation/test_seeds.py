@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +35,20 @@ def test_a_loss_of_power_takes_back_nothing_that_was_on_disk(tmp_path: Path) -> 
             world.run()
             lost += world.power_losses
     assert lost > 12
+
+
+def test_a_run_gives_back_every_descriptor() -> None:
+    """Killed processes as well: thousands of runs share one process."""
+
+    def open_count() -> int:
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    run_seed(0)
+    before = open_count()
+    for seed in range(1, 5):
+        run_seed(seed)
+    assert open_count() == before
 
 
 def test_seed_comes_out_the_same_each_time() -> None:

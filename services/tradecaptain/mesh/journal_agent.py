@@ -452,6 +452,10 @@ class DurabilityAgent:
                 self._wants_tidy.clear()
                 self.tidy()
 
+    def drop(self) -> None:
+        """End without a word: give back what the operating system would give back."""
+        self._index.drop()
+
     def close(self) -> bool:
         """Stop, sync what is left, and close the open segment; whether everything is on disk.
 

@@ -149,5 +149,9 @@ class BlockIndex:
         """Index what is left, and close."""
         while self.write(durable):
             pass
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the files as they are."""
         while self._open:
             os.close(self._open.popleft().descriptor)

@@ -307,6 +307,7 @@ class VenueProcess(SimulatedProcess):
         self.state_hash = self.hash_at_rest()
         venue.core.history.close()
         self._log().keeper.close()
+        self._log().agent.drop()
         self._log().ring.close()
         self.files.drop()
         self._history = None

@@ -54,7 +54,9 @@ class Reading:
 
     def is_woken(self) -> bool:
         descriptor = int(self.reader.handover.state["descriptor"][0])
-        return bool(select.select([descriptor], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
 
     def drain(self) -> list[int]:
         """Take everything, until an empty look arms the wake-up again."""
