@@ -137,7 +137,15 @@ class Session:
         self.subscription = mesh.add_subscription(streams.MARKET_TICKS, tether=True)
         self._config = config = CollectorConfig(replay=paths * days, speed="max")
         self._caches = folder / "caches"
-        self.market = Market(mesh, default_reference(), config, self._caches, SYSTEM_CLOCK)
+        # There is no venue, hence no log that could refuse anything.
+        self.market = Market(
+            mesh,
+            default_reference(),
+            config,
+            self._caches,
+            SYSTEM_CLOCK,
+            log_ring=folder / "ring",
+        )
         self.track = self.market.memory.tracks[0]
 
     def play(self, reader: Agent, records_read: Callable[[], int]) -> int:
