@@ -35,7 +35,7 @@ from tradecaptain.orderbook.events import (
     close_claim,
     finish_steps,
     give_back,
-    settle_later_step,
+    settle_step,
 )
 from tradecaptain.orderbook.journaling import has_journal_room, journal_record, show_journal
 from tradecaptain.orderbook.sessions import session_add, session_remove
@@ -235,7 +235,7 @@ def advance_control(header: Any, executions: Any, books: Any, controls: Any) -> 
         if not claim_step(header, executions, books):
             return False
         carry_out(header, record)
-        settle_later_step(header)
+        settle_step(header)
         header[0]["control_stage"] = STAGE_SWEEP
     if header[0]["control_stage"] == STAGE_SWEEP:
         if not finish_steps(header, executions, books):

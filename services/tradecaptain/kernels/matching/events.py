@@ -6,7 +6,7 @@ provides room for a whole bounded step (`layout.execution_room`, `book_room`), s
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline, inline_always
+from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import (
     copy_bytes,
     load_constant_i64,
@@ -68,7 +68,7 @@ def civil_date(day: int) -> int:
     return year * 10_000 + month * 100 + day_of_month
 
 
-@inline_always
+@inline
 def begin_command(engine: int, command_sequence: int, time_ns: int) -> None:
     """Note which command the following events belong to, and its trade date."""
     store_i64(engine + at.HEADER_COMMAND_SEQUENCE, command_sequence)
@@ -157,7 +157,7 @@ def write_execution(engine: int, slot: int, execution_type: int, status: int, is
     return event
 
 
-@inline_always
+@inline
 def describe_order(
     engine: int,
     event: int,

@@ -347,7 +347,7 @@ def restate_plainly(
     return 1
 
 
-@inline_always
+@inline
 def restate_pair(
     gate: int, account: int, instrument: int, pair: int, position: int, buys: int, sells: int
 ) -> None:
