@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.jit import inline, inline_always
+from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i64
 from tradecaptain.base.records import records_at
 from tradecaptain.kernels.matching import offsets as at
@@ -128,7 +128,7 @@ def keep_events(header: Any, event: int, count: int) -> None:
     journal_events(header, event, count)
 
 
-@inline_always
+@inline
 def claim_step(header: Any, executions: Any, books: Any) -> bool:
     """Get room for one bounded step in both event streams; False when there is none now."""
     execution_stride = publication_stride(execution_event.RECORD_BYTES)
@@ -253,7 +253,7 @@ def ask_for_accounts(header: Any, event: int, stride: int, count: int) -> None:
             gate_ask_for(gate, account_id, execution_event.get_instrument_id(place))
 
 
-@inline_always
+@inline
 def settle_step(header: Any) -> None:
     """Follow the events of a step: the gate's reservations, and its view of the best prices.
 
@@ -293,25 +293,12 @@ def settle_step(header: Any) -> None:
 
 
 @inline
-def settle_later_step(header: Any) -> None:
-    """As :func:`settle_step`, by a call: for what isn't the first step of an order command."""
-    settle_step(header)
-
-
-@inline
-def _take_steps(header: Any, executions: Any, books: Any) -> bool:
+def finish_steps(header: Any, executions: Any, books: Any) -> bool:
+    """Finish what is under way in the engine; False while there is no room."""
     engine = header[0]["engine"]
     while load_i64(engine + at.HEADER_PHASE) != PHASE_IDLE:
         if not claim_step(header, executions, books):
             return False
         resume_step(engine)
-        settle_later_step(header)
+        settle_step(header)
     return True
-
-
-@inline_always
-def finish_steps(header: Any, executions: Any, books: Any) -> bool:
-    """Finish what is under way in the engine, mostly nothing; False while there is no room."""
-    if load_i64(header[0]["engine"] + at.HEADER_PHASE) == PHASE_IDLE:
-        return True
-    return _take_steps(header, executions, books)

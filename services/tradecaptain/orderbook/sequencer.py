@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradecaptain.base.jit import inline, inline_always
+from tradecaptain.base.jit import inline
 from tradecaptain.base.kernel_clock import monotonic_ns_kernel
 from tradecaptain.base.memory import copy_bytes, load_acquire_i64, load_i16, load_i32, load_i64
 from tradecaptain.base.records import records_at
@@ -152,7 +152,7 @@ def sequence_cancel(header: Any, engine: int, command: int, slot: int) -> int:
     return cancel_order(engine, command, slot)
 
 
-@inline_always
+@inline
 def sequence_command(header: Any, command: int) -> int:
     """Carry out the first step of a stamped order command: DONE or MORE."""
     engine = header[0]["engine"]
