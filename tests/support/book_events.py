@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tradecaptain.mesh.stream_reader import EVENT_RECORD, event_dtype
 from tradecaptain.wire import book_event
+from twins.orderbook.book_twin import Event
+
+DTYPE = event_dtype(book_event.DTYPE)
 
 
 def records(events: Iterable[Any]) -> npt.NDArray[Any]:
@@ -32,3 +36,15 @@ def records(events: Iterable[Any]) -> npt.NDArray[Any]:
         row["match_id"] = event.match_id
         row["command_sequence"] = event.command
     return array
+
+
+def batch(*parts: list[Event] | int) -> npt.NDArray[Any]:
+    """Slots of the reader: events of the venue, and what else the reader tells."""
+    pieces = []
+    for part in parts:
+        told = records(part) if isinstance(part, list) else np.zeros(1, book_event.DTYPE)
+        slots = np.zeros(len(told), DTYPE)
+        slots["event"] = EVENT_RECORD if isinstance(part, list) else part
+        slots["record"] = told
+        pieces.append(slots)
+    return np.concatenate(pieces)

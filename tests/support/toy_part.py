@@ -1,8 +1,8 @@
 """A process that behaves as the supervisor's tests need: it serves a ready page, or doesn't.
 
 Usage: python toy_part.py PORT [MODE]; modes: good, fails (exits 1 with a last word), deaf (ignores
-SIGTERM), silent (never listens), mute-on-usr1 (stops answering after SIGUSR1), grpc (serves gRPC's
-health check instead of a page), door (its statistics name the part "fronted" after SIGUSR1).
+SIGTERM), silent (never listens), grpc (serves gRPC's health check instead of a page), door (its
+statistics name the part "fronted" after SIGUSR1). Any other stops answering after SIGUSR1.
 """
 
 import signal
@@ -17,14 +17,24 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 TOLD = threading.Event()
 
 
+class Server(HTTPServer):
+    """Answers for a part of one mode."""
+
+    def __init__(self, port: int, mode: str) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.is_door = mode == "door"
+
+
 class Handler(BaseHTTPRequestHandler):
+    server: Server
+
     def do_GET(self) -> None:
         if self.path.startswith("/stats"):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"cluster.fronted.membership_healthy: %d\n" % TOLD.is_set())
             return
-        if TOLD.is_set() and self.server.mode != "door":  # type: ignore[attr-defined]
+        if TOLD.is_set() and not self.server.is_door:
             self.send_error(503)
             return
         self.send_response(200)
@@ -48,9 +58,7 @@ def main() -> None:
         threading.Event().wait()
     if mode == "grpc":
         serve_health(port)
-    server = HTTPServer(("127.0.0.1", port), Handler)
-    server.mode = mode  # type: ignore[attr-defined]
-    server.serve_forever()
+    Server(port, mode).serve_forever()
 
 
 def serve_health(port: int) -> None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from support.book_events import records
+from support.book_events import batch, records
 from support.wait import wait_until_async
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.marketdata.v1 import marketdata_pb2, records_pb2
@@ -25,30 +24,15 @@ from tradecaptain.collector.venue_market import VenueMarkets
 from tradecaptain.edge import StreamHub
 from tradecaptain.mesh.stream_reader import (
     EVENT_LAPPED,
-    EVENT_RECORD,
     EVENT_WRITER_JOINED,
-    event_dtype,
 )
 from tradecaptain.wire import book_event, reason
 from twins.orderbook.book_twin import BUY, CLEAR, SELL, TRADE, Event, RandomVenue
 
 ACME, GLOBX = 1001, 1002
 NAME = "ACME@TCAP"
-DTYPE = event_dtype(book_event.DTYPE)
 CONFIG = CollectorConfig(level_capacity=256, candle_seconds_kept=60, depth_rows_kept=4096)
 NOBODY_ANSWERS = TradeCaptainError(reason.REASON_UNAVAILABLE, "nobody answers")
-
-
-def batch(*parts: list[Event] | int) -> npt.NDArray[Any]:
-    """Slots of the reader: events of the venue, and what else the reader tells."""
-    pieces = []
-    for part in parts:
-        told = records(part) if isinstance(part, list) else np.zeros(1, book_event.DTYPE)
-        slots = np.zeros(len(told), DTYPE)
-        slots["event"] = EVENT_RECORD if isinstance(part, list) else part
-        slots["record"] = told
-        pieces.append(slots)
-    return np.concatenate(pieces)
 
 
 @dataclass

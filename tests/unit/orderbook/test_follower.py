@@ -12,24 +12,20 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from support.book_client import BookClient
-from support.book_events import records
+from support.book_events import batch
 from support.wait import wait_until_async
 from tradecaptain.api.marketdata.v1 import records_pb2
 from tradecaptain.mesh.stream_reader import (
     EVENT_LAPPED,
-    EVENT_RECORD,
     EVENT_WRITER_JOINED,
     EVENT_WRITER_LEFT,
-    event_dtype,
 )
 from tradecaptain.orderbook.follower import STILL_COMPARISONS, BookFollower
 from tradecaptain.orderbook.view_layout import SNAPSHOT_ORDER, ViewCapacity
 from tradecaptain.orderbook.views import BookViews
-from tradecaptain.wire import book_event
-from twins.orderbook.book_twin import BUY, SELL, Event, RandomVenue
+from twins.orderbook.book_twin import BUY, SELL, RandomVenue
 
 IDS = [3, 7]
-DTYPE = event_dtype(book_event.DTYPE)
 
 
 @dataclass
@@ -70,18 +66,6 @@ class Silent:
 
     def skipped(self, instrument_id: int, level: int) -> None:
         raise AssertionError
-
-
-def batch(*parts: list[Event] | int) -> npt.NDArray[Any]:
-    """Slots of the reader: events of the venue, and what else the reader tells."""
-    pieces = []
-    for part in parts:
-        told = records(part) if isinstance(part, list) else np.zeros(1, book_event.DTYPE)
-        slots = np.zeros(len(told), DTYPE)
-        slots["event"] = EVENT_RECORD if isinstance(part, list) else part
-        slots["record"] = told
-        pieces.append(slots)
-    return np.concatenate(pieces)
 
 
 def make(seed: int) -> tuple[Venue, BookViews, BookFollower]:
