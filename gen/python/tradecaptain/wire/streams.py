@@ -87,7 +87,7 @@ STREAMS: Final[dict[str, Stream]] = {
         owner="orderbook",
         readers=(
             "orderbook views",
-            "pricing",
+            "collector",
         ),
         term_bytes=16777216,
         tether=False,
