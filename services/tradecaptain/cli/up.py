@@ -62,11 +62,12 @@ def up(
         parse_speed(speed)
     run = RunPaths.from_environment()
     _refuse_second(run)
-    _refuse_settings(run)
     options = Options(replay=tuple(files), speed=speed, reference=reference)
     if detach:
+        # Whom it starts looks at the settings, and what that one says is repeated here.
         _start_detached(run, options, json=json)
     else:
+        _refuse_settings(run)
         _run_here(run, options, json=json)
 
 
@@ -173,15 +174,20 @@ def _follow_start(run: RunPaths, child: subprocess.Popen[bytes], log: Path) -> N
             say(line)
         shown = len(complete)
         if child.poll() is not None:
-            said = [line for line in text.splitlines() if line.startswith("error: ")]
-            why = said[-1].removeprefix("error: ") if said else "what it said stands above"
-            raise CommandError(f"the mesh didn't start: {why}")
+            why = _last_said(text, "error:") or "what it said stands above"
+            raise CommandError(f"the mesh didn't start: {why}", next_step=_last_said(text, "next:"))
         if _is_ready(read_state(run), child.pid):
             return
         if SYSTEM_CLOCK.monotonic_ns() > deadline_ns:
             child.send_signal(signal.SIGTERM)
             raise CommandError(f"the mesh wasn't ready after {_DETACHED_SECONDS} s; see {log}")
         pause.wait(_STEP_SECONDS)
+
+
+def _last_said(text: str, label: str) -> str:
+    """What stands behind a label in the last line that begins with it; empty without one."""
+    lines = [line for line in text.splitlines() if line.startswith(label)]
+    return lines[-1].removeprefix(label).strip() if lines else ""
 
 
 def _is_ready(state: dict[str, object] | None, pid: int) -> bool:
