@@ -24,9 +24,18 @@ class TransportUnderTest:
         self.mesh = mesh
         self._crank = crank
 
-    def pair(self, stream_id: int, *, tether: bool = True, **options: Any) -> tuple[Any, Any]:
+    def pair(
+        self,
+        stream_id: int,
+        *,
+        tether: bool = True,
+        outruns_readers: bool = False,
+        **options: Any,
+    ) -> tuple[Any, Any]:
         """A publication and a subscription that see each other."""
-        publication = self.mesh.add_publication(stream_id, term_bytes=SMALL_TERM)
+        publication = self.mesh.add_publication(
+            stream_id, term_bytes=SMALL_TERM, outruns_readers=outruns_readers
+        )
         subscription = self.mesh.add_subscription(stream_id, tether=tether, **options)
         self.until(lambda: subscription.image_count == 1 and publication.is_connected, subscription)
         return publication, subscription

@@ -69,17 +69,6 @@ def read_records(images: Any, target: int, record_bytes: int, limit: int) -> int
     return count
 
 
-@kernel(types.int64(IMAGE_TYPE))
-def skip_records(images: Any) -> int:
-    """Read over whatever has come."""
-    count = 0
-    for index in range(images.shape[0]):
-        while image_next(images, index) != 0:
-            count += 1
-        image_release(images, index)
-    return count
-
-
 class VenueDriver:
     """The sequencer of one epoch and everything around it, cranked by hand."""
 
@@ -104,7 +93,6 @@ class VenueDriver:
         self.replay = self._publication(streams.REPLAY_COMMANDS)
         self.controls = self._publication(streams.CONTROL_COMMANDS)
         self.readers: dict[str, Any] = {}
-        self._fast_readers: list[Any] = []
         if listens:
             self.listen()
         self.request_id = 0
@@ -128,9 +116,7 @@ class VenueDriver:
             ("control", streams.CONTROL_EVENTS),
         ):
             self.readers[name] = self.mesh.add_subscription(stream_id, tether=tether)
-            # Beside somebody who keeps up, a reader that doesn't is passed over.
-            self._fast_readers.append(self.mesh.add_subscription(stream_id))
-            self.resources += [self.readers[name], self._fast_readers[-1]]
+            self.resources.append(self.readers[name])
 
     def crank(self, turns: int = 3) -> int:
         """Let driver and sequencer work in turn; returns how much the sequencer did."""
@@ -142,8 +128,6 @@ class VenueDriver:
                     resource.refresh()
             work += self.turn()
             self.mesh.crank()
-            for reader in self._fast_readers:
-                skip_records(reader.images)
         return work
 
     def turn(self) -> int:

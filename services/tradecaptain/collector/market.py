@@ -171,7 +171,9 @@ class Planner:
 
 def _publication(mesh: Mesh, name: str) -> Publication:
     stream = streams.STREAMS[name]
-    return mesh.add_publication(stream.stream_id, term_bytes=stream.term_bytes)
+    return mesh.add_publication(
+        stream.stream_id, term_bytes=stream.term_bytes, outruns_readers=not stream.tether
+    )
 
 
 class Market:

@@ -23,6 +23,7 @@ from tradecaptain.mesh.transport import (
     DEFAULT_IMAGE_CAPACITY,
     DEFAULT_TERM_BYTES,
     IPC_CHANNEL,
+    check_pace,
     check_stream,
 )
 from tradecaptain.mesh.waiting import wait_until
@@ -50,11 +51,19 @@ class AeronMesh(Closing):
         self._opened: list[AeronResource] = []
 
     def add_publication(
-        self, stream_id: int, *, channel: str = IPC_CHANNEL, term_bytes: int = DEFAULT_TERM_BYTES
+        self,
+        stream_id: int,
+        *,
+        channel: str = IPC_CHANNEL,
+        term_bytes: int = DEFAULT_TERM_BYTES,
+        outruns_readers: bool = False,
     ) -> AeronPublication:
         """Open an exclusive publication; :class:`MeshError` carries Aeron's reason."""
         check_stream(stream_id, term_bytes)
-        publication = AeronPublication(self.client, stream_id, channel, term_bytes)
+        check_pace(channel, outruns_readers)
+        publication = AeronPublication(
+            self.client, stream_id, channel, term_bytes, outruns_readers=outruns_readers
+        )
         return self._opening(publication)
 
     def add_shared_publication(

@@ -44,11 +44,17 @@ COUNTER_LENGTH: Final = 128
 BATCH_FRACTION: Final = 8
 """A claim takes at most this fraction of a term, as Aeron's longest message does."""
 
+PACE_FRACTION: Final = 8
+"""A writer that outruns its readers moves its own one after at most this fraction of a term, long
+before the driver, which gives half a term, holds it back."""
+
 PUBLICATION: Final = np.dtype(
     [
         ("log_address", "<i8"),
         ("metadata_address", "<i8"),
         ("limit_address", "<i8"),
+        # Position of the writer's own reader, for a writer that outruns its readers; else zero.
+        ("pacer_address", "<i8"),
         ("term_address", "<i8"),
         ("tail_address", "<i8"),
         ("term_offset", "<i8"),

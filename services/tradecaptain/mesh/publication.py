@@ -28,6 +28,7 @@ from tradecaptain.mesh.layout import (
     FRAME_HEADER_LENGTH,
     METADATA_ACTIVE_TERM_COUNT,
     METADATA_IS_CONNECTED,
+    PACE_FRACTION,
     PADDING_WORD,
     PARTITION_COUNT,
 )
@@ -89,12 +90,20 @@ def _refuse(publication: Any, position: int) -> int:
 
 @inline
 def _has_room(publication: Any) -> bool:
-    """Whether the driver's limit lies beyond the position, reading it again only when it must."""
+    """Whether the driver's limit lies beyond the position, reading it again only when it must.
+
+    A writer that outruns its readers then also says, as a reader of its own, that it has come here:
+    a driver passes over a reader only for lagging behind another.
+    """
     position = publication_position(publication)
     if position < publication[0]["limit"]:
         return True
-    publication[0]["limit"] = load_acquire_i64(publication[0]["limit_address"])
-    return position < publication[0]["limit"]
+    limit = load_acquire_i64(publication[0]["limit_address"])
+    if publication[0]["pacer_address"] != 0:
+        store_release_i64(publication[0]["pacer_address"], position)
+        limit = min(limit, position + publication[0]["term_length"] // PACE_FRACTION)
+    publication[0]["limit"] = limit
+    return position < limit
 
 
 @inline

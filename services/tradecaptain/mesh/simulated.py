@@ -25,6 +25,7 @@ from tradecaptain.mesh.simulated_link import (
 from tradecaptain.mesh.transport import (
     DEFAULT_IMAGE_CAPACITY,
     IPC_CHANNEL,
+    check_pace,
     check_stream,
 )
 
@@ -72,10 +73,12 @@ class SimulatedMesh(Closing):
         *,
         channel: str = IPC_CHANNEL,
         term_bytes: int = TERM_LENGTH_MINIMUM,
+        outruns_readers: bool = False,
         initial_term_id: int | None = None,
     ) -> SimulatedPublication:
         """Open an exclusive publication; by default of small terms, so that rotation is met."""
         check_stream(stream_id, term_bytes)
+        check_pace(channel, outruns_readers)
         publication = SimulatedPublication(
             stream_id,
             channel,
@@ -88,6 +91,7 @@ class SimulatedMesh(Closing):
             ),
             max_payload_length=self._max_payload_length,
             driver_generation=self._driver_generation,
+            outruns_readers=outruns_readers,
         )
         self._publications.append(publication)
         return publication

@@ -45,6 +45,8 @@ LOG: Final = np.dtype(
         ("clean_position", "<i8"),
         # How far the furthest reader had read when there was one.
         ("consumer_position", "<i8"),
+        # Address of the position of the writer's own reader, zero if it has none.
+        ("pacer_address", "<i8"),
     ],
     align=True,
 )
@@ -142,6 +144,9 @@ def _move_limit(source: Any, links: int, count: int, limit_address: int) -> None
     reader the writer stands where the furthest was."""
     slowest = furthest = source[0]["consumer_position"]
     active = 0
+    if source[0]["pacer_address"] != 0:
+        slowest = furthest = load_acquire_i64(source[0]["pacer_address"])
+        active = 1
     for index in range(count):
         link = records_at(load_i64(links + 8 * index), 1, LINK)
         if link[0]["is_lapped"] == 0:

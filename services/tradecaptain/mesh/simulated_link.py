@@ -53,7 +53,7 @@ class SimulatedLog:
         self.record = aligned_zeros(1, LOG)
         """What kernels know of it."""
         self.record_address = address_of(self.record)
-        self.record[0] = (self.place.address, self.place.metadata_address, term_length, 0, 0)
+        self.record[0] = (self.place.address, self.place.metadata_address, term_length, 0, 0, 0)
         for partition in range(PARTITION_COUNT):
             term_id = wrap_i32(self.place.initial_term_id + partition - PARTITION_COUNT)
             store_i64(self.place.metadata_address + 8 * partition, term_id << 32)
@@ -81,6 +81,7 @@ class SimulatedPublication(Announcer, Closing):
         initial_term_id: int,
         max_payload_length: int,
         driver_generation: int,
+        outruns_readers: bool,
     ) -> None:
         super().__init__()
         self.stream_id = stream_id
@@ -96,6 +97,8 @@ class SimulatedPublication(Announcer, Closing):
         self._state = aligned_zeros(1, PUBLICATION)
         self._limit = aligned_zeros(1, np.int64)
         self._limit_address = address_of(self._limit)
+        self._outruns_readers = outruns_readers
+        self._pacer = aligned_zeros(1, np.int64)
         self.log = SimulatedLog(term_length, session_id, initial_term_id)
         self.follow(())
         self.refresh()
@@ -140,6 +143,10 @@ class SimulatedPublication(Announcer, Closing):
             max_payload_length=self._max_payload_length,
             position=0,
         )
+        if self._outruns_readers:
+            self._pacer = aligned_zeros(1, np.int64)
+            self._state[0]["pacer_address"] = address_of(self._pacer)
+            self.log.record[0]["pacer_address"] = address_of(self._pacer)
         return True
 
     def lose(self, driver_generation: int) -> None:
@@ -159,6 +166,8 @@ class SimulatedPublication(Announcer, Closing):
         """Where a new reader begins: at the slowest of those that the driver knows, or, without
         any, where the furthest had come to."""
         positions = [link.reader_position() for link in self._links if not link.is_lapped]
+        if self._outruns_readers:
+            positions.append(int(self._pacer[0]))
         return min(positions, default=int(self.log.record[0]["consumer_position"]))
 
     def furthest_reader(self) -> int:

@@ -86,9 +86,19 @@ class Mesh(Protocol):
     """A connection to the mesh, from which everything else is opened."""
 
     def add_publication(
-        self, stream_id: int, *, channel: str = IPC_CHANNEL, term_bytes: int = DEFAULT_TERM_BYTES
+        self,
+        stream_id: int,
+        *,
+        channel: str = IPC_CHANNEL,
+        term_bytes: int = DEFAULT_TERM_BYTES,
+        outruns_readers: bool = False,
     ) -> Publication:
-        """Open an exclusive publication."""
+        """Open an exclusive publication.
+
+        One that ``outruns_readers`` has a reader of its own that always follows. It is connected,
+        also without others, and an untethered one that lags is passed over, also the last: without
+        it a writer waits for the furthest of its readers. For IPC only.
+        """
         ...
 
     def add_subscription(
@@ -123,6 +133,12 @@ def check_stream(stream_id: int, term_bytes: int = TERM_LENGTH_MINIMUM) -> None:
             f"term_bytes {term_bytes} must be a power of two "
             f"from {TERM_LENGTH_MINIMUM} to {TERM_LENGTH_MAXIMUM}"
         )
+
+
+def check_pace(channel: str, outruns_readers: bool) -> None:
+    """Refuse a reader of the writer's own where time-outs, not its pace, decide who is dropped."""
+    if outruns_readers and channel.partition("?")[0] != IPC_CHANNEL:
+        raise MeshError(f"outruns_readers is for {IPC_CHANNEL} only, the channel is {channel}")
 
 
 def with_parameter(channel: str, name: str, value: str) -> str:

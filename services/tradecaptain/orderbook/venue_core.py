@@ -312,8 +312,11 @@ def _subscribe(mesh: Mesh, stream_id: int, settings: VenueSettings) -> Subscript
 
 
 def _publish(mesh: Mesh, stream: str, settings: VenueSettings) -> Publication:
+    described = streams.STREAMS[stream]
     return mesh.add_publication(
-        streams.STREAMS[stream].stream_id, term_bytes=settings.term_length(stream)
+        described.stream_id,
+        term_bytes=settings.term_length(stream),
+        outruns_readers=not described.tether,
     )
 
 

@@ -93,11 +93,19 @@ class ProcessMesh:
         self._opened: list[SimulatedPublication | SimulatedSubscription] = []
 
     def add_publication(
-        self, stream_id: int, *, channel: str = IPC_CHANNEL, term_bytes: int = TERM_BYTES_MAX
+        self,
+        stream_id: int,
+        *,
+        channel: str = IPC_CHANNEL,
+        term_bytes: int = TERM_BYTES_MAX,
+        outruns_readers: bool = False,
     ) -> SimulatedPublication:
         """Open an exclusive publication."""
         publication = self._mesh.add_publication(
-            stream_id, channel=channel, term_bytes=min(term_bytes, TERM_BYTES_MAX)
+            stream_id,
+            channel=channel,
+            term_bytes=min(term_bytes, TERM_BYTES_MAX),
+            outruns_readers=outruns_readers,
         )
         self._opened.append(publication)
         return publication

@@ -87,10 +87,13 @@ def test_without_a_driver_the_error_says_what_to_do(tmp_path: Path) -> None:
     assert refused.value.name == "REASON_UNAVAILABLE"
 
 
-def test_streams_come_back_with_a_new_driver(driver: DriverProcess) -> None:
+@pytest.mark.parametrize("outruns_readers", [False, True])
+def test_streams_come_back_with_a_new_driver(driver: DriverProcess, outruns_readers: bool) -> None:
     numbers, lengths = np.zeros(64, np.int64), np.zeros(64, np.int64)
     with AeronMesh(driver.directory, "survivor") as mesh:
-        publication = mesh.add_publication(21, term_bytes=SMALL_TERM)
+        publication = mesh.add_publication(
+            21, term_bytes=SMALL_TERM, outruns_readers=outruns_readers
+        )
         subscription = mesh.add_subscription(21, tether=True)
         state, images = publication.state, subscription.images
 
@@ -123,6 +126,8 @@ def test_streams_come_back_with_a_new_driver(driver: DriverProcess) -> None:
         driver.start()
         exchange(3)
         assert publication.generation == generation + 1
+        wait_until(lambda: publication.refresh() or publication.is_open)
+        assert bool(state[0]["pacer_address"]) == outruns_readers
         assert publication.state is state
         driver.end(signal.SIGTERM)
         wait_until(lambda: mesh.client.is_lost, timeout_s=30)

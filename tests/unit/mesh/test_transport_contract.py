@@ -1,6 +1,7 @@
 """What every transport promises; with the JIT off the simulated one alone is asked."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from tradecaptain.base.jit import JIT_DISABLED
 from tradecaptain.base.memory import address_of
 from tradecaptain.mesh import status
 from tradecaptain.mesh.errors import MeshError
+from tradecaptain.mesh.layout import PACE_FRACTION
 
 pytestmark = pytest.mark.twin
 
@@ -211,6 +213,71 @@ def test_a_slow_untethered_reader_is_dropped_and_sees_that_it_was(
     transport.until(lambda: slow.images[0]["generation"] == generation + 1, slow)
     assert slow.images[0]["session_id"] == session_id
     assert slow.images[0]["join_position"] > SMALL_TERM // 2
+
+
+def write_past(publication: Any, position: int) -> bool:
+    """Write one record; true once the writer is behind ``position``."""
+    write_numbers(publication.state, 1, 1, 1, 480)
+    return bool(publication.position > position)
+
+
+def test_a_writer_that_outruns_its_readers_needs_none(
+    transport: TransportUnderTest, stream_id: int
+) -> None:
+    publication = transport.mesh.add_publication(
+        stream_id, term_bytes=SMALL_TERM, outruns_readers=True
+    )
+    transport.until(lambda: publication.is_connected)
+    transport.until(lambda: write_past(publication, 4 * SMALL_TERM))
+    assert publication.state[0]["not_connected_count"] == 0
+    late = transport.mesh.add_subscription(stream_id, tether=True)
+    transport.until(lambda: late.image_count == 1, late)
+    # Who joins may find what was written just before, but not more than the writer's pace is.
+    joined_behind = publication.position - int(late.images[0]["join_position"])
+    assert 0 <= joined_behind <= 2 * SMALL_TERM // PACE_FRACTION
+    transport.read(late)
+    write_numbers(publication.state, 7, 1, 1, 8)
+    assert transport.read_until(late, 1)[-1] == 7
+
+
+def test_the_last_reader_that_stands_still_is_dropped_by_a_writer_that_outruns_it(
+    transport: TransportUnderTest, stream_id: int
+) -> None:
+    publication, last = transport.pair(stream_id, tether=False, outruns_readers=True)
+    generation = int(last.images[0]["generation"])
+    transport.until(lambda: write_past(publication, 0))
+    transport.until(lambda: peek(last.images, 0) != 0)
+    assert is_intact(last.images, 0) == 1
+    transport.until(lambda: write_past(publication, 4 * SMALL_TERM))
+    assert is_intact(last.images, 0) == 0
+    transport.until(lambda: last.images[0]["generation"] == generation + 1, last)
+    assert last.images[0]["join_position"] > SMALL_TERM
+
+
+def test_a_tethered_reader_holds_also_a_writer_that_outruns_the_others(
+    transport: TransportUnderTest, stream_id: int
+) -> None:
+    publication, subscription = transport.pair(stream_id, outruns_readers=True)
+    written = 0
+
+    def is_held() -> bool:
+        nonlocal written
+        while write_numbers(publication.state, written, 1, 1, 480) > 0:
+            written += 1
+        return bool(publication.position >= SMALL_TERM // 2)
+
+    transport.until(is_held)
+    assert write_numbers(publication.state, written, 1, 1, 480) == status.BACK_PRESSURED
+    assert publication.position <= SMALL_TERM // 2 + 512
+    assert transport.read_until(subscription, written) == list(range(written))
+    transport.until(lambda: write_numbers(publication.state, written, 1, 1, 480) > 0)
+
+
+def test_outrunning_is_for_shared_memory(transport: TransportUnderTest, stream_id: int) -> None:
+    with pytest.raises(MeshError, match="outruns_readers is for aeron:ipc only"):
+        transport.mesh.add_publication(
+            stream_id, channel="aeron:udp?endpoint=127.0.0.1:40123", outruns_readers=True
+        )
 
 
 def test_a_record_is_offered_by_copy(transport: TransportUnderTest, stream_id: int) -> None:

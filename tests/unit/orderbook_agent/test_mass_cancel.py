@@ -9,7 +9,7 @@ import pytest
 from support.logged_venue import LoggedVenue, opened
 from support.matching_driver import plain
 from support.venue_driver import ALPHA, ALPHA_FIRM, BETA, BETA_FIRM
-from tradecaptain.base.memory import address_of, load_u16
+from tradecaptain.base.memory import address_of, load_acquire_i64, load_u16
 from tradecaptain.base.records import records_at
 from tradecaptain.mesh.history import HistoryReader
 from tradecaptain.mesh.journal import (
@@ -133,8 +133,9 @@ def fill_window(venue: LoggedVenue) -> None:
         venue.order(price_units=9_000 + index)
     venue.crank(8)
     venue.read("execution")
-    books = venue.streams.book_events.state[0]
-    while books["limit"] - books["term_begin_position"] - books["term_offset"] > 10_000:
+    books = venue.streams.book_events
+    limit_address = int(books.state[0]["limit_address"])
+    while load_acquire_i64(limit_address) - books.position > 10_000:
         venue.order(price_units=8_000)
         (accepted,) = venue.events()
         venue.order(action=2, order_id=accepted["order_id"], quantity_units=0)
