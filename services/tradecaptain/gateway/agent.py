@@ -359,6 +359,11 @@ class OrderDesk:
         self._unsettled |= dict.fromkeys(pending, (venue_restarted, since_ns))
         return len(pending)
 
+    @property
+    def has_doubts(self) -> bool:
+        """Whether there are requests of before a restart that the venue hasn't mentioned yet."""
+        return bool(self._unsettled)
+
     def settle_unmentioned(self, until_ns: int | None = None) -> int:
         """Close requests of before a restart that the venue never mentioned; returns how many.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from tradecaptain.wire import reason as reasons
 
 SEND_NS = 1_000_000_000
 """How long a control command waits for room in its stream."""
+_UNANSWERED: Final = frozenset({reasons.REASON_UNAVAILABLE, reasons.REASON_OUTCOME_UNKNOWN})
 
 
 class ControlPublisher(Protocol):
@@ -113,6 +114,21 @@ class ControlDesk:
             ) from None
         finally:
             self._waiting.pop(number, None)
+
+    async def hears_venue(self, account_id: int) -> bool:
+        """Whether the venue answers now: it is asked for an account's sums, which changes nothing.
+
+        That somebody listens says less: a driver takes a killed process for alive for seconds.
+        """
+        try:
+            await self.request(
+                action=control.CONTROL_ACTION_REPORT_SUMS,
+                scope=control.CONTROL_SCOPE_ACCOUNT,
+                scope_id=account_id,
+            )
+        except TradeCaptainError as error:
+            return error.reason not in _UNANSWERED
+        return True
 
     def on_batch(self, batch: npt.NDArray[Any]) -> None:
         """Take a batch of the control events' reader."""

@@ -247,21 +247,32 @@ class Gateway:
     async def _settle_unmentioned(self) -> None:
         """Close what the venue never mentioned, once it has had the time and the means to.
 
-        It must have been there for a while, for what it has logged it tells when it is back. And
-        of what it has told by then nothing may be held back any more.
+        It must have been there for a while, for what it has logged it tells when it is back. It was
+        if it answers now, and is still the one of before: the next one may yet read what waits in
+        the log of commands. And of what it has told by then nothing may be held back any more.
         """
         began_ns = self._clock.monotonic_ns()
-        waited, pause = 0.0, min(_TEND_SECONDS, self._config.lost_after_seconds)
-        commands = self._publishers[0].publication
-        while waited < self._config.lost_after_seconds:
-            await asyncio.sleep(pause)
-            waited = waited + pause if commands.is_connected else 0.0
+        pause = min(_TEND_SECONDS, self._config.lost_after_seconds)
+        await self._wait_for_venue(pause)
+        while self.desk.has_doubts and not await self.controls.hears_venue(
+            self._clients[0].account_id
+        ):
+            await self._wait_for_venue(pause)
+        # If it was replaced, this tells the desk, which doubts anew and is asked to settle anew.
         self.desk.catch_up()
         epoch, newest = self._store.epoch, self.desk.newest_sequence
         while self._store.epoch == epoch and self._store.last_sequence < newest:
             await asyncio.sleep(pause)
             self.desk.catch_up()
         self.desk.settle_unmentioned(began_ns)
+
+    async def _wait_for_venue(self, pause: float) -> None:
+        """Wait until somebody has listened to commands for ``lost_after_seconds`` on end."""
+        commands = self._publishers[0].publication
+        waited = 0.0
+        while waited < self._config.lost_after_seconds:
+            await asyncio.sleep(pause)
+            waited = waited + pause if commands.is_connected else 0.0
 
     async def _ask_for_status(self) -> None:
         """After lost events: have the venue tell the state of every working order."""

@@ -83,6 +83,7 @@ class Weather:
     disk_probability: float
     jump_probability: float
     power_probability: float
+    driver_probability: float
 
     @classmethod
     def of(cls, source: random.Random) -> Weather:
@@ -108,6 +109,7 @@ class Weather:
             disk_probability=chance(0.0, 0.0, 0.03),
             jump_probability=chance(0.0, 0.0, 0.02),
             power_probability=chance(0.0, 0.0, 0.0, 0.01),
+            driver_probability=chance(0.0, 0.0, 0.02),
         )
 
 
@@ -273,6 +275,9 @@ class World:
             if process is not self.venue or not (faults.is_full or faults.fails_to_sync):
                 raise
             self.venue.files.drop()
+        except Killed:
+            # The venue writes, as it starts, what it hadn't logged.
+            self.venue.files.drop()
         except TradeCaptainError as error:
             meets_damage = self.venue.flip is not None and (
                 error.reason == reason.REASON_JOURNAL_DAMAGED
@@ -328,7 +333,8 @@ class World:
             for process in self.processes:
                 if process.is_up:
                     self._kill(process)
-
+        if source.random() < weather.driver_probability:
+            self.mesh.restart_driver()
         if source.random() < weather.power_probability and self._has_log_on_disk:
             self._lose_power()
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from support.gateway_desk import ALPHA, REFERENCE, GatewayDesk, new_order
-from tradecaptain.base.memory import store_i64
+from support.venue_driver import offer, read_records
+from tradecaptain.base.memory import address_of, store_i64
 from tradecaptain.base.reference_file import ReferenceFile, dump_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.gateway.agent import OrderDesk
@@ -18,8 +19,9 @@ from tradecaptain.gateway.process import Gateway
 from tradecaptain.gateway.requests import Requests
 from tradecaptain.mesh.history import OFFSET_LAST
 from tradecaptain.mesh.simulated import SimulatedMesh
+from tradecaptain.simulation.process import turn_agents
 from tradecaptain.simulation.time import SimulatedClock, SimulatedLoop
-from tradecaptain.wire import execution_event, streams
+from tradecaptain.wire import control, execution_event, streams
 
 
 class Disk:
@@ -125,6 +127,8 @@ class Waiting:
         self.clock = SimulatedClock()
         self.loop = SimulatedLoop(self.clock)
         self.mesh = SimulatedMesh(1)
+        self.questions = self.mesh.add_subscription(streams.CONTROL_COMMANDS, tether=True)
+        self.answers = self.mesh.add_publication(streams.CONTROL_EVENTS)
         self.gateway: Gateway
         config = GatewayConfig(
             requests_max=1_024, events_max=1_024, lost_after_seconds=0.2, answer_timeout_seconds=5.0
@@ -141,7 +145,20 @@ class Waiting:
         for _ in range(int(seconds / 0.01)):
             self.clock.advance(10_000_000)
             self.mesh.crank()
+            self.questions.refresh()
+            for reader in self.gateway.readers:
+                turn_agents([reader.agent], self.clock.now_ns())
             self.loop.turn(2)
+
+    def answer(self) -> int:
+        """Answer what the venue was asked, as the venue would; how many questions there were."""
+        records = np.zeros(64, control.DTYPE)
+        images = self.questions.images
+        count = int(read_records(images, address_of(records), control.RECORD_BYTES, len(records)))
+        for index in range(count):
+            place = address_of(records) + index * control.RECORD_BYTES
+            offer(self.answers.state, place, control.RECORD_BYTES)
+        return count
 
     def settled(self) -> bool:
         return not self.gateway.desk._unsettled
@@ -161,7 +178,28 @@ def test_what_the_venue_never_mentioned_stays_open_until_the_venue_is_there(
     assert not waiting.settled()
     waiting.mesh.add_subscription(streams.ORDER_COMMANDS, tether=True)
     waiting.pass_seconds(0.1)
-    assert not waiting.settled()
+    assert (waiting.settled(), waiting.answer()) == (False, 0)
+    # Somebody has listened for long enough, but a killed venue seems to listen, too.
     waiting.pass_seconds(0.5)
+    assert (waiting.settled(), waiting.answer()) == (False, 1)
+    waiting.pass_seconds(0.1)
     assert waiting.settled()
+    waiting.close()
+
+
+def test_what_the_venue_never_mentioned_is_doubted_anew_when_the_venue_was_replaced(
+    tmp_path: Path,
+) -> None:
+    waiting = Waiting(tmp_path)
+    desk = waiting.gateway.desk
+    desk._unsettled[0] = (False, 0)
+    waiting.mesh.add_subscription(streams.ORDER_COMMANDS, tether=True)
+    waiting.pass_seconds(0.5)
+    # What is asked isn't answered in time, so it is asked again, after another wait.
+    waiting.pass_seconds(5.5)
+    assert (waiting.settled(), waiting.answer()) == (False, 2)
+    # The next venue answers, and may yet read what waits for it.
+    desk._unsettled[0] = (False, waiting.clock.monotonic_ns())
+    waiting.pass_seconds(0.3)
+    assert not waiting.settled()
     waiting.close()
