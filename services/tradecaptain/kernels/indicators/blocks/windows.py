@@ -155,35 +155,33 @@ def line_fit(node: int, first: int, end: int) -> None:
     """Least-squares line through the last integer 0 values, in the form that integer 1 says.
 
     Its value at the newest bar, its slope a bar, its value at the oldest bar, or its value one bar
-    on. Sums of y and of x y are carried on; every 32 windows they are made anew.
+    on. Sums of y and of x y are carried on; every 32 windows they are made anew. The sums lose
+    digits in between, and TA-Lib does the same in this order, so that both lose the same ones.
     """
     period, form = integer(node, 0), integer(node, 1)
     values, result = column(node, 0), column(node, 1)
     count, total, products = seen(node), state(node, 0), state(node, 1)
     since = state_integer(node, 2)
-    # Bars of the window stand at 0 … n - 1, the newest at n - 1.
+    # A bar stands at its age: the newest of the window at 0, the oldest at n - 1.
     last = period - 1.0
-    middle = 0.5 * last
-    spread = period * (period * float(period) - 1.0) / 12.0
-    inverse = 1.0 / period
-    where = 0.0
+    ages = period * last * 0.5
+    divisor = ages * ages - period * (period * last * (2.0 * period - 1.0) / 6.0)
+    reach = 0.0
     if form == LINE_END:
-        where = last - middle
-    elif form == LINE_START:
-        where = -middle
+        reach = last
     elif form == LINE_NEXT:
-        where = period - middle
+        reach = float(period)
     for i in range(first, end):
         value = values[i]
         if count < period:
-            products += count * value
+            products += (last - count) * value
             total += value
         else:
             old = values[i - period]
-            products += last * value - (total - old)
-            total += value - old
+            products = products + total - period * old
+            total = total - old + value
+            since += 1
         count += 1
-        since += 1
         if count < period:
             continue
         if since >= _REBUILD_WINDOWS * period:
@@ -192,9 +190,10 @@ def line_fit(node: int, first: int, end: int) -> None:
             products = 0.0
             for k in range(period):
                 total += values[i - period + 1 + k]
-                products += k * values[i - period + 1 + k]
-        slope = (products - middle * total) / spread
-        result[i] = slope if form == LINE_SLOPE else total * inverse + slope * where
+                products += (last - k) * values[i - period + 1 + k]
+        slope = (period * products - ages * total) / divisor
+        start = (total - slope * ages) / period
+        result[i] = slope if form == LINE_SLOPE else start + slope * reach
     set_state(node, 0, total)
     set_state(node, 1, products)
     set_state_integer(node, 2, since)
