@@ -101,6 +101,10 @@ class AmericanOutcome:
 _EASY_PULL: Final = 0.7
 _EASY_DEVIATION: Final = 1.5
 _HARD_PULL: Final = 10.0
+# Below these the boundary lies so deep that the start of the iteration needs more steps to find it,
+# and then panels, if the value is to be right to nine digits.
+_SLIGHT_PULL: Final = 1e-3
+_FAINT_PULL: Final = 1e-6
 
 _FAST_EASY: Final = Scheme(8, 3, 7, 24)
 _STANDARD_EASY: Final = Scheme(12, 4, 9, 32)
@@ -192,11 +196,18 @@ def _routes(puts: FloatArray, accuracy: Accuracy) -> list[tuple[Scheme | None, B
     is_easy = is_single & (pull < _EASY_PULL)
     is_hard = is_single & ~is_easy & (pull < _HARD_PULL)
     if accuracy is Accuracy.ACCURATE:
-        return [(_ACCURATE_EASY, is_easy), (None, ~is_easy)]
+        is_plain = is_easy & (pull >= _FAINT_PULL)
+        return [(_ACCURATE_EASY, is_plain), (None, ~is_plain)]
     is_fast = accuracy is Accuracy.FAST
     easy = _FAST_EASY if is_fast else _STANDARD_EASY
     hard = _FAST_HARD if is_fast else _STANDARD_HARD
-    return [(easy, is_easy), (hard, is_hard), (None, ~is_easy & ~is_hard)]
+    is_slight = is_easy & (pull < _SLIGHT_PULL)
+    return [
+        (easy, is_easy & ~is_slight),
+        (_ACCURATE_EASY, is_slight),
+        (hard, is_hard),
+        (None, ~is_easy & ~is_hard),
+    ]
 
 
 def check(inputs: FloatArray) -> IntArray:

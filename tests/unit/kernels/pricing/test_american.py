@@ -273,6 +273,25 @@ def test_accuracies_hold_and_nothing_fails_over_the_whole_domain(count: int) -> 
             assert errors.max() <= 1e-6
 
 
+@pytest.mark.parametrize("deviation", [0.003, 0.03, 0.14, 0.6, 1.4])
+def test_accuracies_hold_where_rates_hardly_matter(deviation: float) -> None:
+    """Exercise then pays only many deviations away from the strike."""
+    distance = np.linspace(-3.0, 3.0, 13) * deviation
+    spots, one = 100.0 * np.exp(distance), np.ones(distance.shape)
+    for yield_time in (1e-8, 1e-7, 1e-6, 5e-6, 3e-5, 1e-4, 1e-3):
+        for rate_share in (0.0, -0.01, 1.0, 3.0):
+            rate, dividend_yield = abs(rate_share) * yield_time, yield_time
+            if rate_share <= 0.0:
+                dividend_yield = -yield_time
+            inputs = block(
+                -one, spots, 100.0, one, deviation * one, rate * one, dividend_yield * one
+            )
+            due = american.solve_puts_precisely(american.as_puts(inputs)[0])[0][0]
+            for accuracy, limit in LIMITS.items():
+                errors = np.abs(american.price(inputs, accuracy).values[0] / 100.0 - due)
+                assert errors.max() <= limit, (accuracy, yield_time, rate_share)
+
+
 def test_greeks_are_the_derivatives_of_the_value() -> None:
     base = np.array([-1.0, 101.0, 100.0, 0.8, 0.3, 0.05, 0.02])
     for right in (1.0, -1.0):
