@@ -12,6 +12,7 @@ import numpy.typing as npt
 import typer
 from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.memory import address_of
 from tradecaptain.base.reference import Reference
 from tradecaptain.base.reference_file import default_reference, load_reference
@@ -20,7 +21,7 @@ from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.journal_records import list_frames
 from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
 from tradecaptain.cli.output import emit_json, show
-from tradecaptain.cli.risk_limits_file import read_limits
+from tradecaptain.cli.risk_limits_file import FileProblem, read_limits
 from tradecaptain.kernels.risk_gate import RiskGate, gate_apply_control
 from tradecaptain.mesh.history import HistoryReader
 from tradecaptain.mesh.journal import FLAG_RESULT, FRAME_HEADER_BYTES
@@ -47,8 +48,15 @@ def read_changes(path: Path, reference: Reference) -> dict[LimitKey, int]:
         )
     changes: dict[LimitKey, int] = {}
     for limit in limits:
-        level, kind = _level_of(limit.request.target, reference), int(limit.request.kind)
-        value = parse_value(limit.request.value, level, kind, reference)
+        kind = int(limit.request.kind)
+        try:
+            level = _level_of(limit.request.target, reference)
+            value = parse_value(limit.request.value, level, kind, reference)
+        except TradeCaptainError as error:
+            problem = FileProblem(f"{limit.table}.{limit.key}", limit.line, error.message)
+            raise CommandError(
+                problem.text(path), next_step="see `tradecaptain risk export` for the form"
+            ) from error
         changes[level.scope, level.scope_id, level.instrument_id, kind] = value
     if not changes:
         raise CommandError(f"{path} has no limit", next_step="see `tradecaptain risk export`")

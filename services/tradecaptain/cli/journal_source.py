@@ -31,13 +31,13 @@ class VenueLog(LogSource):
 def open_source(folder: Path | None, ring: Path | None) -> VenueLog:
     """The log that a command line names; refuses when there is none."""
     run = RunPaths.from_environment() if folder is None else None
+    next_step = "--folder names the one with segments, which are called <position>.journal"
     if run is not None:
         folder, ring = run.journal, ring or run.journal_ring
+        next_step = "start with `tradecaptain up`"
     assert folder is not None
     opened = JournalRing(ring) if ring is not None and ring.exists() else None
     source = VenueLog(folder, opened, run)
     if opened is None and not source.segments:
-        raise CommandError(
-            f"there is no execution log in {folder}", next_step="start with `tradecaptain up`"
-        )
+        raise CommandError(f"there is no execution log in {folder}", next_step=next_step)
     return source

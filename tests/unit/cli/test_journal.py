@@ -180,6 +180,12 @@ def test_what_if_tells_which_answers_differ(venue: LoggedVenue, tmp_path: Path) 
     limits.write_text('["account:alpha"]\nspeed = "1"\n')
     with pytest.raises(CommandError, match=r"limits.toml:2: account:alpha.speed"):
         call(venue, "replay", "--what-if", str(limits))
+    limits.write_text('["account:alpha"]\n\nopen-orders = "five"\n')
+    with pytest.raises(CommandError, match=r"limits.toml:3: account:alpha.open-orders: .*'five'"):
+        call(venue, "replay", "--what-if", str(limits))
+    limits.write_text('["account:nobody"]\nopen-orders = "5"\n')
+    with pytest.raises(CommandError, match=r"limits.toml:2: account:nobody.open-orders: .*nobody"):
+        call(venue, "replay", "--what-if", str(limits))
     venue.stop()
 
 
