@@ -29,7 +29,13 @@ from tradecaptain.kernels.matching import (
     engine_state_hash,
 )
 from tradecaptain.kernels.matching.engine import claim_events, resume_step, submit_command
-from tradecaptain.kernels.matching.layout import LEVEL_BYTES, MORE, ORDER_BYTES, PARTY_BYTES
+from tradecaptain.kernels.matching.layout import (
+    LEVEL_BYTES,
+    MORE,
+    NEIGHBOURS_BYTES,
+    ORDER_BYTES,
+    PARTY_BYTES,
+)
 from tradecaptain.wire import book_event, execution_event, order_command
 
 from perf.support.book_peers import PEERS, build_driver, peer_tape, run_peer
@@ -246,7 +252,7 @@ def run(smoke: bool) -> list[Result]:
         results.append(Result("book.growth_1k_1m", growth, "x", GOAL_GROWTH))
     return [
         *results,
-        Result("book.bytes_per_order", ORDER_BYTES, "B", GOAL_BYTES),
+        Result("book.bytes_per_order", ORDER_BYTES + NEIGHBOURS_BYTES, "B", GOAL_BYTES),
         Result("book.cold_bytes_per_order", PARTY_BYTES, "B"),
         Result("book.bytes_per_level", LEVEL_BYTES, "B"),
     ]

@@ -14,10 +14,8 @@ from tradecaptain.base.kernel_clock import monotonic_ns_kernel
 from tradecaptain.base.memory import (
     address_of,
     aligned_zeros,
-    load_i64,
     store_i64,
 )
-from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.engine import resume_step, submit_compact
 from tradecaptain.kernels.matching.layout import (
     COMPACT_COMMAND,
@@ -25,10 +23,11 @@ from tradecaptain.kernels.matching.layout import (
     COMPACT_FIRST_BYTE,
     REPORT,
     REPORT_FORM_COMPACT,
-    offset_of,
 )
 from tradecaptain.kernels.matching.lookahead import look_ahead
-from tradecaptain.kernels.matching.plain_rules import further_terms
+from tradecaptain.kernels.matching.plain_records import begin_run
+from tradecaptain.kernels.matching.records import offset_of
+from tradecaptain.kernels.matching.reports import report_count
 from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring
 from tradecaptain.kernels.matching.state import Engine
 from tradecaptain.wire import order_command
@@ -53,7 +52,7 @@ def carry_out(engine: int, tape: int, index: int, count: int, scratch: int, said
 @entry(_I64(_I64, _I64, _I64, _I64, _I64), whole_program=True)
 def play_commands(engine: int, tape: int, count: int, scratch: int, times: int) -> int:
     """Carry out a run of commands; with ``times``, nanoseconds of each go there."""
-    said = further_terms(scratch)
+    said = begin_run(engine, scratch)
     for index in range(count):
         if times != 0:
             before_ns = monotonic_ns_kernel()
@@ -117,7 +116,7 @@ def play(engine: Engine, tape: BookTape, times: npt.NDArray[np.int64] | None = N
         0 if times is None else address_of(times),
     )
     elapsed_ns = time.thread_time_ns() - start_ns
-    if load_i64(engine.address + at.HEADER_REPORT_COUNT) < count:
+    if report_count(engine.address) < count:
         raise RuntimeError("a command was not reported")
     del ring
     return float(elapsed_ns) / count

@@ -21,16 +21,18 @@ from tradecaptain.kernels.matching.layout import (
     COMPACT_COMMAND,
     COMPACT_FIRST_BYTE,
     ORDER_IDS_CLIENT,
+    REPLACES_OPEN,
     REPORT,
     REPORT_FORM_COMPACT,
 )
-from tradecaptain.kernels.matching.plain_rules import further_terms
+from tradecaptain.kernels.matching.plain_records import begin_run
+from tradecaptain.kernels.matching.reports import report_count
 from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring, ring_has_room
 from tradecaptain.kernels.matching.standalone import (
     engine_resume,
     engine_submit,
 )
-from tradecaptain.wire import execution_event, order_command, reason
+from tradecaptain.wire import execution_event, order_command, order_snapshot, reason
 
 pytestmark = pytest.mark.twin
 
@@ -49,8 +51,8 @@ MAKER = execution_event.LIQUIDITY_MAKER
 class CompactDriver:
     """An engine with a report ring that is emptied after each command."""
 
-    def __init__(self, **settings: int) -> None:
-        self.driver = EngineDriver(RULES, CAPACITY, report_form=REPORT_FORM_COMPACT, **settings)
+    def __init__(self, rules: list[InstrumentRules] = RULES, **settings: int) -> None:
+        self.driver = EngineDriver(rules, CAPACITY, report_form=REPORT_FORM_COMPACT, **settings)
         self.engine = self.driver.engine.address
         self.ring = aligned_zeros(FIRST_REPORT + REPORTS * REPORT.itemsize, np.uint8)
         assert attach_ring(self.engine, address_of(self.ring), REPORTS)
@@ -78,7 +80,8 @@ class CompactDriver:
         for name, value in command.items():
             (lines if name in lines.dtype.names else rest)[0][name] = value
         record = address_of(rest)
-        answer = submit_compact(self.engine, address_of(lines), record, further_terms(record))
+        said = begin_run(self.engine, record)
+        answer = submit_compact(self.engine, address_of(lines), record, said)
         reports = self._take()
         while answer == MORE:
             answer = engine_resume(self.engine)
@@ -92,7 +95,7 @@ class CompactDriver:
         return [row.tobytes() for row in target[:count]]
 
     def _take(self) -> list[dict[str, int]]:
-        count = int(self.driver.engine.header[0]["report_count"])
+        count = report_count(self.engine)
         assert count - self.taken <= CAPACITY.execution_room
         rows = self.ring[FIRST_REPORT:].view(REPORT)
         fresh = [rows[index % REPORTS] for index in range(self.taken, count)]
@@ -154,6 +157,84 @@ def test_a_compact_command_lies_as_in_its_record() -> None:
         place = (order_command.DTYPE.fields or {})[name]
         assert (place[0], place[1] - COMPACT_FIRST_BYTE) == (kind, offset)
     assert COMPACT_COMMAND.itemsize == 64
+
+
+NAMES = (
+    {},
+    {"firm_id": 3},
+    {"client_order_id1": 7, "session_id": 2, "strategy_id": 5, "tag": 9},
+    {"client_order_id3": 2, "trader_id": 1, "tag": 9},
+)
+
+
+def orders_of(driver: EngineDriver) -> bytes:
+    """All that a snapshot says of an engine's orders, which come last in it."""
+    orders = int(driver.engine.header[0]["order_count"])
+    words = orders * order_snapshot.RECORD_BYTES // 8
+    return driver.snapshot()[-words:].tobytes() if words else b""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slots_that_are_used_again_tell_the_names_of_their_own_orders(seed: int) -> None:
+    wire = EngineDriver(RULES, CAPACITY)
+    compact = CompactDriver()
+    chance = random.Random(seed)
+    for command in random_commands(seed, 500, instruments=3):
+        named = command | {"firm_id": 0, "tag": 0} | chance.choice(NAMES)
+        if command.get("time_in_force") == 1 and command["action"] == 1:
+            named["time_in_force"] = chance.choice((1, 2))
+        wire.submit(named)
+        chance.choice((compact.submit, compact.submit_compact))(named)
+        assert orders_of(compact.driver) == orders_of(wire)
+
+
+def filled_units(driver: CompactDriver, order_id: int) -> int:
+    """What a working order has traded; 0 if no such order works."""
+    order = np.zeros(6, np.int64)
+    library.tc_engine_find_order(driver.engine, order_id, address_of(order))
+    return int(order[2] - order[3])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_replace_may_say_what_is_to_be_open(seed: int) -> None:
+    """The same flow twice: replaces say the new total, or what is left of it to be open."""
+    total = CompactDriver()
+    opened = CompactDriver(replaces=REPLACES_OPEN)
+    submit = opened.submit if seed % 2 == 0 else opened.submit_compact
+    partly_filled = 0
+    for fields in random_commands(seed, 900, instruments=1):
+        command = fields | {"account_id": 7, "self_trade_group": 0}
+        own = dict(command)
+        if command["action"] == order_command.COMMAND_ACTION_REPLACE_ORDER:
+            own["quantity_units"] -= filled_units(total, command["order_id"])
+            partly_filled += own["quantity_units"] != command["quantity_units"]
+        reports = submit(own)
+        for report in reports:
+            if report["execution_type"] == execution_event.EXECUTION_TYPE_REPLACE_REJECTED:
+                assert report["quantity_units"] == own["quantity_units"]
+                report["quantity_units"] = command["quantity_units"]
+        assert reports == total.submit(command)
+        assert opened.driver.state_hash() == total.driver.state_hash()
+    assert partly_filled > 0
+
+
+def test_an_open_quantity_whose_total_is_no_order_s_is_refused() -> None:
+    rules = [InstrumentRules(1)]
+    largest = (1 << 63) - 1
+    opened = CompactDriver(rules, replaces=REPLACES_OPEN)
+    order = {"action": 1, "order_type": 1, "time_in_force": 1, "instrument_id": 1, "account_id": 7}
+    maker = order | {"side": 1, "price_units": 5, "quantity_units": 9}
+    assert opened.submit(maker)[0]["order_id"] == BASE + 1
+    opened.submit(order | {"side": 2, "price_units": 5, "quantity_units": 4})
+    replace = {"action": 3, "order_id": BASE + 1, "instrument_id": 1, "account_id": 7}
+    greatest = opened.submit(replace | {"price_units": 5, "quantity_units": largest - 4})[0]
+    assert (greatest["quantity_units"], greatest["leaves_units"]) == (largest, largest - 4)
+    for quantity_units in (0, -1, -5, largest - 3, largest):
+        refused = opened.submit(replace | {"price_units": 5, "quantity_units": quantity_units})[0]
+        assert refused["execution_type"] == execution_event.EXECUTION_TYPE_REPLACE_REJECTED
+        assert refused["quantity_units"] == quantity_units
+    for side in (1, 2):
+        assert len(opened.driver.depth(1, side)) == 2 - side
 
 
 @pytest.mark.parametrize("seed", range(3))

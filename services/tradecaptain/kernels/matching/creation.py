@@ -14,12 +14,13 @@ from tradecaptain.kernels.matching.layout import (
     BUCKETS_PER_ORDER,
     FEE_TIER_BYTES,
     FEE_TIERS,
+    FIRST_NAMES,
     FIRST_ORDER_BUCKETS,
     IDENTITY_BITS,
     INT64_MAXIMUM,
     INT64_MINIMUM,
     LEVEL_BYTES,
-    LINE_BYTES,
+    NEIGHBOURS_BYTES,
     NODE_BYTES,
     ORDER_BUCKETS_AT,
     ORDER_BYTES,
@@ -27,10 +28,12 @@ from tradecaptain.kernels.matching.layout import (
     PAGE_BYTES,
     PAGE_PRICES,
     PARTY_BYTES,
+    REPLACES_OPEN,
     REPORT_FORM_COMPACT,
     SPECIAL_BOOK,
     TERMS_BYTES,
 )
+from tradecaptain.kernels.matching.records import LINE_BYTES
 from tradecaptain.kernels.matching.tables import book_at
 from tradecaptain.kernels.matching.terms import watch
 from tradecaptain.wire import common, execution_event, order_command, reason
@@ -75,6 +78,8 @@ def invalid_field(config: int) -> int:
     for field in (at.CONFIG_PEGS, at.CONFIG_HIDDEN):
         if not is_within(config, field, 0, LARGEST_CAPACITY):
             return field // 8 + 1
+    if not is_within(config, at.CONFIG_REPLACES, 0, REPLACES_OPEN):
+        return at.CONFIG_REPLACES // 8 + 1
     return 0
 
 
@@ -102,6 +107,7 @@ def place_tables(engine: int, config: int) -> int:
     end = place_table(0, 0, ORDER_BUCKETS_AT, order_buckets(buckets) * 4)
     end = place_table(engine, at.HEADER_SPARE_EVENT_OFFSET, end, SPARE_BYTES)
     end = place_table(engine, at.HEADER_BLANK_COMMAND_OFFSET, end, order_command.RECORD_BYTES)
+    end = place_table(engine, at.HEADER_TOTAL_COMMAND_OFFSET, end, order_command.RECORD_BYTES)
     end = place_table(engine, at.HEADER_VENDOR_BUCKETS_OFFSET, end, buckets * 4)
     end = place_table(
         engine,
@@ -117,6 +123,7 @@ def place_tables(engine: int, config: int) -> int:
     )
     end = place_table(engine, at.HEADER_BOOKS_OFFSET, end, books * BOOK_BYTES)
     end = place_table(engine, at.HEADER_ORDERS_OFFSET, end, orders * ORDER_BYTES)
+    end = place_table(engine, at.HEADER_NEIGHBOURS_OFFSET, end, orders * NEIGHBOURS_BYTES)
     end = place_table(engine, at.HEADER_PARTIES_OFFSET, end, orders * PARTY_BYTES)
     end = place_table(engine, at.HEADER_TERMS_OFFSET, end, orders * TERMS_BYTES)
     end = place_table(engine, at.HEADER_GROUP_BUCKETS_OFFSET, end, buckets * 4)
@@ -181,6 +188,8 @@ def create_engine(engine: int, config: int) -> None:
     store_i64(engine + at.HEADER_IDENTITY_BASE, epoch << IDENTITY_BITS)
     store_i64(engine + at.HEADER_REPORT_FORM, load_i64(config + at.CONFIG_REPORT_FORM))
     store_i64(engine + at.HEADER_ORDER_IDS, load_i64(config + at.CONFIG_ORDER_IDS))
+    store_i64(engine + at.HEADER_NAMES_NUMBER, FIRST_NAMES)
+    store_i64(engine + at.HEADER_REPLACES, load_i64(config + at.CONFIG_REPLACES))
     # No ring yet, and so no room.
     store_i64(engine + at.HEADER_REPORT_LIMIT, -1)
 

@@ -26,7 +26,8 @@ from tradecaptain.kernels.matching.layout import (
 from tradecaptain.kernels.matching.match import fill_or_kill_step, match_step
 from tradecaptain.kernels.matching.phases import resume_phases
 from tradecaptain.kernels.matching.plain import submit_plain
-from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN, further_terms
+from tradecaptain.kernels.matching.plain_records import begin_run
+from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN
 from tradecaptain.kernels.matching.reports import reports_wire
 from tradecaptain.kernels.matching.special import special_step
 from tradecaptain.kernels.matching.sweep import sweep_step
@@ -71,7 +72,7 @@ def resume_step(engine: int) -> int:
 def submit_command(engine: int, command: int) -> int:
     """Carry out the first step of a sequenced order command: DONE or MORE."""
     if not reports_wire(engine):
-        answer = submit_plain(engine, command, command, further_terms(command))
+        answer = submit_plain(engine, command, command, begin_run(engine, command))
         if answer != NOT_PLAIN:
             return answer
     return submit_general(engine, command, 0, 0)
@@ -82,7 +83,8 @@ def submit_compact(engine: int, line: int, rest: int, said: int) -> int:
     """Carry out the first step of a compact command: DONE or MORE.
 
     ``rest`` is a whole record, which says for all commands of a run what they don't say themselves,
-    and ``said`` its `further_terms`. It is overwritten with the command if that isn't plain.
+    and ``said`` what `begin_run` returned for it. It is overwritten with the command if that isn't
+    plain.
     """
     if reports_wire(engine):
         return submit_completed(engine, line, rest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import (
     copy_bytes,
+    load_constant_i64,
     load_i32,
     load_i64,
     load_u16,
@@ -38,7 +39,7 @@ from tradecaptain.kernels.matching.layout import (
     INT64_MAXIMUM,
     INT64_MINIMUM,
     ORDER_IDS_CLIENT,
-    PARTY_NAMES_BYTES,
+    REPLACES_TOTAL,
     SPECIAL_BOOK,
 )
 from tradecaptain.kernels.matching.levels import (
@@ -50,17 +51,27 @@ from tradecaptain.kernels.matching.levels import (
 )
 from tradecaptain.kernels.matching.match import begin_match
 from tradecaptain.kernels.matching.orders import enter_ids, forget_order, leave_ids
-from tradecaptain.kernels.matching.plain import fill_plain_order, newest_order_id
+from tradecaptain.kernels.matching.plain_records import (
+    fill_plain_order,
+    newest_order_id,
+    write_party,
+)
 from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN
 from tradecaptain.kernels.matching.tables import (
     book_at,
     book_index,
+    neighbours_at,
     order_at,
     party_at,
     side_at,
     take_order,
 )
-from tradecaptain.kernels.matching.terms import INSTRUCTION_REDUCE, order_book, order_type_of
+from tradecaptain.kernels.matching.terms import (
+    INSTRUCTION_REDUCE,
+    order_book,
+    order_type_of,
+    total_of_replace,
+)
 from tradecaptain.kernels.matching.waiting import (
     accept_special,
     cancel_special,
@@ -78,9 +89,12 @@ def begin_order_command(engine: int, command: int) -> None:
 
 
 @inline
-def set_client_order_id(party: int, command: int) -> None:
+def set_client_order_id(engine: int, slot: int, command: int) -> None:
     """Take over the client order id and tag of the command that now names the order."""
-    store_i64(party + at.PARTY_CLIENT_ORDER_ID0, order_command.get_client_order_id0(command))
+    party = party_at(engine, slot)
+    client_order_id0 = order_command.get_client_order_id0(command)
+    store_i64(order_at(engine, slot) + at.ORDER_CLIENT_ORDER_ID0, client_order_id0)
+    store_i64(neighbours_at(engine, slot) + at.NEIGHBOURS_NAMES_NUMBER, 0)
     store_i64(party + at.PARTY_CLIENT_ORDER_ID1, order_command.get_client_order_id1(command))
     store_i64(party + at.PARTY_CLIENT_ORDER_ID2, order_command.get_client_order_id2(command))
     store_i64(party + at.PARTY_CLIENT_ORDER_ID3, order_command.get_client_order_id3(command))
@@ -91,7 +105,6 @@ def set_client_order_id(party: int, command: int) -> None:
 def fill_order(engine: int, slot: int, command: int) -> None:
     """Write a new order's records."""
     order = order_at(engine, slot)
-    party = party_at(engine, slot)
     number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
     store_i64(engine + at.HEADER_LAST_ORDER_NUMBER, number)
     quantity_units = order_command.get_quantity_units(command)
@@ -111,10 +124,9 @@ def fill_order(engine: int, slot: int, command: int) -> None:
     store_i32(order + at.ORDER_BOOK, book)
     store_i32(order + at.ORDER_SIDE, order_command.get_side(command))
     store_i32(order + at.ORDER_SELF_TRADE_GROUP, order_command.get_self_trade_group(command))
-    # Client order id, firm, session, trader and strategy, in one piece: see PARTY.
-    copy_bytes(party, command + order_command.OFFSET_CLIENT_ORDER_ID0, PARTY_NAMES_BYTES)
-    store_i32(party + at.PARTY_TAG, order_command.get_tag(command))
-    store_i64(party + at.PARTY_WORD, load_i64(command + order_command.OFFSET_ACTION))
+    client_order_id0 = order_command.get_client_order_id0(command)
+    store_i64(order + at.ORDER_CLIENT_ORDER_ID0, client_order_id0)
+    write_party(engine, slot, command, command)
 
 
 @inline
@@ -141,7 +153,8 @@ def rest_at_once(engine: int, command: int, level: int) -> int:
         level = open_level(engine, side_book, side, order_command.get_price_units(command))
     slot = take_order(engine)
     queue_order(engine, slot, level, quantity_units)
-    fill_plain_order(engine, slot, command, command, book, order_id, quantity_units)
+    fill_plain_order(engine, slot, command, book, order_id, quantity_units)
+    write_party(engine, slot, command, command)
     enter_order_id(engine, slot, order_id)
     write_execution(
         engine,
@@ -314,7 +327,7 @@ def accept_replace(engine: int, command: int, slot: int) -> int:
     removed_units = load_i64(order + at.ORDER_QUANTITY_UNITS) - quantity_units
     is_reduction = keeps_priority(order, price_units, quantity_units)
     leave_ids(engine, slot)
-    set_client_order_id(party_at(engine, slot), command)
+    set_client_order_id(engine, slot, command)
     if load_u16(order + at.ORDER_FLAGS) != 0:
         enter_ids(engine, slot)
         return replace_special(engine, slot, command)
@@ -335,6 +348,20 @@ def accept_replace(engine: int, command: int, slot: int) -> int:
     store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units - removed_units)
     write_replaced(engine, slot)
     return begin_match(engine, slot, price_units)
+
+
+@inline
+def replace_of_total(engine: int, command: int, slot: int) -> int:
+    """A replace whose quantity is the order's new total: the command itself, or a copy of it where
+    quantities of replaces are open ones."""
+    if load_constant_i64(engine + at.HEADER_REPLACES) == REPLACES_TOTAL:
+        return command
+    copy = engine + load_constant_i64(engine + at.HEADER_TOTAL_COMMAND_OFFSET)
+    copy_bytes(copy, command, order_command.RECORD_BYTES)
+    said_units = order_command.get_quantity_units(command)
+    total_units = total_of_replace(engine, said_units, order_at(engine, slot))
+    order_command.set_quantity_units(copy, total_units)
+    return copy
 
 
 @inline
@@ -359,8 +386,9 @@ def submit_order_command(engine: int, command: int) -> int:
         return refuse_target(engine, command)
     if action == order_command.COMMAND_ACTION_CANCEL_ORDER:
         return cancel_order(engine, command, slot)
-    refusal = check_replace(engine, command, slot)
+    replace = replace_of_total(engine, command, slot)
+    refusal = check_replace(engine, replace, slot)
     if refusal == 0:
-        return accept_replace(engine, command, slot)
+        return accept_replace(engine, replace, slot)
     refuse(engine, command, refusal)
     return DONE

@@ -194,7 +194,9 @@ def describe_order(
     identity = load_constant_i64(engine + at.HEADER_IDENTITY_BASE) + sequence
     execution_event.set_execution_id(event, identity)
     execution_event.set_match_id(event, 0)
-    copy_bytes(event + execution_event.OFFSET_CLIENT_ORDER_ID0, party, PARTY_NAMES_BYTES)
+    client_order_id0 = load_i64(order + at.ORDER_CLIENT_ORDER_ID0)
+    execution_event.set_client_order_id0(event, client_order_id0)
+    copy_bytes(event + execution_event.OFFSET_CLIENT_ORDER_ID1, party, PARTY_NAMES_BYTES)
     execution_event.set_price_units(event, load_i64(order + at.ORDER_PRICE_UNITS))
     execution_event.set_quantity_units(event, quantity_units)
     execution_event.set_last_price_units(event, 0)
@@ -416,7 +418,7 @@ def write_book(
 def write_market(engine: int, book: int, action: int) -> int:
     """Write a book event that is about no order: a phase or an indication. Returns its address."""
     if not reports_wire(engine):
-        count_market_event(engine, book)
+        count_market_event(book)
         return spare_event(engine)
     return next_book(engine, book, action)
 

@@ -205,12 +205,18 @@ def vendor_bucket(engine: int, book: int, vendor_id: int) -> int:
 
 
 @inline
+def vendor_id_of(engine: int, slot: int) -> int:
+    """What a vendor calls an order of the replayed flow."""
+    return load_i64(order_at(engine, slot) + at.ORDER_CLIENT_ORDER_ID0)
+
+
+@inline
 def is_vendor_order(engine: int, slot: int) -> bool:
     """Whether an order belongs to the replayed flow and carries a vendor's id."""
     account_id = load_i32(order_at(engine, slot) + at.ORDER_ACCOUNT_ID)
     return (
         account_id == load_constant_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID)
-        and load_i64(party_at(engine, slot) + at.PARTY_CLIENT_ORDER_ID0) != 0
+        and vendor_id_of(engine, slot) != 0
     )
 
 
@@ -219,7 +225,7 @@ def enter_vendor_id(engine: int, slot: int) -> None:
     """Make an order of the replayed flow findable by its vendor's id."""
     party = party_at(engine, slot)
     book = load_i32(order_at(engine, slot) + at.ORDER_BOOK) + 0
-    bucket = vendor_bucket(engine, book, load_i64(party + at.PARTY_CLIENT_ORDER_ID0))
+    bucket = vendor_bucket(engine, book, vendor_id_of(engine, slot))
     store_i32(party + at.PARTY_VENDOR_CHAIN, load_i32(bucket))
     store_i32(bucket, slot)
 
@@ -231,7 +237,7 @@ def find_vendor_id(engine: int, book: int, vendor_id: int) -> int:
     while slot != 0:
         party = party_at(engine, slot)
         if (
-            load_i64(party + at.PARTY_CLIENT_ORDER_ID0) == vendor_id
+            vendor_id_of(engine, slot) == vendor_id
             and load_i32(order_at(engine, slot) + at.ORDER_BOOK) == book
         ):
             return slot
@@ -244,7 +250,7 @@ def leave_vendor_id(engine: int, slot: int) -> None:
     """Forget an order's vendor id."""
     party = party_at(engine, slot)
     book = load_i32(order_at(engine, slot) + at.ORDER_BOOK) + 0
-    link = vendor_bucket(engine, book, load_i64(party + at.PARTY_CLIENT_ORDER_ID0))
+    link = vendor_bucket(engine, book, vendor_id_of(engine, slot))
     while load_i32(link) != slot:
         link = party_at(engine, load_i32(link) + 0) + at.PARTY_VENDOR_CHAIN
     store_i32(link, load_i32(party + at.PARTY_VENDOR_CHAIN))

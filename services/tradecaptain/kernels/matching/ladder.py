@@ -19,7 +19,16 @@ from tradecaptain.kernels.matching.layout import (
     SPECIAL_FLAGS,
     UNKNOWN_LEVEL,
 )
-from tradecaptain.kernels.matching.levels import join_level, leave_level, level_reduce
+from tradecaptain.kernels.matching.levels import (
+    join_level,
+    leave_level,
+    level_reduce,
+    order_ahead,
+    order_behind,
+    set_neighbours,
+    set_order_ahead,
+    set_order_behind,
+)
 from tradecaptain.kernels.matching.tables import level_at, order_at
 from tradecaptain.kernels.matching.terms import (
     has_flag,
@@ -95,18 +104,16 @@ def move_before_hidden(engine: int, slot: int, level: int) -> None:
     ``level`` is the level's address; it has hidden orders.
     """
     hidden = load_i32(level + at.LEVEL_FIRST_HIDDEN) + 0
-    behind = load_i32(order_at(engine, hidden) + at.ORDER_PREVIOUS) + 0
-    order = order_at(engine, slot)
-    last = load_i32(order + at.ORDER_PREVIOUS) + 0
-    store_i32(order_at(engine, last) + at.ORDER_NEXT, 0)
+    behind = order_ahead(engine, hidden)
+    last = order_ahead(engine, slot)
+    set_order_behind(engine, last, 0)
     store_i32(level + at.LEVEL_LAST, last)
-    store_i32(order + at.ORDER_PREVIOUS, behind)
-    store_i32(order + at.ORDER_NEXT, hidden)
-    store_i32(order_at(engine, hidden) + at.ORDER_PREVIOUS, slot)
+    set_neighbours(engine, slot, behind, hidden)
+    set_order_ahead(engine, hidden, slot)
     if behind == 0:
         store_i32(level + at.LEVEL_FIRST, slot)
     else:
-        store_i32(order_at(engine, behind) + at.ORDER_NEXT, slot)
+        set_order_behind(engine, behind, slot)
 
 
 @inline
@@ -138,7 +145,7 @@ def leave_ladder(engine: int, slot: int) -> int:
     address = level_at(engine, level)
     is_hidden = has_flag(order, FLAG_HIDDEN)
     if is_hidden and load_i32(address + at.LEVEL_FIRST_HIDDEN) == slot:
-        store_i32(address + at.LEVEL_FIRST_HIDDEN, load_i32(order + at.ORDER_NEXT))
+        store_i32(address + at.LEVEL_FIRST_HIDDEN, order_behind(engine, slot))
     count_unseen(engine, level, -1 if is_hidden else 0, -unseen_units(engine, slot))
     count_in_level(engine, slot, address, -1)
     count_special(engine, slot, -1)

@@ -10,21 +10,26 @@ Index 0 of orders, levels, nodes and instruments is never used: zero means "none
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+from tradecaptain.kernels.matching.records import (
+    LINE_BYTES,
+    in_lines,
+    offset_of,
+    words_of,
+)
 from tradecaptain.wire import order_command
 
 I8: Final = "<i8"
 I4: Final = "<i4"
-LINE_BYTES: Final = 64
 RUNNERS: Final = 8
 
 HEADER: Final[np.dtype[Any]] = np.dtype(
     [
         # Where the tables lie, in bytes from the start of the block.
         ("orders_offset", I8),
+        ("neighbours_offset", I8),
         ("parties_offset", I8),
         ("levels_offset", I8),
         ("pages_offset", I8),
@@ -36,6 +41,7 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("vendor_buckets_offset", I8),
         ("spare_event_offset", I8),
         ("blank_command_offset", I8),
+        ("total_command_offset", I8),
         ("block_bytes", I8),
         # Capacities, in records; buckets are powers of two and kept as masks.
         ("order_capacity", I8),
@@ -112,11 +118,16 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("found_level", I8),
         # What `plain_rules.resting_place` said about the new order that was checked last.
         ("resting_place", I8),
-        # REPORT_FORM_…. Compact reports go into a ring, at `report_count & report_mask`.
+        # Names that the commands at work have in common, their number, and whether there are any.
+        ("run_names", I8, (6,)),
+        ("names_number", I8),
+        ("has_names", I8),
+        # REPORT_FORM_…. Compact reports go into a ring; how many there were is the execution
+        # sequence less `report_lag`: a report may stand for two events (see reports.py).
         ("report_form", I8),
         ("report_address", I8),
         ("report_mask", I8),
-        ("report_count", I8),
+        ("report_lag", I8),
         # Tables of what isn't plain, and what is under way there.
         ("terms_offset", I8),
         ("group_buckets_offset", I8),
@@ -142,8 +153,9 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         # step, as far as is known.
         ("report_ring", I8),
         ("report_limit", I8),
-        # Where an order's id comes from (ORDER_IDS_…).
+        # Where an order's id comes from (ORDER_IDS_…), and what a replace says (REPLACES_…).
         ("order_ids", I8),
+        ("replaces", I8),
         # Whether somebody before the engine knows positions, and so judges reduce-only orders.
         ("knows_positions", I8),
         # Number of the newest look for what an order needs at once: see makers.may_begin.
@@ -181,39 +193,15 @@ RUNNER: Final[np.dtype[Any]] = np.dtype([("level", I4), ("slot", I4)], align=Tru
 TOLD: Final[np.dtype[Any]] = np.dtype([("slot", I8), ("account_sequence", I8)], align=True)
 
 # What an engine is made from: see state.MatchingCapacity for the meaning of each.
-ENGINE_CONFIG: Final[np.dtype[Any]] = np.dtype(
-    [
-        ("orders", I8),
-        ("levels", I8),
-        ("instruments", I8),
-        ("instrument_ids", I8),
-        ("account_ids", I8),
-        ("step_limit", I8),
-        ("epoch", I8),
-        ("replay_account_id", I8),
-        ("report_form", I8),
-        ("order_ids", I8),
-        ("pegs", I8),
-        ("hidden", I8),
-    ],
-    align=True,
+ENGINE_CONFIG: Final[np.dtype[Any]] = words_of(
+    "orders levels instruments instrument_ids account_ids step_limit"
+    " epoch replay_account_id report_form order_ids pegs hidden replaces"
 )
 
 # See state.InstrumentRules.
-INSTRUMENT_RULES: Final[np.dtype[Any]] = np.dtype(
-    [
-        ("instrument_id", I8),
-        ("minimum_price_units", I8),
-        ("maximum_price_units", I8),
-        ("maximum_quantity_units", I8),
-        ("lot_units", I8),
-        ("tick_units", I8),
-        ("allocation", I8),
-        ("minimum_share_units", I8),
-        ("batch_interval_ns", I8),
-        ("indication_interval_ns", I8),
-    ],
-    align=True,
+INSTRUMENT_RULES: Final[np.dtype[Any]] = words_of(
+    "instrument_id minimum_price_units maximum_price_units maximum_quantity_units"
+    " lot_units tick_units allocation minimum_share_units batch_interval_ns indication_interval_ns"
 )
 
 # One thing that happened, in a cache line. A trade is the taker's; the maker is its contra order.
@@ -253,26 +241,36 @@ COMPACT_COMMAND: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
-ORDER: Final[np.dtype[Any]] = np.dtype(
-    [
-        ("order_id", I8),
-        ("price_units", I8),
-        ("quantity_units", I8),
-        ("leaves_units", I8),
-        ("next", I4),
-        ("previous", I4),
-        ("level", I4),
-        # The link to the next order of the same bucket of ids: see identity.py.
-        ("chain", "<u4"),
-        ("account_id", I4),
-        ("book", I4),
-        ("side", "<i2"),
-        # FLAG_…; zero for a plain order.
-        ("flags", "<u2"),
-        ("self_trade_group", I4),
-    ],
-    align=True,
+
+ORDER: Final[np.dtype[Any]] = in_lines(
+    np.dtype(
+        [
+            ("order_id", I8),
+            ("price_units", I8),
+            ("quantity_units", I8),
+            ("leaves_units", I8),
+            ("level", I4),
+            # The link to the next order of the same bucket of ids: see identity.py.
+            ("chain", "<u4"),
+            ("account_id", I4),
+            ("book", I4),
+            ("side", "<i2"),
+            # FLAG_…; zero for a plain order.
+            ("flags", "<u2"),
+            ("self_trade_group", I4),
+            ("client_order_id0", I8),
+        ],
+        align=True,
+    )
 )
+
+# The orders behind and ahead of one in its queue; behind a free slot the next free one. They lie
+# apart, so that an order comes and goes without the lines of its neighbours. So does the number of
+# the names that its slot's party has, which outlives the order: see plain_records.py.
+NEIGHBOURS: Final[np.dtype[Any]] = np.dtype(
+    [("next", I4), ("previous", I4), ("names_number", I8)], align=True
+)
+
 
 # What an order that isn't plain says beyond price and quantity; for a plain one it is never read.
 TERMS: Final[np.dtype[Any]] = np.dtype(
@@ -317,24 +315,25 @@ TERMS: Final[np.dtype[Any]] = np.dtype(
 
 # Its fields down to strategy_id lie as in commands and execution events; its last ones are a
 # command's word.
-PARTY: Final[np.dtype[Any]] = np.dtype(
-    [
-        ("client_order_id0", I8),
-        ("client_order_id1", I8),
-        ("client_order_id2", I8),
-        ("client_order_id3", I8),
-        ("firm_id", I4),
-        ("session_id", I4),
-        ("trader_id", I4),
-        ("strategy_id", I4),
-        ("tag", I4),
-        ("vendor_chain", I4),
-        ("action", "<u2"),
-        ("side", "<u2"),
-        ("order_type", "<u2"),
-        ("time_in_force", "<u2"),
-    ],
-    align=True,
+PARTY: Final[np.dtype[Any]] = in_lines(
+    np.dtype(
+        [
+            ("client_order_id1", I8),
+            ("client_order_id2", I8),
+            ("client_order_id3", I8),
+            ("firm_id", I4),
+            ("session_id", I4),
+            ("trader_id", I4),
+            ("strategy_id", I4),
+            ("tag", I4),
+            ("vendor_chain", I4),
+            ("action", "<u2"),
+            ("side", "<u2"),
+            ("order_type", "<u2"),
+            ("time_in_force", "<u2"),
+        ],
+        align=True,
+    )
 )
 
 LEVEL: Final[np.dtype[Any]] = np.dtype(
@@ -356,19 +355,6 @@ LEVEL: Final[np.dtype[Any]] = np.dtype(
     ],
     align=True,
 )
-
-
-def in_lines(fields: np.dtype[Any]) -> np.dtype[Any]:
-    """A record filled up to an odd number of cache lines: no two share one, or always one set."""
-    layout: Mapping[str, Any] = fields.fields or {}
-    return np.dtype(
-        {
-            "names": list(layout),
-            "formats": [field[0] for field in layout.values()],
-            "offsets": [field[1] for field in layout.values()],
-            "itemsize": (-(-fields.itemsize // LINE_BYTES) | 1) * LINE_BYTES,
-        }
-    )
 
 
 # What is known of 64 prices of a side: see prices.py. Bits of ``bitmap`` say which have a level;
@@ -496,16 +482,9 @@ BOOK: Final[np.dtype[Any]] = in_lines(
 )
 
 
-def offset_of(dtype: np.dtype[Any], field: str) -> int:
-    """Byte offset of ``field`` from the start of its record."""
-    fields = dtype.fields
-    if fields is None:
-        raise TypeError(f"{dtype} has no fields")
-    return int(fields[field][1])
-
-
 HEADER_BYTES: Final = HEADER.itemsize
 ORDER_BYTES: Final = ORDER.itemsize
+NEIGHBOURS_BYTES: Final = NEIGHBOURS.itemsize
 PARTY_BYTES: Final = PARTY.itemsize
 PARTY_NAMES_BYTES: Final = offset_of(PARTY, "tag")
 TERMS_BYTES: Final = TERMS.itemsize
@@ -527,6 +506,10 @@ REPORT_FORM_COMPACT: Final = 1
 # The engine gives order ids out; or a new order's client_order_id0 is its id, if that is unique.
 ORDER_IDS_ENGINE: Final = 0
 ORDER_IDS_CLIENT: Final = 1
+
+# The quantity of a replace is the order's new total, or what is to be open from now on.
+REPLACES_TOTAL: Final = 0
+REPLACES_OPEN: Final = 1
 
 # Phases of what is under way between two calls.
 PHASE_IDLE: Final = 0
@@ -592,6 +575,9 @@ ORDER_BUCKETS_AT: Final = RECENT_PAGES_AT + RECENT_PAGES * 4
 # What a call answers.
 DONE: Final = 0
 MORE: Final = 1
+
+# Number of no names at all. Those of others follow, even ones: see plain_records.py.
+FIRST_NAMES: Final = 2
 
 # Epoch and count share an id: 2^40 ids an epoch.
 IDENTITY_BITS: Final = 40

@@ -37,6 +37,7 @@ from tradecaptain.kernels.matching.prices import (
 from tradecaptain.kernels.matching.tables import (
     give_level,
     level_at,
+    neighbours_at,
     order_at,
     side_at,
     take_level,
@@ -132,7 +133,32 @@ def level_head(engine: int, level: int) -> int:
 @inline
 def order_behind(engine: int, slot: int) -> int:
     """Slot of the order behind another at the same level, or 0."""
-    return load_i32(order_at(engine, slot) + at.ORDER_NEXT) + 0
+    return load_i32(neighbours_at(engine, slot) + at.NEIGHBOURS_NEXT) + 0
+
+
+@inline
+def order_ahead(engine: int, slot: int) -> int:
+    """Slot of the order ahead of another at the same level, or 0."""
+    return load_i32(neighbours_at(engine, slot) + at.NEIGHBOURS_PREVIOUS) + 0
+
+
+@inline
+def set_neighbours(engine: int, slot: int, ahead: int, behind: int) -> None:
+    """Name the orders ahead of and behind one, 0 where there is none."""
+    set_order_ahead(engine, slot, ahead)
+    set_order_behind(engine, slot, behind)
+
+
+@inline
+def set_order_ahead(engine: int, slot: int, ahead: int) -> None:
+    """Name the order ahead of one."""
+    store_i32(neighbours_at(engine, slot) + at.NEIGHBOURS_PREVIOUS, ahead)
+
+
+@inline
+def set_order_behind(engine: int, slot: int, behind: int) -> None:
+    """Name the order behind one."""
+    store_i32(neighbours_at(engine, slot) + at.NEIGHBOURS_NEXT, behind)
 
 
 @inline
@@ -259,14 +285,12 @@ def enter_level_of(
     """Give a price of a page a level with one order, with what is left of it."""
     level = enter_level(engine, side_book, index, price_units)
     address = level_at(engine, level)
-    order = order_at(engine, slot)
     store_i64(address + at.LEVEL_QUANTITY_UNITS, leaves_units)
     store_i32(address + at.LEVEL_ORDER_COUNT, 1)
     store_i32(address + at.LEVEL_FIRST, slot)
     store_i32(address + at.LEVEL_LAST, slot)
-    store_i32(order + at.ORDER_LEVEL, level)
-    store_i32(order + at.ORDER_PREVIOUS, 0)
-    store_i32(order + at.ORDER_NEXT, 0)
+    store_i32(order_at(engine, slot) + at.ORDER_LEVEL, level)
+    set_neighbours(engine, slot, 0, 0)
 
 
 @inline
@@ -325,15 +349,14 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
 @inline_always
 def queue_order(engine: int, slot: int, level: int, leaves_units: int) -> None:
     """Put an order, with what is left of it, at the end of the queue of a level."""
-    order = order_at(engine, slot)
     address = level_at(engine, level)
     last = load_i32(address + at.LEVEL_LAST) + 0
     order_count = load_i32(address + at.LEVEL_ORDER_COUNT) + 1
     quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) + leaves_units
-    link = address + at.LEVEL_FIRST if last == 0 else order_at(engine, last) + at.ORDER_NEXT
-    store_i32(order + at.ORDER_LEVEL, level)
-    store_i32(order + at.ORDER_PREVIOUS, last)
-    store_i32(order + at.ORDER_NEXT, 0)
+    ahead = neighbours_at(engine, last) + at.NEIGHBOURS_NEXT
+    link = address + at.LEVEL_FIRST if last == 0 else ahead
+    store_i32(order_at(engine, slot) + at.ORDER_LEVEL, level)
+    set_neighbours(engine, slot, last, 0)
     store_i32(link, slot)
     store_i32(address + at.LEVEL_LAST, slot)
     store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
@@ -376,14 +399,14 @@ def leave_level(engine: int, slot: int) -> int:
     order = order_at(engine, slot)
     level = load_i32(order + at.ORDER_LEVEL) + 0
     address = level_at(engine, level)
-    previous = load_i32(order + at.ORDER_PREVIOUS) + 0
-    following = load_i32(order + at.ORDER_NEXT) + 0
+    previous = order_ahead(engine, slot)
+    following = order_behind(engine, slot)
     order_count = load_i32(address + at.LEVEL_ORDER_COUNT) - 1
     quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(
         order + at.ORDER_LEAVES_UNITS
     )
-    ahead = order_at(engine, previous) + at.ORDER_NEXT
-    behind = order_at(engine, following) + at.ORDER_PREVIOUS
+    ahead = neighbours_at(engine, previous) + at.NEIGHBOURS_NEXT
+    behind = neighbours_at(engine, following) + at.NEIGHBOURS_PREVIOUS
     store_i32(address + at.LEVEL_FIRST if previous == 0 else ahead, following)
     store_i32(address + at.LEVEL_LAST if following == 0 else behind, previous)
     store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
@@ -400,7 +423,7 @@ def leave_head(engine: int, level: int, slot: int) -> int:
     """
     order = order_at(engine, slot)
     address = level_at(engine, level)
-    following = load_i32(order + at.ORDER_NEXT) + 0
+    following = order_behind(engine, slot)
     order_count = load_i32(address + at.LEVEL_ORDER_COUNT) - 1
     quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(
         order + at.ORDER_LEAVES_UNITS
@@ -409,7 +432,7 @@ def leave_head(engine: int, level: int, slot: int) -> int:
     store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
     store_i64(address + at.LEVEL_QUANTITY_UNITS, quantity_units)
     # Behind the last one lies the null order, in which nobody looks.
-    store_i32(order_at(engine, following) + at.ORDER_PREVIOUS, 0)
+    set_order_ahead(engine, following, 0)
     store_i32(order + at.ORDER_LEVEL, 0)
     return following
 

@@ -34,12 +34,12 @@ from tradecaptain.kernels.matching.layout import (
     DONE,
     EXTRA_EVENTS,
     PHASE_IDLE,
-    offset_of,
 )
 from tradecaptain.kernels.matching.levels import best_level, level_of_price
 from tradecaptain.kernels.matching.lookahead import look_ahead
-from tradecaptain.kernels.matching.plain_rules import further_terms
-from tradecaptain.kernels.matching.reports import reports_wire
+from tradecaptain.kernels.matching.plain_records import begin_nameless, begin_run
+from tradecaptain.kernels.matching.records import offset_of
+from tradecaptain.kernels.matching.reports import report_count, reports_wire
 from tradecaptain.kernels.matching.restore import restore_snapshot
 from tradecaptain.kernels.matching.rings import (
     attach_ring,
@@ -65,7 +65,7 @@ BUFFER_BOOK_CAPACITY = 32
 BUFFER_BOOK_COUNT = 40
 
 COMPACT_ORDER_ID = offset_of(COMPACT_COMMAND, "order_id")
-LIBRARY_VERSION = 1
+LIBRARY_VERSION = 2
 NOT_AN_ENGINE = -1
 NO_ROOM = -2
 
@@ -185,8 +185,7 @@ def has_room_at_once(engine: int) -> bool:
 
     Then nothing is under way: only want of room leaves a command unfinished.
     """
-    count = load_i64(engine + at.HEADER_REPORT_COUNT)
-    return count <= load_i64(engine + at.HEADER_REPORT_LIMIT)
+    return report_count(engine) <= load_i64(engine + at.HEADER_REPORT_LIMIT)
 
 
 def tc_engine_submit(engine: int, commands: int, count: int, buffer: int) -> int:
@@ -254,7 +253,7 @@ def submit_lines(engine: int, commands: int, count: int, rest: int, buffer: int)
         if reports_wire(engine):
             done = submit_lines_to_buffer(engine, commands, count, rest, buffer)
         else:
-            said = further_terms(rest)
+            said = begin_run(engine, rest)
             done = submit_lines_to_ring(engine, commands, count, rest, said, buffer)
     publish_ring(engine)
     return done
@@ -272,6 +271,7 @@ def tc_engine_submit_compact(engine: int, commands: int, count: int, rest: int, 
     # One command by itself, for callers that have no run: nothing has to be kept for the next.
     if count != 1 or not has_room_at_once(engine):
         return submit_lines(engine, commands, count, blank, buffer)
+    begin_nameless(engine, blank)
     if submit_compact(engine, commands, blank, 0) != DONE:
         go_on(engine, buffer, 0, 0)
     publish_ring(engine)

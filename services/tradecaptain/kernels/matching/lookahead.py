@@ -1,17 +1,20 @@
-"""Asking for memory ahead of the commands of a run.
+"""Asking for memory ahead of what needs it. Nothing that is done here changes what a command does.
 
 In a book of many orders a cancel waits for its order, and that for its neighbours in the queue; all
-of them lie anywhere. A run of commands tells early which ones will be needed. Nothing that is done
-here changes what a command does.
+of them lie anywhere. A run of commands tells early which ones will be needed.
+
+A command also asks for what it will write but doesn't read, as soon as it knows where that lies:
+stores reach the cache in their order, so that one that waits for its line holds up all others.
 """
 
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i32, load_i64, prefetch_read, prefetch_write
+from tradecaptain.base.memory import load_i64, prefetch_read, prefetch_write
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.identity import linked_slot, order_bucket
-from tradecaptain.kernels.matching.tables import order_at, party_at
+from tradecaptain.kernels.matching.levels import order_ahead, order_behind
+from tradecaptain.kernels.matching.tables import neighbours_at, order_at
 
 COMMANDS_AHEAD = 8
 BUCKET_AHEAD = 12
@@ -24,15 +27,16 @@ MANY_ORDERS = 8_192
 @inline
 def ask_for_order(engine: int, order_id: int) -> None:
     """Ask for the first order of an id's bucket, which most often is the one meant."""
-    prefetch_write(order_at(engine, linked_slot(order_bucket(engine, order_id))))
+    slot = linked_slot(order_bucket(engine, order_id))
+    prefetch_write(order_at(engine, slot))
+    prefetch_write(neighbours_at(engine, slot))
 
 
 @inline
-def ask_for_neighbours(engine: int, order_id: int) -> None:
-    """Ask for the orders ahead of and behind one."""
-    order = order_at(engine, linked_slot(order_bucket(engine, order_id)))
-    prefetch_write(order_at(engine, load_i32(order + at.ORDER_PREVIOUS) + 0))
-    prefetch_write(order_at(engine, load_i32(order + at.ORDER_NEXT) + 0))
+def ask_for_neighbours(engine: int, slot: int) -> None:
+    """Ask for what names an order in the orders ahead of and behind it."""
+    prefetch_write(neighbours_at(engine, order_ahead(engine, slot)))
+    prefetch_write(neighbours_at(engine, order_behind(engine, slot)))
 
 
 @inline
@@ -43,8 +47,8 @@ def ask_for_orders(engine: int, order_id: int, stride: int, end: int) -> None:
     if order_id + ORDER_AHEAD * stride < end:
         ask_for_order(engine, load_i64(order_id + ORDER_AHEAD * stride))
     if order_id + NEIGHBOURS_AHEAD * stride < end:
-        ask_for_neighbours(engine, load_i64(order_id + NEIGHBOURS_AHEAD * stride))
-    prefetch_write(party_at(engine, load_i64(engine + at.HEADER_FREE_ORDER)))
+        bucket = order_bucket(engine, load_i64(order_id + NEIGHBOURS_AHEAD * stride))
+        ask_for_neighbours(engine, linked_slot(bucket))
 
 
 @inline

@@ -35,6 +35,7 @@ from tradecaptain.kernels.matching.levels import (
     leave_head,
     level_reduce,
     opposite,
+    order_behind,
     remove_level,
     worse_level,
 )
@@ -211,7 +212,7 @@ def fill_or_kill_step(engine: int) -> int:
                 level = 0
             else:
                 missing_units -= min(missing_units, load_i64(order + at.ORDER_LEAVES_UNITS))
-                slot = load_i32(order + at.ORDER_NEXT) + 0
+                slot = order_behind(engine, slot)
                 if slot == 0:
                     level = worse_level(engine, level)
         remaining_steps -= 1

@@ -10,6 +10,7 @@ from tradecaptain.kernels.matching.layout import (
     HEADER,
     INSTRUMENT_RULES,
     LEVEL,
+    NEIGHBOURS,
     NODE,
     ORDER,
     PAGE,
@@ -18,10 +19,11 @@ from tradecaptain.kernels.matching.layout import (
     SIDE_BOOK,
     TERMS,
     TOLD,
-    offset_of,
 )
+from tradecaptain.kernels.matching.records import offset_of
 
 HEADER_ORDERS_OFFSET: Final = offset_of(HEADER, "orders_offset")
+HEADER_NEIGHBOURS_OFFSET: Final = offset_of(HEADER, "neighbours_offset")
 HEADER_PARTIES_OFFSET: Final = offset_of(HEADER, "parties_offset")
 HEADER_LEVELS_OFFSET: Final = offset_of(HEADER, "levels_offset")
 HEADER_PAGES_OFFSET: Final = offset_of(HEADER, "pages_offset")
@@ -104,9 +106,11 @@ HEADER_RESTING_PLACE: Final = offset_of(HEADER, "resting_place")
 HEADER_REPORT_FORM: Final = offset_of(HEADER, "report_form")
 HEADER_REPORT_ADDRESS: Final = offset_of(HEADER, "report_address")
 HEADER_REPORT_MASK: Final = offset_of(HEADER, "report_mask")
-HEADER_REPORT_COUNT: Final = offset_of(HEADER, "report_count")
+HEADER_REPORT_LAG: Final = offset_of(HEADER, "report_lag")
 HEADER_REPORT_RING: Final = offset_of(HEADER, "report_ring")
 HEADER_REPORT_LIMIT: Final = offset_of(HEADER, "report_limit")
+HEADER_REPLACES: Final = offset_of(HEADER, "replaces")
+HEADER_TOTAL_COMMAND_OFFSET: Final = offset_of(HEADER, "total_command_offset")
 HEADER_ORDER_IDS: Final = offset_of(HEADER, "order_ids")
 HEADER_KNOWS_POSITIONS: Final = offset_of(HEADER, "knows_positions")
 HEADER_LOOK_NUMBER: Final = offset_of(HEADER, "look_number")
@@ -123,22 +127,27 @@ HEADER_AHEAD_LEVEL: Final = offset_of(HEADER, "ahead_level")
 HEADER_AHEAD_SHARE: Final = offset_of(HEADER, "ahead_share")
 HEADER_AHEAD_SHARES: Final = offset_of(HEADER, "ahead_shares")
 HEADER_RUNNER: Final = offset_of(HEADER, "runner")
+HEADER_RUN_NAMES: Final = offset_of(HEADER, "run_names")
+HEADER_NAMES_NUMBER: Final = offset_of(HEADER, "names_number")
+HEADER_HAS_NAMES: Final = offset_of(HEADER, "has_names")
 HEADER_RUNNERS: Final = offset_of(HEADER, "runners")
 
 ORDER_ORDER_ID: Final = offset_of(ORDER, "order_id")
 ORDER_PRICE_UNITS: Final = offset_of(ORDER, "price_units")
 ORDER_LEAVES_UNITS: Final = offset_of(ORDER, "leaves_units")
 ORDER_QUANTITY_UNITS: Final = offset_of(ORDER, "quantity_units")
-ORDER_NEXT: Final = offset_of(ORDER, "next")
-ORDER_PREVIOUS: Final = offset_of(ORDER, "previous")
 ORDER_LEVEL: Final = offset_of(ORDER, "level")
 ORDER_CHAIN: Final = offset_of(ORDER, "chain")
 ORDER_ACCOUNT_ID: Final = offset_of(ORDER, "account_id")
 ORDER_BOOK: Final = offset_of(ORDER, "book")
 ORDER_SIDE: Final = offset_of(ORDER, "side")
 ORDER_SELF_TRADE_GROUP: Final = offset_of(ORDER, "self_trade_group")
+ORDER_CLIENT_ORDER_ID0: Final = offset_of(ORDER, "client_order_id0")
 
-PARTY_CLIENT_ORDER_ID0: Final = offset_of(PARTY, "client_order_id0")
+NEIGHBOURS_NEXT: Final = offset_of(NEIGHBOURS, "next")
+NEIGHBOURS_PREVIOUS: Final = offset_of(NEIGHBOURS, "previous")
+NEIGHBOURS_NAMES_NUMBER: Final = offset_of(NEIGHBOURS, "names_number")
+
 PARTY_CLIENT_ORDER_ID1: Final = offset_of(PARTY, "client_order_id1")
 PARTY_CLIENT_ORDER_ID2: Final = offset_of(PARTY, "client_order_id2")
 PARTY_CLIENT_ORDER_ID3: Final = offset_of(PARTY, "client_order_id3")
@@ -319,6 +328,7 @@ CONFIG_REPORT_FORM: Final = offset_of(ENGINE_CONFIG, "report_form")
 CONFIG_ORDER_IDS: Final = offset_of(ENGINE_CONFIG, "order_ids")
 CONFIG_PEGS: Final = offset_of(ENGINE_CONFIG, "pegs")
 CONFIG_HIDDEN: Final = offset_of(ENGINE_CONFIG, "hidden")
+CONFIG_REPLACES: Final = offset_of(ENGINE_CONFIG, "replaces")
 
 RULES_INSTRUMENT_ID: Final = offset_of(INSTRUMENT_RULES, "instrument_id")
 RULES_MINIMUM_PRICE_UNITS: Final = offset_of(INSTRUMENT_RULES, "minimum_price_units")

@@ -22,7 +22,14 @@ from tradecaptain.kernels.matching.layout import (
     INT64_MAXIMUM,
     INT64_MINIMUM,
 )
-from tradecaptain.kernels.matching.levels import BUY
+from tradecaptain.kernels.matching.levels import (
+    BUY,
+    order_ahead,
+    order_behind,
+    set_neighbours,
+    set_order_ahead,
+    set_order_behind,
+)
 from tradecaptain.kernels.matching.tables import order_at, terms_at
 from tradecaptain.kernels.matching.terms import (
     clear_flags,
@@ -130,13 +137,12 @@ def park(engine: int, slot: int) -> None:
     order = order_at(engine, slot)
     book = order_book(engine, slot)
     before = load_i32(book + at.BOOK_PARKED_LAST) + 0
-    store_i32(order + at.ORDER_PREVIOUS, before)
-    store_i32(order + at.ORDER_NEXT, 0)
+    set_neighbours(engine, slot, before, 0)
     store_i32(order + at.ORDER_LEVEL, 0)
     if before == 0:
         store_i32(book + at.BOOK_PARKED_FIRST, slot)
     else:
-        store_i32(order_at(engine, before) + at.ORDER_NEXT, slot)
+        set_order_behind(engine, before, slot)
     store_i32(book + at.BOOK_PARKED_LAST, slot)
     add(book + at.BOOK_PARKED_COUNT, 1)
     set_flags(order, FLAG_PARKED)
@@ -153,16 +159,16 @@ def unpark(engine: int, slot: int) -> None:
     disarm(engine, slot)
     order = order_at(engine, slot)
     book = order_book(engine, slot)
-    before = load_i32(order + at.ORDER_PREVIOUS) + 0
-    behind = load_i32(order + at.ORDER_NEXT) + 0
+    before = order_ahead(engine, slot)
+    behind = order_behind(engine, slot)
     if before == 0:
         store_i32(book + at.BOOK_PARKED_FIRST, behind)
     else:
-        store_i32(order_at(engine, before) + at.ORDER_NEXT, behind)
+        set_order_behind(engine, before, behind)
     if behind == 0:
         store_i32(book + at.BOOK_PARKED_LAST, before)
     else:
-        store_i32(order_at(engine, behind) + at.ORDER_PREVIOUS, before)
+        set_order_ahead(engine, behind, before)
     add(book + at.BOOK_PARKED_COUNT, -1)
     clear_flags(order, FLAG_PARKED)
     if order_type_of(engine, slot) == common.ORDER_TYPE_MARKET:

@@ -18,7 +18,8 @@ from tradecaptain.base.memory import (
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.layout import REPORT, REPORT_BYTES, REPORT_FORM_WIRE, offset_of
+from tradecaptain.kernels.matching.layout import REPORT, REPORT_BYTES, REPORT_FORM_WIRE
+from tradecaptain.kernels.matching.records import offset_of
 from tradecaptain.kernels.matching.tables import book_at, order_at
 from tradecaptain.wire import execution_event, order_command
 
@@ -46,20 +47,34 @@ def report_word(execution_type: int, side: int, status: int, why: int) -> int:
 
 
 @inline
+def report_count(engine: int) -> int:
+    """How many reports an engine has written into its ring."""
+    return load_i64(engine + at.HEADER_EXECUTION_SEQUENCE) - load_i64(engine + at.HEADER_REPORT_LAG)
+
+
+@inline
+def set_execution_sequence(engine: int, sequence: int) -> None:
+    """Set how many execution events there were, without another count of reports."""
+    store_i64(engine + at.HEADER_REPORT_LAG, sequence - report_count(engine))
+    store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, sequence)
+
+
+@inline
 def next_report(engine: int, command_sequence: int, word: int, event_count: int) -> int:
     """Address of the next report, with its sequences and small fields written.
 
     ``event_count`` is how many wire events it stands for.
     """
-    count = load_i64(engine + at.HEADER_REPORT_COUNT)
+    sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
+    lag = load_i64(engine + at.HEADER_REPORT_LAG)
     report = load_constant_i64(engine + at.HEADER_REPORT_ADDRESS) + REPORT_BYTES * (
-        count & load_constant_i64(engine + at.HEADER_REPORT_MASK)
+        (sequence - lag) & load_constant_i64(engine + at.HEADER_REPORT_MASK)
     )
-    store_i64(engine + at.HEADER_REPORT_COUNT, count + 1)
     # Its reader had the line last, on another core.
     prefetch_write(report + REPORTS_AHEAD * REPORT_BYTES)
-    sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
     store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, sequence + event_count)
+    if event_count != 1:
+        store_i64(engine + at.HEADER_REPORT_LAG, lag + event_count - 1)
     store_i64(report + AT_SEQUENCE, sequence + 1)
     store_i64(report + AT_COMMAND_SEQUENCE, command_sequence)
     store_i64(report + AT_WORD, word)
@@ -171,25 +186,32 @@ def report_refusal(engine: int, command: int, execution_type: int, why: int) -> 
 @inline
 def count_book_event(engine: int, slot: int) -> None:
     """Count a change of a level, which compact reports don't tell."""
-    count_market_event(
-        engine, book_at(engine, load_i32(order_at(engine, slot) + at.ORDER_BOOK) + 0)
-    )
+    count_market_event(book_at(engine, load_i32(order_at(engine, slot) + at.ORDER_BOOK) + 0))
 
 
 @inline
-def count_market_event(engine: int, book: int) -> None:
+def count_market_event(book: int) -> None:
     """Count an event of a book (by its address) that compact reports don't tell."""
-    count_book_events(engine, book, 1)
+    count_book_events(book, 1)
 
 
 @inline
-def count_book_events(engine: int, book: int, count: int) -> None:
+def count_book_events(book: int, count: int) -> None:
     """Count events of a book (by its address) that compact reports don't tell."""
-    # One after the other, so that each is added to where it lies.
-    sequence = load_i64(engine + at.HEADER_BOOK_SEQUENCE) + count
-    store_i64(engine + at.HEADER_BOOK_SEQUENCE, sequence)
     instrument_sequence = load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + count
     store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, instrument_sequence)
+
+
+@inline
+def last_book_sequence(engine: int) -> int:
+    """Sequence of the newest book event: where no such events are written, the sum of what the
+    books have counted."""
+    if reports_wire(engine):
+        return load_i64(engine + at.HEADER_BOOK_SEQUENCE)
+    sequence = 0
+    for book in range(1, load_i64(engine + at.HEADER_INSTRUMENT_COUNT) + 1):
+        sequence += load_i64(book_at(engine, book) + at.BOOK_INSTRUMENT_SEQUENCE)
+    return sequence
 
 
 @inline

@@ -36,6 +36,7 @@ from tradecaptain.kernels.matching.orders import (
     note_timer,
 )
 from tradecaptain.kernels.matching.parking import make_ready, park
+from tradecaptain.kernels.matching.reports import set_execution_sequence
 from tradecaptain.kernels.matching.snapshot import fee_tier_at
 from tradecaptain.kernels.matching.special import classify_book, is_auction
 from tradecaptain.kernels.matching.tables import (
@@ -82,7 +83,7 @@ def restore_counters(engine: int, record: int) -> None:
     """Take the counters of a snapshot; the trade date follows from the next command's time."""
     store_i64(engine + at.HEADER_LAST_ORDER_NUMBER, engine_snapshot.get_last_order_number(record))
     store_i64(engine + at.HEADER_LAST_MATCH_NUMBER, engine_snapshot.get_last_match_number(record))
-    store_i64(engine + at.HEADER_EXECUTION_SEQUENCE, engine_snapshot.get_execution_sequence(record))
+    set_execution_sequence(engine, engine_snapshot.get_execution_sequence(record))
     store_i64(engine + at.HEADER_BOOK_SEQUENCE, engine_snapshot.get_book_sequence(record))
     store_i64(engine + at.HEADER_COMMAND_SEQUENCE, engine_snapshot.get_sequence(record))
     store_i64(engine + at.HEADER_TIME_NS, engine_snapshot.get_time_ns(record))
@@ -265,7 +266,9 @@ def fill_restored(engine: int, slot: int, record: int) -> None:
         order_snapshot.get_side(record) | (order_snapshot.get_flags(record) << 16),
     )
     store_i32(order + at.ORDER_SELF_TRADE_GROUP, order_snapshot.get_self_trade_group(record))
-    copy_bytes(party, record + order_snapshot.OFFSET_CLIENT_ORDER_ID0, 32)
+    client_order_id0 = order_snapshot.get_client_order_id0(record)
+    store_i64(order + at.ORDER_CLIENT_ORDER_ID0, client_order_id0)
+    copy_bytes(party, record + order_snapshot.OFFSET_CLIENT_ORDER_ID1, 24)
     store_i32(party + at.PARTY_FIRM_ID, order_snapshot.get_firm_id(record))
     store_i32(party + at.PARTY_SESSION_ID, order_snapshot.get_session_id(record))
     store_i32(party + at.PARTY_TRADER_ID, order_snapshot.get_trader_id(record))

@@ -18,7 +18,7 @@ from tradecaptain.base.memory import (
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.layout import EXTRA_EVENTS, REPORT_BYTES
-from tradecaptain.kernels.matching.reports import reports_wire
+from tradecaptain.kernels.matching.reports import report_count, reports_wire
 
 WRITTEN = 0
 READ = 64
@@ -45,7 +45,7 @@ def attach_ring(engine: int, ring: int, capacity: int) -> bool:
     store_i64(engine + at.HEADER_REPORT_RING, ring)
     store_i64(engine + at.HEADER_REPORT_ADDRESS, ring + FIRST_REPORT)
     store_i64(engine + at.HEADER_REPORT_MASK, capacity - 1)
-    store_i64(engine + at.HEADER_REPORT_COUNT, 0)
+    store_i64(engine + at.HEADER_REPORT_LAG, load_i64(engine + at.HEADER_EXECUTION_SEQUENCE))
     store_i64(engine + at.HEADER_REPORT_LIMIT, capacity - least)
     return True
 
@@ -53,7 +53,7 @@ def attach_ring(engine: int, ring: int, capacity: int) -> bool:
 @inline
 def ring_has_room(engine: int) -> bool:
     """Whether a bounded step's reports fit behind those that wait to be read."""
-    count = load_i64(engine + at.HEADER_REPORT_COUNT)
+    count = report_count(engine)
     limit = load_i64(engine + at.HEADER_REPORT_LIMIT)
     return count <= limit or has_more_room(engine, count, 0, 0) != 0
 
@@ -76,7 +76,7 @@ def publish_ring(engine: int) -> None:
     """Show the reader of the ring, if there is one, everything that was reported so far."""
     ring = load_i64(engine + at.HEADER_REPORT_RING)
     if ring != 0:
-        store_release_i64(ring + WRITTEN, load_i64(engine + at.HEADER_REPORT_COUNT))
+        store_release_i64(ring + WRITTEN, report_count(engine))
 
 
 @inline

@@ -22,6 +22,7 @@ from tradecaptain.kernels.matching.layout import (
     FEE_TIERS,
     PHASE_IDLE,
 )
+from tradecaptain.kernels.matching.reports import last_book_sequence
 from tradecaptain.kernels.matching.tables import (
     book_at,
     order_at,
@@ -88,7 +89,7 @@ def write_engine(engine: int, record: int) -> int:
     engine_snapshot.set_last_order_number(record, load_i64(engine + at.HEADER_LAST_ORDER_NUMBER))
     engine_snapshot.set_last_match_number(record, load_i64(engine + at.HEADER_LAST_MATCH_NUMBER))
     engine_snapshot.set_execution_sequence(record, load_i64(engine + at.HEADER_EXECUTION_SEQUENCE))
-    engine_snapshot.set_book_sequence(record, load_i64(engine + at.HEADER_BOOK_SEQUENCE))
+    engine_snapshot.set_book_sequence(record, last_book_sequence(engine))
     engine_snapshot.set_fee_tier_count(record, FEE_TIERS)
     engine_snapshot.set_account_count(record, count_accounts(engine))
     engine_snapshot.set_instrument_count(record, load_i64(engine + at.HEADER_INSTRUMENT_COUNT))
@@ -215,7 +216,9 @@ def write_order(engine: int, slot: int, record: int) -> int:
     order_snapshot.set_self_trade_group(record, load_i32(order + at.ORDER_SELF_TRADE_GROUP))
     order_snapshot.set_side(record, load_i16(order + at.ORDER_SIDE))
     order_snapshot.set_flags(record, load_u16(order + at.ORDER_FLAGS))
-    copy_bytes(record + order_snapshot.OFFSET_CLIENT_ORDER_ID0, party, 32)
+    client_order_id0 = load_i64(order + at.ORDER_CLIENT_ORDER_ID0)
+    order_snapshot.set_client_order_id0(record, client_order_id0)
+    copy_bytes(record + order_snapshot.OFFSET_CLIENT_ORDER_ID1, party, 24)
     order_snapshot.set_firm_id(record, load_u32(party + at.PARTY_FIRM_ID))
     order_snapshot.set_session_id(record, load_u32(party + at.PARTY_SESSION_ID))
     order_snapshot.set_trader_id(record, load_u32(party + at.PARTY_TRADER_ID))

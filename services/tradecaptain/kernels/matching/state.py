@@ -26,6 +26,7 @@ from tradecaptain.kernels.matching.layout import (
     INT64_MAXIMUM,
     INT64_MINIMUM,
     ORDER_IDS_ENGINE,
+    REPLACES_TOTAL,
     REPORT_FORM_WIRE,
 )
 from tradecaptain.wire import common, reason
@@ -126,6 +127,7 @@ def allocate_engine(
     replay_account_id: int = 1,
     report_form: int = REPORT_FORM_WIRE,
     order_ids: int = ORDER_IDS_ENGINE,
+    replaces: int = REPLACES_TOTAL,
 ) -> Engine:
     """Allocate an empty engine for instruments whose ids are unique and fit the capacity."""
     if len(instruments) > capacity.instruments:
@@ -139,6 +141,7 @@ def allocate_engine(
         "replay_account_id": replay_account_id,
         "report_form": report_form,
         "order_ids": order_ids,
+        "replaces": replaces,
     }
     config = _record(ENGINE_CONFIG, asdict(capacity) | settings)
     config_address = int(config.ctypes.data)

@@ -38,11 +38,11 @@ from tradecaptain.kernels.matching.finish import finish_step, note_all_books
 from tradecaptain.kernels.matching.identity import order_bucket
 from tradecaptain.kernels.matching.layout import (
     FLAG_GROUPED,
-    LINE_BYTES,
     MORE,
     PHASE_MASS_CANCEL,
     TOLD_BYTES,
 )
+from tradecaptain.kernels.matching.records import LINE_BYTES
 from tradecaptain.kernels.matching.tables import level_at, order_at, party_at
 from tradecaptain.kernels.matching.terms import flags_of, has_flag, order_side
 from tradecaptain.kernels.matching.waiting import end_special

@@ -14,6 +14,7 @@ from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import (
     BOOK_BYTES,
     LEVEL_BYTES,
+    NEIGHBOURS_BYTES,
     ORDER_BYTES,
     PARTY_BYTES,
     TERMS_BYTES,
@@ -24,6 +25,13 @@ from tradecaptain.kernels.matching.layout import (
 def order_at(engine: int, slot: int) -> int:
     """Address of order ``slot``."""
     return engine + load_constant_i64(engine + at.HEADER_ORDERS_OFFSET) + slot * ORDER_BYTES
+
+
+@inline
+def neighbours_at(engine: int, slot: int) -> int:
+    """Address of what names the neighbours of order ``slot`` in its queue."""
+    table = engine + load_constant_i64(engine + at.HEADER_NEIGHBOURS_OFFSET)
+    return table + slot * NEIGHBOURS_BYTES
 
 
 @inline
@@ -100,7 +108,8 @@ def take_order(engine: int) -> int:
     """A free order slot; the caller has asked `has_free_order` before."""
     slot = load_i64(engine + at.HEADER_FREE_ORDER)
     if slot != 0:
-        store_i64(engine + at.HEADER_FREE_ORDER, load_i32(order_at(engine, slot) + at.ORDER_NEXT))
+        following = load_i32(neighbours_at(engine, slot) + at.NEIGHBOURS_NEXT) + 0
+        store_i64(engine + at.HEADER_FREE_ORDER, following)
     else:
         slot = load_i64(engine + at.HEADER_USED_ORDERS) + 1
         store_i64(engine + at.HEADER_USED_ORDERS, slot)
@@ -111,9 +120,9 @@ def take_order(engine: int) -> int:
 @inline
 def give_order(engine: int, slot: int) -> None:
     """Put an order slot back."""
-    order = order_at(engine, slot)
-    store_i64(order + at.ORDER_ORDER_ID, 0)
-    store_i32(order + at.ORDER_NEXT, load_i64(engine + at.HEADER_FREE_ORDER))
+    store_i64(order_at(engine, slot) + at.ORDER_ORDER_ID, 0)
+    following = load_i64(engine + at.HEADER_FREE_ORDER)
+    store_i32(neighbours_at(engine, slot) + at.NEIGHBOURS_NEXT, following)
     store_i64(engine + at.HEADER_FREE_ORDER, slot)
     store_i64(engine + at.HEADER_ORDER_COUNT, load_i64(engine + at.HEADER_ORDER_COUNT) - 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import (
+    load_constant_i64,
     load_i16,
     load_i32,
     load_i64,
@@ -16,6 +17,8 @@ from tradecaptain.kernels.matching.layout import (
     FLAG_CONDITIONAL,
     FLAG_HIDDEN,
     FLAG_ICEBERG,
+    INT64_MAXIMUM,
+    REPLACES_TOTAL,
 )
 from tradecaptain.kernels.matching.tables import book_at, order_at, party_at, terms_at
 from tradecaptain.wire import execution_event
@@ -123,6 +126,18 @@ def show_display(engine: int, slot: int) -> None:
     if has_flag(order, FLAG_ICEBERG):
         display_units = load_i64(terms_at(engine, slot) + at.TERMS_DISPLAY_UNITS)
         show_units(engine, slot, min(display_units, load_i64(order + at.ORDER_LEAVES_UNITS)))
+
+
+@inline
+def total_of_replace(engine: int, quantity_units: int, order: int) -> int:
+    """Total that the quantity of a replace gives an order (by its address): 0, which is no order's,
+    where int64 can't hold it."""
+    if load_constant_i64(engine + at.HEADER_REPLACES) == REPLACES_TOTAL:
+        return quantity_units
+    filled_units = load_i64(order + at.ORDER_QUANTITY_UNITS) - load_i64(
+        order + at.ORDER_LEAVES_UNITS
+    )
+    return 0 if quantity_units > INT64_MAXIMUM - filled_units else quantity_units + filled_units
 
 
 @inline

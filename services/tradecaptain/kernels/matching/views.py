@@ -7,6 +7,7 @@ from tradecaptain.base.memory import load_i32, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import FLAG_STOP
 from tradecaptain.kernels.matching.levels import best_level, worse_level
+from tradecaptain.kernels.matching.reports import last_book_sequence
 from tradecaptain.kernels.matching.tables import (
     book_at,
     book_index,
@@ -118,7 +119,7 @@ def hash_state(engine: int) -> int:
     state = hash_add(state, load_i64(engine + at.HEADER_LAST_ORDER_NUMBER))
     state = hash_add(state, load_i64(engine + at.HEADER_LAST_MATCH_NUMBER))
     state = hash_add(state, load_i64(engine + at.HEADER_EXECUTION_SEQUENCE))
-    state = hash_add(state, load_i64(engine + at.HEADER_BOOK_SEQUENCE))
+    state = hash_add(state, last_book_sequence(engine))
     for book in range(1, load_i64(engine + at.HEADER_INSTRUMENT_COUNT) + 1):
         address = book_at(engine, book)
         state = hash_add(state, load_i64(address + at.BOOK_INSTRUMENT_ID))

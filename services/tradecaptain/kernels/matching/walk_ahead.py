@@ -27,7 +27,14 @@ from tradecaptain.kernels.matching.levels import (
     order_behind,
     worse_level,
 )
-from tradecaptain.kernels.matching.tables import book_at, level_at, order_at, party_at, side_at
+from tradecaptain.kernels.matching.tables import (
+    book_at,
+    level_at,
+    neighbours_at,
+    order_at,
+    party_at,
+    side_at,
+)
 
 SIDES_A_LOOK = 8
 BOOKS_AHEAD = 8
@@ -41,6 +48,7 @@ def ask_for(engine: int, slot: int) -> None:
     """Ask memory for what a visit of an order reads first; slot 0 is nobody's."""
     party = party_at(engine, slot)
     prefetch_write(order_at(engine, slot))
+    prefetch_write(neighbours_at(engine, slot))
     prefetch_read(party)
     prefetch_read(party + PARTY_BYTES - 1)
 
