@@ -25,7 +25,7 @@ from tradecaptain.mesh.journal import (
 from tradecaptain.mesh.journal_files import Checked, check_chain
 from tradecaptain.mesh.journal_scan import Scan
 from tradecaptain.mesh.journal_sealing import seal_tail
-from tradecaptain.orderbook.log_reading import check_place
+from tradecaptain.orderbook.log_reading import check_place, check_reach
 from tradecaptain.orderbook.snapshot import Snapshot, SnapshotUnusable, read_head
 from tradecaptain.orderbook.snapshot_files import read_snapshot
 from tradecaptain.wire import reason
@@ -142,6 +142,7 @@ def verify(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None
         scan = Scan(place)
         for frames in source.frames_behind(place):
             scan.take(frames)
+    check_reach(snapshots, scan.place)
     counts["records"] += scan.frame_count
     seconds = (SYSTEM_CLOCK.monotonic_ns() - began_ns) / _NS
     counts["snapshots"] = len(snapshots)

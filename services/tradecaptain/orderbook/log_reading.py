@@ -2,12 +2,14 @@
 
 What survived is the ring in shared memory if no more than processes ended, the segment files
 otherwise, nothing on the first day. Every record is checked. A snapshot that is damaged, or isn't
-of this log, is named, and the one before it is taken.
+of this log, is named, and the one before it is taken. One that is good, and was taken behind more
+records than are left, stops the start: only what is on disk is carried out for a snapshot, so those
+records were there and are missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,7 +32,7 @@ from tradecaptain.mesh.journal_scan import FULL, Place, Scan
 from tradecaptain.mesh.journal_sealing import seal_tail
 from tradecaptain.orderbook.journaling import EVENT_FRAME_BYTES
 from tradecaptain.orderbook.replica import Replica
-from tradecaptain.orderbook.snapshot import Snapshot, SnapshotUnusable
+from tradecaptain.orderbook.snapshot import Snapshot, SnapshotUnusable, read_head
 from tradecaptain.orderbook.snapshot_files import list_snapshots, read_snapshot
 
 _LOG = structlog.get_logger("journal")
@@ -112,6 +114,7 @@ def read_log(
     ring = _surviving_ring(paths.ring, huge_pages=huge_pages) if paths.ring.exists() else None
     segments = list_segments(paths.segments) if paths.segments.is_dir() else []
     if ring is None and not segments:
+        check_reach(_ahead_of(paths.segments, _BEGINNING), _BEGINNING)
         return Found()
     epoch = ring.epoch if ring is not None else segments[-1].epoch
     files = _Files(
@@ -119,11 +122,12 @@ def read_log(
     )
     snapshot, read, unusable = _read_files(files, lambda: replica_of(epoch), epoch)
     torn = read.last.torn_bytes if read.last is not None else 0
-    if read.last is not None:
-        seal_tail(read.last)
     end, last_command = read.end, read.replica.sequence
     if ring is not None:
         end = _apply_ring(ring, read.end, read.replica)
+    check_reach(_ahead_of(paths.segments, end), end)
+    if read.last is not None:
+        seal_tail(read.last)
     lost_ring = ring is None and not paths.mark.is_written_out
     return Found(
         read.replica, read.end, end, ring, torn, last_command, snapshot, tuple(unusable), lost_ring
@@ -251,6 +255,29 @@ def check_place(checked: Checked, place: Place, name: str) -> None:
     scan.take(checked.frames[:before])
     if scan.place != place:
         raise SnapshotUnusable(name, f"record {place.sequence} of the log is another one")
+
+
+def check_reach(snapshots: Iterable[Snapshot], end: Place) -> None:
+    """Raise JournalDamaged if a snapshot was taken behind records that aren't in the log."""
+    for snapshot in snapshots:
+        if snapshot.place.position > end.position:
+            named = end.sequence + 1
+            raise JournalDamaged(
+                f"the log ends with record {end.sequence}, and the snapshot at"
+                f" {snapshot.sequence} was taken behind record {snapshot.place.sequence}: record"
+                f" {named} is missing",
+                named,
+            )
+
+
+def _ahead_of(folder: Path, end: Place) -> Iterator[Snapshot]:
+    """The good snapshots that lie behind a place; of others the head alone is read."""
+    for path in list_snapshots(folder):
+        try:
+            if int(read_head(path)["journal_position"]) > end.position:
+                yield read_snapshot(path)
+        except SnapshotUnusable as error:
+            _LOG.error("a snapshot can't be used", why=error.message)
 
 
 def _apply_ring(ring: JournalRing, start: Place, replica: Replica) -> Place:

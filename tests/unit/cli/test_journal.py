@@ -95,6 +95,17 @@ def test_a_missing_segment_is_named_by_every_command(venue: LoggedVenue, tmp_pat
         assert damaged.value.sequence == segments[1].start.sequence + 1
 
 
+def test_verify_misses_records_that_a_snapshot_was_taken_behind(venue: LoggedVenue) -> None:
+    while len(segments := list_segments(venue.folder / "segments")) < 2:
+        trade_for_a_while(venue, 24, 80)
+        venue.sync()
+    venue.stop()
+    segments[-1].path.unlink()
+    with pytest.raises(JournalDamaged) as damaged:
+        call(venue, "verify")
+    assert damaged.value.sequence == segments[-1].start.sequence + 1
+
+
 def test_a_damaged_log_tells_what_to_do(
     venue: LoggedVenue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

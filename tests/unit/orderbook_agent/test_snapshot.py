@@ -13,7 +13,6 @@ from support.venue_driver import ALPHA, SETTINGS
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.mesh.history import HistoryReader
 from tradecaptain.mesh.journal_files import JournalDamaged, list_segments
-from tradecaptain.mesh.journal_scan import Place
 from tradecaptain.orderbook.log_reading import read_log
 from tradecaptain.orderbook.replica import Replica
 from tradecaptain.orderbook.snapshot import (
@@ -186,24 +185,45 @@ def test_without_a_good_snapshot_the_whole_log_is_carried_out(tmp_path: Path) ->
     again.stop()
 
 
-def test_a_snapshot_of_another_log_or_beyond_the_end_is_not_used(tmp_path: Path) -> None:
+def test_a_snapshot_of_another_log_is_not_used(tmp_path: Path) -> None:
     venue, stranger = busy(tmp_path / "one", 10), busy(tmp_path / "other", 11)
-    folder = log_paths(venue.folder).segments
     foreign = take_snapshot(stranger.core, stranger.log.end)
     stranger.stop()
+    trade_for_a_while(venue, 12, 100)
     venue.sync()
-    place = venue.log.end
-    beyond = replace(
-        take_snapshot(venue.core, place), sequence=1 << 40, place=Place(1 << 40, 1 << 40, 7)
-    )
-    trade_for_a_while(venue, 12, 20)
+    assert foreign.place.position < venue.log.end.position
     state = venue.state_hash
     venue.kill()
-    write_snapshot(folder, foreign)
-    write_snapshot(folder, beyond)
+    write_snapshot(log_paths(venue.folder).segments, foreign)
     again = LoggedVenue(tmp_path / "one")
     assert again.state_hash == state
-    assert len(again.log.recovery.unusable_snapshots) == 2
+    assert len(again.log.recovery.unusable_snapshots) == 1
+    again.stop()
+
+
+@pytest.mark.parametrize("left", ["segments", "no segment"])
+def test_a_log_that_ends_before_a_good_snapshot_stops_the_start(tmp_path: Path, left: str) -> None:
+    journal = replace(JOURNAL, segment_bytes=1 << 16)
+    folder = log_paths(tmp_path).segments
+    venue = LoggedVenue(tmp_path, journal)
+    venue.open_all()
+    while len(list_segments(folder)) < 3:
+        trade_for_a_while(venue, 42, 20)
+        venue.sync()
+    venue.stop()
+    state = venue.state_hash
+    gone = list_segments(folder)[-1 if left == "segments" else 0 :]
+    for segment in gone:
+        segment.path.rename(tmp_path / segment.path.name)
+    kept = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(JournalDamaged, match="is missing") as damaged:
+        LoggedVenue(tmp_path, journal)
+    assert damaged.value.sequence == gone[0].start.sequence + 1
+    assert {path: path.read_bytes() for path in folder.iterdir()} == kept
+    for segment in gone:
+        (tmp_path / segment.path.name).rename(segment.path)
+    again = LoggedVenue(tmp_path, journal)
+    assert again.state_hash == state
     again.stop()
 
 
