@@ -242,9 +242,13 @@ def check_segment(
     named = scan.place.sequence + 1
     synced_bytes = int((blocks["offset_bytes"] + blocks["length_bytes"]).max(initial=0))
     if is_last:
-        synced_bytes = max(
-            synced_bytes, min(durable_position - segment.start.position, len(frames))
-        )
+        told_bytes = durable_position - segment.start.position
+        if synced_bytes <= good < len(frames) < told_bytes and not frames[good:].any():
+            raise JournalDamaged(
+                f"the log goes on behind {segment.path.name}, and no segment has record {named}",
+                named,
+            )
+        synced_bytes = max(synced_bytes, min(told_bytes, len(frames)))
     if good < synced_bytes:
         raise JournalDamaged(f"record {named} in {segment.path.name} is damaged", named)
     torn = 0

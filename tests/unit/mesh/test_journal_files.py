@@ -478,6 +478,20 @@ def test_every_flipped_bit_is_found_in_many_rounds(desk: Desk) -> None:
     _flip_bits(desk, 100_000)
 
 
+def test_the_newest_segment_is_missed_where_the_ring_tells_that_it_was_there(desk: Desk) -> None:
+    desk.write(600)
+    desk.sync()
+    *_, last, newest = list_segments(desk.folder)
+    newest.path.unlink()
+    # A closed segment may have room behind its last record.
+    with last.path.open("r+b") as file:
+        file.truncate(SEGMENT_HEADER_BYTES + last.capacity_bytes + 512)
+    end = desk.writer.place.position
+    missing = f"behind {last.path.name}, and no segment has record {newest.start.sequence + 1}$"
+    with pytest.raises(JournalDamaged, match=missing):
+        check_chain(desk.folder, durable_position=end)
+
+
 def test_a_missing_segment_is_named(desk: Desk) -> None:
     for _ in range(20):
         desk.write(50)
