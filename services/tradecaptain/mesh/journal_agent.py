@@ -50,6 +50,7 @@ from tradecaptain.mesh.journal_groups import (
     tell_durable,
 )
 from tradecaptain.mesh.journal_index import BlockIndex
+from tradecaptain.mesh.journal_pace import PackingPace
 from tradecaptain.mesh.journal_scan import Place
 from tradecaptain.mesh.journal_storage import FileSystem, RealFiles
 from tradecaptain.mesh.journal_watch import SegmentWatch
@@ -67,6 +68,8 @@ _SLICE_NS: Final = 100_000
 _EVER: Final = 1 << 62
 _LOOK_NS: Final = 500_000_000
 """How often closed segments are looked for."""
+_PACK_SECONDS: Final = 0.5
+"""How often is asked whether segments that wait to be packed may wait on."""
 _INDEX_SECONDS: Final = 0.005
 _INDEX_SECONDS_MAX: Final = 0.02
 
@@ -131,6 +134,7 @@ class DurabilityAgent:
         self._retained_from = retained_from
         self._restored_from = restored_from
         self._watch = SegmentWatch(folder)
+        self._pace = PackingPace(folder, settings.keep_bytes, clock)
         self._on_begin = on_begin
         self._open: _Open | None = None
         self._groups = Groups(ring, place, settings.group_bytes)
@@ -295,29 +299,52 @@ class DurabilityAgent:
         self._wants_tidy.set()
         self._wants_help.set()
 
-    def tidy(self) -> None:
-        """Compress closed segments and drop those that are old and needed for nothing."""
+    def tidy(self, may_wait: Callable[[int], bool] = lambda _bytes: False) -> int:
+        """Compress closed segments and drop those that are old and needed for nothing.
+
+        Before each is compressed ``may_wait`` is asked whether those that are left, of so many
+        bytes, may wait. Returns how many bytes do."""
+        waiting_bytes = 0
         try:
-            segments = list_segments(self.folder)
-            for segment in segments:
-                if (
-                    self._is_closed(segment)
-                    and not segment.is_compressed
-                    and self.settings.compress
-                ):
-                    compress_segment(segment, between=self._prepare_if_wanted)
-            for segment in expired(
-                list_segments(self.folder),
-                self.settings,
-                self._clock.now_ns(),
-                min(self._retained_from(), self.place.sequence),
-            ):
-                self._watch.forget(segment)
-                segment.path.unlink(missing_ok=True)
-                segment.index_path.unlink(missing_ok=True)
-                _LOG.info("dropped an old segment", segment=segment.path.name)
+            if self.settings.compress:
+                waiting_bytes = self._pack(may_wait)
+            self._drop_expired()
         except (OSError, TradeCaptainError) as error:
             _LOG.error("segments were not tidied", error=str(error))
+        return waiting_bytes
+
+    def _pack(self, may_wait: Callable[[int], bool]) -> int:
+        closed = [
+            (segment, segment.path.stat().st_size)
+            for segment in list_segments(self.folder)
+            if self._is_closed(segment) and not segment.is_compressed
+        ]
+        waiting_bytes = sum(length for _, length in closed)
+        for segment, length in closed:
+            if may_wait(waiting_bytes):
+                break
+            compress_segment(segment, between=self._prepare_if_wanted)
+            waiting_bytes -= length
+        return waiting_bytes
+
+    def _drop_expired(self) -> None:
+        for segment in expired(
+            list_segments(self.folder),
+            self.settings,
+            self._clock.now_ns(),
+            min(self._retained_from(), self.place.sequence),
+        ):
+            self._watch.forget(segment)
+            segment.path.unlink(missing_ok=True)
+            segment.index_path.unlink(missing_ok=True)
+            _LOG.info("dropped an old segment", segment=segment.path.name)
+
+    def _may_wait(self, waiting_bytes: int) -> bool:
+        """Whether closed segments of so many bytes may wait to be packed. On a disk that failed
+        they don't: it may be full."""
+        if self._is_stopping.is_set():
+            return True
+        return not self.error and self._pace.may_wait(self._ring.tail, waiting_bytes)
 
     def _is_closed(self, segment: Segment) -> bool:
         current = self._open
@@ -376,6 +403,8 @@ class DurabilityAgent:
         so that no group waits for that."""
         self._know_segments()
         self._wants_file.set()
+        # What the life before left unpacked.
+        self._wants_tidy.set()
         self._wants_help.set()
         for name, target in (
             ("journal", self._run),
@@ -440,17 +469,18 @@ class DurabilityAgent:
             pause = min(2 * pause, _INDEX_SECONDS_MAX)
 
     def _help(self) -> None:
-        # In time that nobody else wants: packing a segment takes a second of a core.
+        # In time that nobody else wants: packing a segment takes a tenth of a second of a core.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST_PRIORITY)
         # But for each piece of a file the disk wakes it, and the next must be ready in time.
         request_slices(_SLICE_NS)
+        waiting_bytes = 0
         while not self._is_stopping.is_set():
-            self._wants_help.wait()
+            self._wants_help.wait(_PACK_SECONDS if waiting_bytes else None)
             self._wants_help.clear()
             self._prepare_if_wanted()
-            if self._wants_tidy.is_set():
+            if self._wants_tidy.is_set() or (waiting_bytes and not self._may_wait(waiting_bytes)):
                 self._wants_tidy.clear()
-                self.tidy()
+                waiting_bytes = self.tidy(self._may_wait)
 
     def drop(self) -> None:
         """End without a word: give back what the operating system would give back."""

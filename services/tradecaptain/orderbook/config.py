@@ -119,7 +119,7 @@ class JournalConfig(ServiceConfig):
     lazy_interval_ms: int = Field(default=20, ge=1, le=60_000)
     """How often is synced when no instrument has the level `group`: what a loss of power costs."""
     compress: bool = True
-    """Whether closed segments are compressed."""
+    """Whether closed segments are compressed, once it is quiet."""
     keep_bytes: int = Field(default=1 << 34, ge=1 << 20)
     """Segments beyond this are dropped, the oldest first, unless a restore needs them."""
     keep_days: int = Field(default=7, ge=1)
