@@ -219,14 +219,17 @@ class Handover(Closing):
     ) -> None:
         """Call ``on_slots`` on the loop's thread with the address and number of the next slots.
 
-        They lie in the ring itself, and are the consumer's until the call returns.
+        They lie in the ring itself, and are the consumer's until the call returns. A pause is as in
+        :meth:`attach`.
         """
         slots, slot_bytes = address_of(self._slots), self.dtype.itemsize
+        # A second look in the same turn mostly finds nothing and so saves the loop a turn. It also
+        # has the next record wake the loop, which a pause is to spare it.
+        looks = 1 if pause_seconds > 0 else 2
 
         def look() -> int:
-            # A second look in the same turn mostly finds nothing and so saves the loop a turn.
             count = 0
-            for _ in range(2):
+            for _ in range(looks):
                 taken, self._taken = self._taken, 0
                 found = handover_look(self._state, taken)
                 self._taken = count = found & 0xFFFFFFFF

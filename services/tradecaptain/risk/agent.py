@@ -17,6 +17,7 @@ from tradecaptain.base.clock import Clock
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.memory import address_of
+from tradecaptain.base.records import records_at
 from tradecaptain.base.reference import Reference
 from tradecaptain.mesh.counters import CounterTable
 from tradecaptain.mesh.durable_place import DurablePlace
@@ -147,7 +148,9 @@ class RiskAgent:
         self.synchroniser.on_epoch = self.follower.expect_epoch
         self.follower.resume()
         self._publisher.attach(loop)
-        self.executions.attach(loop, self.on_executions, pause_seconds=_UNASKED_SECONDS)
+        self.executions.attach_in_place(
+            loop, self._on_execution_slots, pause_seconds=_UNASKED_SECONDS
+        )
         self.controls.attach(
             loop,
             self.on_controls,
@@ -257,14 +260,16 @@ class RiskAgent:
 
     # Streams
 
+    def _on_execution_slots(self, address: int, count: int) -> None:
+        self.on_executions(records_at(address, count, self.executions.dtype))
+
     def on_executions(self, batch: Batch) -> None:
-        """Take what the reader of execution events hands over."""
+        """Take what the reader of execution events hands over; it keeps nothing of it."""
         for piece in _pieces(batch):
             event, session_id = int(piece["event"][0]), int(piece["session_id"][0])
             if event == EVENT_RECORD:
-                records = np.ascontiguousarray(piece["record"])
-                self.follower.apply(records, session_id)
-                self.alerts.on_events(records)
+                self.follower.apply(piece["record"], session_id)
+                self.alerts.on_events(piece["record"])
             elif event == EVENT_WRITER_LEFT:
                 self.follower.writer_left(session_id)
             elif event in (EVENT_LAPPED, EVENT_WRITER_JOINED):

@@ -162,10 +162,13 @@ class AlertDesk:
     # What happens
 
     def on_events(self, records: Records) -> None:
-        """Take execution events: refusals are told at once, their accounts looked at soon."""
-        self._touched.update(int(account) for account in np.unique(records["account_id"]))
+        """Take execution events: refusals are told at once, their accounts looked at soon.
+
+        While nobody follows nothing is noted: who begins to is told of every account at the next
+        look at prices."""
         if not self._hub.is_followed:
             return
+        self._touched.update(int(account) for account in np.unique(records["account_id"]))
         why = records["reason"]
         refused = np.isin(records["execution_type"], _REFUSED)
         refused &= (why >= FIRST_RISK_REASON) & (why <= LAST_RISK_REASON)

@@ -144,14 +144,14 @@ class Follower:
             self._begin_epoch(self._history.epoch())
 
     def apply(self, records: Records, session_id: int) -> None:
-        """Take events that one writer wrote, in stream order."""
+        """Take events that one writer wrote, in stream order; they are the caller's again after."""
         newer = np.flatnonzero(records["epoch"] > self._ledger.epoch)
         current = records[: newer[0]] if len(newer) else records
         if len(current):
             self._session_id = session_id
             self._apply_current(current)
         if len(newer):
-            self._held_back.append((records[newer[0] :], session_id))
+            self._held_back.append((records[newer[0] :].copy(), session_id))
             self.expect_epoch(int(records["epoch"][newer[0]]))
 
     def writer_left(self, session_id: int) -> None:

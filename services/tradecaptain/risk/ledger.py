@@ -126,20 +126,16 @@ class Ledger:
             self._pairs[name][used] = 0
 
     def apply(self, records: Records, history: History) -> bool:
-        """Apply events of the current epoch, filling gaps from ``history``.
+        """Apply events of the current epoch, which may lie apart, filling gaps from ``history``.
 
         Stops before the first event of a newer epoch (see :attr:`epoch`). Returns False if events
         were lost for good: then their accounts are incomplete and what is working is unknown. What
         ``history`` raises ends it before the gap.
         """
-        records = np.ascontiguousarray(records)
         is_whole = True
         index = 0
         while index < len(records):
-            remaining = records[index:]
-            index += ledger_apply_events(
-                address_of(self._header), address_of(remaining), len(remaining)
-            )
+            index += self._apply(records[index:])
             if index == len(records) or int(records["epoch"][index]) != self.epoch:
                 break
             is_whole &= self._fill_gap(int(records["sequence"][index]), history)
@@ -153,8 +149,15 @@ class Ledger:
             first = int(found["sequence"][0]) if len(found) else until
             is_whole &= self._skip_to(min(first, until))
             if len(found):
-                ledger_apply_events(address_of(self._header), address_of(found), len(found))
+                self._apply(found)
         return is_whole
+
+    def _apply(self, records: Records) -> int:
+        return int(
+            ledger_apply_events(
+                address_of(self._header), address_of(records), len(records), records.strides[0]
+            )
+        )
 
     def _skip_to(self, sequence: int) -> bool:
         """Count what lies before an event as lost; True if nothing does."""

@@ -68,7 +68,6 @@ _EXPIRED = execution_event.EXECUTION_TYPE_EXPIRED
 _ORDER_STATUS = execution_event.EXECUTION_TYPE_ORDER_STATUS
 _TRADE_BUST = execution_event.EXECUTION_TYPE_TRADE_BUST
 _TRADE_CORRECTION = execution_event.EXECUTION_TYPE_TRADE_CORRECTION
-_RECORD_BYTES = execution_event.RECORD_BYTES
 
 
 @inline
@@ -262,9 +261,9 @@ def _apply_event(ledger: int, record: int) -> None:
         _set_flag(account + ACCOUNT_FLAGS, FLAG_INCOMPLETE)
 
 
-@kernel(types.int64(types.int64, types.int64, types.int64))
-def ledger_apply_events(ledger: int, records: int, count: int) -> int:
-    """Apply ``count`` whole ExecutionEvent messages lying one after the other at ``records``.
+@kernel(types.int64(types.int64, types.int64, types.int64, types.int64))
+def ledger_apply_events(ledger: int, records: int, count: int, stride: int) -> int:
+    """Apply ``count`` whole ExecutionEvent messages that lie ``stride`` bytes apart at ``records``.
 
     Returns how many were dealt with. Fewer than ``count`` means that the next one leaves a gap or
     opens a newer epoch. Events that were applied before, or of an older epoch, are passed over.
@@ -274,7 +273,7 @@ def ledger_apply_events(ledger: int, records: int, count: int) -> int:
     applied = 0
     index = 0
     while index < count:
-        record = records + index * _RECORD_BYTES
+        record = records + index * stride
         record_epoch = execution_event.get_epoch(record)
         sequence = execution_event.get_sequence(record)
         if record_epoch > epoch or (record_epoch == epoch and sequence > last_sequence + 1):

@@ -90,6 +90,20 @@ def test_ledger_equals_its_twin(choices: list[tuple[str, int, int, int]]) -> Non
 
 
 @given(st.lists(steps, max_size=60))
+def test_events_that_lie_apart_are_applied_where_they_lie(
+    choices: list[tuple[str, int, int, int]],
+) -> None:
+    records = to_records(flow_of(choices).events)
+    slots = np.zeros(len(records), [("prefix", "<i8", (6,)), ("record", records.dtype)])
+    slots["prefix"], slots["record"] = -1, records
+    apart, together = new_ledger(), new_ledger()
+    assert apart.apply(slots["record"], empty_history)
+    assert together.apply(records, empty_history)
+    assert apart.all_pairs() == together.all_pairs()
+    assert apart.last_sequence == together.last_sequence == len(records)
+
+
+@given(st.lists(steps, max_size=60))
 def test_profit_less_open_cost_is_what_was_paid_and_received(
     choices: list[tuple[str, int, int, int]],
 ) -> None:

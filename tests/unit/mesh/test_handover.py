@@ -12,6 +12,7 @@ from numba import types
 from support.wait import wait_until_async
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import store_i64
+from tradecaptain.base.records import records_at
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.handover import (
     HANDOVER_TYPE,
@@ -176,3 +177,25 @@ def test_the_producer_sees_what_the_consumer_has_still_to_take() -> None:
         assert handover_waiting(ring.state) == 5
         ring.drain(2)
         assert handover_waiting(ring.state) == 3
+
+
+async def test_in_place_a_pause_and_its_end_are_the_same() -> None:
+    loop = asyncio.get_running_loop()
+    batches: list[list[int]] = []
+
+    def on_slots(address: int, count: int) -> None:
+        batches.append(records_at(address, count, SLOT)["number"].tolist())
+
+    with Handover(SLOT, 4096) as ring:
+        ring.attach_in_place(loop, on_slots, pause_seconds=3600)
+        produce(ring.state, 0, 1)
+        await wait_until_async(lambda: batches == [[0]])
+        produce(ring.state, 1, 1500)
+        # Nobody asked to be woken before the pause is over.
+        assert int(ring.state[0]["signal_count"]) == 0
+        await asyncio.sleep(0)
+        assert batches == [[0]]
+        ring.catch_up()
+        assert batches[1:] == [list(range(1, 1025)), list(range(1025, 1501))]
+        produce(ring.state, 1501, 1)
+        await wait_until_async(lambda: batches[-1] == [1501])

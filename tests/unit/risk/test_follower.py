@@ -143,3 +143,20 @@ def test_epoch_that_goes_on_from_the_log_counts_nothing_twice(desk: Desk, stored
     assert (ledger.last_sequence, ledger.all_pairs()[0].position) == (8, 40)
     assert desk.store.progress().positions_sent_epoch == before + 1
     newer.close()
+
+
+async def test_events_that_wait_for_their_epoch_are_kept_when_their_slots_are_used_again(
+    desk: Desk,
+) -> None:
+    desk.follower.apply(desk.events[:4], WRITER)
+    newer = desk.events[4:].copy()
+    newer["epoch"] += 1
+    newer["sequence"] -= 4
+    newer["account_sequence"] -= 4
+    desk.follower.apply(newer, WRITER + 1)
+    newer["sequence"] = 0
+    assert desk.ledger.last_sequence == 4
+    desk.follower.writer_left(WRITER)
+    assert (desk.ledger.epoch, desk.ledger.last_sequence) == (int(newer["epoch"][0]), 4)
+    (pair,) = desk.ledger.all_pairs()
+    assert (pair.position, desk.losses) == (40, 0)
