@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -12,7 +13,10 @@ NANOSECONDS = 1_000_000_000
 
 
 class EventLog:
-    """Adds lines to a file; events are rare, so the file isn't kept open."""
+    """Adds lines to a file; events are rare, so the file isn't kept open.
+
+    A line for which the disk has no room is lost: the mesh goes on without it.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
@@ -35,5 +39,5 @@ class EventLog:
         timestamp = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
         entry = {"event": event, "level": level, "timestamp": timestamp, "part": "supervisor"}
         line = orjson.dumps(entry | fields, option=orjson.OPT_APPEND_NEWLINE)
-        with self._path.open("ab") as file:
+        with suppress(OSError), self._path.open("ab") as file:
             file.write(line)

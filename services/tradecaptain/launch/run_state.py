@@ -46,10 +46,13 @@ class RunState:
     updated_ns: int = 0
 
     def write(self, run: RunPaths) -> None:
-        """Replace the state file in one step."""
+        """Replace the state file in one step; OSError, and the old one stays, if it can't be."""
         scratch = run.state.with_suffix(f".{os.getpid()}")
-        scratch.write_bytes(orjson.dumps(asdict(self)))
-        scratch.replace(run.state)
+        try:
+            scratch.write_bytes(orjson.dumps(asdict(self)))
+            scratch.replace(run.state)
+        finally:
+            scratch.unlink(missing_ok=True)
 
 
 def read_state(run: RunPaths) -> dict[str, Any] | None:

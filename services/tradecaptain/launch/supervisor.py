@@ -156,7 +156,8 @@ class Supervisor:
         watched.process = process
         mark = ProcessMark.of(process.pid)
         if mark is not None:
-            mark.write(self._run.pid_of(part.name))
+            with suppress(OSError):
+                mark.write(self._run.pid_of(part.name))
         watched.state.pid = process.pid
         self._set(watched, "starting")
         self._log.info("part started", started=part.name, pid=process.pid)
@@ -236,7 +237,9 @@ class Supervisor:
             watched.ready.is_set() and watched.is_reached for watched in self._watched.values()
         )
         self._state.updated_ns = self._clock.now_ns()
-        self._state.write(self._run)
+        # A full disk must not end the mesh; what is kept here is written again within a second.
+        with suppress(OSError):
+            self._state.write(self._run)
         self._on_change(self._state)
 
     async def _report(self) -> None:
@@ -250,7 +253,8 @@ class Supervisor:
         for log in self._run.logs.glob("*.log"):
             if log.stat().st_size > self._config.log_bytes_max:
                 # Writers append, so cutting the file under them is safe.
-                shutil.copyfile(log, log.with_suffix(".log.1"))
+                with suppress(OSError):
+                    shutil.copyfile(log, log.with_suffix(".log.1"))
                 os.truncate(log, 0)
 
     async def _pause(self, seconds: float) -> None:

@@ -116,6 +116,25 @@ async def test_a_killed_part_comes_back_and_the_log_says_why(run: RunPaths) -> N
     assert "SIGKILL" in str(died["why"])
 
 
+async def test_a_disk_that_takes_nothing_doesn_t_end_the_mesh(run: RunPaths) -> None:
+    async with supervised(run, toy("part")) as get_state:
+        await until_ready(get_state)
+        before = pid_of(run, "part")
+        # Neither state nor log can be written where there is a folder of that name.
+        for path in (run.state, run.log_of("supervisor")):
+            path.unlink()
+            path.mkdir()
+        os.kill(before, signal.SIGKILL)
+        await wait_until_async(
+            lambda: get_state().ready and get_state().parts["part"].restarts == 1,
+            what="the part to be back",
+        )
+        for path in (run.state, run.log_of("supervisor")):
+            path.rmdir()
+        await wait_until_async(lambda: read_state(run) is not None, what="the state to be written")
+        assert pid_of(run, "part") not in (0, before)
+
+
 async def test_a_part_that_never_gets_ready_ends_the_start_with_its_last_words(
     run: RunPaths,
 ) -> None:
