@@ -13,6 +13,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 from tradecaptain.base.parent_death import end_with_parent
@@ -104,15 +105,24 @@ def describe_exit(status: int) -> str:
         return f"was killed by signal {-status}"
 
 
-def last_words(log: Path) -> str:
+def open_log(log: Path) -> BinaryIO:
+    """A part's log; where none can be written, nothing: the part runs all the same."""
+    try:
+        return log.open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
+
+
+def last_words(log: Path, begin: int = 0) -> str:
     """The last line of a log that may say why its process died, as text; empty if there is none.
 
-    What went well is no reason.
+    What went well is no reason, nor is what lies before ``begin``, the bytes that the log had when
+    the process was started. A log that is shorter than that was cut meanwhile.
     """
     try:
         with log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(begin if begin <= size else 0, size - _TAIL_BYTES))
             lines = file.read().splitlines()
     except FileNotFoundError:
         return ""

@@ -16,7 +16,13 @@ from tradecaptain.launch.config import SupervisorConfig
 from tradecaptain.launch.event_log import EventLog
 from tradecaptain.launch.health import HealthProbe, processes_behind
 from tradecaptain.launch.parts import Part, Probe
-from tradecaptain.launch.processes import ProcessMark, describe_exit, last_words, spawn
+from tradecaptain.launch.processes import (
+    ProcessMark,
+    describe_exit,
+    last_words,
+    open_log,
+    spawn,
+)
 from tradecaptain.launch.run_state import PartState, RunState
 
 NANOSECONDS = 1_000_000_000
@@ -151,7 +157,8 @@ class Supervisor:
         """Run a part's process until it ends or must be ended; says why it isn't there any more."""
         part = watched.part
         log = self._run.log_of(part.name)
-        with log.open("ab") as output:
+        with open_log(log) as output:
+            log_begin = output.seek(0, os.SEEK_END)
             process = await spawn(part.command, output.fileno(), self._environment)
         watched.process = process
         mark = ProcessMark.of(process.pid)
@@ -178,10 +185,11 @@ class Supervisor:
             # While the mesh stops, its order of stopping ends the process.
             status = await ended
             watched.state.pid = 0
-            self._run.pid_of(part.name).unlink(missing_ok=True)
+            with suppress(OSError):
+                self._run.pid_of(part.name).unlink(missing_ok=True)
         if self._stopping.is_set():
             self._set(watched, "stopped")
-        words = last_words(log)
+        words = last_words(log, log_begin)
         return why or (describe_exit(status) + (f"; last words: {words}" if words else ""))
 
     async def _watch(self, watched: _Watched, ended: asyncio.Task[int]) -> str:

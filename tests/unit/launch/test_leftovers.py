@@ -15,7 +15,13 @@ from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.launch.leftovers import leftover_processes, remove_leftovers
 from tradecaptain.launch.mesh import run_mesh
 from tradecaptain.launch.prepare import Options
-from tradecaptain.launch.processes import ProcessMark, describe_exit, last_words, start_ticks
+from tradecaptain.launch.processes import (
+    ProcessMark,
+    describe_exit,
+    last_words,
+    open_log,
+    start_ticks,
+)
 from tradecaptain.launch.run_state import (
     AlreadyRunningError,
     read_state,
@@ -120,6 +126,25 @@ def test_last_words_are_found(tmp_path: Path, text: str, words: str) -> None:
     assert last_words(log) == ""
     log.write_text(text)
     assert last_words(log) == words
+
+
+def test_last_words_are_those_of_the_last_life(tmp_path: Path) -> None:
+    log = tmp_path / "part.log"
+    log.write_text("an old complaint\n")
+    begin = log.stat().st_size
+    assert last_words(log, begin) == ""
+    with log.open("a") as file:
+        file.write("a new one\n")
+    assert last_words(log, begin) == "a new one"
+    # The log was cut while the part ran.
+    log.write_text("short\n")
+    assert last_words(log, begin) == "short"
+
+
+def test_a_part_whose_log_cannot_be_written_has_none(tmp_path: Path) -> None:
+    with open_log(tmp_path) as output:
+        output.write(b"nobody reads this\n")
+        assert output.seek(0, os.SEEK_END) == 0
 
 
 def test_a_start_that_is_refused_leaves_no_shared_memory(run: RunPaths, tmp_path: Path) -> None:
