@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -399,10 +400,17 @@ def _order_line(order: records_pb2.Order) -> str:
     )
 
 
+def _durability_text(reports: Iterable[records_pb2.ExecutionReport]) -> str:
+    """Which level of durability the answer has, as its events tell."""
+    names = records_pb2.Durability.Name
+    levels = {names(report.durability).removeprefix("DURABILITY_").lower() for report in reports}
+    return f" · durability {', '.join(sorted(levels))}" if levels else ""
+
+
 def _answer(response: Any, *, json: bool) -> None:
     if json:
         emit_json(_as_dict(response))
         return
-    show(_order_line(response.order))
+    show(_order_line(response.order) + _durability_text(getattr(response, "reports", ())))
     if response.duplicate:
         RESULTS.print("this is the first result of a request that was sent before", style="yellow")
