@@ -9,7 +9,12 @@ from typing import Any
 import typer
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.cli.failure import CommandError
-from tradecaptain.cli.journal_records import ExportFormat, export_records, print_records
+from tradecaptain.cli.journal_records import (
+    ExportFormat,
+    check_range,
+    export_records,
+    print_records,
+)
 from tradecaptain.cli.journal_replay import replay_log
 from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
 from tradecaptain.cli.output import emit_json, show
@@ -183,7 +188,11 @@ def export(
     ring: Path = RING,
     json: bool = _JSON,
 ) -> None:
-    """Write the log's records for other programs, one file a kind."""
+    """Write the log's records for other programs, one file a kind.
+
+    Files of an earlier export into the same folder, in the same format, are replaced.
+    """
+    check_range(start, end)
     with open_source(folder, ring) as source:
         written = export_records(source, target, form, start, end or None)
     if json:

@@ -34,11 +34,21 @@ from tradecaptain.wire import (
     reason,
 )
 
-KINDS: Final[dict[int, tuple[str, ModuleType]]] = {
-    order_command.KIND: ("order_command", order_command),
-    execution_event.KIND: ("execution_event", execution_event),
-    control.KIND: ("control", control),
-    instrument_definition.KIND: ("instrument_definition", instrument_definition),
+
+class RecordKind(StrEnum):
+    """Records of a log, as their files are called."""
+
+    ORDER_COMMAND = "order_command"
+    EXECUTION_EVENT = "execution_event"
+    CONTROL = "control"
+    INSTRUMENT_DEFINITION = "instrument_definition"
+
+
+KINDS: Final[dict[int, tuple[RecordKind, ModuleType]]] = {
+    order_command.KIND: (RecordKind.ORDER_COMMAND, order_command),
+    execution_event.KIND: (RecordKind.EXECUTION_EVENT, execution_event),
+    control.KIND: (RecordKind.CONTROL, control),
+    instrument_definition.KIND: (RecordKind.INSTRUMENT_DEFINITION, instrument_definition),
 }
 _HIDDEN: Final = ("segment_table", "root_pointer", "kind", "schema_version")
 _ENTRY_WORDS: Final = 4
@@ -130,6 +140,12 @@ def _client_order_id(row: Any) -> str:
     return data.rstrip(b"\0").decode("ascii", "replace")
 
 
+def check_range(start: int, end: int) -> None:
+    """Refuse a range of records that ends before it begins; an end of 0 is the log's."""
+    if 0 < end < start:
+        raise typer.BadParameter(f"--to {end} is before --from {start}")
+
+
 def batches(source: VenueLog, start: int, end: int | None) -> Iterator[list[Batch]]:
     """Records ``start`` to ``end`` of the log, a range at a time, sorted by kind."""
     for frames in source.checked_frames(start):
@@ -152,16 +168,17 @@ def batches(source: VenueLog, start: int, end: int | None) -> Iterator[list[Batc
 def print_records(
     start: int = typer.Option(1, "--from", min=1, help="First record."),
     end: int = typer.Option(0, "--to", min=0, help="Last record; 0 for all."),
-    kind: str = typer.Option("", "--kind", help="Only records of this kind."),
+    kind: RecordKind = typer.Option(None, "--kind", help="Only records of this kind."),
     folder: Path = FOLDER,
     ring: Path = RING,
     json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
 ) -> None:
     """Print records, one a line, in the order of the log."""
+    check_range(start, end)
     rows: list[dict[str, Any]] = []
     with open_source(folder, ring) as source:
         for group in batches(source, start, end or None):
-            found = [row for batch in group if kind in ("", batch.name) for row in batch.dicts()]
+            found = [row for batch in group if kind in (None, batch.name) for row in batch.dicts()]
             found.sort(key=lambda row: row["journal_sequence"])
             if json:
                 rows += found
@@ -177,7 +194,12 @@ def export_records(
 ) -> dict[str, int]:
     """Write one file a kind into ``target``; names and numbers of records."""
     open_writer = _parquet_writer() if form is ExportFormat.PARQUET else _ndjson_writer
+    if target.exists() and not target.is_dir():
+        raise CommandError(f"{target} is no folder", next_step="name a folder, which is made")
     target.mkdir(parents=True, exist_ok=True)
+    for kind in RecordKind:
+        # Of an earlier export, which may have had records of more kinds than this one.
+        (target / f"{kind}.{form.value}").unlink(missing_ok=True)
     written: dict[str, int] = {}
     with ExitStack() as files:
         writers: dict[str, Callable[[Batch], None]] = {}

@@ -210,6 +210,15 @@ def test_cat_and_export_have_every_record(venue: LoggedVenue, tmp_path: Path) ->
     assert sum(files.values()) == len(rows)
     lines = (tmp_path / "out" / "order_command.ndjson").read_bytes().splitlines()
     assert [orjson.loads(line) for line in lines] == commands
+    # What an earlier export wrote is gone, also where this one has no such record.
+    again = call(venue, "export", str(tmp_path / "out"), "--from", "1", "--to", "1")["files"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(again)
+    for wrong in (("cat", "--kind", "nonsense"), ("cat", "--from", "9", "--to", "3")):
+        with pytest.raises(SystemExit):
+            call(venue, *wrong)
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError, match="file is no folder"):
+        call(venue, "export", str(tmp_path / "file"))
     parquet = pytest.importorskip("pyarrow.parquet")
     files = call(venue, "export", str(tmp_path / "out"), "--format", "parquet")["files"]
     table = parquet.read_table(tmp_path / "out" / "order_command.parquet")
