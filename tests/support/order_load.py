@@ -60,7 +60,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.count = 0
+        self._names: set[str] = set()
         self._file = path.open("ab")
         self._read_to = 0
 
@@ -70,7 +70,12 @@ class Ledger:
             self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
         self._file.flush()
         os.fdatasync(self._file.fileno())
-        self.count += len(rows)
+        self._names.update(row["id"] for row in rows)
+
+    @property
+    def count(self) -> int:
+        """Acknowledged orders; one that was sent again, and acknowledged again, counts once."""
+        return len(self._names)
 
     def read_new(self) -> list[dict[str, Any]]:
         """Rows of the file that weren't read before."""
