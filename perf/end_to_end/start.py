@@ -114,6 +114,8 @@ def mesh_process(folder: Path, environment: dict[str, str]) -> Iterator[Mesh]:
                 process.communicate(timeout=_STOP_SECONDS_MAX)
     finally:
         deadline.cancel()
+        # One that is ended while it starts may leave its log's ring to a successor, and has none.
+        RunPaths(folder).journal_ring.unlink(missing_ok=True)
 
 
 def first_quote(run: RunPaths) -> records_pb2.Quote:
