@@ -314,6 +314,8 @@ class VenueProcess(SimulatedProcess):
 
     def crash_in_turn(self, reached: int) -> None:
         """Turn once more, and be killed when the turn had come so far."""
+        # A new driver's logs must be there before anybody looks: those of before are gone then.
+        self.venue.agent.refresh()
         before, hash_before = self._look(), self.hash_at_rest()
         turn_agents([self.venue.agent], self.world.clock.now_ns())
         self._undo(before, reached)
