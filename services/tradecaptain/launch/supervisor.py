@@ -263,7 +263,8 @@ class Supervisor:
                 # Writers append, so cutting the file under them is safe.
                 with suppress(OSError):
                     shutil.copyfile(log, log.with_suffix(".log.1"))
-                os.truncate(log, 0)
+                with suppress(OSError):
+                    os.truncate(log, 0)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

@@ -71,6 +71,8 @@ class LogSource(Closing):
             begun = place
             # Segments are read one at a time, so that a long log doesn't have to fit into memory.
             for segment in segments_from(self.segments, place.sequence + 1):
+                if segment.start.position >= self.end_position:
+                    break
                 checked = self._checked(segment, place)
                 frames = self._part(checked, place)
                 if len(frames):
