@@ -15,6 +15,7 @@ import asyncio
 import heapq
 import threading
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 from tradecaptain.base.errors import TradeCaptainError
@@ -49,23 +50,20 @@ class _Job:
     def __lt__(self, other: _Job) -> bool:
         return (self.piece_count, self.number) < (other.piece_count, other.number)
 
-    def go_on(self) -> bool:
-        """Do one piece; true when the job is done, and its answer set."""
+    def go_on(self) -> Callable[[], None] | None:
+        """Do one piece; once the job is done, what tells its outcome to who waits."""
         try:
             if self.steps is None:
                 found = self.start()
                 if not isinstance(found, Generator):
-                    self._tell(self._set_answer, found)
-                    return True
+                    return partial(self._tell, self._set_answer, found)
                 self.steps = found
             next(self.steps)
         except StopIteration as end:
-            self._tell(self._set_answer, end.value)
+            return partial(self._tell, self._set_answer, end.value)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits for it
-            self._tell(self._set_error, error)
-        else:
-            return False
-        return True
+            return partial(self._tell, self._set_error, error)
+        return None
 
     def refuse(self, error: TradeCaptainError) -> None:
         """End the job without an answer."""
@@ -173,14 +171,17 @@ class WorkerPool:
     def _serve(self) -> None:
         """What each thread does."""
         while (job := self._take()) is not None:
-            is_done = job.is_abandoned or job.go_on()
+            tell = None if job.is_abandoned else job.go_on()
             with self._work:
-                if is_done or job.is_abandoned:
+                if tell is not None or job.is_abandoned:
                     self._leave(job)
                 else:
                     job.piece_count += 1
                     heapq.heappush(self._waiting, job)
                     self._work.notify()
+            # Who has an answer may call again at once, and finds the place free.
+            if tell is not None:
+                tell()
 
     def _take(self) -> _Job | None:
         """The job to go on with; none once the pool closes, when those that wait are refused."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -130,6 +130,23 @@ async def test_errors_reach_who_waits_and_nobody_else() -> None:
         assert isinstance(outcomes[0], ValueError)
         assert outcomes[1] == "2"
         assert pool.job_count == 0
+
+
+async def test_a_place_is_free_before_the_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    tell = loop.call_soon_threadsafe
+    places_taken: list[int] = []
+
+    def look_and_tell(callback: Callable[..., object], *arguments: object) -> asyncio.Handle:
+        places_taken.append(pool.job_count)
+        return tell(callback, *arguments)
+
+    with pool_of(queue=1) as pool:
+        monkeypatch.setattr(loop, "call_soon_threadsafe", look_and_tell)
+        assert await pool.run(str, 1) == "1"
+        # Who has an answer may call again at once.
+        assert await pool.run(str, 2) == "2"
+    assert places_taken == [0, 0]
 
 
 async def test_closing_refuses_what_waits() -> None:
