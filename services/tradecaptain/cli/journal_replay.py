@@ -185,6 +185,12 @@ def replay_log(
         until_place = (sequence, time_ns)
         run = Rerun(source, Path(scratch) / "as-it-was", until_place)
         replica, outcomes = run.replica, run.outcomes
+        if replica.has_reached_limit and replica.sequence == run.first_sequence:
+            raise CommandError(
+                f"--until {until} lies before the beginning of the log, which is sequence"
+                f" {run.first_sequence + 1}",
+                next_step="`tradecaptain journal info` tells where the log begins",
+            )
         result: dict[str, Any] = {
             "epoch": source.epoch,
             "sequence": replica.sequence,

@@ -108,9 +108,13 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except SystemExit as end:
-        # What was wrong with the command line stands on standard error by now.
+        # What was wrong with the command line stands on standard error by now; the exit was raised
+        # while the parser's own exception was handled, which has the words.
         if end.code == USAGE_STATUS and _wants_json():
-            emit_json({"error": {"message": "the command line isn't understood"}})
+            words = getattr(end.__context__, "format_message", None)
+            said = "the command line isn't understood" + (f": {words()}" if words else "")
+            step = "run the same verb with --help"
+            emit_json({"error": {"message": said, "next_step": step}})
         raise
 
 

@@ -221,8 +221,9 @@ def test_a_file_in_place_of_a_folder_ends_in_two_lines_and_status_1(
         (("watch", "quotes", "ACME@XSIM"), 1, "nothing is running"),
         (("token", "nobody"), 1, "there are no tokens"),
         (("verify", "astrology", "x"), 1, "no kind 'astrology'"),
-        (("verify",), 2, "isn't understood"),
-        (("order", "cancel", "x y"), 2, "isn't understood"),
+        (("verify",), 2, "isn't understood: Missing argument"),
+        (("order", "cancel", "x y"), 2, "isn't understood: Invalid value"),
+        (("order", "list", "--whose"), 2, "isn't understood: No such option: --whose"),
         (("perf", "astrology"), 1, "gave no answer"),
     ],
 )

@@ -132,6 +132,9 @@ def test_replay_gives_the_state_hash_of_the_venue(venue: LoggedVenue) -> None:
     assert early["sequence"] == 30
     assert early["stopped_at_limit"]
     assert early["state_hash"] != told["state_hash"]
+    for before in ("0", "1999-12-31T23:59:59+00:00"):
+        with pytest.raises(CommandError, match="before the beginning of the log"):
+            call(venue, "replay", "--until", before)
     venue.stop()
 
 
