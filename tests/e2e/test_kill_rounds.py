@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,11 @@ def check_replay(mesh: RunningMesh, standing: dict[str, Any]) -> None:
 
 
 async def run_rounds(
-    folder: Path, kills: list[tuple[str, ...]], seed_first: int, configuration: str = ""
+    folder: Path,
+    kills: list[tuple[str, ...]],
+    seed_first: int,
+    tell: Callable[[str], None],
+    configuration: str = "",
 ) -> None:
     """Kill what is scheduled in a mesh of its own, round by round, and compare."""
     folder.mkdir()
@@ -161,7 +166,7 @@ async def run_rounds(
                 seconds = asyncio.get_running_loop().time() - began
                 first, done = done + 1, done + len(targets)
                 counts = " and ".join(map(str, in_flight))
-                print(
+                tell(
                     f"rounds {first} to {done} (seed {seed}): killed {', '.join(targets)} with"
                     f" {counts} orders in flight; {ledger.count} of {len(desk.sent)} acknowledged,"
                     f" {resent} batches sent again, none lost or doubled; {seconds:.1f} s"
@@ -174,13 +179,17 @@ async def run_rounds(
 
 
 async def run_in_series(
-    folder: Path, kills: list[tuple[str, ...]], seed_first: int, configuration: str = ""
+    folder: Path,
+    kills: list[tuple[str, ...]],
+    seed_first: int,
+    tell: Callable[[str], None],
+    configuration: str = "",
 ) -> None:
     """Kill what is scheduled, in one mesh after the other."""
     while kills:
         series, kills = split_off(kills, SERIES_ROUNDS)
         mesh_folder = folder / f"from-{seed_first}"
-        await run_rounds(mesh_folder, series, seed_first, configuration)
+        await run_rounds(mesh_folder, series, seed_first, tell, configuration)
         seed_first += sum(map(len, series))
         # The logs of a long run would fill the disk.
         shutil.rmtree(mesh_folder)
@@ -196,6 +205,17 @@ def split_off(
         if count > rounds:
             return kills[:number], kills[number:]
     return kills, []
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Prints a line that is seen also when the test passes."""
+
+    def print_past_capture(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}", end="", flush=True)
+
+    return print_past_capture
 
 
 @pytest.fixture
@@ -217,14 +237,15 @@ def seed_first(request: pytest.FixtureRequest) -> int:
 
 
 async def test_no_acknowledged_order_is_lost_or_doubled(
-    tmp_path: Path, kill_rounds: int, seed_first: int
+    tmp_path: Path, kill_rounds: int, seed_first: int, tell: Callable[[str], None]
 ) -> None:
     kills = schedule(kill_rounds, seed_first)
     assert sum(map(len, kills)) == kill_rounds
-    await run_in_series(tmp_path, kills, seed_first)
+    await run_in_series(tmp_path, kills, seed_first, tell)
 
 
 async def test_a_book_that_is_killed_twice_carries_out_nothing_again(
-    tmp_path: Path, twice_rounds: int, seed_first: int
+    tmp_path: Path, twice_rounds: int, seed_first: int, tell: Callable[[str], None]
 ) -> None:
-    await run_in_series(tmp_path, [*TWICE] * twice_rounds, seed_first, KILLED_ARE_KNOWN)
+    kills = [*TWICE] * twice_rounds
+    await run_in_series(tmp_path, kills, seed_first, tell, KILLED_ARE_KNOWN)
