@@ -22,6 +22,7 @@ from tradecaptain.base.errors import ConfigurationError, TradeCaptainError
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.base.toml_table import TableReader, read_toml
 from tradecaptain.mesh.aeron_library import AeronLibrary, aeron_library
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.errors import MeshError
 from tradecaptain.mesh.mapping import PRIVATE_FOLDER_MODE
 from tradecaptain.mesh.timeouts import MILLISECOND_NS, SECOND_NS, TIMEOUTS, Timeouts
@@ -82,7 +83,7 @@ def _quiet(library: AeronLibrary) -> Any:
 _QUIET_CALLBACKS: dict[Path, Any] = {}
 
 
-class MediaDriver:
+class MediaDriver(Closing):
     """An Aeron C driver with its agents on one native thread, owned by this process."""
 
     def __init__(
@@ -150,17 +151,6 @@ class MediaDriver:
             context, self._context = self._context, None
             self._call("aeron_driver_context_close", context)
         shutil.rmtree(self.directory, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class StopSignals:

@@ -13,7 +13,6 @@ needs for its next turn.
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import numpy as np
@@ -29,6 +28,7 @@ from tradecaptain.base.memory import (
     store_release_i64,
     streaming_fence,
 )
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.mesh.mapping import MappedFile
 from tradecaptain.wire import execution_event, reason
 
@@ -114,7 +114,7 @@ def history_append(history: int, record: int) -> int:
     return sequence
 
 
-class HistoryWriter:
+class HistoryWriter(Closing):
     """Makes the file of an epoch; kernels append to ``address``."""
 
     def __init__(
@@ -179,19 +179,8 @@ class HistoryWriter:
         """Unmap the file; it stays for readers until the next epoch replaces it."""
         self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class HistoryReader:
+class HistoryReader(Closing):
     """Reads the history of one epoch by sequence."""
 
     def __init__(self, path: Path) -> None:
@@ -278,14 +267,3 @@ class HistoryReader:
     def close(self) -> None:
         """Unmap the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -6,17 +6,17 @@ import contextlib
 import mmap
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from tradecaptain.mesh.closing import Closing
 
 PRIVATE_FOLDER_MODE = 0o700
 PRIVATE_FILE_MODE = 0o600
 
 
-class MappedFile:
+class MappedFile(Closing):
     """A whole file in shared memory; stays valid after the file has been unlinked."""
 
     def __init__(
@@ -90,14 +90,3 @@ class MappedFile:
         except BufferError:
             # A view is still alive; the map goes with it.
             return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from tradecaptain.base.accounts import UNLIMITED_UNITS
 from tradecaptain.base.errors import ConfigurationError
+from tradecaptain.mesh.closing import Closing
 from tradecaptain.risk.ledger import AccountState, PairState
 from tradecaptain.risk.levels import SCOPE_ACCOUNT, SCOPE_ACCOUNT_INSTRUMENT, Level
 from tradecaptain.wire import control
@@ -155,7 +155,7 @@ def _key(level: Level) -> tuple[int, int, int]:
     return level.scope, level.scope_id, level.instrument_id
 
 
-class RiskStore:
+class RiskStore(Closing):
     """The file and its transactions. Used from one thread."""
 
     def __init__(self, path: Path) -> None:
@@ -185,17 +185,6 @@ class RiskStore:
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _audit(
         self,
