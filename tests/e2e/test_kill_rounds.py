@@ -164,10 +164,10 @@ async def run_rounds(
                 in_flight, resent = await kill_under_load(mesh, desk, targets, seed)
                 await desk.compare()
                 seconds = asyncio.get_running_loop().time() - began
-                first, done = done + 1, done + len(targets)
+                done += len(targets)
                 counts = " and ".join(map(str, in_flight))
                 tell(
-                    f"rounds {first} to {done} (seed {seed}): killed {', '.join(targets)} with"
+                    f"round {done} of {rounds} (seed {seed}): killed {', '.join(targets)} with"
                     f" {counts} orders in flight; {ledger.count} of {len(desk.sent)} acknowledged,"
                     f" {resent} batches sent again, none lost or doubled; {seconds:.1f} s"
                 )
