@@ -37,7 +37,7 @@ from tradecaptain.edge import (
     run,
     serve_while,
 )
-from tradecaptain.edge.tokens import reading_token
+from tradecaptain.edge.tokens import COLLECTOR, token_of
 from tradecaptain.edge.venue_door import VenueDoor
 from tradecaptain.mesh.client import AeronMesh
 from tradecaptain.mesh.counters import CounterTable
@@ -63,7 +63,7 @@ class CollectorProcess:
         self, mesh: Mesh, paths: RunPaths, reference: Reference, config: CollectorConfig
     ) -> None:
         self._closing = False
-        self._door = VenueDoor(paths.ports.envoy, reading_token(paths.tokens))
+        self._door = VenueDoor(paths.ports.envoy, token_of(paths.tokens, COLLECTOR))
         capacity = 1 << (config.reader_capacity - 1).bit_length()
         # Before the market opens its stream, so that the first tick finds a reader.
         self._reader = StreamReader(

@@ -19,6 +19,8 @@ from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.edge.principals import Principal, Role
 
 ALL_ACCOUNTS = "*"
+COLLECTOR = "collector"
+"""The principal as which the collector asks the venue for its books."""
 MINIMUM_TOKEN_CHARACTERS = 16
 _GRANTABLE = {role.value: role for role in Role if role is not Role.OPEN}
 
@@ -54,8 +56,8 @@ def new_token() -> str:
 
 
 def default_entries(accounts: Mapping[str, int]) -> list[TokenEntry]:
-    """One trader for each client account (name → id), an operator who sees all accounts, and an
-    administrator of the venue."""
+    """One trader for each client account (name → id), an operator who sees all accounts, an
+    administrator of the venue, and the parts of the mesh that read from others."""
     entries = [
         TokenEntry(
             new_token(), Principal(name, frozenset({account_id}), False, frozenset({Role.TRADE}))
@@ -64,11 +66,36 @@ def default_entries(accounts: Mapping[str, int]) -> list[TokenEntry]:
     ]
     operator = Principal("operator", frozenset(), True, frozenset({Role.OPERATE, Role.READ}))
     administrator = Principal("venue", frozenset(), False, frozenset({Role.ADMINISTER}))
-    return [*entries, TokenEntry(new_token(), operator), TokenEntry(new_token(), administrator)]
+    entries += [TokenEntry(new_token(), owner) for owner in (operator, administrator)]
+    return [*entries, *_part_entries()]
+
+
+def _part_entries() -> list[TokenEntry]:
+    """Tokens of the parts that read from others; such a part sees no account."""
+    collector = Principal(COLLECTOR, frozenset(), False, frozenset({Role.READ}))
+    return [TokenEntry(new_token(), collector)]
 
 
 def write_tokens(path: Path, entries: Iterable[TokenEntry]) -> None:
     """Write the file with mode 0600, replacing an older one in one step."""
+    heading = "# Bearer tokens of this installation. Whoever reads one trades with it.\n"
+    _replace(path, heading + _blocks(entries))
+
+
+def add_parts(path: Path) -> None:
+    """Give parts of the mesh that the file doesn't name a token; the rest stays as it stands.
+
+    A file may be of an earlier release, or its owner's own.
+    """
+    known = {entry.principal.name for entry in load_entries(path)}
+    missing = [entry for entry in _part_entries() if entry.principal.name not in known]
+    if missing:
+        text = path.read_text(encoding="utf-8")
+        _replace(path, text.rstrip("\n") + "\n" + _blocks(missing))
+
+
+def _blocks(entries: Iterable[TokenEntry]) -> str:
+    """Entries as TOML, each behind an empty line."""
     blocks = []
     for entry in entries:
         accounts: list[int | str] = sorted(entry.principal.accounts)
@@ -76,17 +103,20 @@ def write_tokens(path: Path, entries: Iterable[TokenEntry]) -> None:
             accounts = [ALL_ACCOUNTS]
         roles = sorted(role.value for role in entry.principal.roles)
         blocks.append(
-            "[[token]]\n"
+            "\n[[token]]\n"
             f"principal = {_toml(entry.principal.name)}\n"
             f"token = {_toml(entry.token)}\n"
             f"accounts = [{', '.join(_toml(account) for account in accounts)}]\n"
             f"roles = [{', '.join(_toml(role) for role in roles)}]\n"
         )
+    return "".join(blocks)
+
+
+def _replace(path: Path, text: str) -> None:
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("# Bearer tokens of this installation. Whoever reads one trades with it.\n\n")
-        file.write("\n".join(blocks))
+        file.write(text)
     scratch.replace(path)
 
 
@@ -123,15 +153,6 @@ def token_of(path: Path, principal: str) -> str:
         if entry.principal.name == principal:
             return entry.token
     raise _refuse(f"token file {path} has no principal {principal!r}")
-
-
-def reading_token(path: Path) -> str:
-    """A token for what a part of the mesh reads from another: the operator's, if there is one."""
-    entries = load_entries(path)
-    operators = [entry for entry in entries if Role.OPERATE in entry.principal.roles]
-    for entry in operators + entries:
-        return entry.token
-    raise _refuse(f"token file {path} has no principal")
 
 
 def _entry(table: Any, where: str) -> TokenEntry:

@@ -17,7 +17,7 @@ from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.base.reference_file import default_reference, dump_reference, load_reference
 from tradecaptain.base.run_paths import SHARED_MEMORY_VARIABLE, Ports, RunPaths
-from tradecaptain.edge.tokens import default_entries, load_tokens, write_tokens
+from tradecaptain.edge.tokens import add_parts, default_entries, write_tokens
 
 REPLAY_ACCOUNT = "replay"
 OWN_VENUE_OFFSET = 1000
@@ -138,7 +138,7 @@ def write_run_folder(run: RunPaths, options: Options) -> Reference:
         if account.name != REPLAY_ACCOUNT
     }
     if run.tokens.exists():
-        load_tokens(run.tokens)
+        add_parts(run.tokens)
     else:
         write_tokens(run.tokens, default_entries(clients))
     return reference

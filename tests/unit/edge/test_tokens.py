@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.edge.principals import Role
-from tradecaptain.edge.tokens import default_entries, load_tokens, token_of, write_tokens
+from tradecaptain.edge.tokens import (
+    COLLECTOR,
+    add_parts,
+    default_entries,
+    load_tokens,
+    token_of,
+    write_tokens,
+)
 
 GOOD = """\
 [[token]]
@@ -41,6 +48,27 @@ def test_written_tokens_prove_their_principals(tmp_path: Path) -> None:
 def test_tokens_are_fresh_for_every_installation() -> None:
     first, second = default_entries({"alpha": 100}), default_entries({"alpha": 100})
     assert {entry.token for entry in first}.isdisjoint(entry.token for entry in second)
+
+
+def test_the_collector_reads_and_sees_no_account(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.toml"
+    write_tokens(path, default_entries({"alpha": 100}))
+    collector = load_tokens(path).resolve(f"Bearer {token_of(path, COLLECTOR)}")
+    assert collector is not None
+    assert [role for role in Role if collector.has_role(role)] == [Role.READ]
+    assert not collector.may_use(100)
+
+
+def test_a_file_without_the_parts_of_the_mesh_gets_them_and_keeps_the_rest(tmp_path: Path) -> None:
+    path = write(tmp_path / "tokens.toml", "# of our own\n" + GOOD)
+    add_parts(path)
+    text = path.read_text()
+    assert text.startswith("# of our own\n" + GOOD)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert token_of(path, "a") == "0123456789abcdef"
+    assert load_tokens(path).resolve(f"Bearer {token_of(path, COLLECTOR)}") is not None
+    add_parts(path)
+    assert path.read_text() == text
 
 
 @pytest.mark.parametrize(

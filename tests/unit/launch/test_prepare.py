@@ -11,7 +11,7 @@ from support.ports import free_port_base
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.reference_file import default_reference, dump_reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.edge.tokens import load_entries
+from tradecaptain.edge.tokens import COLLECTOR, load_entries, write_tokens
 from tradecaptain.launch import prepare
 from tradecaptain.launch.prepare import (
     Options,
@@ -58,7 +58,7 @@ def test_an_empty_folder_gets_all_that_the_parts_read(run: RunPaths) -> None:
     assert load_reference(run.reference) == reference == default_reference()
     assert stat.S_IMODE(run.tokens.stat().st_mode) == 0o600
     principals = {entry.principal.name for entry in load_entries(run.tokens)}
-    assert principals == {"alpha", "beta", "gamma", "operator", "venue"}
+    assert principals == {"alpha", "beta", "gamma", "operator", "venue", "collector"}
     assert run.ports.envoy
 
 
@@ -69,6 +69,16 @@ def test_tokens_and_configuration_of_an_earlier_start_are_kept(run: RunPaths) ->
     write_run_folder(run, Options())
     assert run.tokens.read_text() == tokens
     assert run.ports.envoy == 12345
+
+
+def test_a_part_that_an_earlier_release_had_no_token_for_gets_one(run: RunPaths) -> None:
+    write_run_folder(run, Options())
+    kept = [entry for entry in load_entries(run.tokens) if entry.principal.name != COLLECTOR]
+    write_tokens(run.tokens, kept)
+    write_run_folder(run, Options())
+    *others, collector = load_entries(run.tokens)
+    assert others == kept
+    assert collector.principal.name == COLLECTOR
 
 
 def test_tokens_that_others_may_read_stop_the_start(run: RunPaths) -> None:
