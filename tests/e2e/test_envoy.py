@@ -330,6 +330,34 @@ async def test_browsers_of_allowed_origins_alone_may_call(
     assert ("access-control-allow-origin" in headers) == allowed
 
 
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [
+        ("GET", "application/grpc"),
+        ("PUT", "application/grpc"),
+        ("OPTIONS", "text/plain"),
+        ("POST", "application/json"),
+        ("POST", "application/octet-stream"),
+    ],
+)
+async def test_a_methods_own_path_is_for_grpc_alone(door: FrontDoor, verb: str, kind: str) -> None:
+    asked = {"origin": "https://evil.example", "access-control-request-method": "POST"}
+    status, headers, body = await door.http(
+        verb, SUBMIT, order_json(), asked | {"content-type": kind}
+    )
+    if kind == "application/grpc":
+        assert (headers["grpc-status"], status) == ("12", 200)
+        return
+    assert (status, headers["content-type"]) == (404, "application/json")
+    assert detail_of(body)["reason"] == "REASON_INVALID_REQUEST"
+
+
+async def test_an_allowed_origin_may_ask_for_a_methods_own_path(door: FrontDoor) -> None:
+    asked = {"origin": "http://localhost:5173", "access-control-request-method": "POST"}
+    status, headers, _ = await door.http("OPTIONS", SUBMIT, headers=asked, principal=None)
+    assert (status, headers["access-control-allow-origin"]) == (200, "http://localhost:5173")
+
+
 async def buf_curl(door: FrontDoor, *arguments: str) -> tuple[int, str]:
     assert BUF is not None
     process = await asyncio.create_subprocess_exec(

@@ -315,6 +315,13 @@ _UNKNOWN_ROUTE: Final[dict[str, Any]] = {
     "route": {"cluster": "nowhere", "cluster_not_found_response_code": "NOT_FOUND"},
 }
 
+# A call is a POST of gRPC, also once it is transcoded. What else asks for a method's own path no
+# service could read: a browser's address line, JSON, the preflight of an origin that isn't allowed.
+_IS_CALL: Final[list[dict[str, Any]]] = [
+    {"name": ":method", "string_match": {"exact": "POST"}},
+    {"name": "content-type", "string_match": {"prefix": "application/grpc"}},
+]
+
 
 def _route(match: dict[str, Any], process: str, timeout: str, *, retried: bool) -> dict[str, Any]:
     action: dict[str, Any] = {
@@ -326,7 +333,7 @@ def _route(match: dict[str, Any], process: str, timeout: str, *, retried: bool) 
     if retried:
         # Only what provably never reached the service.
         action["retry_policy"] = {"retry_on": "connect-failure,refused-stream", "num_retries": 2}
-    return {"match": match, "route": action}
+    return {"match": {**match, "headers": _IS_CALL}, "route": action}
 
 
 def _cors(config: EnvoyConfig) -> dict[str, Any]:

@@ -28,7 +28,9 @@ _REASON_OF_HTTP_STATUS: Final = {
     504: reasons.REASON_OUTCOME_UNKNOWN,
 }
 _UNIMPLEMENTED: Final = 12
-_NO_METHOD: Final = "no method of the contract has this path and verb"
+_NO_METHOD: Final = (
+    "no method of the contract has this path and verb; its own path takes gRPC and gRPC-Web alone"
+)
 _TOO_LATE: Final = "the deadline passed before the service answered"
 _GRPC_MESSAGES: Final = {
     404: "no method of the contract has this name",
