@@ -1,6 +1,8 @@
 """The command line without a mesh: help, refusals, and what they tell to do next."""
 
 import math
+import subprocess
+import sys
 from contextlib import nullcontext
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +37,23 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     answer = call("--version")
     assert answer.exit_code == 0
     assert answer.stdout == f"tradecaptain {metadata.version('tradecaptain')}\n"
+
+
+def test_the_help_of_all_verbs_loads_no_compiler() -> None:
+    asked = (
+        "import sys; from tradecaptain.cli import main; main.build(list(main.VERBS));"
+        "sys.exit('numba' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("verb", main.HEAVY_VERBS)
+def test_a_heavy_verb_has_one_line_of_help_and_is_loaded_when_it_is_called(verb: str) -> None:
+    own = CliRunner().invoke(main.build([verb]), ["--help"], env={"COLUMNS": "200"})
+    assert main.HEAVY_VERBS[verb] in own.stdout
+    unknown = call(verb, "--nonsense")
+    assert unknown.exit_code == main.USAGE_STATUS
+    assert "--nonsense" in unknown.stderr
 
 
 @pytest.mark.parametrize("verb", VERBS)
