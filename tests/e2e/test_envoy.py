@@ -225,6 +225,14 @@ async def test_what_envoy_answers_itself_looks_like_our_errors(
     assert detail_of(body)["reason"] == why
 
 
+async def test_headers_that_are_too_large_are_refused_typed(door: FrontDoor) -> None:
+    status, headers, body = await door.http(
+        "GET", "/v1/orders", headers={"authorization": "Bearer " + "x" * 70_000}, principal=None
+    )
+    assert (status, headers["content-type"]) == (431, "application/json")
+    assert detail_of(body)["reason"] == "REASON_INVALID_REQUEST"
+
+
 @pytest.mark.parametrize(
     ("method", "code", "why"),
     [
