@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from pydantic import Field, field_validator
 from tradecaptain.base.config import ServiceConfig
+
+SPEED_MAX: Final = 1_000_000
+_SPEED_DENOMINATOR_MAX: Final = 1000
+_SPEED_TEXT: Final = re.compile("[0-9./]{1,32}")
+"""Without exponents: those of a few characters stand for numbers that fill the memory."""
+
+
+def read_speed(text: str) -> Fraction | None:
+    """The source seconds a second that a text means; None for ``max``, as fast as readers take it.
+
+    Raises a ValueError with the rule for anything but ``max`` and numbers from a thousandth to SPEED_MAX.
+    """
+    if text == "max":
+        return None
+    try:
+        exact = Fraction(text) if _SPEED_TEXT.fullmatch(text) else Fraction()
+        speed = exact.limit_denominator(_SPEED_DENOMINATOR_MAX)
+    except (ValueError, ZeroDivisionError):
+        speed = Fraction()
+    if not 0 < speed <= SPEED_MAX:
+        raise ValueError(
+            f"must be max or a positive number such as 1 or 20, 0.001 to {SPEED_MAX}, not {text!r}"
+        )
+    return speed
 
 
 class CollectorConfig(ServiceConfig):
@@ -48,13 +73,7 @@ class CollectorConfig(ServiceConfig):
     @field_validator("speed")
     @classmethod
     def _check_speed(cls, text: str) -> str:
-        if text != "max":
-            try:
-                speed = Fraction(text)
-            except (ValueError, ZeroDivisionError) as error:
-                raise ValueError("must be max or a positive number") from error
-            if not 0 < speed <= 1_000_000:
-                raise ValueError("must be max or a positive number up to 1000000")
+        read_speed(text)
         return text
 
     @field_validator("order_slots")
@@ -72,4 +91,4 @@ class CollectorConfig(ServiceConfig):
     @property
     def playback_speed(self) -> Fraction | None:
         """Source seconds a second; None plays as fast as the readers take it."""
-        return None if self.speed == "max" else Fraction(self.speed).limit_denominator(1000)
+        return read_speed(self.speed)

@@ -8,7 +8,6 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from pathlib import Path
 
 import orjson
@@ -17,6 +16,7 @@ from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.base.reference_file import default_reference, dump_reference, load_reference
 from tradecaptain.base.run_paths import SHARED_MEMORY_VARIABLE, Ports, RunPaths
+from tradecaptain.collector.config import read_speed
 from tradecaptain.edge.tokens import add_parts, default_entries, write_tokens
 
 REPLAY_ACCOUNT = "replay"
@@ -210,14 +210,9 @@ def part_environment(options: Options) -> dict[str, str]:
 
 
 def parse_speed(text: str) -> str:
-    """Check a replay speed: ``max`` or a positive multiple of real time."""
-    if text == "max":
-        return text
+    """Check a replay speed by the collector's rule: ``max`` or a positive multiple of real time."""
     try:
-        if Fraction(text) > 0:
-            return text
-    except (ValueError, ZeroDivisionError):
-        pass
-    raise ConfigurationError(
-        f"--speed must be max or a positive number such as 1 or 20, not {text!r}", field="speed"
-    )
+        read_speed(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--speed {error}", field="speed") from error
+    return text

@@ -112,12 +112,28 @@ def test_the_replay_reaches_the_parts_through_their_environment(tmp_path: Path) 
     assert "TRADECAPTAIN_COLLECTOR__REPLAY" not in part_environment(Options())
 
 
-@pytest.mark.parametrize("text", ["max", "1", "20", "0.5"])
+@pytest.mark.parametrize("text", ["max", "1", "20", "0.5", "0.001", "1/3", "1000000"])
 def test_a_speed_is_a_multiple_of_real_time_or_max(text: str) -> None:
     assert parse_speed(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "0", "-1", "fast", "1x", "1/0"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0",
+        "-1",
+        "fast",
+        "1x",
+        "1/0",
+        "nan",
+        "1000001",
+        "1e400",
+        "0.0001",
+        "1e999999999",
+        "1/2/3",
+    ],
+)
 def test_any_other_speed_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="--speed must be max or a positive number"):
         parse_speed(text)
