@@ -19,7 +19,8 @@ _SPEED_TEXT: Final = re.compile("[0-9./]{1,32}")
 def read_speed(text: str) -> Fraction | None:
     """The source seconds a second that a text means; None for ``max``, as fast as readers take it.
 
-    Raises a ValueError with the rule for anything but ``max`` and numbers from a thousandth to SPEED_MAX.
+    Raises a ValueError with the rule for anything but ``max`` and a number from a thousandth to
+    SPEED_MAX.
     """
     if text == "max":
         return None
@@ -29,9 +30,7 @@ def read_speed(text: str) -> Fraction | None:
     except (ValueError, ZeroDivisionError):
         speed = Fraction()
     if not 0 < speed <= SPEED_MAX:
-        raise ValueError(
-            f"must be max or a positive number such as 1 or 20, 0.001 to {SPEED_MAX}, not {text!r}"
-        )
+        raise ValueError(f"must be max or a positive number such as 1 or 20, 0.001 to {SPEED_MAX}")
     return speed
 
 

@@ -214,5 +214,5 @@ def parse_speed(text: str) -> str:
     try:
         read_speed(text)
     except ValueError as error:
-        raise ConfigurationError(f"--speed {error}", field="speed") from error
+        raise ConfigurationError(f"--speed {error}, not {text!r}", field="speed") from error
     return text
