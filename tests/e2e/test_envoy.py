@@ -318,6 +318,17 @@ async def test_grpc_web_errors_carry_their_detail(door: FrontDoor) -> None:
         assert from_status(status).reason == reason.REASON_PRICE_COLLAR
 
 
+async def test_a_late_answer_is_an_unknown_outcome_through_grpc_web(tmp_path: Path) -> None:
+    async with front_door(tmp_path, "[envoy]\nunary_timeout_seconds = 0.3\n") as door:
+        frame = grpc_web_frame(submit_request(client_order_id="wait").SerializeToString())
+        _, headers, _ = await door.http(
+            "POST", SUBMIT, frame, {"content-type": "application/grpc-web+proto"}
+        )
+        # Not UNAVAILABLE, which clients would retry.
+        assert headers["grpc-status"] == str(grpc.StatusCode.UNKNOWN.value[0])
+        assert door.servicer.submits == 1
+
+
 @pytest.mark.parametrize(
     ("origin", "allowed"), [("http://localhost:5173", True), ("https://evil.example", False)]
 )

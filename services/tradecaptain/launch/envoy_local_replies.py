@@ -117,6 +117,9 @@ def _grpc_mapper(status: int, message: str) -> dict[str, Any]:
     filters.append({"header_filter": {"header": is_rest}})
     return {
         "filter": {"and_filter": {"filters": filters}},
+        # The gRPC status that a gRPC-Web caller gets is made from this one, and that of 504 would
+        # be UNAVAILABLE, which clients retry. That of 408 is UNKNOWN, as the outcome is.
+        "status_code": 408 if status == 504 else status,
         "headers_to_add": [{"header": {"key": DETAILS_KEY, "value": packed}}],
         "body_format_override": {"text_format_source": {"inline_string": message}},
     }
