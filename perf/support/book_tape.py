@@ -16,7 +16,7 @@ from tradecaptain.base.memory import (
     aligned_zeros,
     store_i64,
 )
-from tradecaptain.kernels.matching.engine import resume_step, submit_compact
+from tradecaptain.kernels.matching.engine import resume_step, submit_reported
 from tradecaptain.kernels.matching.layout import (
     COMPACT_COMMAND,
     COMPACT_COMMAND_BYTES,
@@ -44,7 +44,7 @@ def carry_out(engine: int, tape: int, index: int, count: int, scratch: int, said
     first = tape + ORDER_ID
     stride = COMPACT_COMMAND_BYTES
     look_ahead(engine, first + index * stride, stride, first + count * stride)
-    answer = submit_compact(engine, tape + index * COMPACT_COMMAND_BYTES, scratch, said)
+    answer = submit_reported(engine, tape + index * COMPACT_COMMAND_BYTES, scratch, said)
     while answer != 0:
         answer = resume_step(engine)
 

@@ -33,6 +33,7 @@ from tradecaptain.kernels.matching.layout import (
     SPECIAL_BOOK,
     TERMS_BYTES,
 )
+from tradecaptain.kernels.matching.prices import set_side_key
 from tradecaptain.kernels.matching.records import LINE_BYTES
 from tradecaptain.kernels.matching.tables import book_at
 from tradecaptain.kernels.matching.terms import watch
@@ -275,7 +276,10 @@ def open_book(engine: int, instrument_id: int) -> int:
     entry = engine + load_i64(engine + at.HEADER_INSTRUMENT_INDEX_OFFSET) + instrument_id * 4
     if load_i32(entry) != 0:
         return -reason.REASON_DUPLICATE_INSTRUMENT
-    store_i64(book_at(engine, index) + at.BOOK_INSTRUMENT_ID, instrument_id)
+    book = book_at(engine, index)
+    store_i64(book + at.BOOK_INSTRUMENT_ID, instrument_id)
+    set_side_key(engine, book + at.BOOK_BIDS)
+    set_side_key(engine, book + at.BOOK_ASKS)
     store_i32(entry, index)
     store_i64(engine + at.HEADER_INSTRUMENT_COUNT, index)
     return index

@@ -72,7 +72,7 @@ def resume_step(engine: int) -> int:
 def submit_command(engine: int, command: int) -> int:
     """Carry out the first step of a sequenced order command: DONE or MORE."""
     if not reports_wire(engine):
-        answer = submit_plain(engine, command, command, begin_run(engine, command))
+        answer = submit_plain(engine, command, begin_run(engine, command))
         if answer != NOT_PLAIN:
             return answer
     return submit_general(engine, command, 0, 0)
@@ -87,20 +87,23 @@ def submit_compact(engine: int, line: int, rest: int, said: int) -> int:
     plain.
     """
     if reports_wire(engine):
-        return submit_completed(engine, line, rest)
+        return submit_completed(engine, line, rest, 0)
     return submit_reported(engine, line, rest, said)
 
 
 @inline
 def submit_reported(engine: int, line: int, rest: int, said: int) -> int:
     """`submit_compact` where reports are compact."""
-    answer = submit_plain(engine, line - COMPACT_FIRST_BYTE, rest, said)
-    return submit_completed(engine, line, rest) if answer == NOT_PLAIN else answer
+    answer = submit_plain(engine, line - COMPACT_FIRST_BYTE, said)
+    return submit_completed(engine, line, rest, 0) if answer == NOT_PLAIN else answer
 
 
-@inline
-def submit_completed(engine: int, line: int, rest: int) -> int:
-    """Carry out the first step of a compact command the general way."""
+@apart
+def submit_completed(engine: int, line: int, rest: int, _fourth: int) -> int:
+    """Carry out the first step of a compact command the general way.
+
+    Its copy takes wide registers, which a loop over commands would clear before every call.
+    """
     copy_bytes(rest + COMPACT_FIRST_BYTE, line, COMPACT_COMMAND_BYTES)
     return submit_general(engine, rest, 0, 0)
 

@@ -126,7 +126,7 @@ def fill_order(engine: int, slot: int, command: int) -> None:
     store_i32(order + at.ORDER_SELF_TRADE_GROUP, order_command.get_self_trade_group(command))
     client_order_id0 = order_command.get_client_order_id0(command)
     store_i64(order + at.ORDER_CLIENT_ORDER_ID0, client_order_id0)
-    write_party(engine, slot, command, command)
+    write_party(engine, slot, command)
 
 
 @inline
@@ -147,14 +147,14 @@ def rest_at_once(engine: int, command: int, level: int) -> int:
     order_id = newest_order_id(engine, command)
     book = book_index(engine, order_command.get_instrument_id(command))
     quantity_units = order_command.get_quantity_units(command)
+    side = order_command.get_side(command)
     if level == 0:
-        side = order_command.get_side(command)
         side_book = side_at(engine, book, side)
         level = open_level(engine, side_book, side, order_command.get_price_units(command))
     slot = take_order(engine)
     queue_order(engine, slot, level, quantity_units)
-    fill_plain_order(engine, slot, command, book, order_id, quantity_units)
-    write_party(engine, slot, command, command)
+    fill_plain_order(engine, slot, command, book, side, order_id, quantity_units)
+    write_party(engine, slot, command)
     enter_order_id(engine, slot, order_id)
     write_execution(
         engine,

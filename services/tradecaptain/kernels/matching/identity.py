@@ -5,14 +5,15 @@ it stays in the nearest cache while few orders live, and grows by a bucket at a 
 (linear hashing: W. Litwin, VLDB 1980). Ids that count up are neighbours in the table. While it is
 small it has many buckets for each order, so that a new id, which may be any, seldom meets another.
 
-A link, which is the word of a bucket or of a slot's chain, names an order and says three bits that
-depend on its id, and whether that order has another one behind it. So a new id that meets another
-is most often known to differ from it, without a look at the other order.
+A link, which is the word of a bucket or of a slot's chain, names an order. Where clients choose
+ids, it says three bits as well that depend on the order's id, and whether that has another one
+behind it. So a new id that meets another is most often known to differ from it, without a look at
+the other order.
 """
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
     load_constant_i64,
     load_i32,
@@ -28,6 +29,7 @@ from tradecaptain.kernels.matching.layout import (
     BUCKETS_PER_ORDER,
     INT64_MAXIMUM,
     ORDER_BUCKETS_AT,
+    ORDER_IDS_CLIENT,
     ROOMY_BUCKETS,
     ROOMY_BUCKETS_PER_ORDER,
 )
@@ -56,13 +58,20 @@ def spread(order_id: int) -> int:
 
 @inline
 def link_bits(order_id: int) -> int:
-    """What the link to an order says of its id: some bits that depend on all of it."""
-    return (spread(order_id) * 0x9E3779B1) & ID_BITS | NAMES_ORDER
+    """What the link to an order says of its id: some bits that depend on nearly all of it."""
+    # Without `spread`, so that nothing of that is kept for where an order is linked.
+    return ((order_id ^ (order_id >> 31)) * 0x9E3779B1) & ID_BITS | NAMES_ORDER
 
 
 @inline
-def order_link(slot: int, order_id: int, behind: int) -> int:
-    """A link to an order that has another link behind it, or none."""
+def order_link(engine: int, slot: int, order_id: int, behind: int) -> int:
+    """A link to an order that has another link behind it, or none.
+
+    Where the engine gives ids out nobody asks whether one is new, and a link is the slot alone.
+    """
+    # Not as a constant, which would be kept in a register from where it was read first.
+    if load_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
+        return slot
     return slot | link_bits(order_id) | (0 if behind == 0 else MORE_BEHIND)
 
 
@@ -91,7 +100,7 @@ def link_order(engine: int, slot: int, bucket: int, order_id: int) -> None:
     """Put an order before all others of a bucket (by its address)."""
     behind = load_u32(bucket) + 0
     store_u32(order_at(engine, slot) + at.ORDER_CHAIN, behind)
-    store_u32(bucket, order_link(slot, order_id, behind))
+    store_u32(bucket, order_link(engine, slot, order_id, behind))
 
 
 @inline
@@ -129,10 +138,9 @@ def open_bucket(engine: int, buckets: int, _second: int, _third: int) -> int:
     return buckets
 
 
-@inline
-def enter_at_bucket(engine: int, slot: int, bucket: int, order_id: int) -> None:
-    """Make an order findable in the bucket (by its address) of its id, and let the table grow."""
-    link_order(engine, slot, bucket, order_id)
+@inline_always
+def let_table_grow(engine: int) -> None:
+    """Open a bucket more if too many orders are in those that are open; after each new link."""
     order_count = load_i64(engine + at.HEADER_ORDER_COUNT)
     if order_count > load_i64(engine + at.HEADER_ORDER_BUCKET_ROOM):
         open_bucket(engine, load_i64(engine + at.HEADER_ORDER_BUCKETS), 0, 0)
@@ -141,7 +149,8 @@ def enter_at_bucket(engine: int, slot: int, bucket: int, order_id: int) -> None:
 @inline
 def enter_order_id(engine: int, slot: int, order_id: int) -> None:
     """Make an order findable by its id."""
-    enter_at_bucket(engine, slot, order_bucket(engine, order_id), order_id)
+    link_order(engine, slot, order_bucket(engine, order_id), order_id)
+    let_table_grow(engine)
 
 
 @inline

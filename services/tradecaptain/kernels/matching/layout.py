@@ -391,8 +391,16 @@ NODE: Final[np.dtype[Any]] = np.dtype(
 )
 
 # Prices are only right where there is a level. The second is the one behind the best, 0 if unknown.
+# The key tells a side from all others: see prices.side_key.
 SIDE_BOOK: Final[np.dtype[Any]] = np.dtype(
-    [("best", I4), ("root", I4), ("best_units", I8), ("second", I8), ("second_units", I8)],
+    [
+        ("best", I4),
+        ("root", I4),
+        ("best_units", I8),
+        ("second", I4),
+        ("key", I4),
+        ("second_units", I8),
+    ],
     align=True,
 )
 
@@ -491,6 +499,7 @@ TERMS_BYTES: Final = TERMS.itemsize
 LEVEL_BYTES: Final = LEVEL.itemsize
 PAGE_BYTES: Final = PAGE.itemsize
 NODE_BYTES: Final = NODE.itemsize
+SIDE_BOOK_BYTES: Final = SIDE_BOOK.itemsize
 BOOK_BYTES: Final = BOOK.itemsize
 REPORT_BYTES: Final = REPORT.itemsize
 TOLD_BYTES: Final = TOLD.itemsize

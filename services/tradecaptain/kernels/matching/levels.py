@@ -185,7 +185,9 @@ def set_best_of_page(engine: int, side_book: int, index: int) -> None:
 def meets_side(side: int, limit_units: int, other_side: int) -> bool:
     """Whether an order of ``side`` may trade at the best price of the other one (its address)."""
     best_units = load_i64(other_side + at.SIDE_BOOK_BEST_UNITS)
-    return (best_level(other_side) != 0) & crosses(side, limit_units, best_units)
+    # Of complements the order is the other way round: `crosses`, where each side has one as well.
+    mirror = side - SELL
+    return (best_level(other_side) != 0) & ((limit_units ^ mirror) <= (best_units ^ mirror))
 
 
 @inline
@@ -194,7 +196,7 @@ def recent_page(engine: int, side_book: int, price_units: int) -> int:
 
     Pages next to each other lie next to each other.
     """
-    place = (price_units >> PAGE_BITS) + side_key(engine, side_book) * SIDE_STRIDE
+    place = (price_units >> PAGE_BITS) + side_key(side_book) * SIDE_STRIDE
     index = place & (RECENT_PAGES - 1)
     return engine + RECENT_PAGES_AT + index * 4
 
@@ -214,7 +216,7 @@ def page_of_price(engine: int, side_book: int, price_units: int) -> int:
     index = load_i32(recent_page(engine, side_book, price_units)) + 0
     page = page_at(engine, index)
     # What is remembered may be another page by now, of another side or of none.
-    differs = (load_i32(page + at.PAGE_SIDE_KEY) ^ side_key(engine, side_book)) | (
+    differs = (load_i32(page + at.PAGE_SIDE_KEY) ^ side_key(side_book)) | (
         (load_i64(page + at.PAGE_FIRST_UNITS) ^ price_units) >> PAGE_BITS
     )
     return index if differs == 0 else search_page(engine, side_book, price_units, 0)
@@ -223,9 +225,6 @@ def page_of_price(engine: int, side_book: int, price_units: int) -> int:
 @inline_always
 def level_in_page(engine: int, index: int, price_units: int) -> int:
     """Level of a price in its page, or 0; in page 0 no price has one."""
-    page = page_at(engine, index)
-    if load_i64(page + at.PAGE_BITMAP) >> rank_of_price(page, price_units) & 1 == 0:
-        return 0
     return load_i32(level_address(engine, index, price_units)) + 0
 
 
@@ -242,7 +241,7 @@ def open_page(engine: int, side_book: int, side: int, price_units: int) -> int:
     index = take_page(engine)
     page = page_at(engine, index)
     store_i64(page + at.PAGE_FIRST_UNITS, price_units & ~PAGE_MASK)
-    store_i32(page + at.PAGE_SIDE_KEY, side_key(engine, side_book))
+    store_i32(page + at.PAGE_SIDE_KEY, side_key(side_book))
     store_i16(page + at.PAGE_MIRROR, PAGE_MASK if side == BUY else 0)
     insert_page(engine, side_book, index)
     store_i32(recent_page(engine, side_book, price_units), index)
@@ -255,7 +254,7 @@ def note_new_level(side_book: int, level: int, price_units: int, mirror: int) ->
     best = best_level(side_book)
     best_units = load_i64(side_book + at.SIDE_BOOK_BEST_UNITS)
     is_ahead = (best == 0) | ((price_units > best_units) == (mirror != 0))
-    store_i64(side_book + at.SIDE_BOOK_SECOND, best if is_ahead else 0)
+    store_i32(side_book + at.SIDE_BOOK_SECOND, best if is_ahead else 0)
     if is_ahead:
         store_i64(side_book + at.SIDE_BOOK_SECOND_UNITS, best_units)
         set_best(side_book, level, price_units)
@@ -317,9 +316,9 @@ def open_level(engine: int, side_book: int, side: int, price_units: int) -> int:
 @inline_always
 def note_closed_level(engine: int, side_book: int, level: int, index: int) -> None:
     """Take a level that has left its page into account for what a side knows of its best ones."""
-    second = load_i64(side_book + at.SIDE_BOOK_SECOND)
+    second = load_i32(side_book + at.SIDE_BOOK_SECOND) + 0
     if best_level(side_book) == level:
-        store_i64(side_book + at.SIDE_BOOK_SECOND, 0)
+        store_i32(side_book + at.SIDE_BOOK_SECOND, 0)
         if second != 0:
             set_best(side_book, second, load_i64(side_book + at.SIDE_BOOK_SECOND_UNITS))
             return
@@ -327,7 +326,7 @@ def note_closed_level(engine: int, side_book: int, level: int, index: int) -> No
         is_empty = load_i64(page + at.PAGE_BITMAP) == 0
         set_best_of_page(engine, side_book, page_behind(engine, page) if is_empty else index)
     elif second == level:
-        store_i64(side_book + at.SIDE_BOOK_SECOND, 0)
+        store_i32(side_book + at.SIDE_BOOK_SECOND, 0)
 
 
 @inline
@@ -336,7 +335,9 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
     address = level_at(engine, level)
     index = load_i32(address + at.LEVEL_PAGE) + 0
     page = page_at(engine, index)
-    bit = 1 << rank_of_price(page, load_i64(address + at.LEVEL_PRICE_UNITS))
+    price_units = load_i64(address + at.LEVEL_PRICE_UNITS)
+    store_i32(level_address(engine, index, price_units), 0)
+    bit = 1 << rank_of_price(page, price_units)
     bitmap = load_i64(page + at.PAGE_BITMAP) & ~bit
     store_i64(page + at.PAGE_BITMAP, bitmap)
     if bitmap == 0:
@@ -346,21 +347,42 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
     give_level(engine, level)
 
 
+@inline
+def count_in_level(address: int, orders: int, quantity_units: int) -> None:
+    """Add orders and what is open of them to the totals of a level (by its address)."""
+    # Each total read right before it is written is one instruction, which adds in memory.
+    store_i32(address + at.LEVEL_ORDER_COUNT, load_i32(address + at.LEVEL_ORDER_COUNT) + orders)
+    level_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) + quantity_units
+    store_i64(address + at.LEVEL_QUANTITY_UNITS, level_units)
+
+
 @inline_always
 def queue_order(engine: int, slot: int, level: int, leaves_units: int) -> None:
     """Put an order, with what is left of it, at the end of the queue of a level."""
     address = level_at(engine, level)
     last = load_i32(address + at.LEVEL_LAST) + 0
-    order_count = load_i32(address + at.LEVEL_ORDER_COUNT) + 1
-    quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) + leaves_units
     ahead = neighbours_at(engine, last) + at.NEIGHBOURS_NEXT
     link = address + at.LEVEL_FIRST if last == 0 else ahead
+    queue_at(engine, slot, level, last, link, leaves_units)
+
+
+@inline_always
+def queue_behind(engine: int, slot: int, level: int, leaves_units: int) -> None:
+    """`queue_order` where the level has orders."""
+    last = load_i32(level_at(engine, level) + at.LEVEL_LAST) + 0
+    link = neighbours_at(engine, last) + at.NEIGHBOURS_NEXT
+    queue_at(engine, slot, level, last, link, leaves_units)
+
+
+@inline_always
+def queue_at(engine: int, slot: int, level: int, last: int, link: int, leaves_units: int) -> None:
+    """Put an order behind the last one of a level, where a link (by its address) names it."""
+    address = level_at(engine, level)
     store_i32(order_at(engine, slot) + at.ORDER_LEVEL, level)
     set_neighbours(engine, slot, last, 0)
     store_i32(link, slot)
     store_i32(address + at.LEVEL_LAST, slot)
-    store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
-    store_i64(address + at.LEVEL_QUANTITY_UNITS, quantity_units)
+    count_in_level(address, 1, leaves_units)
 
 
 @inline
@@ -398,21 +420,23 @@ def leave_level(engine: int, slot: int) -> int:
     """
     order = order_at(engine, slot)
     level = load_i32(order + at.ORDER_LEVEL) + 0
+    leave_queue(engine, slot, level)
+    store_i32(order + at.ORDER_LEVEL, 0)
+    return level
+
+
+@inline
+def leave_queue(engine: int, slot: int, level: int) -> None:
+    """Take an order, with what is left of it, out of the queue of its level."""
+    order = order_at(engine, slot)
     address = level_at(engine, level)
     previous = order_ahead(engine, slot)
     following = order_behind(engine, slot)
-    order_count = load_i32(address + at.LEVEL_ORDER_COUNT) - 1
-    quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(
-        order + at.ORDER_LEAVES_UNITS
-    )
     ahead = neighbours_at(engine, previous) + at.NEIGHBOURS_NEXT
     behind = neighbours_at(engine, following) + at.NEIGHBOURS_PREVIOUS
     store_i32(address + at.LEVEL_FIRST if previous == 0 else ahead, following)
     store_i32(address + at.LEVEL_LAST if following == 0 else behind, previous)
-    store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
-    store_i64(address + at.LEVEL_QUANTITY_UNITS, quantity_units)
-    store_i32(order + at.ORDER_LEVEL, 0)
-    return level
+    count_in_level(address, -1, -load_i64(order + at.ORDER_LEAVES_UNITS))
 
 
 @inline
@@ -424,13 +448,8 @@ def leave_head(engine: int, level: int, slot: int) -> int:
     order = order_at(engine, slot)
     address = level_at(engine, level)
     following = order_behind(engine, slot)
-    order_count = load_i32(address + at.LEVEL_ORDER_COUNT) - 1
-    quantity_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(
-        order + at.ORDER_LEAVES_UNITS
-    )
     store_i32(address + at.LEVEL_FIRST, following)
-    store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
-    store_i64(address + at.LEVEL_QUANTITY_UNITS, quantity_units)
+    count_in_level(address, -1, -load_i64(order + at.ORDER_LEAVES_UNITS))
     # Behind the last one lies the null order, in which nobody looks.
     set_order_ahead(engine, following, 0)
     store_i32(order + at.ORDER_LEVEL, 0)

@@ -220,7 +220,7 @@ def submit_lines_to_buffer(engine: int, commands: int, count: int, rest: int, bu
     end = commands + count * COMPACT_COMMAND_BYTES
     while line < end and claim_buffer(engine, buffer, 0, 0) != 0:
         look_ahead(engine, line + COMPACT_ORDER_ID, COMPACT_COMMAND_BYTES, end + COMPACT_ORDER_ID)
-        answer = submit_completed(engine, line, rest)
+        answer = submit_completed(engine, line, rest, 0)
         note_events(engine, buffer)
         line += COMPACT_COMMAND_BYTES
         if answer != DONE and not finish_command(engine, buffer):

@@ -187,6 +187,7 @@ SIDE_BOOK_BEST: Final = offset_of(SIDE_BOOK, "best")
 SIDE_BOOK_ROOT: Final = offset_of(SIDE_BOOK, "root")
 SIDE_BOOK_BEST_UNITS: Final = offset_of(SIDE_BOOK, "best_units")
 SIDE_BOOK_SECOND: Final = offset_of(SIDE_BOOK, "second")
+SIDE_BOOK_KEY: Final = offset_of(SIDE_BOOK, "key")
 SIDE_BOOK_SECOND_UNITS: Final = offset_of(SIDE_BOOK, "second_units")
 
 BOOK_INSTRUMENT_ID: Final = offset_of(BOOK, "instrument_id")

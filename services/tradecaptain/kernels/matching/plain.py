@@ -28,7 +28,7 @@ from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart, apart_of_nine
 from tradecaptain.kernels.matching.identity import (
     find_order_id,
-    link_of_order,
+    let_table_grow,
     linked_slot,
     order_bucket,
 )
@@ -36,16 +36,17 @@ from tradecaptain.kernels.matching.layout import DONE
 from tradecaptain.kernels.matching.levels import (
     enter_level_of,
     leave_level,
+    leave_queue,
     level_in_page,
     level_reduce,
     meets_side,
     open_page,
     opposite,
     page_of_price,
-    queue_order,
+    queue_behind,
 )
 from tradecaptain.kernels.matching.plain_records import (
-    OTHER_NAMES,
+    NAMES_BYTES,
     accept_plain,
     close_level,
     has_names_of_run,
@@ -83,7 +84,6 @@ from tradecaptain.kernels.matching.tables import (
     order_at,
     party_at,
     side_of_book,
-    take_order,
 )
 from tradecaptain.kernels.matching.terms import total_of_replace, working_status
 from tradecaptain.wire import common, execution_event, order_command, reason
@@ -93,13 +93,13 @@ from tradecaptain.wire import common, execution_event, order_command, reason
 def open_plain(
     engine: int,
     command: int,
-    rest: int,
     page: int,
     index: int,
     book: int,
     side_book: int,
     order_id: int,
     bucket: int,
+    _ninth: int,
 ) -> int:
     """Enter a new order that is the first one at its price, of which ``page`` is the page, or 0.
 
@@ -112,15 +112,16 @@ def open_plain(
     quantity_units = order_command.get_quantity_units(command)
     if page == 0:
         page = open_page(engine, side_book, side, price_units)
-    accept_plain(engine, command, order_id, side, price_units)
-    slot = take_order(engine)
+    slot = record_plain(engine, command, index, book, side, order_id, bucket, quantity_units)
+    price_at = order_at(engine, slot) + at.ORDER_PRICE_UNITS
+    accept_plain(engine, command, order_id, side, price_at, quantity_units)
     enter_level_of(engine, side_book, page, price_units, slot, quantity_units)
-    record_plain(engine, command, rest, index, book, order_id, bucket, slot, quantity_units)
+    let_table_grow(engine)
     return DONE
 
 
 @apart
-def new_plain(engine: int, command: int, rest: int, said: int) -> int:
+def new_plain(engine: int, command: int, kind: int, said: int) -> int:
     """Enter a limit or market order: DONE, MORE, or NOT_PLAIN with nothing changed."""
     side = order_command.get_side(command)
     index = book_index(engine, order_command.get_instrument_id(command))
@@ -132,10 +133,9 @@ def new_plain(engine: int, command: int, rest: int, said: int) -> int:
         order_command.get_order_type(command) == common.ORDER_TYPE_LIMIT
     ):
         return NOT_PLAIN
-    # One branch, since neither can be foreseen.
-    meets = meets_side(side, price_units, side_of_book(book, opposite(side)))
-    if meets | (not can_rest(command)):
-        return take_plain(engine, command, rest, index)
+    other_side = side_of_book(book, opposite(side))
+    if meets_side(side, price_units, other_side) or not can_rest(kind):
+        return take_plain(engine, command, kind, index, book, side, price_units, other_side, 0)
     side_book = side_of_book(book, side)
     order_id = next_order_id(engine, command)
     bucket = order_bucket(engine, order_id)
@@ -144,14 +144,15 @@ def new_plain(engine: int, command: int, rest: int, said: int) -> int:
     page = page_of_price(engine, side_book, price_units)
     level = level_in_page(engine, page, price_units)
     if level == 0:
-        return open_plain(engine, command, rest, page, index, book, side_book, order_id, bucket)
+        return open_plain(engine, command, page, index, book, side_book, order_id, bucket, 0)
     quantity_units = order_command.get_quantity_units(command)
     if not has_room(engine, level, quantity_units):
         return NOT_PLAIN
-    accept_plain(engine, command, order_id, side, price_units)
-    slot = take_order(engine)
-    queue_order(engine, slot, level, quantity_units)
-    record_plain(engine, command, rest, index, book, order_id, bucket, slot, quantity_units)
+    slot = record_plain(engine, command, index, book, side, order_id, bucket, quantity_units)
+    price_at = order_at(engine, slot) + at.ORDER_PRICE_UNITS
+    accept_plain(engine, command, order_id, side, price_at, quantity_units)
+    queue_behind(engine, slot, level, quantity_units)
+    let_table_grow(engine)
     return DONE
 
 
@@ -160,9 +161,9 @@ def is_plain_target(engine: int, command: int, slot: int) -> bool:
     """Whether a cancel or replace names an order that works, is plain and is its sender's."""
     order = order_at(engine, slot)
     account_id = order_command.get_account_id(command)
+    # The null order's account is 0, which isn't plain.
     return (
-        slot != 0
-        and load_u32(order + at.ORDER_ACCOUNT_ID) == account_id
+        load_u32(order + at.ORDER_ACCOUNT_ID) == account_id
         and load_u16(order + at.ORDER_FLAGS) == 0
         and is_plain_account(engine, account_id)
     )
@@ -179,11 +180,18 @@ def leave_plain(engine: int, slot: int, side_book: int) -> None:
 
 
 @apart
-def cancel_plain(engine: int, command: int, rest: int, said: int) -> int:
+def cancel_plain(engine: int, command: int, said: int, _fourth: int) -> int:
     """Cancel a plain resting order as a whole: DONE, or NOT_PLAIN with nothing changed."""
-    link = link_of_order(engine, order_command.get_order_id(command))
+    order_id = order_command.get_order_id(command)
+    link = order_bucket(engine, order_id)
     slot = linked_slot(link)
     order = order_at(engine, slot)
+    while load_i64(order + at.ORDER_ORDER_ID) != order_id:
+        if slot == 0:
+            return NOT_PLAIN
+        link = order + at.ORDER_CHAIN
+        slot = linked_slot(link)
+        order = order_at(engine, slot)
     following = load_u32(order + at.ORDER_CHAIN) + 0
     book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
     said |= order_command.get_quantity_units(command)
@@ -205,20 +213,20 @@ def cancel_plain(engine: int, command: int, rest: int, said: int) -> int:
         give_order(engine, slot)
         side_book = side_of_book(book, load_i16(order + at.ORDER_SIDE) + 0)
         return close_level(engine, side_book, level, 0)
-    leave_level(engine, slot)
+    leave_queue(engine, slot, level)
     give_order(engine, slot)
     return DONE
 
 
 @inline
-def rename_order(engine: int, slot: int, command: int, rest: int) -> None:
-    """Let a replace's client order id and tag name an order from now on."""
+def rename_order(engine: int, slot: int, command: int) -> None:
+    """Let the client order id and tag of a replace, and of its run, name an order from now on."""
     client_order_id0 = order_command.get_client_order_id0(command)
     store_i64(order_at(engine, slot) + at.ORDER_CLIENT_ORDER_ID0, client_order_id0)
     if not has_names_of_run(engine, slot):
         party = party_at(engine, slot)
-        copy_bytes(party, rest + OTHER_NAMES, at.PARTY_FIRM_ID)
-        store_i32(party + at.PARTY_TAG, order_command.get_tag(rest))
+        copy_bytes(party, engine + at.HEADER_RUN_NAMES, at.PARTY_FIRM_ID)
+        store_i32(party + at.PARTY_TAG, load_i64(engine + at.HEADER_RUN_NAMES + NAMES_BYTES))
         store_i64(neighbours_at(engine, slot) + at.NEIGHBOURS_NAMES_NUMBER, 0)
 
 
@@ -240,23 +248,21 @@ def report_replaced(
 def requeue_plain(
     engine: int,
     command: int,
-    rest: int,
     slot: int,
     page: int,
     book: int,
     side_book: int,
     leaves_units: int,
     price_units: int,
+    quantity_units: int,
 ) -> int:
     """Give a resting order another price or a larger total, at the end of the queue there.
 
     ``page`` is that of the price, or 0; ``book`` and ``side_book`` are addresses.
     """
     order = order_at(engine, slot)
-    said_units = order_command.get_quantity_units(command)
-    quantity_units = total_of_replace(engine, said_units, order)
     note_command(engine, command)
-    rename_order(engine, slot, command, rest)
+    rename_order(engine, slot, command)
     leave_plain(engine, slot, side_book)
     store_i64(order + at.ORDER_PRICE_UNITS, price_units)
     store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
@@ -266,7 +272,7 @@ def requeue_plain(
     # A level that it was alone in, at this price, is there no more.
     level = level_in_page(engine, page, price_units)
     if level != 0:
-        queue_order(engine, slot, level, leaves_units)
+        queue_behind(engine, slot, level, leaves_units)
         return DONE
     if page == 0:
         page = open_page(engine, side_book, load_i16(order + at.ORDER_SIDE) + 0, price_units)
@@ -275,7 +281,7 @@ def requeue_plain(
 
 
 @apart
-def replace_plain(engine: int, command: int, rest: int, said: int) -> int:
+def replace_plain(engine: int, command: int, said: int, _fourth: int) -> int:
     """Replace a plain resting order that won't trade at once: DONE, or NOT_PLAIN with nothing
     changed."""
     slot = find_order_id(engine, order_command.get_order_id(command))
@@ -302,7 +308,7 @@ def replace_plain(engine: int, command: int, rest: int, said: int) -> int:
         return NOT_PLAIN
     if keeps_place:
         note_command(engine, command)
-        rename_order(engine, slot, command, rest)
+        rename_order(engine, slot, command)
         level_reduce(engine, load_i32(order + at.ORDER_LEVEL) + 0, -added_units)
         store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units)
         store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
@@ -316,24 +322,25 @@ def replace_plain(engine: int, command: int, rest: int, said: int) -> int:
     if meets_side(own_side, price_units, other_side) or not has_room(engine, level, quantity_units):
         return NOT_PLAIN
     return requeue_plain(
-        engine, command, rest, slot, page, book, side_book, leaves_units, price_units
+        engine, command, slot, page, book, side_book, leaves_units, price_units, quantity_units
     )
 
 
 @inline
-def submit_plain(engine: int, command: int, rest: int, said: int) -> int:
+def submit_plain(engine: int, command: int, said: int) -> int:
     """Carry out a command the short way: DONE, MORE, or NOT_PLAIN with nothing changed.
 
     Its words from the sequence to the first of the client order id are read from a record at
-    ``command``, all others from the one at ``rest``, of which ``said`` is `further_terms`.
+    ``command``; ``said`` is what `begin_run` returned for a record that says all others.
     """
     head = load_i64(command + order_command.OFFSET_ACTION)
     action = head & 0xFFFF
     # The rarer of the two that are most: a wrong guess costs more than the command's own test.
     if action == order_command.COMMAND_ACTION_CANCEL_ORDER:
-        return cancel_plain(engine, command, rest, said)
-    if (head - FIRST_NEW) & ~OTHER_NEWS == 0:
-        return new_plain(engine, command, rest, said)
+        return cancel_plain(engine, command, said, 0)
+    kind = head - FIRST_NEW
+    if kind & ~OTHER_NEWS == 0:
+        return new_plain(engine, command, kind, said)
     if action == order_command.COMMAND_ACTION_REPLACE_ORDER:
-        return replace_plain(engine, command, rest, said)
+        return replace_plain(engine, command, said, 0)
     return NOT_PLAIN

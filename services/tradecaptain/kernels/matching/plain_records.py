@@ -6,13 +6,21 @@ from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import copy_bytes, load_constant_i64, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart
-from tradecaptain.kernels.matching.identity import enter_at_bucket
+from tradecaptain.kernels.matching.identity import link_order
 from tradecaptain.kernels.matching.layout import ORDER_IDS_CLIENT, PARTY_NAMES_BYTES
 from tradecaptain.kernels.matching.levels import remove_level
 from tradecaptain.kernels.matching.plain_rules import further_terms
-from tradecaptain.kernels.matching.reports import count_book_events, report_word, write_report
-from tradecaptain.kernels.matching.tables import neighbours_at, order_at, party_at
-from tradecaptain.wire import common, execution_event, order_command, reason
+from tradecaptain.kernels.matching.reports import (
+    AT_CONTRA_ORDER_ID,
+    AT_LEAVES_UNITS,
+    AT_ORDER_ID,
+    AT_PRICE_UNITS,
+    count_book_events,
+    next_report,
+    report_word,
+)
+from tradecaptain.kernels.matching.tables import neighbours_at, order_at, party_at, take_order
+from tradecaptain.wire import execution_event, order_command, reason
 
 ACCEPTED = report_word(
     execution_event.EXECUTION_TYPE_ACCEPTED, 0, execution_event.ORDER_STATUS_WORKING, 0
@@ -42,6 +50,12 @@ def begin_run(engine: int, rest: int) -> int:
 
     Names that differ from those of the run before get another number.
     """
+    return take_over_names(engine, rest, 0, 0)
+
+
+@apart
+def take_over_names(engine: int, rest: int, _third: int, _fourth: int) -> int:
+    """`begin_run`, whose wide registers a loop over commands would clear before every call."""
     names = engine + at.HEADER_RUN_NAMES
     tag = order_command.get_tag(rest)
     has_names = tag
@@ -74,33 +88,50 @@ def has_names_of_run(engine: int, slot: int) -> bool:
 
 
 @inline
-def write_party(engine: int, slot: int, command: int, rest: int) -> None:
-    """Write who entered an order: what a command says for itself, and names of a record."""
-    party = party_at(engine, slot)
+def copy_names(party: int, names: int) -> None:
+    """Write the names of a party (by its address), but for the tag, from where they lie alike."""
     # In pieces that need no wide registers, which would have to be cleared again.
-    copy_bytes(party, rest + OTHER_NAMES, 16)
-    copy_bytes(party + 16, rest + OTHER_NAMES + 16, 16)
-    copy_bytes(party + 32, rest + OTHER_NAMES + 32, 8)
-    store_i32(party + at.PARTY_TAG, order_command.get_tag(rest))
+    copy_bytes(party, names, 16)
+    copy_bytes(party + 16, names + 16, 16)
+    copy_bytes(party + 32, names + 32, 8)
+
+
+@inline
+def write_party(engine: int, slot: int, command: int) -> None:
+    """Write who entered an order, of which a whole command says all."""
+    party = party_at(engine, slot)
+    copy_names(party, command + OTHER_NAMES)
+    store_i32(party + at.PARTY_TAG, order_command.get_tag(command))
     store_i64(party + at.PARTY_WORD, load_i64(command + order_command.OFFSET_ACTION))
     store_i64(neighbours_at(engine, slot) + at.NEIGHBOURS_NAMES_NUMBER, 0)
 
 
 @inline
-def name_plain_order(engine: int, slot: int, command: int, rest: int) -> None:
-    """`write_party` of a limit order for the day or until it is cancelled, unless an order had the
-    slot before of which all the same was to be said: a run's orders often have the same names."""
+def write_party_of_run(engine: int, slot: int, command: int, number: int) -> None:
+    """`write_party` of an order that has the names of the run at work; ``number`` is their number
+    if the party may be taken over by another order of that run, else 0."""
+    party = party_at(engine, slot)
+    names = engine + at.HEADER_RUN_NAMES
+    copy_names(party, names)
+    store_i32(party + at.PARTY_TAG, load_i64(names + NAMES_BYTES))
+    store_i64(party + at.PARTY_WORD, load_i64(command + order_command.OFFSET_ACTION))
+    store_i64(neighbours_at(engine, slot) + at.NEIGHBOURS_NAMES_NUMBER, number)
+
+
+@inline
+def name_plain_order(engine: int, slot: int, command: int) -> None:
+    """`write_party_of_run` of a limit order for the day or until it is cancelled, unless an order
+    had the slot before of which all the same was to be said: a run's orders often have the same
+    names."""
     is_until_cancelled = order_command.get_time_in_force(command) >> 1
     number = load_i64(engine + at.HEADER_NAMES_NUMBER) | is_until_cancelled
-    known = neighbours_at(engine, slot) + at.NEIGHBOURS_NAMES_NUMBER
-    if load_i64(known) != number:
-        write_party(engine, slot, command, rest)
-        store_i64(known, number)
+    if load_i64(neighbours_at(engine, slot) + at.NEIGHBOURS_NAMES_NUMBER) != number:
+        write_party_of_run(engine, slot, command, number)
 
 
 @inline_always
 def fill_plain_order(
-    engine: int, slot: int, command: int, book: int, order_id: int, leaves_units: int
+    engine: int, slot: int, command: int, book: int, side: int, order_id: int, leaves_units: int
 ) -> None:
     """Write the record of a new plain limit order, but for its place in a queue."""
     order = order_at(engine, slot)
@@ -111,17 +142,9 @@ def fill_plain_order(
     store_i32(order + at.ORDER_ACCOUNT_ID, order_command.get_account_id(command))
     store_i32(order + at.ORDER_BOOK, book)
     # No flags and no group: they lie behind the side, in its word.
-    store_i64(order + at.ORDER_SIDE, order_command.get_side(command))
+    store_i64(order + at.ORDER_SIDE, side)
     client_order_id0 = order_command.get_client_order_id0(command)
     store_i64(order + at.ORDER_CLIENT_ORDER_ID0, client_order_id0)
-
-
-@inline
-def order_price(command: int) -> int:
-    """The price that an order of a command has: none if it is a market order."""
-    # Without a branch, as below: nobody foresees which takers are market orders.
-    is_limit = 1 if order_command.get_order_type(command) == common.ORDER_TYPE_LIMIT else 0
-    return order_command.get_price_units(command) & -is_limit
 
 
 @inline
@@ -135,35 +158,47 @@ def newest_order_id(engine: int, command: int) -> int:
 
 
 @inline_always
-def accept_plain(engine: int, command: int, order_id: int, side: int, price_units: int) -> None:
-    """Number a new order that nothing refuses, and acknowledge it."""
+def accept_plain(
+    engine: int, command: int, order_id: int, side: int, price_at: int, quantity_units: int
+) -> int:
+    """Number a new order that nothing refuses, and acknowledge it; returns the report's address.
+
+    Its price lies at ``price_at``, and the quantity behind it.
+    """
     note_command(engine, command)
     number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
     store_i64(engine + at.HEADER_LAST_ORDER_NUMBER, number)
-    quantity_units = order_command.get_quantity_units(command)
-    word = ACCEPTED | (side << 16)
     sequence = order_command.get_sequence(command)
-    write_report(engine, sequence, word, order_id, price_units, quantity_units, quantity_units)
+    report = next_report(engine, sequence, ACCEPTED | (side << 16), 1)
+    store_i64(report + AT_ORDER_ID, order_id)
+    store_i64(report + AT_CONTRA_ORDER_ID, 0)
+    copy_bytes(report + AT_PRICE_UNITS, price_at, 16)
+    store_i64(report + AT_LEAVES_UNITS, quantity_units)
+    return report
 
 
 @inline_always
 def record_plain(
     engine: int,
     command: int,
-    rest: int,
     index: int,
     book: int,
+    side: int,
     order_id: int,
     bucket: int,
-    slot: int,
     leaves_units: int,
-) -> None:
-    """Record a new order that has got its place in the book, of which there are index and address;
-    ``bucket`` is its id's (by its address)."""
-    fill_plain_order(engine, slot, command, index, order_id, leaves_units)
-    name_plain_order(engine, slot, command, rest)
-    enter_at_bucket(engine, slot, bucket, order_id)
+) -> int:
+    """Record a new order for a book, of which there are index and address; returns its slot.
+
+    ``bucket`` is its id's (by its address). `let_table_grow` and a place in a queue are to follow.
+    """
+    # What is needed for this alone needn't be kept for what follows.
+    slot = take_order(engine)
+    link_order(engine, slot, bucket, order_id)
+    fill_plain_order(engine, slot, command, index, side, order_id, leaves_units)
+    name_plain_order(engine, slot, command)
     count_book_events(book, 1)
+    return slot
 
 
 @apart

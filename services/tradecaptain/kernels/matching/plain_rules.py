@@ -31,7 +31,8 @@ from tradecaptain.wire import common, order_command
 NOT_PLAIN = -1
 
 # Action, side, type and time in force lie in one word. The first new order: a limit to buy for the
-# day; and what may differ in it: to sell, a market order, and up to fill or kill.
+# day; and what may differ in it: to sell, a market order, and up to fill or kill. A new order's
+# kind is its word less the first one's.
 FIRST_NEW = (
     order_command.COMMAND_ACTION_NEW_ORDER
     | (common.SIDE_BUY << 16)
@@ -40,6 +41,7 @@ FIRST_NEW = (
 )
 IS_MARKET = 1 << 32
 IS_IMMEDIATE = 2 << 48
+IS_LASTING = 1 << 48
 OTHER_RESTING = (1 << 16) | (1 << 48)
 OTHER_NEWS = (1 << 16) | IS_MARKET | IS_IMMEDIATE | (1 << 48)
 
@@ -61,12 +63,9 @@ def further_terms(rest: int) -> int:
 
 @inline
 def further_rules(engine: int, book: int) -> int:
-    """Zero if a book (by its address) has only plain orders, in continuous trading."""
-    return (
-        load_i64(book + at.BOOK_SPECIAL)
-        | load_i64(book + at.BOOK_WATCH_COUNT)
-        | load_i64(engine + at.HEADER_WATCH_COUNT)
-    )
+    """Zero if a book (by its address) has only plain orders, in continuous trading, and nothing
+    waits in any book."""
+    return load_i64(book + at.BOOK_SPECIAL) | load_i64(engine + at.HEADER_WATCH_COUNT)
 
 
 @inline
@@ -97,16 +96,15 @@ def is_plain_account(engine: int, account_id: int) -> bool:
 @inline
 def has_room(engine: int, level: int, quantity_units: int) -> bool:
     """Whether a level, or the null level, can take an order without its sum leaving int64."""
-    sum_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS)
-    return sum_units <= INT64_MAXIMUM - quantity_units
+    sum_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS) + quantity_units
+    # Neither summand is negative: compiled, a sum beyond int64 is.
+    return 0 <= sum_units <= INT64_MAXIMUM
 
 
 @inline
-def can_rest(command: int) -> bool:
-    """Whether what a new plain order leaves open stays in the book."""
-    return (load_i64(command + order_command.OFFSET_ACTION) - FIRST_NEW) & (
-        IS_MARKET | IS_IMMEDIATE
-    ) == 0
+def can_rest(kind: int) -> bool:
+    """Whether what a new plain order of a kind leaves open stays in the book."""
+    return kind & (IS_MARKET | IS_IMMEDIATE) == 0
 
 
 @inline_always
@@ -124,6 +122,12 @@ def is_free_id(engine: int, bucket: int, order_id: int) -> bool:
     must be new."""
     if load_constant_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
         return True
+    return is_new_id(engine, bucket, order_id)
+
+
+@inline_always
+def is_new_id(engine: int, bucket: int, order_id: int) -> bool:
+    """Whether an id that a client chose, of a bucket (by its address), is one, and no order's."""
     return order_id != 0 and (
         differs_at_once(bucket, order_id)
         or linked_slot(link_in_bucket(engine, bucket, order_id)) == 0
@@ -131,10 +135,11 @@ def is_free_id(engine: int, bucket: int, order_id: int) -> bool:
 
 
 @inline_always
-def can_have_id(engine: int, command: int) -> bool:
-    """`is_free_id` of the id that a new order would get."""
-    order_id = next_order_id(engine, command)
-    return is_free_id(engine, order_bucket(engine, order_id), order_id)
+def can_have_id(engine: int, order_id: int) -> bool:
+    """`is_free_id`, for callers that need no bucket otherwise."""
+    if load_constant_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
+        return True
+    return is_new_id(engine, order_bucket(engine, order_id), order_id)
 
 
 @inline_always
@@ -170,7 +175,7 @@ def resting_place(engine: int, command: int) -> int:
     level = level_of_price(engine, side_of_book(book, side), price_units)
     if (
         not has_room(engine, level, order_command.get_quantity_units(command))
-        or not can_have_id(engine, command)
+        or not can_have_id(engine, next_order_id(engine, command))
         or (level == 0 and not has_free_level(engine))
     ):
         return NOT_PLAIN

@@ -12,18 +12,18 @@ from tradecaptain.base.memory import (
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.apart import apart
-from tradecaptain.kernels.matching.identity import leave_order_id, order_bucket
+from tradecaptain.kernels.matching.apart import apart, apart_of_nine
+from tradecaptain.kernels.matching.identity import leave_order_id, let_table_grow, order_bucket
 from tradecaptain.kernels.matching.layout import DONE, INT64_MAXIMUM, MORE
 from tradecaptain.kernels.matching.levels import (
     best_level,
+    count_in_level,
     enter_level_of,
     leave_head,
     level_head,
     level_reduce,
     meets_side,
     open_page,
-    opposite,
     order_behind,
     page_of_price,
     set_order_ahead,
@@ -34,12 +34,11 @@ from tradecaptain.kernels.matching.plain_records import (
     accept_plain,
     close_level,
     fill_plain_order,
-    newest_order_id,
-    order_price,
     record_plain,
-    write_party,
+    write_party_of_run,
 )
 from tradecaptain.kernels.matching.plain_rules import (
+    IS_LASTING,
     NOT_PLAIN,
     can_have_id,
     can_rest,
@@ -47,6 +46,7 @@ from tradecaptain.kernels.matching.plain_rules import (
     next_order_id,
 )
 from tradecaptain.kernels.matching.reports import (
+    AT_PRICE_UNITS,
     count_book_events,
     write_report,
     write_trade_report,
@@ -68,23 +68,10 @@ UNDER_WAY = -1
 
 
 @inline
-def limit_of(command: int) -> int:
-    """The price up to which a new order trades."""
-    is_limit = 1 if order_command.get_order_type(command) == common.ORDER_TYPE_LIMIT else 0
-    is_sell = 1 if order_command.get_side(command) == common.SIDE_SELL else 0
-    return order_price(command) | ((INT64_MAXIMUM ^ -is_sell) & (is_limit - 1))
-
-
-@inline
-def can_be_taker(command: int) -> bool:
-    """Whether a new order may trade at once without further ado: all but fill or kill, and what
-    isn't allowed for a market order."""
-    order_type = order_command.get_order_type(command)
-    time_in_force = order_command.get_time_in_force(command)
-    return time_in_force != common.TIME_IN_FORCE_FILL_OR_KILL and (
-        order_type == common.ORDER_TYPE_LIMIT
-        or time_in_force != common.TIME_IN_FORCE_GOOD_TILL_CANCEL
-    )
+def can_be_taker(kind: int) -> bool:
+    """Whether a new order of a kind may trade at once without further ado: all but fill or kill,
+    and what isn't allowed for a market order."""
+    return kind & IS_LASTING == 0 or ((kind >> 49) | (kind >> 32)) & 1 == 0
 
 
 @apart
@@ -96,26 +83,23 @@ def end_other_maker(engine: int, side_book: int, level: int, maker: int) -> int:
     return 0
 
 
-@inline
-def end_plain_maker(engine: int, side_book: int, level: int, maker: int) -> None:
+@apart
+def end_plain_maker(engine: int, side_book: int, level: int, maker: int) -> int:
     """Drop the first order of a level, which was filled; the level too if it was alone."""
     order = order_at(engine, maker)
     account_id = load_i32(order + at.ORDER_ACCOUNT_ID) + 0
     if load_u16(order + at.ORDER_FLAGS) != 0 or not is_plain_account(engine, account_id):
-        end_other_maker(engine, side_book, level, maker)
-        return
+        return end_other_maker(engine, side_book, level, maker)
     address = level_at(engine, level)
     following = order_behind(engine, maker)
     leave_order_id(engine, maker)
-    if following == 0:
-        close_level(engine, side_book, level, 0)
-    else:
-        order_count = load_i32(address + at.LEVEL_ORDER_COUNT) - 1
-        store_i32(address + at.LEVEL_ORDER_COUNT, order_count)
-        store_i32(address + at.LEVEL_FIRST, following)
-        set_order_ahead(engine, following, 0)
-        level_reduce(engine, level, load_i64(order + at.ORDER_LEAVES_UNITS))
     give_order(engine, maker)
+    if following == 0:
+        return close_level(engine, side_book, level, 0)
+    store_i32(address + at.LEVEL_FIRST, following)
+    set_order_ahead(engine, following, 0)
+    count_in_level(address, -1, -load_i64(order + at.ORDER_LEAVES_UNITS))
+    return 0
 
 
 @inline
@@ -129,59 +113,73 @@ def note_trades(engine: int, book: int, count: int) -> None:
 
 
 @inline
-def match_new(engine: int, command: int, rest: int, index: int) -> int:
-    """Trade the newest order as `match_step` does, but without a slot, in the book of an index;
-    returns what is left of it.
-
-    Only if more trades are to come than one step may bring does it get a slot, and UNDER_WAY is
-    returned.
-    """
+def leave_taker(
+    engine: int, command: int, index: int, order_id: int, limit_units: int, leaves_units: int
+) -> int:
+    """Give an order a slot that has more trades to come than one step may bring."""
+    slot = take_order(engine)
     side = order_command.get_side(command)
-    limit_units = limit_of(command)
-    order_id = newest_order_id(engine, command)
-    leaves_units = order_command.get_quantity_units(command)
+    fill_plain_order(engine, slot, command, index, side, order_id, leaves_units)
+    write_party_of_run(engine, slot, command, 0)
+    if order_command.get_order_type(command) != common.ORDER_TYPE_LIMIT:
+        store_i64(order_at(engine, slot) + at.ORDER_PRICE_UNITS, 0)
+    store_i32(order_at(engine, slot) + at.ORDER_LEVEL, 0)
+    # What has met its limit finds no order of its own side there.
+    store_i64(engine + at.HEADER_FOUND_LEVEL, 0)
+    leave_under_way(engine, slot, limit_units)
+    return UNDER_WAY
+
+
+@inline
+def match_new(
+    engine: int,
+    command: int,
+    index: int,
+    book: int,
+    side: int,
+    other_side: int,
+    order_id: int,
+    limit_units: int,
+    leaves_units: int,
+) -> int:
+    """Trade a new order up to a limit as `match_step` does, but without a slot, with the other side
+    (by its address) of a book, of which there are index and address; returns what is left of it, or
+    UNDER_WAY."""
     sequence = order_command.get_sequence(command)
-    book = book_at(engine, index)
-    other_side = side_of_book(book, opposite(side))
     step_limit = load_constant_i64(engine + at.HEADER_STEP_LIMIT)
     trade_count = 0
     while leaves_units > 0 and meets_side(side, limit_units, other_side):
         if trade_count == step_limit:
             note_trades(engine, book, trade_count)
-            slot = take_order(engine)
-            fill_plain_order(engine, slot, command, index, order_id, leaves_units)
-            write_party(engine, slot, command, rest)
-            store_i64(order_at(engine, slot) + at.ORDER_PRICE_UNITS, order_price(command))
-            store_i32(order_at(engine, slot) + at.ORDER_LEVEL, 0)
-            # What has met its limit finds no order of its own side there.
-            store_i64(engine + at.HEADER_FOUND_LEVEL, 0)
-            leave_under_way(engine, slot, limit_units)
-            return UNDER_WAY
+            return leave_taker(engine, command, index, order_id, limit_units, leaves_units)
         level = best_level(other_side)
         price_units = load_i64(other_side + at.SIDE_BOOK_BEST_UNITS)
         maker = level_head(engine, level)
         order = order_at(engine, maker)
         maker_id = load_i64(order + at.ORDER_ORDER_ID)
         maker_units = load_i64(order + at.ORDER_LEAVES_UNITS)
-        quantity_units = min(leaves_units, maker_units)
-        leaves_units -= quantity_units
         trade_count += 1
         store_i64(book + at.BOOK_LAST_PRICE_UNITS, price_units)
+        if leaves_units < maker_units:
+            write_trade_report(
+                engine, sequence, side, order_id, maker_id, price_units, leaves_units, 0
+            )
+            level_reduce(engine, level, leaves_units)
+            store_i64(order + at.ORDER_LEAVES_UNITS, maker_units - leaves_units)
+            leaves_units = 0
+            break
+        leaves_units -= maker_units
         write_trade_report(
-            engine, sequence, side, order_id, maker_id, price_units, quantity_units, leaves_units
+            engine, sequence, side, order_id, maker_id, price_units, maker_units, leaves_units
         )
-        if quantity_units == maker_units:
-            end_plain_maker(engine, other_side, level, maker)
-        else:
-            level_reduce(engine, level, quantity_units)
-            store_i64(order + at.ORDER_LEAVES_UNITS, maker_units - quantity_units)
+        end_plain_maker(engine, other_side, level, maker)
     if trade_count != 0:
         note_trades(engine, book, trade_count)
     return leaves_units
 
 
 @apart
-def rest_taker(engine: int, command: int, rest: int, leaves_units: int) -> int:
+def rest_taker(engine: int, command: int, order_id: int, leaves_units: int) -> int:
     """Let a new order rest that has met its limit, and so finds no order of its own side there."""
     index = book_index(engine, order_command.get_instrument_id(command))
     book = book_at(engine, index)
@@ -191,30 +189,46 @@ def rest_taker(engine: int, command: int, rest: int, leaves_units: int) -> int:
     page = page_of_price(engine, side_book, price_units)
     if page == 0:
         page = open_page(engine, side_book, side, price_units)
-    slot = take_order(engine)
-    enter_level_of(engine, side_book, page, price_units, slot, leaves_units)
-    order_id = newest_order_id(engine, command)
     bucket = order_bucket(engine, order_id)
-    record_plain(engine, command, rest, index, book, order_id, bucket, slot, leaves_units)
+    slot = record_plain(engine, command, index, book, side, order_id, bucket, leaves_units)
+    enter_level_of(engine, side_book, page, price_units, slot, leaves_units)
+    let_table_grow(engine)
     return DONE
 
 
-@apart
-def take_plain(engine: int, command: int, rest: int, book: int) -> int:
-    """Enter a new order that meets the other side of a book (by its index) or may not rest."""
-    if not can_be_taker(command) or not can_have_id(engine, command) or not has_free_level(engine):
-        return NOT_PLAIN
-    side = order_command.get_side(command)
-    price_units = order_price(command)
+@apart_of_nine
+def take_plain(
+    engine: int,
+    command: int,
+    kind: int,
+    index: int,
+    book: int,
+    side: int,
+    price_units: int,
+    other_side: int,
+    _ninth: int,
+) -> int:
+    """Enter a new order of a kind that meets the other side (by its address) of a book, of which
+    there are index and address, or may not rest."""
     order_id = next_order_id(engine, command)
-    accept_plain(engine, command, order_id, side, price_units)
-    leaves_units = match_new(engine, command, rest, book)
+    if not can_be_taker(kind) or not can_have_id(engine, order_id) or not has_free_level(engine):
+        return NOT_PLAIN
+    quantity_units = order_command.get_quantity_units(command)
+    price_at = command + order_command.OFFSET_PRICE_UNITS
+    report = accept_plain(engine, command, order_id, side, price_at, quantity_units)
+    # Without branches: nobody foresees which takers are market orders.
+    is_priced = (kind >> 32 & 1) - 1
+    price_units &= is_priced
+    store_i64(report + AT_PRICE_UNITS, price_units)
+    limit_units = price_units | ((INT64_MAXIMUM ^ (1 - side)) & ~is_priced)
+    leaves_units = match_new(
+        engine, command, index, book, side, other_side, order_id, limit_units, quantity_units
+    )
     if leaves_units == UNDER_WAY:
         return MORE
     if leaves_units != 0:
-        if can_rest(command):
-            return rest_taker(engine, command, rest, leaves_units)
-        quantity_units = order_command.get_quantity_units(command)
+        if can_rest(kind):
+            return rest_taker(engine, command, order_id, leaves_units)
         word = EXPIRED | (side << 16)
         sequence = order_command.get_sequence(command)
         write_report(engine, sequence, word, order_id, price_units, quantity_units, leaves_units)

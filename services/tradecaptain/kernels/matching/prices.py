@@ -43,9 +43,15 @@ def page_at(engine: int, page: int) -> int:
 
 
 @inline
-def side_key(engine: int, side_book: int) -> int:
+def side_key(side_book: int) -> int:
     """What tells a side (by its address) from all others; never 0."""
-    return (side_book - engine) >> 4
+    return load_i32(side_book + at.SIDE_BOOK_KEY) + 0
+
+
+@inline
+def set_side_key(engine: int, side_book: int) -> None:
+    """Note the key of a side (by its address): a part of its distance from the engine."""
+    store_i32(side_book + at.SIDE_BOOK_KEY, (side_book - engine) >> 4)
 
 
 @inline

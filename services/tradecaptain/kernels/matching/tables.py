@@ -17,6 +17,7 @@ from tradecaptain.kernels.matching.layout import (
     NEIGHBOURS_BYTES,
     ORDER_BYTES,
     PARTY_BYTES,
+    SIDE_BOOK_BYTES,
     TERMS_BYTES,
 )
 
@@ -61,7 +62,7 @@ def book_at(engine: int, book: int) -> int:
 @inline
 def side_of_book(book: int, side: int) -> int:
     """Address of one side (1 buy, 2 sell) of a book (by its address)."""
-    return book + (at.BOOK_BIDS if side == 1 else at.BOOK_ASKS)
+    return book + (at.BOOK_BIDS - SIDE_BOOK_BYTES) + side * SIDE_BOOK_BYTES
 
 
 @inline
