@@ -213,8 +213,9 @@ def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
     def print_past_capture(line: str) -> None:
         with capsys.disabled():
-            print(f"\n{line}", end="", flush=True)
+            print(line, flush=True)
 
+    print_past_capture("")
     return print_past_capture
 
 
