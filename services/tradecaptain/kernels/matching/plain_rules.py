@@ -96,9 +96,9 @@ def is_plain_account(engine: int, account_id: int) -> bool:
 @inline
 def has_room(engine: int, level: int, quantity_units: int) -> bool:
     """Whether a level, or the null level, can take an order without its sum leaving int64."""
-    sum_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS) + quantity_units
-    # Neither summand is negative: compiled, a sum beyond int64 is.
-    return 0 <= sum_units <= INT64_MAXIMUM
+    # Without the sum: compiled, one beyond int64 isn't defined.
+    sum_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS)
+    return sum_units <= INT64_MAXIMUM - quantity_units
 
 
 @inline
