@@ -9,18 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from numba import types
-from tradecaptain.base.jit import entry, inline
+from tradecaptain.base.jit import entry, inline_always
 from tradecaptain.base.kernel_clock import monotonic_ns_kernel
 from tradecaptain.base.memory import (
     address_of,
     aligned_zeros,
     store_i64,
 )
+from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.engine import resume_step, submit_reported
 from tradecaptain.kernels.matching.layout import (
     COMPACT_COMMAND,
     COMPACT_COMMAND_BYTES,
     COMPACT_FIRST_BYTE,
+    DONE,
     REPORT,
     REPORT_FORM_COMPACT,
 )
@@ -38,28 +40,37 @@ RING_REPORTS = 4_096
 _I64 = types.int64
 
 
-@inline
-def carry_out(engine: int, tape: int, index: int, count: int, scratch: int, said: int) -> None:
-    """Carry out one command of a tape to its end."""
-    first = tape + ORDER_ID
-    stride = COMPACT_COMMAND_BYTES
-    look_ahead(engine, first + index * stride, stride, first + count * stride)
-    answer = submit_reported(engine, tape + index * COMPACT_COMMAND_BYTES, scratch, said)
-    while answer != 0:
-        answer = resume_step(engine)
+@apart
+def go_on(engine: int, _second: int, _third: int, _fourth: int) -> int:
+    """Go on with what a command has left under way, to its end."""
+    while resume_step(engine) != DONE:
+        pass
+    return DONE
+
+
+@inline_always
+def carry_out(engine: int, line: int, end: int, scratch: int, said: int) -> None:
+    """Carry out one command of a tape, which ends at ``end``, to its end."""
+    look_ahead(engine, line + ORDER_ID, COMPACT_COMMAND_BYTES, end + ORDER_ID)
+    if submit_reported(engine, line, scratch, said) != DONE:
+        go_on(engine, 0, 0, 0)
 
 
 @entry(_I64(_I64, _I64, _I64, _I64, _I64), whole_program=True)
 def play_commands(engine: int, tape: int, count: int, scratch: int, times: int) -> int:
     """Carry out a run of commands; with ``times``, nanoseconds of each go there."""
     said = begin_run(engine, scratch)
+    line = tape
+    end = tape + count * COMPACT_COMMAND_BYTES
+    if times == 0:
+        while line < end:
+            carry_out(engine, line, end, scratch, said)
+            line += COMPACT_COMMAND_BYTES
+        return count
     for index in range(count):
-        if times != 0:
-            before_ns = monotonic_ns_kernel()
-            carry_out(engine, tape, index, count, scratch, said)
-            store_i64(times + index * 8, monotonic_ns_kernel() - before_ns)
-        else:
-            carry_out(engine, tape, index, count, scratch, said)
+        before_ns = monotonic_ns_kernel()
+        carry_out(engine, tape + index * COMPACT_COMMAND_BYTES, end, scratch, said)
+        store_i64(times + index * 8, monotonic_ns_kernel() - before_ns)
     return count
 
 
