@@ -318,6 +318,19 @@ async def test_grpc_web_errors_carry_their_detail(door: FrontDoor) -> None:
         assert from_status(status).reason == reason.REASON_PRICE_COLLAR
 
 
+@pytest.mark.parametrize("kind", ["application/grpc", "application/grpc-web+proto"])
+@pytest.mark.parametrize("method", ["SubmitOrder", "StreamExecutions"])
+async def test_a_message_that_is_missing_or_cut_is_refused_at_once(
+    door: FrontDoor, kind: str, method: str
+) -> None:
+    whole = grpc_web_frame(submit_request().SerializeToString())
+    sent = {"content-type": kind, "te": "trailers"}
+    for body in (b"", whole[:3], whole[:5], whole[:-1]):
+        _, headers, _ = await door.http("POST", f"/{ORDERS}/{method}", body, sent)
+        assert headers["grpc-status"] == str(grpc.StatusCode.INVALID_ARGUMENT.value[0])
+        assert "grpc-status-details-bin" in headers
+
+
 async def test_a_late_answer_is_an_unknown_outcome_through_grpc_web(tmp_path: Path) -> None:
     async with front_door(tmp_path, "[envoy]\nunary_timeout_seconds = 0.3\n") as door:
         frame = grpc_web_frame(submit_request(client_order_id="wait").SerializeToString())

@@ -3,6 +3,9 @@
 Instead of grpc's interceptor chain, which costs a coroutine a call, each method is wrapped once
 when its service is added. The wrapper resolves the principal, checks role, accounts and contract
 rules, bounds the calls in progress, and turns a TradeCaptainError into a status with its detail.
+
+To grpc.aio every method takes a stream of requests: where a single request doesn't come, or comes
+cut, it would end such a call without a status, and the caller would wait for its time-out.
 """
 
 from __future__ import annotations
@@ -131,7 +134,7 @@ class Guard:
     def wrap(self, method: Method, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
         """The handler that grpc calls instead of ``handler``."""
         if not handler.request_streaming and not handler.response_streaming:
-            return grpc.unary_unary_rpc_method_handler(
+            return grpc.stream_unary_rpc_method_handler(
                 self._unary(method, handler.unary_unary), response_serializer=serialise
             )
         if not handler.response_streaming:
@@ -139,7 +142,7 @@ class Guard:
                 self._client_stream(method, handler.stream_unary), response_serializer=serialise
             )
         if not handler.request_streaming:
-            return grpc.unary_stream_rpc_method_handler(
+            return grpc.stream_stream_rpc_method_handler(
                 self._server_stream(method, handler.unary_stream), response_serializer=serialise
             )
         return grpc.stream_stream_rpc_method_handler(
@@ -174,7 +177,8 @@ class Guard:
                 return self._admission.source.resolve(value)
         return None
 
-    def _request(self, method: Method, data: bytes, principal: Principal) -> Any:
+    def _request(self, method: Method, data: Any, principal: Principal) -> Any:
+        require_message(data)
         if method.raw:
             return data
         request = validation.parse(method.request_class, data)
@@ -188,10 +192,11 @@ class Guard:
 
     def _unary(
         self, method: Method, behaviour: Callable[[Any, Any], Awaitable[Any]]
-    ) -> Callable[[bytes, Any], Awaitable[Any]]:
+    ) -> Callable[[Any, Any], Awaitable[Any]]:
         admission = self._admission
 
-        async def guarded(data: bytes, context: Any) -> Any:
+        async def guarded(_requests: Any, context: Any) -> Any:
+            data = await context.read()
             admission.unary_calls += 1
             try:
                 if admission.unary_calls > admission.unary_calls_max:
@@ -211,13 +216,18 @@ class Guard:
 
     def _server_stream(
         self, method: Method, behaviour: Callable[[Any, Any], AsyncGenerator[Any]]
-    ) -> Callable[[bytes, Any], Awaitable[None]]:
-        async def serve(data: bytes, context: Any) -> None:
+    ) -> Callable[[Any, Any], Awaitable[None]]:
+        async def serve(data: Any, context: Any) -> None:
             call = self._enter(method, context)
             request = self._request(method, data, call.principal)
             await self._write_all(behaviour(request, context), context)
 
-        return self._stream(method, serve)
+        admitted = self._stream(method, serve)
+
+        async def guarded(_requests: Any, context: Any) -> None:
+            await admitted(await context.read(), context)
+
+        return guarded
 
     def _bidirectional(
         self, method: Method, behaviour: Callable[[Any, Any], AsyncGenerator[Any]]
@@ -311,6 +321,14 @@ class Guard:
                 admission.ending.discard(task)
 
         return guarded
+
+
+def require_message(data: Any) -> None:
+    """Refuse what ``context.read()`` gives where no message came, or only a part of one."""
+    if data is grpc.aio.EOF:
+        raise TradeCaptainError(
+            reasons.REASON_INVALID_REQUEST, "the call ended without a whole message", field=""
+        )
 
 
 async def _refuse(method: Method, context: Any, error: TradeCaptainError) -> None:

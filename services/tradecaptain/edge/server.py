@@ -12,9 +12,11 @@ from typing import Any, Final
 import grpc
 import structlog
 from google.protobuf import descriptor_pool, message_factory
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.edge.guard import Admission, Guard, make_method
+from tradecaptain.edge.health import SERVICE_NAME as HEALTH
+from tradecaptain.edge.health import Health
 from tradecaptain.edge.method_table import MethodTable
 from tradecaptain.edge.peer_health import PeerHealth
 from tradecaptain.edge.principals import AccountDirectory, PrincipalSource, Role
@@ -24,7 +26,6 @@ from tradecaptain.edge.tokens import load_tokens
 HOST: Final = "127.0.0.1"
 ANY_METHOD: Final = "*"
 _LOG = structlog.get_logger("edge")
-_HEALTH: Final = "grpc.health.v1.Health"
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -88,7 +89,7 @@ class EdgeServer:
             streams_max=settings.streams_max,
         )
         self._guard = Guard(self._admission)
-        self._health = health.aio.HealthServicer()
+        self._health = Health()
         self._peer_health = PeerHealth(self._health, settings.peers)
         self._services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
         self._on_drain: list[Callable[[], Awaitable[None]]] = []
@@ -135,11 +136,9 @@ class EdgeServer:
         hosted = dict(self._services)
         listed = set(self._index.services) if self._settings.reflect_all else set(hosted)
         hosted |= Reflection(
-            self._index, listed | {_HEALTH, "grpc.reflection.v1.ServerReflection"}
+            self._index, listed | {HEALTH, "grpc.reflection.v1.ServerReflection"}
         ).handlers()
-        recorder = _Recorder()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, recorder)
-        server.add_generic_rpc_handlers((MethodTable(hosted | recorder.services),))
+        server.add_generic_rpc_handlers((MethodTable(hosted | self._health.handlers()),))
         address = f"{HOST}:{self._settings.port}"
         try:
             self.port = server.add_insecure_port(address)

@@ -140,6 +140,28 @@ async def test_bad_bytes_and_broken_rules_never_reach_the_service(tmp_path: Path
         assert edge.servicer.submits == 0
 
 
+@pytest.mark.parametrize(
+    ("method", "answers_once"),
+    [
+        ("tradecaptain.api.orders.v1.OrderService/SubmitOrder", True),
+        ("tradecaptain.api.orders.v1.OrderService/StreamExecutions", False),
+        ("grpc.health.v1.Health/Check", True),
+        ("grpc.health.v1.Health/List", True),
+        ("grpc.health.v1.Health/Watch", False),
+    ],
+)
+async def test_a_call_without_a_message_is_refused_at_once(
+    tmp_path: Path, method: str, answers_once: bool
+) -> None:
+    async with served(tmp_path) as edge:
+        open_call = edge.channel.stream_unary if answers_once else edge.channel.stream_stream
+        call = open_call(f"/{method}")((), metadata=edge.headers())
+        error = await refusal(call if answers_once else call.read())
+        assert (error.reason, error.field) == (reason.REASON_INVALID_REQUEST, "")
+        assert error.message == "the call ended without a whole message"
+        assert edge.servicer.submits == 0
+
+
 async def test_messages_of_a_stream_are_checked_one_by_one(tmp_path: Path) -> None:
     async with served(tmp_path) as edge:
         session = edge.stub.OrderSession(metadata=edge.headers())
@@ -262,6 +284,27 @@ async def test_health_is_told_by_service_and_needs_no_token(tmp_path: Path) -> N
         await edge.server.set_serving(False)
         answer = await edge.health.Check(health_pb2.HealthCheckRequest(service=name))
         assert answer.status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_health_of_every_service_is_listed(tmp_path: Path) -> None:
+    elsewhere = "tradecaptain.api.risk.v1.RiskService"
+    (tmp_path / "peer").mkdir()
+    async with (
+        served(tmp_path / "peer") as peer,
+        served(tmp_path, peers={peer.server.port: (elsewhere,)}) as front,
+    ):
+        request = health_pb2.HealthCheckRequest(service=elsewhere)
+        watch = front.health.Watch(request)
+        while (await watch.read()).status != health_pb2.HealthCheckResponse.SERVING:
+            pass
+        watch.cancel()
+        await front.server.set_serving(False)
+        answer = await front.health.List(health_pb2.HealthListRequest())
+    assert {service: status.status for service, status in answer.statuses.items()} == {
+        "": health_pb2.HealthCheckResponse.NOT_SERVING,
+        "tradecaptain.api.orders.v1.OrderService": health_pb2.HealthCheckResponse.NOT_SERVING,
+        elsewhere: health_pb2.HealthCheckResponse.SERVING,
+    }
 
 
 async def test_health_of_other_processes_is_repeated_by_service(tmp_path: Path) -> None:
