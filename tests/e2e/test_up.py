@@ -229,6 +229,7 @@ def test_a_busy_port_is_named_before_anything_starts(free_run: RunPaths) -> None
     busy = f"port {free_run.ports.gateway} of gateway is in use by process"
     assert busy in answer.stderr
     assert busy in orjson.loads(detached.stdout)["error"]["message"]
+    assert detached.stderr.count(busy) == 1
     assert not list(free_run.pids.iterdir())
 
 

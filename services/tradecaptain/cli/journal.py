@@ -1,42 +1,23 @@
-"""``tradecaptain journal``: the execution log, looked at, checked, exported and replayed."""
+"""``tradecaptain journal``: the execution log, looked at, checked, exported and replayed.
+
+What a command line looks like stands here alone: the modules that do the work load the venue's
+compiled program, which no help needs.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import typer
-from tradecaptain.base.clock import SYSTEM_CLOCK
-from tradecaptain.cli.failure import CommandError
-from tradecaptain.cli.journal_records import (
-    ExportFormat,
-    check_range,
-    export_records,
-    print_records,
-)
-from tradecaptain.cli.journal_replay import replay_log
-from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
-from tradecaptain.cli.output import emit_json, show
-from tradecaptain.launch.run_state import running_supervisor
-from tradecaptain.mesh.journal import (
-    OFFSET_AGENT_NS,
-    OFFSET_DURABLE_SEQUENCE,
-    OFFSET_REFUSAL,
-    OFFSET_SYNC_COUNT,
-    OFFSET_SYNC_NS,
-    JournalRing,
-)
-from tradecaptain.mesh.journal_files import Checked, check_chain
-from tradecaptain.mesh.journal_scan import Scan
-from tradecaptain.mesh.journal_sealing import seal_tail
-from tradecaptain.orderbook.log_reading import check_place, check_reach
-from tradecaptain.orderbook.snapshot import Snapshot, SnapshotUnusable, read_head
-from tradecaptain.orderbook.snapshot_files import read_snapshot
-from tradecaptain.wire import reason
+from tradecaptain.cli.journal_kinds import ExportFormat, RecordKind
 
+_FOLDER = typer.Option(
+    None, "--folder", help="Folder of segment files; the run folder's if absent."
+)
+_RING = typer.Option(None, "--ring", help="Ring in shared memory; the run folder's if absent.")
+_START = typer.Option(1, "--from", min=1, help="First record.")
+_END = typer.Option(0, "--to", min=0, help="Last record; 0 for all.")
 _JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
-_NS = 1_000_000_000
 
 
 def register(app: typer.Typer) -> None:
@@ -46,204 +27,99 @@ def register(app: typer.Typer) -> None:
     )
     group.command("info")(info)
     group.command("verify")(verify)
-    group.command("cat")(print_records)
+    group.command("cat")(cat)
     group.command("export")(export)
     group.command("repair")(repair)
-    group.command("replay")(replay_log)
+    group.command("replay")(replay)
     app.add_typer(group, name="journal")
 
 
-def info(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None:
+def info(folder: Path = _FOLDER, ring: Path = _RING, json: bool = _JSON) -> None:
     """Where the log stands: segments, ring, what is on disk."""
-    with open_source(folder, ring) as source:
-        segments = [
-            {
-                "file": segment.path.name,
-                "first_sequence": segment.start.sequence + 1,
-                "position": segment.start.position,
-                "epoch": segment.epoch,
-                "begun": _time_text(segment.begun_ns),
-                "bytes": segment.path.stat().st_size,
-                "compressed": segment.is_compressed,
-                "blocks": len(segment.blocks()),
-            }
-            for segment in source.segments
-        ]
-        result: dict[str, Any] = {"folder": str(source.folder), "segments": segments}
-        result["snapshots"] = [_snapshot_info(path) for path in source.snapshots]
-        result["ring"] = _ring_info(source.ring) if source.ring is not None else None
-    if json:
-        emit_json(result)
-        return
-    show(f"log in {result['folder']}")
-    for row in segments:
-        packed = "compressed" if row["compressed"] else "plain"
-        show(
-            f"  {row['file']}  epoch {row['epoch']}  from record {row['first_sequence']}"
-            f"  {row['bytes']:,} bytes {packed}  {row['begun']}"
-        )
-    for row in result["snapshots"]:
-        told = row["unusable"] or f"epoch {row['epoch']}  behind record {row['journal_sequence']}"
-        show(f"  {row['file']}  {told}  {row['bytes']:,} bytes")
-    if result["ring"] is None:
-        show("no ring: the venue isn't running, and everything is in the files")
-        return
-    for name, value in result["ring"].items():
-        show(f"  {name.replace('_', ' ')}: {value}")
+    from tradecaptain.cli.journal_check import tell_where_it_stands
+
+    tell_where_it_stands(folder, ring, json=json)
 
 
-def _snapshot_info(path: Path) -> dict[str, Any]:
-    row: dict[str, Any] = {"file": path.name, "bytes": path.stat().st_size, "unusable": ""}
-    try:
-        head = read_head(path)
-    except SnapshotUnusable as error:
-        return row | {"unusable": error.message}
-    names = ("epoch", "sequence", "journal_sequence", "journal_position")
-    return row | {name: int(head[name]) for name in names} | {"at": _time_text(head["time_ns"])}
-
-
-def _ring_info(ring: JournalRing) -> dict[str, Any]:
-    refusal = ring.load(OFFSET_REFUSAL)
-    return {
-        "ring": str(ring.path),
-        "capacity_bytes": ring.capacity,
-        "epoch": ring.epoch,
-        "tail_position": ring.tail,
-        "durable_position": ring.durable_position,
-        "durable_sequence": ring.load(OFFSET_DURABLE_SEQUENCE),
-        "unsynced_bytes": ring.tail - ring.durable_position,
-        "sync_count": ring.load(OFFSET_SYNC_COUNT),
-        "last_sync_us": ring.load(OFFSET_SYNC_NS) // 1_000,
-        "last_sync": _time_text(ring.load(OFFSET_AGENT_NS)),
-        "refuses_new_orders": reason.NAMES[refusal] if refusal else "no",
-    }
-
-
-def verify(folder: Path = FOLDER, ring: Path = RING, json: bool = _JSON) -> None:
+def verify(folder: Path = _FOLDER, ring: Path = _RING, json: bool = _JSON) -> None:
     """Check every record, every block's hash, every snapshot, and that nothing is missing.
 
     Ends with status 1 and names the record if one but a torn last one is damaged, or the snapshot.
     """
-    began_ns = SYSTEM_CLOCK.monotonic_ns()
-    with open_source(folder, ring) as source:
-        counts = {"segments": 0, "blocks": 0, "records": 0, "torn_bytes": 0}
-        snapshots = [_checked_snapshot(path) for path in source.snapshots]
+    from tradecaptain.cli.journal_check import verify_log
 
-        def take(checked: Checked) -> None:
-            for snapshot in snapshots:
-                check_place(checked, snapshot.place, f"the snapshot at {snapshot.sequence}")
-            counts["segments"] += 1
-            counts["blocks"] += checked.block_count
-            counts["records"] += checked.frame_count
-            counts["torn_bytes"] += checked.torn_bytes
-
-        first = source.first_sequence
-        place = check_chain(
-            source.folder,
-            from_sequence=first,
-            durable_position=source.durable_position,
-            on_segment=take,
-        )
-        scan = Scan(place)
-        for frames in source.frames_behind(place):
-            scan.take(frames)
-    check_reach(snapshots, scan.place)
-    counts["records"] += scan.frame_count
-    seconds = (SYSTEM_CLOCK.monotonic_ns() - began_ns) / _NS
-    counts["snapshots"] = len(snapshots)
-    result = {
-        **counts,
-        "first_sequence": first,
-        "last_sequence": scan.place.sequence,
-        "records_in_ring": scan.frame_count,
-        "seconds": round(seconds, 3),
-    }
-    if json:
-        emit_json(result)
-        return
-    show(
-        f"{counts['records']:,} records in {counts['segments']} segments are whole"
-        f" ({scan.frame_count:,} of them in the ring), {first} to {scan.place.sequence},"
-        f" and so are {counts['snapshots']} snapshots"
-    )
-    if counts["torn_bytes"]:
-        show(f"a torn record of {counts['torn_bytes']} bytes follows; the next start cuts it off")
+    verify_log(folder, ring, json=json)
 
 
-def _checked_snapshot(path: Path) -> Snapshot:
-    try:
-        return read_snapshot(path)
-    except SnapshotUnusable as error:
-        raise CommandError(
-            error.message, next_step="remove it: a start takes the one before it"
-        ) from None
+def cat(
+    start: int = _START,
+    end: int = _END,
+    kind: RecordKind = typer.Option(None, "--kind", help="Only records of this kind."),
+    folder: Path = _FOLDER,
+    ring: Path = _RING,
+    json: bool = _JSON,
+) -> None:
+    """Print records, one a line, in the order of the log."""
+    _check_range(start, end)
+    from tradecaptain.cli.journal_records import print_records
+
+    print_records(folder, ring, (start, end or None), kind, json=json)
 
 
 def export(
     target: Path = typer.Argument(help="Folder for one file a kind of record."),
     form: ExportFormat = typer.Option(ExportFormat.NDJSON, "--format", help="ndjson or parquet."),
-    start: int = typer.Option(1, "--from", min=1, help="First record."),
-    end: int = typer.Option(0, "--to", min=0, help="Last record; 0 for all."),
-    folder: Path = FOLDER,
-    ring: Path = RING,
+    start: int = _START,
+    end: int = _END,
+    folder: Path = _FOLDER,
+    ring: Path = _RING,
     json: bool = _JSON,
 ) -> None:
     """Write the log's records for other programs, one file a kind.
 
     Files of an earlier export into the same folder, in the same format, are replaced.
     """
-    check_range(start, end)
-    with open_source(folder, ring) as source:
-        written = export_records(source, target, form, start, end or None)
-    if json:
-        emit_json({"folder": str(target), "files": written})
-        return
-    for name, count in written.items():
-        show(f"{target / name}: {count:,} records")
+    _check_range(start, end)
+    from tradecaptain.cli.journal_records import export_records
+
+    export_records(folder, ring, (start, end or None), target, form, json=json)
 
 
 def repair(
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be done."),
-    folder: Path = FOLDER,
-    ring: Path = RING,
+    folder: Path = _FOLDER,
+    ring: Path = _RING,
     json: bool = _JSON,
 ) -> None:
     """Cut off a torn last record. Damage in the middle is named and left alone."""
-    with open_source(folder, ring) as source:
-        last: list[Checked] = []
-        check_chain(
-            source.folder,
-            from_sequence=source.first_sequence,
-            durable_position=source.durable_position,
-            on_segment=lambda checked: last.__setitem__(slice(None), [checked]),
-        )
-        torn = last[0].torn_bytes if last else 0
-        if torn and not dry_run:
-            _refuse_while_running(source)
-            seal_tail(last[0])
-    result = {
-        "torn_bytes": torn,
-        "file": last[0].segment.path.name if last else "",
-        "last_sequence": last[0].end.sequence if last else 0,
-        "done": bool(torn) and not dry_run,
-    }
-    if json:
-        emit_json(result)
-    elif not torn:
-        show("nothing to repair")
-    else:
-        done = "cut off" if result["done"] else "would be cut off"
-        show(f"{torn} bytes behind record {result['last_sequence']} of {result['file']} {done}")
+    from tradecaptain.cli.journal_check import repair_log
+
+    repair_log(folder, ring, dry_run=dry_run, json=json)
 
 
-def _refuse_while_running(source: VenueLog) -> None:
-    if source.run is not None and running_supervisor(source.run) is not None:
-        raise CommandError(
-            "the mesh runs and writes this log", next_step="stop it with `tradecaptain down`"
-        )
+def replay(
+    until: str = typer.Option("", "--until", help="Stop behind a sequence, or at a time (ISO)."),
+    what_if: Path = typer.Option(
+        None,
+        "--what-if",
+        help="Limits as they should have been: a file as `risk export` writes it.",
+    ),
+    folder: Path = _FOLDER,
+    ring: Path = _RING,
+    json: bool = _JSON,
+) -> None:
+    """Carry out the log again and print the state hash; with --what-if, what would have differed.
+
+    Checks that every event comes out as it was logged, and that every snapshot says what comes out
+    at its place; ends with status 1 where one doesn't. Where the log's beginning was dropped, it
+    begins with the oldest snapshot.
+    """
+    from tradecaptain.cli.journal_replay import replay_log
+
+    replay_log(folder, ring, until, what_if, json=json)
 
 
-def _time_text(time_ns: Any) -> str:
-    if time_ns == 0:
-        return "never"
-    return datetime.fromtimestamp(int(time_ns) / _NS, UTC).isoformat(timespec="milliseconds")
+def _check_range(start: int, end: int) -> None:
+    """Refuse a range of records that ends before it begins; an end of 0 is the log's."""
+    if 0 < end < start:
+        raise typer.BadParameter(f"--to {end} is before --from {start}")

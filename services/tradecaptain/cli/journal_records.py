@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
@@ -12,11 +11,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import orjson
-import typer
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of, load_i64, load_u16, store_i64
 from tradecaptain.cli.failure import CommandError
-from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
+from tradecaptain.cli.journal_kinds import ExportFormat, RecordKind
+from tradecaptain.cli.journal_source import VenueLog, open_source
 from tradecaptain.cli.output import emit_json, show
 from tradecaptain.mesh.journal import (
     FLAG_PADDING,
@@ -34,16 +33,6 @@ from tradecaptain.wire import (
     reason,
 )
 
-
-class RecordKind(StrEnum):
-    """Records of a log, as their files are called."""
-
-    ORDER_COMMAND = "order_command"
-    EXECUTION_EVENT = "execution_event"
-    CONTROL = "control"
-    INSTRUMENT_DEFINITION = "instrument_definition"
-
-
 KINDS: Final[dict[int, tuple[RecordKind, ModuleType]]] = {
     order_command.KIND: (RecordKind.ORDER_COMMAND, order_command),
     execution_event.KIND: (RecordKind.EXECUTION_EVENT, execution_event),
@@ -53,13 +42,6 @@ KINDS: Final[dict[int, tuple[RecordKind, ModuleType]]] = {
 _HIDDEN: Final = ("segment_table", "root_pointer", "kind", "schema_version")
 _ENTRY_WORDS: Final = 4
 _TEXT_WORDS: Final = [f"client_order_id{word}" for word in range(4)]
-
-
-class ExportFormat(StrEnum):
-    """What other programs read."""
-
-    NDJSON = "ndjson"
-    PARQUET = "parquet"
 
 
 @kernel("int64(int64, int64, int64)")
@@ -140,12 +122,6 @@ def _client_order_id(row: Any) -> str:
     return data.rstrip(b"\0").decode("ascii", "replace")
 
 
-def check_range(start: int, end: int) -> None:
-    """Refuse a range of records that ends before it begins; an end of 0 is the log's."""
-    if 0 < end < start:
-        raise typer.BadParameter(f"--to {end} is before --from {start}")
-
-
 def batches(source: VenueLog, start: int, end: int | None) -> Iterator[list[Batch]]:
     """Records ``start`` to ``end`` of the log, a range at a time, sorted by kind."""
     for frames in source.checked_frames(start):
@@ -166,18 +142,17 @@ def batches(source: VenueLog, start: int, end: int | None) -> Iterator[list[Batc
 
 
 def print_records(
-    start: int = typer.Option(1, "--from", min=1, help="First record."),
-    end: int = typer.Option(0, "--to", min=0, help="Last record; 0 for all."),
-    kind: RecordKind = typer.Option(None, "--kind", help="Only records of this kind."),
-    folder: Path = FOLDER,
-    ring: Path = RING,
-    json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
+    folder: Path | None,
+    ring: Path | None,
+    span: tuple[int, int | None],
+    kind: RecordKind | None,
+    *,
+    json: bool,
 ) -> None:
-    """Print records, one a line, in the order of the log."""
-    check_range(start, end)
+    """Print records, one a line, in the order of the log; ``span`` as ``batches`` takes it."""
     rows: list[dict[str, Any]] = []
     with open_source(folder, ring) as source:
-        for group in batches(source, start, end or None):
+        for group in batches(source, *span):
             found = [row for batch in group if kind in (None, batch.name) for row in batch.dicts()]
             found.sort(key=lambda row: row["journal_sequence"])
             if json:
@@ -190,7 +165,26 @@ def print_records(
 
 
 def export_records(
-    source: VenueLog, target: Path, form: ExportFormat, start: int, end: int | None
+    folder: Path | None,
+    ring: Path | None,
+    span: tuple[int, int | None],
+    target: Path,
+    form: ExportFormat,
+    *,
+    json: bool,
+) -> None:
+    """Write records for other programs into ``target``, one file a kind."""
+    with open_source(folder, ring) as source:
+        written = _write_files(source, span, target, form)
+    if json:
+        emit_json({"folder": str(target), "files": written})
+        return
+    for name, count in written.items():
+        show(f"{target / name}: {count:,} records")
+
+
+def _write_files(
+    source: VenueLog, span: tuple[int, int | None], target: Path, form: ExportFormat
 ) -> dict[str, int]:
     """Write one file a kind into ``target``; names and numbers of records."""
     open_writer = _parquet_writer() if form is ExportFormat.PARQUET else _ndjson_writer
@@ -203,7 +197,7 @@ def export_records(
     written: dict[str, int] = {}
     with ExitStack() as files:
         writers: dict[str, Callable[[Batch], None]] = {}
-        for group in batches(source, start, end):
+        for group in batches(source, *span):
             for batch in group:
                 name = f"{batch.name}.{form.value}"
                 if name not in writers:

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import typer
 from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.errors import TradeCaptainError
@@ -19,7 +18,7 @@ from tradecaptain.base.reference_file import default_reference, load_reference
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.journal_records import list_frames
-from tradecaptain.cli.journal_source import FOLDER, RING, VenueLog, open_source
+from tradecaptain.cli.journal_source import VenueLog, open_source
 from tradecaptain.cli.output import emit_json, show
 from tradecaptain.cli.risk_limits_file import FileProblem, read_limits
 from tradecaptain.kernels.risk_gate import RiskGate, gate_apply_control
@@ -159,21 +158,11 @@ def _reference() -> Reference:
 
 
 def replay_log(
-    until: str = typer.Option("", "--until", help="Stop behind a sequence, or at a time (ISO)."),
-    what_if: Path = typer.Option(
-        None,
-        "--what-if",
-        help="Limits as they should have been: a file as `risk export` writes it.",
-    ),
-    folder: Path = FOLDER,
-    ring: Path = RING,
-    json: bool = typer.Option(False, "--json", help="Answer with one JSON object."),
+    folder: Path | None, ring: Path | None, until: str, what_if: Path | None, *, json: bool
 ) -> None:
-    """Carry out the log again and print the state hash; with --what-if, what would have differed.
+    """Carry out the log again and show what came out; with ``what_if``, what would have differed.
 
-    Checks that every event comes out as it was logged, and that every snapshot says what comes out
-    at its place; ends with status 1 where one doesn't. Where the log's beginning was dropped, it
-    begins with the oldest snapshot.
+    Raises what names the first event or snapshot that doesn't come out as it was logged.
     """
     changes = {} if what_if is None else read_changes(what_if, _reference())
     sequence, time_ns = read_until(until)

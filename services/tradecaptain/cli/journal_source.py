@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.mesh.journal import JournalRing
 from tradecaptain.mesh.journal_source import LogSource
 from tradecaptain.orderbook.snapshot_files import list_snapshots
-
-FOLDER = typer.Option(None, "--folder", help="Folder of segment files; the run folder's if absent.")
-RING = typer.Option(None, "--ring", help="Ring in shared memory; the run folder's if absent.")
 
 
 class VenueLog(LogSource):

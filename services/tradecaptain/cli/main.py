@@ -44,20 +44,9 @@ VERBS = {
     "gen": "generate",
 }
 
-# Verbs whose modules load the venue's compiled program, and compile it where it isn't cached.
-# Beside others they stand with this line alone, so that the help of all verbs needs none of it.
-HEAVY_VERBS = {
-    "journal": "Look at the execution log, check it, export it, replay it.",
-    "simulate": "Run gateway, risk, book, log, market data and a strategy under one seeded clock,"
-    " with faults.",
-}
-
 
 def build(verbs: Sequence[str]) -> typer.Typer:
-    """Put a command together from some verbs; a verb's module is imported only if it takes part.
-
-    One of ``HEAVY_VERBS`` is imported only if it is the single one, or called.
-    """
+    """Put a command together from some verbs; a verb's module is imported only if it takes part."""
     app = typer.Typer(
         name="tradecaptain",
         help="A self-hosted trading mesh in Python at native speed.",
@@ -69,25 +58,8 @@ def build(verbs: Sequence[str]) -> typer.Typer:
     # A callback keeps a command with a single verb from taking that verb's place.
     app.callback()(_root)
     for verb in verbs:
-        if verb in HEAVY_VERBS and len(verbs) > 1:
-            _add_later(app, verb)
-        else:
-            importlib.import_module(f"tradecaptain.cli.{VERBS[verb]}").register(app)
+        importlib.import_module(f"tradecaptain.cli.{VERBS[verb]}").register(app)
     return app
-
-
-def _add_later(app: typer.Typer, verb: str) -> None:
-    """Add a verb that is put together, from all that follows it, only when it is called."""
-
-    def run(context: typer.Context) -> None:
-        build([verb])([verb, *context.args])
-
-    untouched = {
-        "allow_extra_args": True,
-        "ignore_unknown_options": True,
-        "help_option_names": [],
-    }
-    app.command(verb, help=HEAVY_VERBS[verb], context_settings=untouched)(run)
 
 
 def _tell_version(is_asked: bool) -> None:

@@ -14,10 +14,11 @@ from google.protobuf.message import Message
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc, records_pb2
 from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.cli.arguments import PRINCIPAL_OF_ACCOUNT
 from tradecaptain.cli.connection import CALL_SECONDS, Connection, connect
 from tradecaptain.cli.output import RESULTS, emit_json, show
 
-_ACCOUNT = typer.Option("alpha", "--account", help="Account to trade for; also names the token.")
+_ACCOUNT = typer.Option("alpha", "--account", help="Account to trade for.")
 _JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
 
 
@@ -180,6 +181,7 @@ def submit(
     strategy: int = typer.Option(0, "--strategy", help="Your number of its strategy."),
     short: Short = typer.Option(None, "--short", help="Mark it as a short sale."),
     account: str = _ACCOUNT,
+    principal: str = PRINCIPAL_OF_ACCOUNT,
     json: bool = _JSON,
 ) -> None:
     """Send a new order and show what became of it at once."""
@@ -214,7 +216,7 @@ def submit(
             setattr(order, name, text)
     mark_short(order, short)
     _add_rules(order, trail=trail, peg=peg, self_trade=self_trade, role=role, expires=expires)
-    with connect(account) as connection:
+    with connect(principal or account) as connection:
         request = orders_pb2.SubmitOrderRequest(order=order)
         call = _orders(connection).SubmitOrder
         response = call(request, metadata=connection.metadata, timeout=CALL_SECONDS)
@@ -225,12 +227,13 @@ def cancel(
     order: str = typer.Argument(help="Venue order id, or your own id with --by-client-id."),
     by_client_id: bool = typer.Option(False, "--by-client-id", help="ORDER is your own id."),
     account: str = _ACCOUNT,
+    principal: str = PRINCIPAL_OF_ACCOUNT,
     json: bool = _JSON,
 ) -> None:
     """Cancel a working order."""
     target = records_pb2.OrderCancel(account=account, client_order_id=_new_id())
     _name_target(target, order, by_client_id=by_client_id)
-    with connect(account) as connection:
+    with connect(principal or account) as connection:
         response = _orders(connection).CancelOrder(
             orders_pb2.CancelOrderRequest(cancel=target),
             metadata=connection.metadata,
@@ -246,6 +249,7 @@ def replace(
     stop: str = typer.Option("", "--stop", help="New stop price of a stop that still waits."),
     by_client_id: bool = typer.Option(False, "--by-client-id", help="ORDER is your own id."),
     account: str = _ACCOUNT,
+    principal: str = PRINCIPAL_OF_ACCOUNT,
     json: bool = _JSON,
 ) -> None:
     """Change price, quantity or stop price of a working order."""
@@ -259,7 +263,7 @@ def replace(
         change.price = price
     if stop:
         change.stop_price = stop
-    with connect(account) as connection:
+    with connect(principal or account) as connection:
         response = _orders(connection).ReplaceOrder(
             orders_pb2.ReplaceOrderRequest(replace=change),
             metadata=connection.metadata,
@@ -273,6 +277,7 @@ def mass_cancel(
     side: Side = typer.Option(None, "--side", help="Only this side."),
     strategy: int = typer.Option(0, "--strategy", help="Only orders with this strategy number."),
     account: str = _ACCOUNT,
+    principal: str = PRINCIPAL_OF_ACCOUNT,
     json: bool = _JSON,
 ) -> None:
     """Cancel all working orders of the account that match."""
@@ -281,7 +286,7 @@ def mass_cancel(
         wanted.instrument = instrument if "@" in instrument else f"{instrument}@TCAP"
     if side:
         wanted.side = _SIDES[side]
-    with connect(account) as connection:
+    with connect(principal or account) as connection:
         response = _orders(connection).MassCancel(
             orders_pb2.MassCancelRequest(mass_cancel=wanted),
             metadata=connection.metadata,
@@ -297,6 +302,7 @@ def list_orders(
     instrument: str = typer.Option("", "--instrument", help="Only this instrument's."),
     every: bool = typer.Option(False, "--all", help="Also orders that are done."),
     account: str = _ACCOUNT,
+    principal: str = PRINCIPAL_OF_ACCOUNT,
     json: bool = _JSON,
 ) -> None:
     """List the account's orders of today."""
@@ -304,7 +310,7 @@ def list_orders(
         account=account, instrument=instrument, working_only=not every
     )
     found: list[records_pb2.Order] = []
-    with connect(account) as connection:
+    with connect(principal or account) as connection:
         stub = _orders(connection)
         while True:
             page = stub.ListOrders(request, metadata=connection.metadata, timeout=CALL_SECONDS)

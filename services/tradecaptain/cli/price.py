@@ -31,7 +31,7 @@ CALL_SECONDS = 120.0
 _TRUE = ("1", "true", "yes")
 _FALSE = ("0", "false", "no")
 _COUNT_MAX = 2**32 - 1
-_ACCOUNT = typer.Option("alpha", "--account", help="Whose token to use.")
+_PRINCIPAL = typer.Option("alpha", "--as", "--account", help="Principal whose token is used.")
 _JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
 _RIGHT = typer.Argument(help="call or put.")
 _SPOT = typer.Argument(help="Price of the underlying.")
@@ -67,7 +67,7 @@ def option(
     rate: float = _RATE,
     dividend_yield: float = _YIELD,
     american: bool = typer.Option(False, "--american", help="May be exercised at any time."),
-    account: str = _ACCOUNT,
+    principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Value and greeks of a European or American option."""
@@ -80,7 +80,7 @@ def option(
         interest_rate=rate,
         dividend_yield=dividend_yield,
     )
-    with connect(account) as connection:
+    with connect(principal) as connection:
         if american:
             request = options_pb2.PriceAmericanOptionRequest(option=inputs)
             found: Any = _options(connection).PriceAmericanOption(request, **_settings(connection))
@@ -108,7 +108,7 @@ def implied(
     rate: float = _RATE,
     dividend_yield: float = _YIELD,
     model: str = typer.Option("black_scholes", "--model", help="black_scholes, black76, bachelier"),
-    account: str = _ACCOUNT,
+    principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """The volatility that a price implies; exits 1 if there is none."""
@@ -125,7 +125,7 @@ def implied(
     if number == options_pb2.OPTION_MODEL_BLACK_SCHOLES or dividend_yield:
         columns.dividend_yield.append(dividend_yield)
     request = options_pb2.SolveImpliedVolatilitiesRequest(columns=columns, model=number)
-    with connect(account) as connection:
+    with connect(principal) as connection:
         found = _options(connection).SolveImpliedVolatilities(request, **_settings(connection))
     status = options_pb2.OptionStatus.Name(found.status[0]).removeprefix("OPTION_STATUS_")
     has_volatility = math.isfinite(found.volatility[0])
@@ -145,12 +145,12 @@ def implied(
 
 def families(
     family: str = typer.Argument("", help="Only this one."),
-    account: str = _ACCOUNT,
+    principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """The families of options, with the terms that each takes."""
     request = option_families_pb2.ListOptionFamiliesRequest()
-    with connect(account) as connection:
+    with connect(principal) as connection:
         told = _options(connection).ListOptionFamilies(request, **_settings(connection)).families
     if family:
         number = _choice(option_families_pb2.OptionFamily, "OPTION_FAMILY_", family)
@@ -176,7 +176,7 @@ def exotic(
     family: str = typer.Argument(help="A family of `tradecaptain price families`."),
     terms: list[str] = _TERMS,
     value_only: bool = typer.Option(False, "--value", help="Leave the greeks out: faster."),
-    account: str = _ACCOUNT,
+    principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Value and greeks of an option of any family."""
@@ -191,7 +191,7 @@ def exotic(
     )
     request = option_families_pb2.PriceExoticOptionsRequest(options=[told], depth=depth)
     hint = f"`tradecaptain price families {family}` tells its terms; give them as name=value"
-    with _told(hint), connect(account) as connection:
+    with _told(hint), connect(principal) as connection:
         answer = _options(connection).PriceExoticOptions(request, **_settings(connection))
     if json:
         emit_json(_plain(answer.values[0]))
@@ -214,7 +214,7 @@ def simulate(
     seed: int = typer.Option(
         0, "--seed", min=0, max=_COUNT_MAX, help="Seed; the same gives the same value."
     ),
-    account: str = _ACCOUNT,
+    principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Value of an option by simulation, with its standard error."""
@@ -227,7 +227,7 @@ def simulate(
         schedule.first_years = years / fixings
     request.plan.points, request.plan.seed = points, seed
     hint = "give terms as name=value, such as interest_rate=0.03 dividend_yield=0"
-    with _told(hint), connect(account) as connection:
+    with _told(hint), connect(principal) as connection:
         found = _options(connection).SimulateOption(request, **_settings(connection))
     if json:
         emit_json(_plain(found))
@@ -240,7 +240,7 @@ def portfolio(
     spots: str = typer.Option("0.9,1,1.1", "--spots", help="Factors of the spot."),
     volatilities: str = typer.Option("0", "--volatilities", help="Shifts of the volatility."),
     years: str = typer.Option("0", "--years", help="Years that pass."),
-    account: str = _ACCOUNT,
+    principal: str = _PRINCIPAL,
     json: bool = _JSON,
 ) -> None:
     """Value of listed options at the market, under every combination of spot, volatility, time."""
@@ -252,7 +252,7 @@ def portfolio(
     for position in positions:
         instrument, quantity = _pair(position)
         request.listed.add(instrument=instrument, quantity=_number(instrument, quantity))
-    with connect(account) as connection:
+    with connect(principal) as connection:
         found = _options(connection).RevaluePortfolio(request, **_settings(connection))
     if json:
         emit_json(_plain(found))

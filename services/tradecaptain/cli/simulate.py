@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import emit_json, say, show
-from tradecaptain.simulation.run import Outcome, run_seeds
+
+if TYPE_CHECKING:
+    from tradecaptain.simulation.run import Outcome
 
 _SEEDS: Final = re.compile(r"(\d+)(?:-(\d+))?")
 _SAID_EVERY: Final = 100
@@ -41,6 +43,9 @@ def simulate(
     Each seed is a run of its own and comes out the same each time. Ends with status 1 if one fails.
     """
     chosen = read_seeds(seeds)
+    # It loads the venue's compiled program, which no help needs.
+    from tradecaptain.simulation.run import run_seeds
+
     done = 0
 
     def follow(seed: int, outcome: Outcome) -> None:

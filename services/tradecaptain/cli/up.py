@@ -23,6 +23,8 @@ from tradecaptain.launch.run_state import RunState, read_state, running_supervis
 
 _DETACHED_SECONDS = 900
 _STEP_SECONDS = 0.05
+_WHY = "error:"
+_NEXT = "next:"
 
 
 def register(app: typer.Typer) -> None:
@@ -168,14 +170,17 @@ def _follow_start(run: RunPaths, child: subprocess.Popen[bytes], log: Path) -> N
     shown = 0
     deadline_ns = SYSTEM_CLOCK.monotonic_ns() + _DETACHED_SECONDS * 1_000_000_000
     while True:
+        has_ended = child.poll() is not None
         text = log.read_text(errors="replace")
         complete = text[: text.rfind("\n") + 1]
         for line in complete[shown:].splitlines():
-            say(line)
+            # Why it gave up is told below.
+            if not line.startswith((_WHY, _NEXT)):
+                say(line)
         shown = len(complete)
-        if child.poll() is not None:
-            why = _last_said(text, "error:") or "what it said stands above"
-            raise CommandError(f"the mesh didn't start: {why}", next_step=_last_said(text, "next:"))
+        if has_ended:
+            why = _last_said(text, _WHY) or "what it said stands above"
+            raise CommandError(f"the mesh didn't start: {why}", next_step=_last_said(text, _NEXT))
         if _is_ready(read_state(run), child.pid):
             return
         if SYSTEM_CLOCK.monotonic_ns() > deadline_ns:

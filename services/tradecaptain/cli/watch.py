@@ -23,13 +23,14 @@ from tradecaptain.api.orders.v1 import orders_pb2, orders_pb2_grpc
 from tradecaptain.api.orders.v1 import records_pb2 as order_records_pb2
 from tradecaptain.api.pricing.v1 import pricing_pb2, pricing_pb2_grpc
 from tradecaptain.base.units import UnitScale
+from tradecaptain.cli.arguments import PRINCIPAL_OF_ACCOUNT
 from tradecaptain.cli.connection import Connection, connect
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.output import emit_json, say, show
 from tradecaptain.edge.errors import from_rpc_error
 from tradecaptain.wire import reason as reasons
 
-_ACCOUNT = typer.Option("alpha", "--account", help="Whose token to use.")
+_PRINCIPAL = typer.Option("alpha", "--as", "--account", help="Principal whose token is used.")
 _COUNT = typer.Option(0, "--count", "-n", min=0, help="Stop after so many lines; 0 for no end.")
 _JSON = typer.Option(False, "--json", help="With --count: answer with one JSON object.")
 _PASSING = (
@@ -92,14 +93,15 @@ def _scale(unit: common_pb2.Rational, reason: int, field: str) -> UnitScale:
 def open_again(call: Callable[[Any], Any], request: Any) -> Iterator[Any]:
     """Responses of a stream that is opened anew, with growing pauses, while its process is away.
 
-    The caller moves ``request`` on where the stream can resume.
+    That it is away is told once. The caller moves ``request`` on where the stream can resume.
     """
     failures = 0
+    told = None
     while True:
         stream = call(request)
         try:
             for response in stream:
-                failures = 0
+                failures, told = 0, None
                 yield response
             return
         except grpc.RpcError as error:
@@ -109,7 +111,9 @@ def open_again(call: Callable[[Any], Any], request: Any) -> Iterator[Any]:
         finally:
             stream.cancel()
         failures += 1
-        say(f"the stream broke off ({why.name}); opening it again")
+        if why.reason != told:
+            told = why.reason
+            say(f"the stream isn't there ({why.name}); it is opened as soon as it is")
         threading.Event().wait(min(0.1 * 2**failures, _PAUSE_SECONDS_MAX))
 
 
@@ -141,14 +145,14 @@ def quotes(
     instruments: list[str] = typer.Argument(
         help="One or more markets that are collected, such as ACME@XSIM."
     ),
-    account: str = _ACCOUNT,
+    principal: str = _PRINCIPAL,
     count: int = _COUNT,
     json: bool = _JSON,
 ) -> None:
     """Follow the best bid and ask of instruments."""
     request = marketdata_pb2.StreamQuotesRequest(instruments=instruments)
     units = Units()
-    with connect(account) as connection:
+    with connect(principal) as connection:
         stub = marketdata_pb2_grpc.MarketDataServiceStub(connection.channel)
 
         def items() -> Iterable[Item]:
@@ -177,7 +181,7 @@ def _quote_line(quote: records_pb2.Quote, units: Units) -> str:
 def book(
     instrument: str = typer.Argument(help="An instrument of our own venue, such as AMZN@TCAP."),
     levels: int = typer.Option(5, "--levels", min=1, max=1000, help="Levels of each side."),
-    account: str = _ACCOUNT,
+    principal: str = _PRINCIPAL,
     count: int = _COUNT,
     json: bool = _JSON,
 ) -> None:
@@ -188,7 +192,7 @@ def book(
     )
     units = Units()
     sides: dict[int, dict[int, int]] = {common_pb2.SIDE_BUY: {}, common_pb2.SIDE_SELL: {}}
-    with connect(account) as connection:
+    with connect(principal) as connection:
         stub = orderbook_pb2_grpc.OrderBookServiceStub(connection.channel)
 
         def items() -> Iterable[Item]:
@@ -255,14 +259,14 @@ def chain(
     interval_ms: int = typer.Option(
         1000, "--interval-ms", min=0, max=60_000, help="At most one in so many."
     ),
-    account: str = _ACCOUNT,
+    principal: str = _PRINCIPAL,
     count: int = _COUNT,
     json: bool = _JSON,
 ) -> None:
     """Follow values and greeks of the options on an underlying."""
     request = pricing_pb2.StreamOptionChainRequest(underlying=underlying, interval_ms=interval_ms)
     contracts: list[pricing_pb2.ChainContract] = []
-    with connect(account) as connection:
+    with connect(principal) as connection:
         stub = pricing_pb2_grpc.PricingServiceStub(connection.channel)
 
         def items() -> Iterable[Item]:
@@ -316,11 +320,16 @@ def _chain_object(
     }
 
 
-def executions(account: str = _ACCOUNT, count: int = _COUNT, json: bool = _JSON) -> None:
+def executions(
+    account: str = typer.Option("alpha", "--account", help="Whose orders."),
+    principal: str = PRINCIPAL_OF_ACCOUNT,
+    count: int = _COUNT,
+    json: bool = _JSON,
+) -> None:
     """Follow what happens to an account's orders from now on."""
     request = orders_pb2.StreamExecutionsRequest(account=account)
     units = Units()
-    with connect(account) as connection:
+    with connect(principal or account) as connection:
         stub = orders_pb2_grpc.OrderServiceStub(connection.channel)
 
         def items() -> Iterable[Item]:

@@ -1,9 +1,15 @@
-"""What ``tradecaptain order`` prints of an answer."""
+"""What ``tradecaptain order`` prints of an answer, and who sends."""
+
+from contextlib import nullcontext
 
 import pytest
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
+from tradecaptain.cli import order, watch
+from tradecaptain.cli.connection import Connection
+from tradecaptain.cli.main import build
 from tradecaptain.cli.order import _answer
+from typer.testing import CliRunner
 
 ORDER = records_pb2.Order(
     order_id=7,
@@ -30,3 +36,30 @@ def test_an_order_tells_its_durability(capsys: pytest.CaptureFixture[str]) -> No
 def test_an_answer_without_reports_tells_none(capsys: pytest.CaptureFixture[str]) -> None:
     _answer(orders_pb2.CancelOrderResponse(order=ORDER), json=False)
     assert "durability" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("order", "submit", "ACME", "buy", "1", "--price", "1"),
+        ("order", "cancel", "7"),
+        ("order", "replace", "7", "--quantity", "2"),
+        ("order", "mass-cancel"),
+        ("order", "list"),
+        ("watch", "executions"),
+    ],
+)
+def test_another_principal_than_the_accounts_may_act(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    acting = []
+
+    def pretend(principal: str) -> nullcontext[Connection]:
+        acting.append(principal)
+        raise RuntimeError("nothing is sent")
+
+    for module in (order, watch):
+        monkeypatch.setattr(module, "connect", pretend)
+    for chosen in ((), ("--as", "operator")):
+        CliRunner().invoke(build([arguments[0]]), [*arguments, "--account", "beta", *chosen])
+    assert acting == ["beta", "operator"]

@@ -8,6 +8,7 @@ import pytest
 from tradecaptain.cli import simulate
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.main import build
+from tradecaptain.simulation import run as simulation_run
 from tradecaptain.simulation.run import Failure, Outcome
 from typer.testing import CliRunner
 
@@ -34,7 +35,7 @@ def test_failure_is_told_with_its_step_and_ends_with_status_1(
         on_outcome(5, Outcome(17, 0, 0, "", failure))
         return [failure], 0.25
 
-    monkeypatch.setattr(simulate, "run_seeds", pretend)
+    monkeypatch.setattr(simulation_run, "run_seeds", pretend)
     status, text = run("--seeds", "5", "--json")
     assert status == 1
     assert json.loads(text) == {
