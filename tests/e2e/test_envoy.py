@@ -145,9 +145,9 @@ async def test_rest_streams_one_json_object_a_line(own_door: FrontDoor) -> None:
 @pytest.mark.parametrize(
     ("body", "http_status", "why", "field"),
     [
-        (order_json(client_order_id="refuse"), 400, "REASON_PRICE_COLLAR", "price"),
+        (order_json(client_order_id="refuse"), 400, "REASON_PRICE_COLLAR", "order.price"),
         (order_json(side="SIDE_UNSPECIFIED"), 400, "REASON_INVALID_SIDE", "order.side"),
-        (order_json(account="beta"), 403, "REASON_PERMISSION_DENIED", "account"),
+        (order_json(account="beta"), 403, "REASON_PERMISSION_DENIED", "order.account"),
         (b'{"order": {"acc', 400, "REASON_INVALID_REQUEST", ""),
         (b'{"order": {}}', 400, "REASON_INVALID_REQUEST", "order.instrument"),
         (order_json(post_onli=True), 400, "REASON_INVALID_REQUEST", "order.post_onli"),

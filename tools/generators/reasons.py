@@ -208,6 +208,10 @@ def _table(reasons: tuple[Reason, ...]) -> str:
         "Every refusal carries one of these numbers: in mesh records as `reason`, over gRPC and\n"
         "REST as `tradecaptain.api.errors.v1.ErrorDetail` in the details of the status. A\n"
         "retryable request may succeed later without a change.\n\n"
+        "The field below is the field's own name. `ErrorDetail.field` is its path in the request:\n"
+        "`order.quantity` in `SubmitOrderRequest` and `CheckOrderRequest`, `replace.quantity` in\n"
+        "`ReplaceOrderRequest`. In the result of one order of a batch, or command of a session,\n"
+        "it is the name or path in that order or command.\n\n"
         "| number | reason | when | rule | field | retryable | gRPC code | clause |\n"
         "| ---: | --- | --- | --- | --- | --- | --- | --- |\n" + rows
     )

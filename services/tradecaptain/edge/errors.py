@@ -6,9 +6,11 @@ The status code, the rule and whether a retry helps come from the error catalogu
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import grpc
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
 from tradecaptain.api.common.v1 import common_pb2
@@ -70,19 +72,42 @@ def to_detail(error: TradeCaptainError) -> errors_pb2.ErrorDetail:
     return detail
 
 
-def to_status(error: TradeCaptainError) -> status_pb2.Status:
-    """The google.rpc.Status of an error, with its ErrorDetail as the only detail."""
-    status = status_pb2.Status(code=error.grpc_code, message=error.message[:MESSAGE_CHARACTERS_MAX])
-    status.details.add().Pack(to_detail(error))
+def to_status(error: TradeCaptainError, request: Descriptor | None = None) -> status_pb2.Status:
+    """The google.rpc.Status of an error, with its ErrorDetail as the only detail.
+
+    With the type of the ``request``, the detail names the field at fault by its path there.
+    """
+    detail = to_detail(error)
+    if request is not None:
+        detail.field = field_in_request(request, detail.field)
+    status = status_pb2.Status(code=error.grpc_code, message=detail.message)
+    status.details.add().Pack(detail)
     return status
 
 
-async def abort(context: Any, error: TradeCaptainError) -> None:
+async def abort(context: Any, error: TradeCaptainError, request: Descriptor | None = None) -> None:
     """End the call of ``context`` with the status of an error; never returns normally."""
-    status = to_status(error)
+    status = to_status(error, request)
     code = _CODES.get(status.code, grpc.StatusCode.INTERNAL)
     trailer = ((DETAILS_KEY, status.SerializeToString()),)
     await context.abort(code, status.message, trailing_metadata=trailer)
+
+
+@lru_cache(maxsize=1024)
+def field_in_request(request: Descriptor, field: str) -> str:
+    """The path in a request of a field that an error calls by its own name alone.
+
+    What is no field's name, or could be that of several, stays as it is.
+    """
+    if field in request.fields_by_name:
+        return field
+    holders = [
+        holder
+        for holder in request.fields
+        if holder.message_type is not None and field in holder.message_type.fields_by_name
+    ]
+    is_clear = len(holders) == 1 and not holders[0].is_repeated
+    return f"{holders[0].name}.{field}" if is_clear else field
 
 
 def from_status(status: status_pb2.Status) -> TradeCaptainError:

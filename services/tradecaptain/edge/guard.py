@@ -340,7 +340,7 @@ async def _refuse(method: Method, context: Any, error: TradeCaptainError) -> Non
             message=error.message,
             peer=str(context.peer()),
         )
-    await abort(context, error)
+    await abort(context, error, method.request_class.DESCRIPTOR)
 
 
 async def _fail(method: Method, context: Any, error: Exception) -> None:

@@ -12,6 +12,7 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.edge import current_call
+from tradecaptain.edge.errors import field_in_request
 from tradecaptain.risk.channel import ControlRequest
 from tradecaptain.risk.controller import RiskController
 from tradecaptain.risk.dry_run import (
@@ -337,6 +338,7 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
             venue_rules=meets_venue_rules(order),
         )
         if refusal is not None:
+            refusal.field = field_in_request(request.DESCRIPTOR, refusal.field)
             response.refusal.CopyFrom(refusal)
         return response
 

@@ -1,11 +1,20 @@
 """Errors become statuses with a typed detail and come back equal."""
 
 import pytest
+from google.protobuf.message import Message
 from google.rpc import status_pb2
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.errors.v1 import errors_pb2
+from tradecaptain.api.orders.v1 import orders_pb2
+from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.base.errors import TradeCaptainError
-from tradecaptain.edge.errors import DetailedError, from_status, to_detail, to_status
+from tradecaptain.edge.errors import (
+    DetailedError,
+    field_in_request,
+    from_status,
+    to_detail,
+    to_status,
+)
 from tradecaptain.wire import reason
 
 
@@ -59,3 +68,30 @@ def test_a_reason_of_a_newer_version_is_no_crash() -> None:
     newer = errors_pb2.ErrorDetail.FromString(b"\x08\xff\xff\x03")
     status.details.add().Pack(newer)
     assert from_status(status).message == "FAILED_PRECONDITION: new"
+
+
+@pytest.mark.parametrize(
+    ("request_class", "field", "path"),
+    [
+        (orders_pb2.SubmitOrderRequest, "quantity", "order.quantity"),
+        (risk_pb2.CheckOrderRequest, "quantity", "order.quantity"),
+        (orders_pb2.ReplaceOrderRequest, "quantity", "replace.quantity"),
+        (risk_pb2.KillRequest, "account", "target.account"),
+        (orders_pb2.GetOrderRequest, "account", "account"),
+        # No field of the request, a path already, and one of many orders.
+        (orders_pb2.CancelOrderRequest, "order", "order"),
+        (orders_pb2.SubmitOrderRequest, "order.side", "order.side"),
+        (orders_pb2.SubmitOrderRequest, "", ""),
+        (orders_pb2.SubmitBatchRequest, "account", "account"),
+    ],
+)
+def test_a_field_is_named_by_its_path_in_the_request(
+    request_class: type[Message], field: str, path: str
+) -> None:
+    assert field_in_request(request_class.DESCRIPTOR, field) == path
+
+
+def test_the_detail_of_a_refusal_has_the_path() -> None:
+    error = TradeCaptainError(reason.REASON_ORDER_QUANTITY_LIMIT, "too much")
+    told = from_status(to_status(error, orders_pb2.SubmitOrderRequest.DESCRIPTOR))
+    assert told.field == "order.quantity"

@@ -97,7 +97,13 @@ async def test_limit_is_set_in_exact_text_and_told_back(served: Any) -> None:
             reason.REASON_UNKNOWN_INSTRUMENT,
             "target.instrument",
         ),
-        (pair_target(account="nobody"), QUANTITY, "5", reason.REASON_UNKNOWN_ACCOUNT, "account"),
+        (
+            pair_target(account="nobody"),
+            QUANTITY,
+            "5",
+            reason.REASON_UNKNOWN_ACCOUNT,
+            "target.account",
+        ),
         (
             risk_pb2.RiskTarget(scope=SCOPE_ACCOUNT, account="alpha"),
             QUANTITY,

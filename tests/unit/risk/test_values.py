@@ -94,7 +94,7 @@ async def test_a_dry_run_tells_what_the_gate_would_say_and_changes_nothing(
     assert detail.reason == reason.REASON_PRICE_COLLAR
     assert detail.clause == "RTS 6 art. 15(1)(a)"
     assert detail.reference_source == common_pb2.REFERENCE_PRICE_SOURCE_OUTSIDE_MARKET
-    assert (detail.field, detail.observed) == ("price", "10000")
+    assert (detail.field, detail.observed) == ("order.price", "10000")
     assert answer.sequence > passed.sequence
     assert world.venue.core.gate.open_order_count(ALPHA) == 0
     assert world.last_sequence() == 0
@@ -103,8 +103,8 @@ async def test_a_dry_run_tells_what_the_gate_would_say_and_changes_nothing(
 @pytest.mark.parametrize(
     ("terms", "why", "field", "words"),
     [
-        ({"quantity": "100000000"}, "INVALID_QUANTITY", "quantity", "is above the maximum"),
-        ({"price": "10000000"}, "PRICE_OUT_OF_RANGE", "price", "lies outside"),
+        ({"quantity": "100000000"}, "INVALID_QUANTITY", "order.quantity", "is above the maximum"),
+        ({"price": "10000000"}, "PRICE_OUT_OF_RANGE", "order.price", "lies outside"),
     ],
 )
 async def test_a_dry_run_has_the_words_of_a_refused_order(
@@ -158,7 +158,7 @@ async def test_a_rate_converts_and_none_refuses(world: RiskWorld) -> None:
     await world.administration.SetConversion(rate, metadata=OPERATOR)
     missing = (await check(world)).refusal
     assert missing.reason == reason.REASON_CONVERSION_RATE_MISSING
-    assert (missing.field, missing.retryable) == ("instrument", False)
+    assert (missing.field, missing.retryable) == ("order.instrument", False)
     assert missing.message.endswith("(the limit is gross exposure, at the level of the account)")
     rate = admin.SetConversionRequest(currency="XAU", rate="1")
     error = await refused(world.administration.SetConversion(rate, metadata=OPERATOR))
