@@ -340,7 +340,8 @@ async def _refuse(method: Method, context: Any, error: TradeCaptainError) -> Non
             message=error.message,
             peer=str(context.peer()),
         )
-    await abort(context, error, method.request_class.DESCRIPTOR)
+    descriptor: Any = method.request_class.DESCRIPTOR
+    await abort(context, error, descriptor)
 
 
 async def _fail(method: Method, context: Any, error: Exception) -> None:
