@@ -7,17 +7,26 @@ import random
 import pytest
 from support.matching_driver import EngineDriver
 from support.matching_flow import BASE
+from tradecaptain.base.memory import load_i64
 from tradecaptain.kernels.matching import InstrumentRules, MatchingCapacity
+from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.layout import (
     BOOK_BYTES,
     FIRST_ORDER_BUCKETS,
     ORDER_IDS_CLIENT,
     RECENT_PAGES,
+    ROOMY_BUCKETS_PER_ORDER,
 )
-from tradecaptain.kernels.matching.levels import SIDE_STRIDE
+from tradecaptain.kernels.matching.levels import (
+    SIDE_STRIDE,
+    best_level,
+    better_level,
+    worse_level,
+)
+from tradecaptain.kernels.matching.tables import level_at, side_at
 from tradecaptain.wire import execution_event, reason
 
-ORDERS = 2 * FIRST_ORDER_BUCKETS + 300
+ORDERS = 2 * FIRST_ORDER_BUCKETS // ROOMY_BUCKETS_PER_ORDER + 100
 """Enough for the table of order ids to double and to begin the next round."""
 CAPACITY = MatchingCapacity(
     orders=4 * FIRST_ORDER_BUCKETS, levels=512, instruments=1, instrument_ids=2, account_ids=16
@@ -144,3 +153,39 @@ def test_an_instrument_is_full_of_orders_that_are_looked_at_one_by_one(
     driver.submit({"action": 2, "order_id": ids[0], "account_id": 7})
     assert kinds(driver.submit(order))[0] == execution_event.EXECUTION_TYPE_ACCEPTED
     assert driver.submit(order)[0][0]["reason"] == reason.REASON_CAPACITY_EXHAUSTED
+
+
+def walk(driver: EngineDriver, side: int, *, up: bool) -> list[int]:
+    """Prices of a side's levels from one to the next, from the best on or from the worst."""
+    engine = driver.engine.address
+    level = best_level(side_at(engine, 1, side))
+    prices: list[int] = []
+    following = worse_level
+    if up:
+        while level != 0 and worse_level(engine, level) != 0:
+            level = worse_level(engine, level)
+        following = better_level
+    while level != 0:
+        prices.append(load_i64(level_at(engine, level) + at.LEVEL_PRICE_UNITS))
+        level = following(engine, level)
+    return prices
+
+
+@pytest.mark.parametrize("side", [1, 2])
+def test_levels_are_found_from_both_ends_whichever_page_is_foremost(side: int) -> None:
+    driver = EngineDriver([InstrumentRules(1)], CAPACITY)
+    chance = random.Random(side)
+    live: dict[int, int] = {}
+    # The first and the last price of pages, near and far ones.
+    prices = [64 * page + place for page in (-(1 << 40), -70, -1, 0, 1, 2, 90) for place in (0, 63)]
+    for _ in range(300):
+        price = chance.choice(prices)
+        if price in live:
+            driver.submit({"action": 2, "order_id": live.pop(price), "account_id": 7})
+        elif len(live) < 6:
+            number = int(driver.engine.header[0]["last_order_number"]) + 1
+            driver.submit(NEW | {"side": side, "price_units": price})
+            live[price] = BASE + number
+        best_first = sorted(live, reverse=side == 1)
+        assert walk(driver, side, up=False) == best_first
+        assert walk(driver, side, up=True) == best_first[::-1]

@@ -8,7 +8,11 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import load_i32, load_i64, store_i32, store_i64
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.identity import SLOT_MASK, set_order_buckets
+from tradecaptain.kernels.matching.identity import (
+    SLOT_MASK,
+    set_order_bucket_mask,
+    set_order_buckets,
+)
 from tradecaptain.kernels.matching.layout import (
     BOOK_BYTES,
     BUCKETS_PER_ORDER,
@@ -26,6 +30,7 @@ from tradecaptain.kernels.matching.layout import (
     ORDER_BYTES,
     ORDER_IDS_CLIENT,
     PAGE_BYTES,
+    PAGE_NOTED,
     PAGE_PRICES,
     PARTY_BYTES,
     REPLACES_OPEN,
@@ -33,7 +38,8 @@ from tradecaptain.kernels.matching.layout import (
     SPECIAL_BOOK,
     TERMS_BYTES,
 )
-from tradecaptain.kernels.matching.prices import set_side_key
+from tradecaptain.kernels.matching.levels import set_best, worst_units
+from tradecaptain.kernels.matching.prices import PAGE_MASK, change_state, page_at, set_side_key
 from tradecaptain.kernels.matching.records import LINE_BYTES
 from tradecaptain.kernels.matching.tables import book_at
 from tradecaptain.kernels.matching.terms import watch
@@ -153,7 +159,7 @@ def note_plain_accounts(engine: int) -> None:
     first = max(replay_account_id + 1, 1) if is_low else 1
     store_i64(engine + at.HEADER_FIRST_PLAIN_ACCOUNT_ID, first)
     end = limit if is_low else min(replay_account_id, limit)
-    store_i64(engine + at.HEADER_PLAIN_ACCOUNT_ID_LIMIT, end)
+    store_i64(engine + at.HEADER_PLAIN_ACCOUNT_IDS, max(end - first, 0))
 
 
 @inline
@@ -171,7 +177,7 @@ def create_engine(engine: int, config: int) -> None:
     store_i64(engine + at.HEADER_INSTRUMENT_ID_LIMIT, load_i64(config + at.CONFIG_INSTRUMENT_IDS))
     store_i64(engine + at.HEADER_ACCOUNT_ID_LIMIT, load_i64(config + at.CONFIG_ACCOUNT_IDS))
     store_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY, order_buckets(buckets))
-    store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, 2 * FIRST_ORDER_BUCKETS - 1)
+    set_order_bucket_mask(engine, 2 * FIRST_ORDER_BUCKETS - 1)
     set_order_buckets(engine, FIRST_ORDER_BUCKETS)
     store_i64(engine + at.HEADER_VENDOR_BUCKET_MASK, buckets - 1)
     store_i64(engine + at.HEADER_GROUP_BUCKET_MASK, buckets - 1)
@@ -185,6 +191,8 @@ def create_engine(engine: int, config: int) -> None:
         store_i64(engine + limit, most if most != 0 else INT64_MAXIMUM)
     store_i64(engine + at.HEADER_REPLAY_ACCOUNT_ID, load_i64(config + at.CONFIG_REPLAY_ACCOUNT_ID))
     note_plain_accounts(engine)
+    # The null page stands behind the first level of a side, and isn't to be noted then.
+    change_state(page_at(engine, 0), 0, PAGE_NOTED)
     store_i64(engine + at.HEADER_EPOCH, epoch)
     store_i64(engine + at.HEADER_IDENTITY_BASE, epoch << IDENTITY_BITS)
     store_i64(engine + at.HEADER_REPORT_FORM, load_i64(config + at.CONFIG_REPORT_FORM))
@@ -199,13 +207,18 @@ def create_engine(engine: int, config: int) -> None:
 def note_plain_rules(book: int) -> None:
     """Take what limits the numbers of a plain order of a book (by its address) together.
 
-    Where sizes or prices come in steps, no number is plain.
+    Where sizes or prices come in steps, no number is plain; nor is a price at the edge of int64
+    (`levels.reaches_side`).
     """
     low_units = max(
-        load_i64(book + at.BOOK_MINIMUM_PRICE_UNITS), load_i64(book + at.BOOK_LOW_BAND_UNITS)
+        load_i64(book + at.BOOK_MINIMUM_PRICE_UNITS),
+        load_i64(book + at.BOOK_LOW_BAND_UNITS),
+        INT64_MINIMUM + 1,
     )
     high_units = min(
-        load_i64(book + at.BOOK_MAXIMUM_PRICE_UNITS), load_i64(book + at.BOOK_HIGH_BAND_UNITS)
+        load_i64(book + at.BOOK_MAXIMUM_PRICE_UNITS),
+        load_i64(book + at.BOOK_HIGH_BAND_UNITS),
+        INT64_MAXIMUM - 1,
     )
     has_steps = load_i64(book + at.BOOK_LOT_UNITS) | load_i64(book + at.BOOK_TICK_UNITS) != 1
     quantity_units = 0 if has_steps else load_i64(book + at.BOOK_MAXIMUM_QUANTITY_UNITS)
@@ -280,6 +293,8 @@ def open_book(engine: int, instrument_id: int) -> int:
     store_i64(book + at.BOOK_INSTRUMENT_ID, instrument_id)
     set_side_key(engine, book + at.BOOK_BIDS)
     set_side_key(engine, book + at.BOOK_ASKS)
+    set_best(book + at.BOOK_BIDS, 0, worst_units(PAGE_MASK))
+    set_best(book + at.BOOK_ASKS, 0, worst_units(0))
     store_i32(entry, index)
     store_i64(engine + at.HEADER_INSTRUMENT_COUNT, index)
     return index

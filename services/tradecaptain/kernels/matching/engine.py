@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import copy_bytes, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart
@@ -91,10 +91,13 @@ def submit_compact(engine: int, line: int, rest: int, said: int) -> int:
     return submit_reported(engine, line, rest, said)
 
 
-@inline
+@inline_always
 def submit_reported(engine: int, line: int, rest: int, said: int) -> int:
     """`submit_compact` where reports are compact."""
     answer = submit_plain(engine, line - COMPACT_FIRST_BYTE, said)
+    # One test for most commands.
+    if answer == DONE:
+        return DONE
     return submit_completed(engine, line, rest, 0) if answer == NOT_PLAIN else answer
 
 

@@ -1,9 +1,10 @@
 """From an order id to its slot, and from a vendor's order id of the replayed flow to its slot.
 
 Both tables are chained; the chain lies in the slots. The table of order ids begins small, so that
-it stays in the nearest cache while few orders live, and grows by a bucket at a time, never at once
-(linear hashing: W. Litwin, VLDB 1980). Ids that count up are neighbours in the table. While it is
-small it has many buckets for each order, so that a new id, which may be any, seldom meets another.
+it stays in the nearest cache while few orders live, and grows by a few buckets at a time, never at
+once (linear hashing: W. Litwin, VLDB 1980), when a slot is used for the first time. Ids that count
+up are neighbours in the table. While it is small it has many buckets for each order, so that a new
+id, which may be any, seldom meets another.
 
 A link, which is the word of a bucket or of a slot's chain, names an order. Where clients choose
 ids, it says three bits as well that depend on the order's id, and whether that has another one
@@ -13,6 +14,7 @@ the other order.
 
 from __future__ import annotations
 
+from tradecaptain.base.bits import rotated_right
 from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
     load_constant_i64,
@@ -33,7 +35,7 @@ from tradecaptain.kernels.matching.layout import (
     ROOMY_BUCKETS,
     ROOMY_BUCKETS_PER_ORDER,
 )
-from tradecaptain.kernels.matching.tables import order_at, party_at
+from tradecaptain.kernels.matching.tables import has_free_order, order_at, party_at
 
 SLOT_BITS = 27
 SLOT_MASK = (1 << SLOT_BITS) - 1
@@ -53,7 +55,7 @@ def bucket_at(engine: int, bucket: int) -> int:
 @inline
 def spread(order_id: int) -> int:
     """An order id whose high bits count as well: a client may choose ids as it likes."""
-    return order_id ^ (order_id >> 20) ^ (order_id >> 40)
+    return order_id ^ rotated_right(order_id, 20) ^ rotated_right(order_id, 40)
 
 
 @inline
@@ -72,7 +74,9 @@ def order_link(engine: int, slot: int, order_id: int, behind: int) -> int:
     # Not as a constant, which would be kept in a register from where it was read first.
     if load_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
         return slot
-    return slot | link_bits(order_id) | (0 if behind == 0 else MORE_BEHIND)
+    # Without a branch: nobody foresees which buckets are empty. Of a link but 0, negated, the high
+    # half is all ones.
+    return slot | link_bits(order_id) | ((-behind >> 32) & MORE_BEHIND)
 
 
 @inline
@@ -88,11 +92,11 @@ def order_bucket(engine: int, order_id: int) -> int:
     The mask is of the size that the table grows to next; a bucket that isn't open yet is still a
     part of the one half a table before it.
     """
-    mask = load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
-    bucket = spread(order_id) & mask
-    if bucket >= load_i64(engine + at.HEADER_ORDER_BUCKETS):
-        bucket &= mask >> 1
-    return bucket_at(engine, bucket)
+    mixed = spread(order_id)
+    bucket = mixed & load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
+    parent = mixed & load_i64(engine + at.HEADER_ORDER_BUCKET_HALF_MASK)
+    is_open = bucket < load_i64(engine + at.HEADER_ORDER_BUCKETS)
+    return bucket_at(engine, bucket if is_open else parent)
 
 
 @inline
@@ -104,8 +108,15 @@ def link_order(engine: int, slot: int, bucket: int, order_id: int) -> None:
 
 
 @inline
+def set_order_bucket_mask(engine: int, mask: int) -> None:
+    """Note the mask of the size that the table grows to next."""
+    store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, mask)
+    store_i64(engine + at.HEADER_ORDER_BUCKET_HALF_MASK, mask >> 1)
+
+
+@inline
 def set_order_buckets(engine: int, buckets: int) -> None:
-    """Note how many buckets are open, and with how many orders there will have to be one more."""
+    """Note how many buckets are open, and with how many used slots there will have to be more."""
     store_i64(engine + at.HEADER_ORDER_BUCKETS, buckets)
     per_order = ROOMY_BUCKETS_PER_ORDER if buckets < ROOMY_BUCKETS else BUCKETS_PER_ORDER
     is_last = buckets == load_i64(engine + at.HEADER_ORDER_BUCKET_CAPACITY)
@@ -113,13 +124,14 @@ def set_order_buckets(engine: int, buckets: int) -> None:
     store_i64(engine + at.HEADER_ORDER_BUCKET_ROOM, room)
 
 
-@apart
-def open_bucket(engine: int, buckets: int, _second: int, _third: int) -> int:
-    """Open one more bucket behind so many, and move there what belongs to it; returns it."""
+@inline
+def open_bucket(engine: int) -> None:
+    """Open one more bucket, and move there what belongs to it."""
+    buckets = load_i64(engine + at.HEADER_ORDER_BUCKETS)
     mask = load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
     if buckets > mask:
         mask = 2 * mask + 1
-        store_i64(engine + at.HEADER_ORDER_BUCKET_MASK, mask)
+        set_order_bucket_mask(engine, mask)
     link = bucket_at(engine, buckets & (mask >> 1))
     opened = bucket_at(engine, buckets)
     store_u32(opened, 0)
@@ -135,22 +147,36 @@ def open_bucket(engine: int, buckets: int, _second: int, _third: int) -> int:
             link_order(engine, slot, opened, order_id)
         slot = following & SLOT_MASK
     set_order_buckets(engine, buckets + 1)
-    return buckets
+
+
+@apart
+def let_table_grow(engine: int, _second: int, _third: int, _fourth: int) -> int:
+    """Open as many buckets as one more order may need, if there are too few for the slots that
+    have been used."""
+    for _ in range(ROOMY_BUCKETS_PER_ORDER):
+        used = load_i64(engine + at.HEADER_USED_ORDERS)
+        if used < load_i64(engine + at.HEADER_ORDER_BUCKET_ROOM):
+            break
+        open_bucket(engine)
+    return 0
 
 
 @inline_always
-def let_table_grow(engine: int) -> None:
-    """Open a bucket more if too many orders are in those that are open; after each new link."""
-    order_count = load_i64(engine + at.HEADER_ORDER_COUNT)
-    if order_count > load_i64(engine + at.HEADER_ORDER_BUCKET_ROOM):
-        open_bucket(engine, load_i64(engine + at.HEADER_ORDER_BUCKETS), 0, 0)
+def can_take_order(engine: int) -> bool:
+    """Whether another order fits; one that takes a slot for the first time lets the table grow,
+    which moves links: no bucket may be known by then."""
+    if load_i64(engine + at.HEADER_FREE_ORDER) != 0:
+        return True
+    let_table_grow(engine, 0, 0, 0)
+    return has_free_order(engine)
 
 
 @inline
 def enter_order_id(engine: int, slot: int, order_id: int) -> None:
     """Make an order findable by its id."""
     link_order(engine, slot, order_bucket(engine, order_id), order_id)
-    let_table_grow(engine)
+    if load_i64(engine + at.HEADER_USED_ORDERS) > load_i64(engine + at.HEADER_ORDER_BUCKET_ROOM):
+        let_table_grow(engine, 0, 0, 0)
 
 
 @inline

@@ -52,15 +52,16 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("account_id_limit", I8),
         ("order_bucket_capacity", I8),
         ("order_bucket_mask", I8),
+        ("order_bucket_half_mask", I8),
         ("order_buckets", I8),
-        # How many orders may live before the table of order ids gets another bucket.
+        # How many slots may have been used before the table of order ids gets more buckets.
         ("order_bucket_room", I8),
         ("vendor_bucket_mask", I8),
         ("step_limit", I8),
         ("replay_account_id", I8),
         # Accounts whose orders may go the short way: those in the table but the replayed flow's.
         ("first_plain_account_id", I8),
-        ("plain_account_id_limit", I8),
+        ("plain_account_ids", I8),
         # Free lists (LIFO) and the number of records that were ever used.
         ("free_order", I8),
         ("free_level", I8),
@@ -367,17 +368,21 @@ PAGE: Final[np.dtype[Any]] = np.dtype(
         ("side_key", I4),
         # Node that names it: 0 if its side does.
         ("owner", I4),
-        # Next of the pages that may be taken for other prices, and whether it is one of them.
+        # Next of the pages that may be taken for other prices; PAGE_….
         ("next_idle", I4),
-        ("is_idle", "<i2"),
+        ("state", "<i2"),
         ("mirror", "<i2"),
     ],
     align=True,
 )
 PAGE_PRICES: Final = 64
+# Whether a page may be taken for other prices, and whether nodes above lead to it: see prices.py.
+PAGE_IDLE: Final = 1
+PAGE_NOTED: Final = 2
 
 # A branching node of the price index: see prices.py. The bits of ``kept`` say in the order of
-# ``children`` which there are; those of ``bitmap``, which lead to a level, from the best price on.
+# ``children`` which there are; those of ``bitmap``, which lead to a noted page, from the best price
+# on.
 NODE: Final[np.dtype[Any]] = np.dtype(
     [
         ("bitmap", I8),

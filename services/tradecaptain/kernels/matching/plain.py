@@ -12,7 +12,7 @@ actions' registers alone (`apart`).
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
     copy_bytes,
     load_i16,
@@ -28,7 +28,6 @@ from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart, apart_of_nine
 from tradecaptain.kernels.matching.identity import (
     find_order_id,
-    let_table_grow,
     linked_slot,
     order_bucket,
 )
@@ -39,11 +38,11 @@ from tradecaptain.kernels.matching.levels import (
     leave_queue,
     level_in_page,
     level_reduce,
-    meets_side,
     open_page,
     opposite,
     page_of_price,
     queue_behind,
+    reaches_side,
 )
 from tradecaptain.kernels.matching.plain_records import (
     NAMES_BYTES,
@@ -55,11 +54,12 @@ from tradecaptain.kernels.matching.plain_records import (
 )
 from tradecaptain.kernels.matching.plain_rules import (
     FIRST_NEW,
+    IS_MARKET,
     NOT_PLAIN,
     OTHER_NEWS,
+    OTHER_RESTING,
     breaks_price_rules,
     breaks_quantity_rules,
-    can_rest,
     diverts,
     further_rules,
     has_room,
@@ -116,25 +116,20 @@ def open_plain(
     price_at = order_at(engine, slot) + at.ORDER_PRICE_UNITS
     accept_plain(engine, command, order_id, side, price_at, quantity_units)
     enter_level_of(engine, side_book, page, price_units, slot, quantity_units)
-    let_table_grow(engine)
     return DONE
 
 
 @apart
 def new_plain(engine: int, command: int, kind: int, said: int) -> int:
-    """Enter a limit or market order: DONE, MORE, or NOT_PLAIN with nothing changed."""
+    """Enter a limit order that may rest: DONE, MORE, or NOT_PLAIN with nothing changed."""
     side = order_command.get_side(command)
     index = book_index(engine, order_command.get_instrument_id(command))
     book = book_at(engine, index)
     price_units = order_command.get_price_units(command)
-    if index == 0 or diverts(engine, command, book, said):
-        return NOT_PLAIN
-    if breaks_price_rules(book, price_units) and (
-        order_command.get_order_type(command) == common.ORDER_TYPE_LIMIT
-    ):
+    if index == 0 or diverts(engine, command, book, said) or breaks_price_rules(book, price_units):
         return NOT_PLAIN
     other_side = side_of_book(book, opposite(side))
-    if meets_side(side, price_units, other_side) or not can_rest(kind):
+    if reaches_side(side, price_units, other_side):
         return take_plain(engine, command, kind, index, book, side, price_units, other_side, 0)
     side_book = side_of_book(book, side)
     order_id = next_order_id(engine, command)
@@ -152,8 +147,22 @@ def new_plain(engine: int, command: int, kind: int, said: int) -> int:
     price_at = order_at(engine, slot) + at.ORDER_PRICE_UNITS
     accept_plain(engine, command, order_id, side, price_at, quantity_units)
     queue_behind(engine, slot, level, quantity_units)
-    let_table_grow(engine)
     return DONE
+
+
+@apart
+def new_immediate(engine: int, command: int, kind: int, said: int) -> int:
+    """Enter an order that may not rest: DONE, MORE, or NOT_PLAIN with nothing changed."""
+    side = order_command.get_side(command)
+    index = book_index(engine, order_command.get_instrument_id(command))
+    book = book_at(engine, index)
+    price_units = order_command.get_price_units(command)
+    if index == 0 or diverts(engine, command, book, said):
+        return NOT_PLAIN
+    if kind & IS_MARKET == 0 and breaks_price_rules(book, price_units):
+        return NOT_PLAIN
+    other_side = side_of_book(book, opposite(side))
+    return take_plain(engine, command, kind, index, book, side, price_units, other_side, 0)
 
 
 @inline
@@ -319,14 +328,16 @@ def replace_plain(engine: int, command: int, said: int, _fourth: int) -> int:
     page = page_of_price(engine, side_book, price_units)
     level = level_in_page(engine, page, price_units)
     other_side = side_of_book(book, opposite(own_side))
-    if meets_side(own_side, price_units, other_side) or not has_room(engine, level, quantity_units):
+    if reaches_side(own_side, price_units, other_side) or not has_room(
+        engine, level, quantity_units
+    ):
         return NOT_PLAIN
     return requeue_plain(
         engine, command, slot, page, book, side_book, leaves_units, price_units, quantity_units
     )
 
 
-@inline
+@inline_always
 def submit_plain(engine: int, command: int, said: int) -> int:
     """Carry out a command the short way: DONE, MORE, or NOT_PLAIN with nothing changed.
 
@@ -339,8 +350,10 @@ def submit_plain(engine: int, command: int, said: int) -> int:
     if action == order_command.COMMAND_ACTION_CANCEL_ORDER:
         return cancel_plain(engine, command, said, 0)
     kind = head - FIRST_NEW
-    if kind & ~OTHER_NEWS == 0:
+    if kind & ~OTHER_RESTING == 0:
         return new_plain(engine, command, kind, said)
+    if kind & ~OTHER_NEWS == 0:
+        return new_immediate(engine, command, kind, said)
     if action == order_command.COMMAND_ACTION_REPLACE_ORDER:
         return replace_plain(engine, command, said, 0)
     return NOT_PLAIN

@@ -190,7 +190,7 @@ def record_plain(
 ) -> int:
     """Record a new order for a book, of which there are index and address; returns its slot.
 
-    ``bucket`` is its id's (by its address). `let_table_grow` and a place in a queue are to follow.
+    ``bucket`` is its id's (by its address). A place in a queue is to follow.
     """
     # What is needed for this alone needn't be kept for what follows.
     slot = take_order(engine)

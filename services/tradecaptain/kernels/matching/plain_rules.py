@@ -6,23 +6,24 @@ orders are such; all else goes the general way (`checks`, `entry`).
 
 from __future__ import annotations
 
+from tradecaptain.base.bits import fit_together, is_below
 from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import load_constant_i64, load_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.identity import (
+    can_take_order,
     differs_at_once,
     link_in_bucket,
     linked_slot,
     order_bucket,
 )
-from tradecaptain.kernels.matching.layout import INT64_MAXIMUM, ORDER_IDS_CLIENT
-from tradecaptain.kernels.matching.levels import level_of_price, meets_side, opposite
+from tradecaptain.kernels.matching.layout import ORDER_IDS_CLIENT
+from tradecaptain.kernels.matching.levels import level_of_price, opposite, reaches_side
 from tradecaptain.kernels.matching.reports import reports_wire
 from tradecaptain.kernels.matching.tables import (
     book_at,
     book_index,
     has_free_level,
-    has_free_order,
     level_at,
     side_of_book,
 )
@@ -79,26 +80,23 @@ def breaks_price_rules(book: int, price_units: int) -> bool:
 @inline
 def breaks_quantity_rules(book: int, quantity_units: int) -> bool:
     """Whether a book (by its address) takes no plain orders of a size."""
-    return quantity_units <= 0 or quantity_units > load_i64(book + at.BOOK_PLAIN_QUANTITY_UNITS)
+    # In one comparison: one less, a size of zero or less is beyond any limit.
+    return not is_below(quantity_units - 1, load_i64(book + at.BOOK_PLAIN_QUANTITY_UNITS))
 
 
 @inline
 def is_plain_account(engine: int, account_id: int) -> bool:
     """Whether an account is known, and not that of the replayed flow, whose orders have further
     names."""
-    return (
-        load_constant_i64(engine + at.HEADER_FIRST_PLAIN_ACCOUNT_ID)
-        <= account_id
-        < load_constant_i64(engine + at.HEADER_PLAIN_ACCOUNT_ID_LIMIT)
-    )
+    place = account_id - load_constant_i64(engine + at.HEADER_FIRST_PLAIN_ACCOUNT_ID)
+    return is_below(place, load_constant_i64(engine + at.HEADER_PLAIN_ACCOUNT_IDS))
 
 
 @inline
 def has_room(engine: int, level: int, quantity_units: int) -> bool:
     """Whether a level, or the null level, can take an order without its sum leaving int64."""
-    # Without the sum: compiled, one beyond int64 isn't defined.
-    sum_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS)
-    return sum_units <= INT64_MAXIMUM - quantity_units
+    level_units = load_i64(level_at(engine, level) + at.LEVEL_QUANTITY_UNITS)
+    return fit_together(level_units, quantity_units)
 
 
 @inline
@@ -149,7 +147,7 @@ def diverts(engine: int, command: int, book: int, said: int) -> bool:
     return (
         further_rules(engine, book) | said != 0
         or not is_plain_account(engine, order_command.get_account_id(command))
-        or not has_free_order(engine)
+        or not can_take_order(engine)
         or breaks_quantity_rules(book, order_command.get_quantity_units(command))
     )
 
@@ -169,7 +167,7 @@ def resting_place(engine: int, command: int) -> int:
         index == 0
         or diverts(engine, command, book, further_terms(command))
         or breaks_price_rules(book, price_units)
-        or meets_side(side, price_units, side_of_book(book, opposite(side)))
+        or reaches_side(side, price_units, side_of_book(book, opposite(side)))
     ):
         return NOT_PLAIN
     level = level_of_price(engine, side_of_book(book, side), price_units)

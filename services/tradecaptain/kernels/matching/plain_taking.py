@@ -13,7 +13,7 @@ from tradecaptain.base.memory import (
 )
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.apart import apart, apart_of_nine
-from tradecaptain.kernels.matching.identity import leave_order_id, let_table_grow, order_bucket
+from tradecaptain.kernels.matching.identity import leave_order_id, order_bucket
 from tradecaptain.kernels.matching.layout import DONE, INT64_MAXIMUM, MORE
 from tradecaptain.kernels.matching.levels import (
     best_level,
@@ -192,7 +192,6 @@ def rest_taker(engine: int, command: int, order_id: int, leaves_units: int) -> i
     bucket = order_bucket(engine, order_id)
     slot = record_plain(engine, command, index, book, side, order_id, bucket, leaves_units)
     enter_level_of(engine, side_book, page, price_units, slot, leaves_units)
-    let_table_grow(engine)
     return DONE
 
 

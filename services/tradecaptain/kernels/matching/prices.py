@@ -9,10 +9,11 @@ page for prices within 64 increments, a node above it within 4,096, at most ten 
 prices are, zero and negative ones included.
 
 A page whose last level closes stays where it is, so that prices that come and go cost a bit of the
-page and of the nodes above it; nodes know which of their children lead to a level. Only when all
-pages are in use is one without levels taken for other prices. There are as many pages as levels,
-and fewer nodes than pages, so neither can run out before levels do, and memory never follows the
-range of prices.
+page. Nodes know which of their children lead to a noted page. Pages with levels are noted, but for
+the foremost of a side, which may not be: nobody looks for it from a better price, and most levels
+come and go ahead of all others. Only when all pages are in use is one without levels taken for
+other prices. There are as many pages as levels, and fewer nodes than pages, so neither can run out
+before levels do, and memory never follows the range of prices.
 """
 
 from __future__ import annotations
@@ -24,12 +25,21 @@ from tradecaptain.base.memory import (
     load_i16,
     load_i32,
     load_i64,
+    load_u32,
     store_i16,
     store_i32,
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
-from tradecaptain.kernels.matching.layout import NODE_BYTES, PAGE_BYTES, PAGE_PRICES
+from tradecaptain.kernels.matching.apart import apart
+from tradecaptain.kernels.matching.layout import (
+    NODE_BYTES,
+    PAGE_BYTES,
+    PAGE_IDLE,
+    PAGE_NOTED,
+    PAGE_PRICES,
+)
+from tradecaptain.kernels.matching.tables import level_at
 
 TOP_SHIFT = 60
 PAGE_BITS = 6
@@ -45,7 +55,7 @@ def page_at(engine: int, page: int) -> int:
 @inline
 def side_key(side_book: int) -> int:
     """What tells a side (by its address) from all others; never 0."""
-    return load_i32(side_book + at.SIDE_BOOK_KEY) + 0
+    return load_u32(side_book + at.SIDE_BOOK_KEY) + 0
 
 
 @inline
@@ -128,10 +138,10 @@ def add_child(engine: int, index: int, digit: int, child: int) -> None:
 
 
 @inline
-def leads_to_level(engine: int, child: int) -> bool:
-    """Whether any level is below a child."""
+def leads_to_noted(engine: int, child: int) -> bool:
+    """Whether a child is a noted page, or a node above one."""
     if child < 0:
-        return load_i64(page_at(engine, -child) + at.PAGE_BITMAP) != 0
+        return load_i16(page_at(engine, -child) + at.PAGE_STATE) & PAGE_NOTED != 0
     return load_i64(node_at(engine, child) + at.NODE_BITMAP) != 0
 
 
@@ -163,7 +173,7 @@ def split_child(
     digit = price_digit(sample_units, shift)
     store_i64(node + at.NODE_PRICE_UNITS, sample_units)
     store_i32(node + at.NODE_SHIFT, shift)
-    if leads_to_level(engine, child):
+    if leads_to_noted(engine, child):
         store_i64(node + at.NODE_BITMAP, 1 << (digit ^ load_i16(address + at.PAGE_MIRROR)))
     add_child(engine, index, digit, child)
     add_child(engine, index, price_digit(price_units, shift), -page)
@@ -225,11 +235,17 @@ def remove_page(engine: int, page: int) -> None:
         return
     node = node_at(engine, index)
     digit = price_digit(load_i64(address + at.PAGE_FIRST_UNITS), load_i32(node + at.NODE_SHIFT))
-    kept = load_i64(node + at.NODE_KEPT) & ~(1 << digit)
-    store_i64(node + at.NODE_KEPT, kept)
+    store_i64(node + at.NODE_KEPT, load_i64(node + at.NODE_KEPT) & ~(1 << digit))
+    kept = load_i64(node + at.NODE_KEPT)
     store_i32(child_address(node, digit), 0)
     if kept & (kept - 1) == 0:
         lift_last_child(engine, side_book, index)
+
+
+@inline
+def change_state(page: int, removed: int, added: int) -> None:
+    """Take away and give bits of the state of a page (by its address)."""
+    store_i16(page + at.PAGE_STATE, load_i16(page + at.PAGE_STATE) & ~removed | added)
 
 
 @inline
@@ -244,7 +260,7 @@ def take_page(engine: int) -> int:
         page = load_i64(engine + at.HEADER_IDLE_PAGE)
         address = page_at(engine, page)
         store_i64(engine + at.HEADER_IDLE_PAGE, load_i32(address + at.PAGE_NEXT_IDLE))
-        store_i16(address + at.PAGE_IS_IDLE, 0)
+        change_state(address, PAGE_IDLE, 0)
         if load_i64(address + at.PAGE_BITMAP) == 0:
             remove_page(engine, page)
             return page
@@ -254,15 +270,16 @@ def take_page(engine: int) -> int:
 def note_idle(engine: int, page: int) -> None:
     """Note that a page, which has no levels, may be taken for other prices."""
     address = page_at(engine, page)
-    if load_i16(address + at.PAGE_IS_IDLE) == 0:
-        store_i16(address + at.PAGE_IS_IDLE, 1)
+    if load_i16(address + at.PAGE_STATE) & PAGE_IDLE == 0:
+        change_state(address, 0, PAGE_IDLE)
         store_i32(address + at.PAGE_NEXT_IDLE, load_i64(engine + at.HEADER_IDLE_PAGE))
         store_i64(engine + at.HEADER_IDLE_PAGE, page)
 
 
-@inline
-def note_first_level(engine: int, page: int) -> None:
-    """Tell the nodes above a page (by its address) that it leads to a level now."""
+@apart
+def lead_to(engine: int, page: int, _third: int, _fourth: int) -> int:
+    """Note a page (by its address): let the nodes above lead to it."""
+    change_state(page, 0, PAGE_NOTED)
     price_units = load_i64(page + at.PAGE_FIRST_UNITS)
     mirror = load_i16(page + at.PAGE_MIRROR) + 0
     owner = load_i32(page + at.PAGE_OWNER) + 0
@@ -272,20 +289,41 @@ def note_first_level(engine: int, page: int) -> None:
         bitmap = load_i64(node + at.NODE_BITMAP)
         store_i64(node + at.NODE_BITMAP, bitmap | (1 << rank))
         owner = 0 if bitmap != 0 else load_i32(node + at.NODE_OWNER) + 0
+    return 0
 
 
 @inline
-def note_last_level(engine: int, page: int) -> None:
-    """Tell the nodes above a page (by its address) that it leads to no level any more."""
+def lead_away(engine: int, page: int) -> None:
+    """Let the nodes above a page (by its address), if it is noted, lead to it no more."""
+    if load_i16(page + at.PAGE_STATE) & PAGE_NOTED == 0:
+        return
+    change_state(page, PAGE_NOTED, 0)
     price_units = load_i64(page + at.PAGE_FIRST_UNITS)
     mirror = load_i16(page + at.PAGE_MIRROR) + 0
     owner = load_i32(page + at.PAGE_OWNER) + 0
     while owner != 0:
         node = node_at(engine, owner)
         rank = price_digit(price_units, load_i32(node + at.NODE_SHIFT)) ^ mirror
-        bitmap = load_i64(node + at.NODE_BITMAP) & ~(1 << rank)
-        store_i64(node + at.NODE_BITMAP, bitmap)
+        store_i64(node + at.NODE_BITMAP, load_i64(node + at.NODE_BITMAP) & ~(1 << rank))
+        # Read anew: without the JIT, what lacks bit 63 alone isn't zero before it is a word again.
+        bitmap = load_i64(node + at.NODE_BITMAP)
         owner = 0 if bitmap != 0 else load_i32(node + at.NODE_OWNER) + 0
+
+
+@inline
+def is_settled(page: int) -> int:
+    """Not zero if a page (by its address) is idle and isn't noted: then the end of its last level
+    changes nothing else."""
+    # Only of that state, 1 without the other bit, does the sum reach 4.
+    return (load_i16(page + at.PAGE_STATE) ^ PAGE_NOTED) + PAGE_IDLE & 2 * PAGE_NOTED
+
+
+@apart
+def settle_page(engine: int, index: int, _third: int, _fourth: int) -> int:
+    """What follows when a page that isn't settled has lost its last level."""
+    note_idle(engine, index)
+    lead_away(engine, page_at(engine, index))
+    return 0
 
 
 @inline
@@ -312,6 +350,18 @@ def page_behind(engine: int, page: int) -> int:
 @inline
 def page_ahead(engine: int, page: int) -> int:
     """The next page with levels ahead of another (by its address) on its side, or 0."""
+    index = noted_ahead(engine, page)
+    if index != 0:
+        return index
+    side_book = engine + (load_u32(page + at.PAGE_SIDE_KEY) << 4)
+    best = level_at(engine, load_i32(side_book + at.SIDE_BOOK_BEST) + 0)
+    foremost = load_i32(best + at.LEVEL_PAGE) + 0
+    return 0 if page_at(engine, foremost) == page else foremost
+
+
+@inline
+def noted_ahead(engine: int, page: int) -> int:
+    """The next noted page ahead of another (by its address) on its side, or 0."""
     price_units = load_i64(page + at.PAGE_FIRST_UNITS)
     mirror = load_i16(page + at.PAGE_MIRROR) + 0
     owner = load_i32(page + at.PAGE_OWNER) + 0
