@@ -36,6 +36,7 @@ from tradecaptain.orderbook.events import (
     finish_steps,
     give_back,
     settle_step,
+    show_quote,
 )
 from tradecaptain.orderbook.journaling import has_journal_room, journal_record, show_journal
 from tradecaptain.orderbook.sessions import session_add, session_remove
@@ -194,6 +195,7 @@ def apply_control(header: Any, record: int) -> bool:
 @inline
 def begin_control(header: Any) -> None:
     """Stamp the control in scratch and carry out what can be done at once."""
+    show_quote(header)
     record = header[0]["control_record"]
     control.set_epoch(record, header[0]["epoch"])
     control.set_sequence(record, header[0]["sequence"])
@@ -228,7 +230,15 @@ def answer_control(header: Any, controls: Any, record: int) -> bool:
 
 @inline
 def advance_control(header: Any, executions: Any, books: Any, controls: Any) -> bool:
-    """Take the control at work as far as there is room; True when none is left at work."""
+    """Take the control at work, if any, as far as there is room; True when none is left at work."""
+    return header[0]["control_stage"] == STAGE_NONE or advance_stages(
+        header, executions, books, controls
+    )
+
+
+@inline
+def advance_stages(header: Any, executions: Any, books: Any, controls: Any) -> bool:
+    """Take the control at work from stage to stage; False where it has to wait for room."""
     record = header[0]["control_record"]
     engine = header[0]["engine"]
     if header[0]["control_stage"] == STAGE_BEGIN_SWEEP:

@@ -131,6 +131,7 @@ def keep_events(header: Any, event: int, count: int) -> None:
 @inline
 def claim_step(header: Any, executions: Any, books: Any) -> bool:
     """Get room for one bounded step in both event streams; False when there is none now."""
+    show_quote(header)
     execution_stride = publication_stride(execution_event.RECORD_BYTES)
     book_stride = publication_stride(book_event.RECORD_BYTES)
     ends_told = is_ending(header[0]["engine"])
@@ -201,6 +202,18 @@ def quote_gate(header: Any, engine: int, instrument_id: int) -> None:
 
 
 @inline
+def show_quote(header: Any) -> None:
+    """Show the gate the best prices that the last step has changed, if it has.
+
+    That waits for the next step or the turn's end, whichever comes first, so that what a lone
+    command has caused is published before.
+    """
+    if header[0]["unquoted_id"] != 0:
+        quote_gate(header, header[0]["engine"], header[0]["unquoted_id"])
+        header[0]["unquoted_id"] = 0
+
+
+@inline
 def settle_execution(header: Any, event: int) -> None:
     """Tell the risk gate what an event did to its order's reservation."""
     kind = execution_event.get_execution_type(event)
@@ -255,7 +268,7 @@ def ask_for_accounts(header: Any, event: int, stride: int, count: int) -> None:
 
 @inline
 def settle_step(header: Any) -> None:
-    """Follow the events of a step: the gate's reservations, and its view of the best prices.
+    """Follow the events of a step: the gate's reservations, and which best prices it has to see.
 
     Of an end that is told ahead, the gate hears when the order leaves.
     """
@@ -276,12 +289,11 @@ def settle_step(header: Any) -> None:
     book_count = load_i64(engine + at.HEADER_BOOK_COUNT)
     event = load_i64(engine + at.HEADER_BOOK_ADDRESS)
     stride = load_i64(engine + at.HEADER_BOOK_STRIDE)
-    quoted_id = 0
     for _ in range(book_count):
         instrument_id = book_event.get_instrument_id(event)
-        if instrument_id != quoted_id:
-            quote_gate(header, engine, instrument_id)
-            quoted_id = instrument_id
+        if instrument_id != header[0]["unquoted_id"]:
+            show_quote(header)
+            header[0]["unquoted_id"] = instrument_id
         event += stride
     header[0]["book_used"] += book_count
     if header[0]["is_ending"] != 0:
@@ -293,9 +305,24 @@ def settle_step(header: Any) -> None:
 
 
 @inline
+def end_turn(header: Any, executions: Any, books: Any) -> None:
+    """Publish what is left, then show the gate what it has yet to see."""
+    close_claim(header, executions, books)
+    show_quote(header)
+
+
+@inline
 def finish_steps(header: Any, executions: Any, books: Any) -> bool:
-    """Finish what is under way in the engine; False while there is no room."""
+    """Finish what is under way in the engine, if anything is; False while there is no room."""
     engine = header[0]["engine"]
+    return load_i64(engine + at.HEADER_PHASE) == PHASE_IDLE or resume_steps(
+        header, engine, executions, books
+    )
+
+
+@inline
+def resume_steps(header: Any, engine: int, executions: Any, books: Any) -> bool:
+    """Go on in the engine until nothing is under way; False while there is no room."""
     while load_i64(engine + at.HEADER_PHASE) != PHASE_IDLE:
         if not claim_step(header, executions, books):
             return False

@@ -33,7 +33,7 @@ from tradecaptain.mesh.journal import (
 )
 from tradecaptain.mesh.layout import PUBLICATION
 from tradecaptain.orderbook.controls import advance_control, begin_control, stamp
-from tradecaptain.orderbook.events import close_claim
+from tradecaptain.orderbook.events import end_turn
 from tradecaptain.orderbook.sequencer import copy_raw, run_command
 from tradecaptain.wire import (
     control,
@@ -214,7 +214,7 @@ def replay_input(replay: Any, header: Any, frame: int) -> int:
         return UNKNOWN_RECORD
     if not continues:
         return DIVERGED
-    close_claim(header, executions, books)
+    end_turn(header, executions, books)
     replay[0]["command_count"] += 1
     return REPLAYED_ALL
 

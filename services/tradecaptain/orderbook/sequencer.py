@@ -58,6 +58,7 @@ from tradecaptain.orderbook.controls import (
 from tradecaptain.orderbook.events import (
     claim_step,
     close_claim,
+    end_turn,
     finish_steps,
     settle_step,
 )
@@ -371,9 +372,14 @@ def run_timer(header: Any, executions: Any, books: Any, controls: Any, now_ns: i
     by that is due.
     """
     due_ns = max(now_ns, header[0]["time_ns"])
-    if due_ns < load_i64(header[0]["engine"] + at.HEADER_NEXT_TIMER_NS) or not room_for_control(
-        header
-    ):
+    if due_ns >= load_i64(header[0]["engine"] + at.HEADER_NEXT_TIMER_NS):
+        sequence_timer(header, executions, books, controls, now_ns)
+
+
+@inline
+def sequence_timer(header: Any, executions: Any, books: Any, controls: Any, now_ns: int) -> None:
+    """Sequence the control by which the engine carries out what is due, if the log has room."""
+    if not room_for_control(header):
         return
     record = header[0]["control_record"]
     control.initialise(record)
@@ -428,7 +434,7 @@ def sequencer_turn(header: Any, now_ns: int) -> int:
     if header[0]["epoch_announced"] == 0:
         announce_epoch(header, controls, now_ns)
     if not finish_pending(header, executions, books, controls, now_ns):
-        close_claim(header, executions, books)
+        end_turn(header, executions, books)
         history_publish(header[0]["history"])
         header[0]["blocked_turns"] += 1
         return 0
@@ -455,7 +461,7 @@ def sequencer_turn(header: Any, now_ns: int) -> int:
             taken = drain_orders(header, replay_images, index, executions, books, now_ns)
             header[0]["replayed_sequenced"] += taken
             work_count += taken
-    close_claim(header, executions, books)
+    end_turn(header, executions, books)
     stop_timing(header, work_count)
     history_publish(header[0]["history"])
     if work_count > 0:

@@ -113,6 +113,8 @@ SEQUENCER: Final = np.dtype(
         ("told_count", "<i8"),
         ("told_used", "<i8"),
         ("is_ending", "<i8"),
+        # Instrument whose best prices the gate has yet to be shown; 0 for none.
+        ("unquoted_id", "<i8"),
     ],
     align=True,
 )

@@ -6,7 +6,7 @@ provides room for a whole bounded step (`layout.execution_room`, `book_room`), s
 
 from __future__ import annotations
 
-from tradecaptain.base.jit import inline
+from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
     copy_bytes,
     load_constant_i64,
@@ -157,7 +157,7 @@ def write_execution(engine: int, slot: int, execution_type: int, status: int, is
     return event
 
 
-@inline
+@inline_always
 def describe_order(
     engine: int,
     event: int,

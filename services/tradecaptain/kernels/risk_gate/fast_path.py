@@ -46,6 +46,7 @@ from tradecaptain.kernels.risk_gate.layout import (
     DUPLICATE_MARK_TIME_NS,
     FLAG_LACKS_LIMITS,
     HEADER_ABSENT,
+    HEADER_DUPLICATES_ARE_WATCHED,
     HEADER_NOW_NS,
     HEADER_PAIRS,
     HEADER_PASSED_COUNT,
@@ -477,7 +478,7 @@ def pass_plainly(
         return 0
     key = pair_key(account_id, order_command.get_instrument_id(command))
     mark, place = 0, -1
-    if orders != 0:
+    if orders != 0 and load_i64(gate + HEADER_DUPLICATES_ARE_WATCHED) != 0:
         mark = mark_of(key, command)
         place = _place_if_new(gate, _window_ms(account, instrument, override), mark)
     if place == _NOT_NEW or not _take_exposure(gate, account, instrument, pair, side, added):

@@ -278,6 +278,7 @@ HEADER_DTYPE = np.dtype(
         ("values_are_kept", "i8"),  # one once a limit on exposure, credit or loss was set
         ("rates_are_watched", "i8"),  # one once a message rate was set
         ("executions_are_watched", "i8"),  # one once a count of executions was set
+        ("duplicates_are_watched", "i8"),  # one once a window for duplicates was set
         ("position_total_count", "i8"),  # rows of totals of positions in an instrument
         ("passed_count", "i8"),
         ("passed_fast_count", "i8"),  # those among them that took the short way
@@ -407,6 +408,7 @@ HEADER_NEXT_OVERRIDE_END_NS = offset_of(HEADER_DTYPE, "next_override_end_ns")
 HEADER_VALUES_ARE_KEPT = offset_of(HEADER_DTYPE, "values_are_kept")
 HEADER_RATES_ARE_WATCHED = offset_of(HEADER_DTYPE, "rates_are_watched")
 HEADER_EXECUTIONS_ARE_WATCHED = offset_of(HEADER_DTYPE, "executions_are_watched")
+HEADER_DUPLICATES_ARE_WATCHED = offset_of(HEADER_DTYPE, "duplicates_are_watched")
 HEADER_PRICE_MOVE_WINDOW_NS = offset_of(HEADER_DTYPE, "price_move_window_ns")
 HEADER_REJECT_LIMIT_VALUE = offset_of(HEADER_DTYPE, "reject_limit_value")
 HEADER_REJECT_OBSERVED_VALUE = offset_of(HEADER_DTYPE, "reject_observed_value")

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from numba import types
 from tradecaptain.base.jit import inline, inline_always, kernel
-from tradecaptain.base.memory import prefetch_write
+from tradecaptain.base.memory import load_i64, prefetch_write
 from tradecaptain.kernels.risk_gate.duplicates import mark_of, prefetch_marks
 from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_GROUP_TOTAL,
     ACCOUNT_KEY,
     ACCOUNT_ROW_BYTES,
     HEADER_ACCOUNTS,
+    HEADER_DUPLICATES_ARE_WATCHED,
     HEADER_INSTRUMENTS,
     INSTRUMENT_KEY,
     INSTRUMENT_ROW_BYTES,
@@ -59,7 +60,9 @@ def gate_look_ahead(gate: int, command: int) -> None:
 
 @kernel(types.void(types.int64, types.int64))
 def gate_look_closer(gate: int, command: int) -> None:
-    """Ask for the remembered terms that might be the same as a command's."""
+    """Ask for the remembered terms that might be the same as a command's, if any are compared."""
+    if load_i64(gate + HEADER_DUPLICATES_ARE_WATCHED) == 0:
+        return
     account_id = order_command.get_account_id(command)
     key = pair_key(account_id, order_command.get_instrument_id(command))
     prefetch_marks(gate, mark_of(key, command))
