@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from tradecaptain.base.clock import SYSTEM_CLOCK, Clock
 from tradecaptain.mesh.aeron_library import aeron_library
-from tradecaptain.mesh.driver import CNC_HEADER_BYTES, driver_is_active, owner_lives
+from tradecaptain.mesh.driver import CNC_HEADER_BYTES, driver_is_active
 from tradecaptain.mesh.driver_counters import (
     COUNTER_METADATA_LENGTH,
     READER_POSITION_TYPE,
@@ -27,6 +27,7 @@ from tradecaptain.mesh.driver_counters import (
     STATE_ALLOCATED,
     STATE_UNUSED,
 )
+from tradecaptain.mesh.driver_process import DriverProcess
 from tradecaptain.mesh.errors import DriverAbsentError, MeshError
 from tradecaptain.mesh.layout import COUNTER_LENGTH, METADATA_CORRELATION_ID, METADATA_LENGTH
 from tradecaptain.mesh.mapping import MappedFile
@@ -62,8 +63,7 @@ class AeronClient:
         self._context: Any = None
         self._client: Any = None
         self._counters: MappedFile | None = None
-        self._driver_lives = True
-        self._next_look_ns = 0
+        self._driver: DriverProcess | None = None
         self._next_attempt_ns = 0
         self._callbacks: list[Any] = []
         self._error_callback = self.callback("void(void *, int, const char *)", self._on_error)
@@ -99,18 +99,13 @@ class AeronClient:
     def is_lost(self) -> bool:
         """Whether the driver is gone, or has given up on this client.
 
-        The library notices by the heartbeat, after the driver time-out; the driver's process is
-        looked at every ``reconnect_interval_ns``.
+        The library notices by the heartbeat, after the driver time-out; the end of the driver's
+        process is seen at once.
         """
         with self.lock:
             if self._client is None or self.library.functions.aeron_is_closed(self._client):
                 return True
-            now_ns = self._clock.monotonic_ns()
-            if now_ns >= self._next_look_ns:
-                self._next_look_ns = now_ns + self.timeouts.reconnect_interval_ns
-                header = bytes(self.counters_file().array("u1", CNC_HEADER_BYTES))
-                self._driver_lives = owner_lives(header)
-            return not self._driver_lives
+            return self._driver is None or not self._driver.lives()
 
     def _connect(self) -> None:
         if not driver_is_active(self.directory, self.timeouts):
@@ -142,10 +137,13 @@ class AeronClient:
             self._disconnect()
             raise
         self._counters = MappedFile(self.directory / "cnc.dat", writable=True)
-        self._driver_lives = True
+        self._driver = DriverProcess(bytes(self._counters.array("u1", CNC_HEADER_BYTES)))
         self.generation += 1
 
     def _disconnect(self) -> None:
+        if self._driver is not None:
+            driver, self._driver = self._driver, None
+            driver.close()
         if self._client is not None:
             client, self._client = self._client, None
             self.library.functions.aeron_close(client)

@@ -55,15 +55,21 @@ def driver_is_active(directory: Path, timeouts: Timeouts = TIMEOUTS) -> bool:
     )
 
 
+def owner_of(header: bytes) -> int:
+    """Id of the process named in a CnC file's header; 0 when the header is cut."""
+    if len(header) < CNC_HEADER_BYTES:
+        return 0
+    return int(struct.unpack_from("<q", header, _CNC_PID_OFFSET)[0])
+
+
 def owner_lives(header: bytes) -> bool:
     """Whether the process named in a CnC file's header still runs.
 
     After a kill the heartbeat looks fresh for as long as the driver time-out; the process does not.
     """
     try:
-        (process,) = struct.unpack_from("<q", header, _CNC_PID_OFFSET)
-        status = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
-    except (OSError, struct.error):
+        status = Path(f"/proc/{owner_of(header)}/stat").read_text("ascii", errors="replace")
+    except OSError:
         return False
     return status.rpartition(")")[2].split()[0] not in ("Z", "X")
 

@@ -2,7 +2,7 @@
 
 A client is declared dead after ``client_liveness_ns`` without a keepalive, so the keepalive must be
 several times shorter; the time-outs themselves must survive a machine that stands still for
-seconds. A driver whose process is gone is noticed at ``reconnect_interval_ns``;
+seconds. A driver whose process is gone is noticed at ``lookaround_interval_ns``;
 ``driver_timeout_ns`` is for one that hangs. The driver insists that ``publication_unblock_ns``
 exceeds ``client_liveness_ns``. A counter must not be reused before every reader has noticed that
 its image is gone, so ``counter_reuse_ns`` is far longer than ``lookaround_interval_ns``, after
