@@ -27,7 +27,7 @@ from tradecaptain.kernels.matching.layout import (
     REPORT_FORM_COMPACT,
 )
 from tradecaptain.kernels.matching.lookahead import look_ahead
-from tradecaptain.kernels.matching.plain_records import begin_run
+from tradecaptain.kernels.matching.plain_compact import begin_run
 from tradecaptain.kernels.matching.records import offset_of
 from tradecaptain.kernels.matching.reports import report_count
 from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring

@@ -29,7 +29,7 @@ from tradecaptain.kernels.matching.layout import (
     COMPACT_FIRST_BYTE,
     REPORT_BYTES,
 )
-from tradecaptain.kernels.matching.plain_records import ACCEPTED, EXPIRED
+from tradecaptain.kernels.matching.plain_compact import ACCEPTED, EXPIRED
 from tradecaptain.kernels.matching.reports import (
     AT_COMMAND_SEQUENCE,
     AT_CONTRA_ORDER_ID,

@@ -68,12 +68,16 @@ class EngineDriver:
         for name, value in command.items():
             self.command[0][name] = value
         self._claim()
-        return self._collect(engine_submit(self.engine.address, self.command.ctypes.data))
+        return self._collect(self.begin(address_of(self.command)))
+
+    def begin(self, command: int) -> int:
+        """Carry out the first step of a command, given by its address: DONE or MORE."""
+        return int(engine_submit(self.engine.address, command))
 
     def raw_events(self, command: np.ndarray[Any, Any]) -> Iterator[tuple[bytes, bytes]]:
         """Carry a wire record out; the bytes of both streams, step by step."""
         self._claim()
-        answer = engine_submit(self.engine.address, int(command.ctypes.data))
+        answer = self.begin(address_of(command))
         while True:
             header = self.engine.header[0]
             executions = self.executions[: header["execution_count"]].tobytes()

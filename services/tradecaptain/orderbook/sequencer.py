@@ -26,13 +26,12 @@ from tradecaptain.kernels.matching.entry import (
     refuse_target,
 )
 from tradecaptain.kernels.matching.layout import DONE, PHASE_IDLE
+from tradecaptain.kernels.matching.plain import submit_plain
+from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN, further_terms
 from tradecaptain.kernels.matching.tables import order_at
 from tradecaptain.kernels.risk_gate import (
-    gate_check_new,
-    gate_check_replace,
     gate_look_ahead,
     gate_look_closer,
-    gate_note_cancel,
     gate_reject_flags,
     gate_reject_level,
     gate_reject_limit_value,
@@ -48,6 +47,7 @@ from tradecaptain.mesh.layout import (
     PUBLICATION,
 )
 from tradecaptain.mesh.publication import publication_prefetch, publication_stride
+from tradecaptain.orderbook import judged_form
 from tradecaptain.orderbook.controls import (
     STAGE_NONE,
     advance_control,
@@ -63,6 +63,7 @@ from tradecaptain.orderbook.events import (
     settle_step,
 )
 from tradecaptain.orderbook.journaling import journal_command, look_at_journal, room_for_control
+from tradecaptain.orderbook.judged_form import may_enter, may_replace, note_cancel
 from tradecaptain.orderbook.sequencer_state import LARGEST_RECORD_BYTES
 from tradecaptain.wire import book_event, control, execution_event, order_command, reason
 from tradecaptain.wire.status import OUT_OF_BOUNDS
@@ -102,7 +103,7 @@ def sequence_new(header: Any, engine: int, command: int) -> int:
         header[0]["refused_by_rules"] += 1
         refuse(engine, command, refusal)
         return DONE
-    refusal = gate_check_new(header[0]["gate"], command)
+    refusal = may_enter(engine, command)
     if refusal != 0:
         return refuse_by_risk(header, engine, command, refusal)
     return accept_new(engine, command)
@@ -118,16 +119,7 @@ def sequence_replace(header: Any, engine: int, command: int, slot: int) -> int:
         header[0]["refused_by_rules"] += 1
         refuse(engine, command, refusal)
         return DONE
-    order = order_at(engine, slot)
-    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
-    refusal = gate_check_replace(
-        header[0]["gate"],
-        command,
-        load_i16(order + at.ORDER_SIDE) + 0,
-        leaves_units,
-        load_i64(order + at.ORDER_PRICE_UNITS),
-        load_i64(order + at.ORDER_QUANTITY_UNITS) - leaves_units,
-    )
+    refusal = may_replace(engine, command, order_at(engine, slot))
     if refusal != 0:
         return refuse_by_risk(header, engine, command, refusal)
     return accept_replace(engine, command, slot)
@@ -157,6 +149,20 @@ def sequence_cancel(header: Any, engine: int, command: int, slot: int) -> int:
 def sequence_command(header: Any, command: int) -> int:
     """Carry out the first step of a stamped order command: DONE or MORE."""
     engine = header[0]["engine"]
+    if header[0]["journal_refusal"] != 0:
+        return sequence_special(header, engine, command)
+    answer = submit_plain(judged_form, engine, command, further_terms(command))
+    if answer > NOT_PLAIN:
+        return answer
+    if answer == NOT_PLAIN:
+        return sequence_special(header, engine, command)
+    begin_order_command(engine, command)
+    return refuse_by_risk(header, engine, command, NOT_PLAIN - answer)
+
+
+@inline
+def sequence_special(header: Any, engine: int, command: int) -> int:
+    """`sequence_command` of what isn't plain, or may not be taken because of the log."""
     action = order_command.get_action(command)
     if action == order_command.COMMAND_ACTION_MASS_CANCEL:
         return submit_mass_cancel(engine, command)
@@ -173,7 +179,7 @@ def sequence_command(header: Any, command: int) -> int:
         header[0]["refused_by_rules"] += 1
         return refuse_target(engine, command)
     if is_cancel:
-        gate_note_cancel(header[0]["gate"], command)
+        note_cancel(engine, command)
         return sequence_cancel(header, engine, command, slot)
     return sequence_replace(header, engine, command, slot)
 

@@ -166,6 +166,7 @@ def allocate_sequencer(
     told = aligned_zeros(TOLD_CAPACITY, TOLD)
     store_i64(engine + at.HEADER_TOLD_TABLE, address_of(told))
     store_i64(engine + at.HEADER_TOLD_CAPACITY, TOLD_CAPACITY)
+    store_i64(engine + at.HEADER_JUDGE, gate)
     record = header[0]
     record["own_address"] = address_of(header)
     record["engine"] = engine

@@ -25,7 +25,7 @@ from tradecaptain.kernels.matching.layout import (
     REPORT,
     REPORT_FORM_COMPACT,
 )
-from tradecaptain.kernels.matching.plain_records import begin_run
+from tradecaptain.kernels.matching.plain_compact import begin_run
 from tradecaptain.kernels.matching.reports import report_count
 from tradecaptain.kernels.matching.rings import FIRST_REPORT, attach_ring, ring_has_room
 from tradecaptain.kernels.matching.standalone import (

@@ -16,7 +16,6 @@ from tradecaptain.kernels.matching.layout import (
     SPECIAL_BOOK,
     UNKNOWN_LEVEL,
 )
-from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN, resting_place
 from tradecaptain.kernels.matching.rules import check_room_at, check_special, meets_best
 from tradecaptain.kernels.matching.tables import (
     account_known,
@@ -101,14 +100,7 @@ def check_numbers(
 
 @inline
 def check_new(engine: int, command: int) -> int:
-    """Whether a new order may enter: 0 or the reason why not.
-
-    Notes where it would rest if it is plain and meets nobody, so that no more has to be asked.
-    """
-    place = resting_place(engine, command)
-    store_i64(engine + at.HEADER_RESTING_PLACE, place)
-    if place != NOT_PLAIN:
-        return 0
+    """Whether a new order may enter: 0 or the reason why not."""
     if not account_known(engine, order_command.get_account_id(command)):
         return reason.REASON_UNKNOWN_ACCOUNT
     book = book_index(engine, order_command.get_instrument_id(command))

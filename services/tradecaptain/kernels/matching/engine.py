@@ -5,6 +5,7 @@ from __future__ import annotations
 from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import copy_bytes, load_i64, store_i64
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching import plain_compact, plain_wire
 from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.control import (
     set_scope,
@@ -26,8 +27,8 @@ from tradecaptain.kernels.matching.layout import (
 from tradecaptain.kernels.matching.match import fill_or_kill_step, match_step
 from tradecaptain.kernels.matching.phases import resume_phases
 from tradecaptain.kernels.matching.plain import submit_plain
-from tradecaptain.kernels.matching.plain_records import begin_run
-from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN
+from tradecaptain.kernels.matching.plain_compact import begin_run
+from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN, further_terms
 from tradecaptain.kernels.matching.reports import reports_wire
 from tradecaptain.kernels.matching.special import special_step
 from tradecaptain.kernels.matching.sweep import sweep_step
@@ -71,11 +72,11 @@ def resume_step(engine: int) -> int:
 @inline
 def submit_command(engine: int, command: int) -> int:
     """Carry out the first step of a sequenced order command: DONE or MORE."""
-    if not reports_wire(engine):
-        answer = submit_plain(engine, command, begin_run(engine, command))
-        if answer != NOT_PLAIN:
-            return answer
-    return submit_general(engine, command, 0, 0)
+    if reports_wire(engine):
+        answer = submit_plain(plain_wire, engine, command, further_terms(command))
+    else:
+        answer = submit_plain(plain_compact, engine, command, begin_run(engine, command))
+    return submit_general(engine, command, 0, 0) if answer == NOT_PLAIN else answer
 
 
 @inline
@@ -94,7 +95,7 @@ def submit_compact(engine: int, line: int, rest: int, said: int) -> int:
 @inline_always
 def submit_reported(engine: int, line: int, rest: int, said: int) -> int:
     """`submit_compact` where reports are compact."""
-    answer = submit_plain(engine, line - COMPACT_FIRST_BYTE, said)
+    answer = submit_plain(plain_compact, engine, line - COMPACT_FIRST_BYTE, said)
     # One test for most commands.
     if answer == DONE:
         return DONE

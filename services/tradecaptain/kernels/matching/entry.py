@@ -32,7 +32,6 @@ from tradecaptain.kernels.matching.events import (
     write_refusal,
 )
 from tradecaptain.kernels.matching.finish import close_step, finish_step, note_book
-from tradecaptain.kernels.matching.identity import enter_order_id
 from tradecaptain.kernels.matching.layout import (
     DONE,
     FLAG_POST_ONLY,
@@ -46,24 +45,16 @@ from tradecaptain.kernels.matching.levels import (
     close_if_empty,
     leave_level,
     level_reduce,
-    open_level,
-    queue_order,
 )
 from tradecaptain.kernels.matching.match import begin_match
 from tradecaptain.kernels.matching.orders import enter_ids, forget_order, leave_ids
-from tradecaptain.kernels.matching.plain_records import (
-    fill_plain_order,
-    newest_order_id,
-    write_party,
-)
-from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN
+from tradecaptain.kernels.matching.plain_records import write_party
 from tradecaptain.kernels.matching.tables import (
     book_at,
     book_index,
     neighbours_at,
     order_at,
     party_at,
-    side_at,
     take_order,
 )
 from tradecaptain.kernels.matching.terms import (
@@ -140,39 +131,8 @@ def is_market_at_auction(engine: int, slot: int) -> bool:
 
 
 @inline
-def rest_at_once(engine: int, command: int, level: int) -> int:
-    """Enter a plain order that meets nobody, at its level, or 0 if its price has none yet."""
-    number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
-    store_i64(engine + at.HEADER_LAST_ORDER_NUMBER, number)
-    order_id = newest_order_id(engine, command)
-    book = book_index(engine, order_command.get_instrument_id(command))
-    quantity_units = order_command.get_quantity_units(command)
-    side = order_command.get_side(command)
-    if level == 0:
-        side_book = side_at(engine, book, side)
-        level = open_level(engine, side_book, side, order_command.get_price_units(command))
-    slot = take_order(engine)
-    queue_order(engine, slot, level, quantity_units)
-    fill_plain_order(engine, slot, command, book, side, order_id, quantity_units)
-    write_party(engine, slot, command)
-    enter_order_id(engine, slot, order_id)
-    write_execution(
-        engine,
-        slot,
-        execution_event.EXECUTION_TYPE_ACCEPTED,
-        execution_event.ORDER_STATUS_WORKING,
-        True,
-    )
-    write_book(engine, slot, book_event.BOOK_ACTION_ADD, quantity_units, level, 0)
-    return close_step(engine)
-
-
-@inline
 def accept_new(engine: int, command: int) -> int:
     """Enter a new order that `check_new` let pass: acknowledge it, match it, rest or expire it."""
-    place = load_i64(engine + at.HEADER_RESTING_PLACE)
-    if place != NOT_PLAIN:
-        return rest_at_once(engine, command, place)
     slot = take_order(engine)
     fill_order(engine, slot, command)
     order = order_at(engine, slot)

@@ -40,6 +40,7 @@ FLAG_LAST = 1
 
 EXECUTION_WORD = execution_event.KIND | (execution_event.SCHEMA_VERSION << 16)
 """Kind and version of the record, before its epoch."""
+BOOK_WORD = book_event.KIND | (book_event.SCHEMA_VERSION << 16)
 AT_KIND = execution_event.OFFSET_KIND
 AT_KINDS = execution_event.OFFSET_EXECUTION_TYPE
 AT_REASONS = execution_event.OFFSET_REASON
@@ -107,6 +108,12 @@ def next_account_sequence(engine: int, account_id: int) -> int:
     """Count an event of an account; 0 for one that the engine doesn't know."""
     if not account_known(engine, account_id):
         return 0
+    return count_for_account(engine, account_id)
+
+
+@inline
+def count_for_account(engine: int, account_id: int) -> int:
+    """Count an event of an account that the engine knows."""
     counter = engine + load_constant_i64(engine + at.HEADER_ACCOUNT_SEQUENCES_OFFSET)
     account_sequence = load_i64(counter + account_id * 8) + 1
     store_i64(counter + account_id * 8, account_sequence)
@@ -153,7 +160,18 @@ def write_execution(engine: int, slot: int, execution_type: int, status: int, is
     event = claim_execution(engine)
     sequence = load_i64(engine + at.HEADER_EXECUTION_SEQUENCE)
     account_sequence = next_account_sequence(engine, account_id)
-    describe_order(engine, event, slot, sequence, account_sequence, execution_type, status, is_own)
+    leaves_units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
+    describe_order(
+        engine,
+        event,
+        slot,
+        sequence,
+        account_sequence,
+        execution_type,
+        status,
+        leaves_units,
+        is_own,
+    )
     return event
 
 
@@ -166,9 +184,10 @@ def describe_order(
     account_sequence: int,
     execution_type: int,
     status: int,
+    leaves_units: int,
     is_own: bool,
 ) -> None:
-    """Say in an event of given numbers how an order stands and whose it is.
+    """Say in an event of given numbers how an order stands, with so much left, and whose it is.
 
     Written word by word, the small fields of a word at once: an empty record that is then filled
     field by field is written twice.
@@ -178,7 +197,6 @@ def describe_order(
     account_id = load_i32(order + at.ORDER_ACCOUNT_ID) + 0
     book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
     quantity_units = load_i64(order + at.ORDER_QUANTITY_UNITS)
-    leaves_units = load_i64(order + at.ORDER_LEAVES_UNITS)
     side = load_i16(order + at.ORDER_SIDE) + 0
     store_i64(event, execution_event.SEGMENT_TABLE)
     store_i64(event + 8, execution_event.ROOT_POINTER)
@@ -227,7 +245,10 @@ def repeat_end(
     """Write the event of an order's cancel once more, by the numbers under which it was told."""
     event = claim_place(engine)
     kind, status = execution_event.EXECUTION_TYPE_CANCELLED, execution_event.ORDER_STATUS_CANCELLED
-    describe_order(engine, event, slot, sequence, account_sequence, kind, status, is_own)
+    leaves_units = load_i64(order_at(engine, slot) + at.ORDER_LEAVES_UNITS)
+    describe_order(
+        engine, event, slot, sequence, account_sequence, kind, status, leaves_units, is_own
+    )
     execution_event.set_leaves_quantity_units(event, 0)
     execution_event.set_reason(event, reason)
 
@@ -351,33 +372,47 @@ def write_refusal(engine: int, command: int, execution_type: int, reason: int) -
     return event
 
 
-@inline
-def next_book(engine: int, book: int, action: int) -> int:
-    """Address of the next book event, with its identity filled in and all else zero.
+@inline_always
+def tell_level(
+    engine: int,
+    book: int,
+    kinds: int,
+    order_id: int,
+    price_units: int,
+    quantity_units: int,
+    level_orders: int,
+    level_units: int,
+    match_id: int,
+) -> int:
+    """Write a book event; returns its address. ``book`` is the address of the instrument's book.
 
-    ``book`` is the address of the instrument's book.
+    ``kinds`` has action, side and flags in their places. Written word by word, as an execution
+    event is (`describe_order`).
     """
     count = load_i64(engine + at.HEADER_BOOK_COUNT)
-    event = load_i64(engine + at.HEADER_BOOK_ADDRESS) + count * load_i64(
-        engine + at.HEADER_BOOK_STRIDE
-    )
+    stride = load_i64(engine + at.HEADER_BOOK_STRIDE)
+    event = load_i64(engine + at.HEADER_BOOK_ADDRESS) + count * stride
     store_i64(engine + at.HEADER_BOOK_COUNT, count + 1)
     sequence = load_i64(engine + at.HEADER_BOOK_SEQUENCE) + 1
     store_i64(engine + at.HEADER_BOOK_SEQUENCE, sequence)
     instrument_sequence = load_i64(book + at.BOOK_INSTRUMENT_SEQUENCE) + 1
     store_i64(book + at.BOOK_INSTRUMENT_SEQUENCE, instrument_sequence)
-    # All that is read comes before all that is written: then no word is written twice.
-    time_ns = load_i64(engine + at.HEADER_TIME_NS)
-    instrument_id = load_i64(book + at.BOOK_INSTRUMENT_ID)
-    command_sequence = load_i64(engine + at.HEADER_COMMAND_SEQUENCE)
-    book_event.initialise(event)
-    book_event.set_epoch(event, load_constant_i64(engine + at.HEADER_EPOCH))
+    epoch = load_constant_i64(engine + at.HEADER_EPOCH)
+    store_i64(event, book_event.SEGMENT_TABLE)
+    store_i64(event + 8, book_event.ROOT_POINTER)
+    store_i64(event + book_event.OFFSET_KIND, BOOK_WORD | (epoch << 32))
     book_event.set_sequence(event, sequence)
-    book_event.set_time_ns(event, time_ns)
-    book_event.set_action(event, action)
-    book_event.set_instrument_id(event, instrument_id)
+    book_event.set_time_ns(event, load_i64(engine + at.HEADER_TIME_NS))
+    store_i64(event + book_event.OFFSET_ACTION, kinds)
+    level_word = load_i64(book + at.BOOK_INSTRUMENT_ID) | (level_orders << 32)
+    store_i64(event + book_event.OFFSET_INSTRUMENT_ID, level_word)
     book_event.set_instrument_sequence(event, instrument_sequence)
-    book_event.set_command_sequence(event, command_sequence)
+    book_event.set_order_id(event, order_id)
+    book_event.set_price_units(event, price_units)
+    book_event.set_quantity_units(event, quantity_units)
+    book_event.set_level_quantity_units(event, level_units)
+    book_event.set_match_id(event, match_id)
+    book_event.set_command_sequence(event, load_i64(engine + at.HEADER_COMMAND_SEQUENCE))
     return event
 
 
@@ -403,15 +438,17 @@ def write_book(
     shown_units = load_i64(address + at.LEVEL_QUANTITY_UNITS) - load_i64(
         address + at.LEVEL_HIDDEN_UNITS
     )
-    event = next_book(engine, book_at(engine, load_i32(order + at.ORDER_BOOK) + 0), action)
-    book_event.set_side(event, side)
-    book_event.set_level_order_count(event, shown_count)
-    book_event.set_order_id(event, order_id)
-    book_event.set_price_units(event, price_units)
-    book_event.set_quantity_units(event, quantity_units)
-    book_event.set_level_quantity_units(event, shown_units)
-    book_event.set_match_id(event, match_id)
-    return event
+    return tell_level(
+        engine,
+        book_at(engine, load_i32(order + at.ORDER_BOOK) + 0),
+        action | (side << 16),
+        order_id,
+        price_units,
+        quantity_units,
+        shown_count,
+        shown_units,
+        match_id,
+    )
 
 
 @inline
@@ -420,7 +457,7 @@ def write_market(engine: int, book: int, action: int) -> int:
     if not reports_wire(engine):
         count_market_event(book)
         return spare_event(engine)
-    return next_book(engine, book, action)
+    return tell_level(engine, book, action, 0, 0, 0, 0, 0, 0)
 
 
 @inline

@@ -117,8 +117,8 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("answer_time_ns", I8),
         # Level at which the order checked last would rest: 0 if none is there yet; UNKNOWN_LEVEL.
         ("found_level", I8),
-        # What `plain_rules.resting_place` said about the new order that was checked last.
-        ("resting_place", I8),
+        # What whoever judges an order before it enters works on, or 0: see plain_form.py.
+        ("judge", I8),
         # Names that the commands at work have in common, their number, and whether there are any.
         ("run_names", I8, (6,)),
         ("names_number", I8),
@@ -267,7 +267,7 @@ ORDER: Final[np.dtype[Any]] = in_lines(
 
 # The orders behind and ahead of one in its queue; behind a free slot the next free one. They lie
 # apart, so that an order comes and goes without the lines of its neighbours. So does the number of
-# the names that its slot's party has, which outlives the order: see plain_records.py.
+# the names that its slot's party has, which outlives the order: see plain_compact.py.
 NEIGHBOURS: Final[np.dtype[Any]] = np.dtype(
     [("next", I4), ("previous", I4), ("names_number", I8)], align=True
 )
@@ -590,7 +590,7 @@ ORDER_BUCKETS_AT: Final = RECENT_PAGES_AT + RECENT_PAGES * 4
 DONE: Final = 0
 MORE: Final = 1
 
-# Number of no names at all. Those of others follow, even ones: see plain_records.py.
+# Number of no names at all. Those of others follow, even ones: see plain_compact.py.
 FIRST_NAMES: Final = 2
 
 # Epoch and count share an id: 2^40 ids an epoch.

@@ -338,12 +338,6 @@ def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     return level
 
 
-@apart
-def open_level(engine: int, side_book: int, side: int, price_units: int) -> int:
-    """`add_level`, for callers that seldom need it."""
-    return add_level(engine, side_book, side, price_units)
-
-
 @inline_always
 def note_closed_level(engine: int, side_book: int, level: int, index: int) -> None:
     """Take a level that has left its page into account for what a side knows of its best ones."""

@@ -37,7 +37,7 @@ from tradecaptain.kernels.matching.layout import (
 )
 from tradecaptain.kernels.matching.levels import best_level, level_of_price
 from tradecaptain.kernels.matching.lookahead import look_ahead
-from tradecaptain.kernels.matching.plain_records import begin_nameless, begin_run
+from tradecaptain.kernels.matching.plain_compact import begin_nameless, begin_run
 from tradecaptain.kernels.matching.records import offset_of
 from tradecaptain.kernels.matching.reports import report_count, reports_wire
 from tradecaptain.kernels.matching.restore import restore_snapshot

@@ -1,9 +1,10 @@
 """The short way for what most commands are: plain orders, their cancels and their replaces.
 
-Where an engine reports compactly, and a book has nothing but plain orders in continuous trading,
-all the rules that could refuse or divert a command are looked at together. What passes does to the
-book just what the general way does (`entry`), which takes everything else. Both are run against
-each other in the tests.
+Where a book has nothing but plain orders in continuous trading, all the rules that could refuse or
+divert a command are looked at together. What passes does to the book just what the general way does
+(`entry`), which takes everything else. Both are run against each other in the tests.
+
+Who judges an order before it enters, and what is told of it, is up to the form (`plain_form`).
 
 A command comes in two parts: what most commands say, and a record that says the rest of it for
 itself or for all commands of a run (`engine.submit_compact`). Each function leaves the other
@@ -14,13 +15,11 @@ from __future__ import annotations
 
 from tradecaptain.base.jit import inline, inline_always
 from tradecaptain.base.memory import (
-    copy_bytes,
     load_i16,
     load_i32,
     load_i64,
     load_u16,
     load_u32,
-    store_i32,
     store_i64,
     store_u32,
 )
@@ -44,14 +43,8 @@ from tradecaptain.kernels.matching.levels import (
     queue_behind,
     reaches_side,
 )
-from tradecaptain.kernels.matching.plain_records import (
-    NAMES_BYTES,
-    accept_plain,
-    close_level,
-    has_names_of_run,
-    note_command,
-    record_plain,
-)
+from tradecaptain.kernels.matching.plain_form import Form
+from tradecaptain.kernels.matching.plain_records import accept_plain, close_level, record_plain
 from tradecaptain.kernels.matching.plain_rules import (
     FIRST_NEW,
     IS_MARKET,
@@ -68,29 +61,22 @@ from tradecaptain.kernels.matching.plain_rules import (
     next_order_id,
 )
 from tradecaptain.kernels.matching.plain_taking import take_plain
-from tradecaptain.kernels.matching.reports import (
-    count_book_events,
-    report_order,
-    report_word,
-    write_report,
-)
 from tradecaptain.kernels.matching.tables import (
     book_at,
     book_index,
     give_order,
     has_free_level,
     level_at,
-    neighbours_at,
     order_at,
-    party_at,
     side_of_book,
 )
-from tradecaptain.kernels.matching.terms import total_of_replace, working_status
-from tradecaptain.wire import common, execution_event, order_command, reason
+from tradecaptain.kernels.matching.terms import total_of_replace
+from tradecaptain.wire import common, order_command
 
 
 @apart_of_nine
 def open_plain(
+    form: Form,
     engine: int,
     command: int,
     page: int,
@@ -107,21 +93,27 @@ def open_plain(
     """
     if not has_free_level(engine):
         return NOT_PLAIN
+    refusal = form.may_enter(engine, command)
+    if refusal != 0:
+        return NOT_PLAIN - refusal
+    form.note_command(engine, command)
     side = order_command.get_side(command)
     price_units = order_command.get_price_units(command)
     quantity_units = order_command.get_quantity_units(command)
     if page == 0:
         page = open_page(engine, side_book, side, price_units)
-    slot = record_plain(engine, command, index, book, side, order_id, bucket, quantity_units)
+    slot = record_plain(
+        form, engine, command, index, book, side, order_id, bucket, quantity_units, 0
+    )
     price_at = order_at(engine, slot) + at.ORDER_PRICE_UNITS
-    accept_plain(engine, command, order_id, side, price_at, quantity_units)
+    accept_plain(form, engine, command, order_id, side, price_at, quantity_units, 1)
     enter_level_of(engine, side_book, page, price_units, slot, quantity_units)
     return DONE
 
 
 @apart
-def new_plain(engine: int, command: int, kind: int, said: int) -> int:
-    """Enter a limit order that may rest: DONE, MORE, or NOT_PLAIN with nothing changed."""
+def new_plain(form: Form, engine: int, command: int, kind: int, said: int) -> int:
+    """Enter a limit order that may rest, as `submit_plain` does."""
     side = order_command.get_side(command)
     index = book_index(engine, order_command.get_instrument_id(command))
     book = book_at(engine, index)
@@ -130,7 +122,9 @@ def new_plain(engine: int, command: int, kind: int, said: int) -> int:
         return NOT_PLAIN
     other_side = side_of_book(book, opposite(side))
     if reaches_side(side, price_units, other_side):
-        return take_plain(engine, command, kind, index, book, side, price_units, other_side, 0)
+        return take_plain(
+            form, engine, command, kind, index, book, side, price_units, other_side, 0
+        )
     side_book = side_of_book(book, side)
     order_id = next_order_id(engine, command)
     bucket = order_bucket(engine, order_id)
@@ -139,20 +133,26 @@ def new_plain(engine: int, command: int, kind: int, said: int) -> int:
     page = page_of_price(engine, side_book, price_units)
     level = level_in_page(engine, page, price_units)
     if level == 0:
-        return open_plain(engine, command, page, index, book, side_book, order_id, bucket, 0)
+        return open_plain(form, engine, command, page, index, book, side_book, order_id, bucket, 0)
     quantity_units = order_command.get_quantity_units(command)
     if not has_room(engine, level, quantity_units):
         return NOT_PLAIN
-    slot = record_plain(engine, command, index, book, side, order_id, bucket, quantity_units)
+    refusal = form.may_enter(engine, command)
+    if refusal != 0:
+        return NOT_PLAIN - refusal
+    form.note_command(engine, command)
+    slot = record_plain(
+        form, engine, command, index, book, side, order_id, bucket, quantity_units, level
+    )
     price_at = order_at(engine, slot) + at.ORDER_PRICE_UNITS
-    accept_plain(engine, command, order_id, side, price_at, quantity_units)
+    accept_plain(form, engine, command, order_id, side, price_at, quantity_units, 1)
     queue_behind(engine, slot, level, quantity_units)
     return DONE
 
 
 @apart
-def new_immediate(engine: int, command: int, kind: int, said: int) -> int:
-    """Enter an order that may not rest: DONE, MORE, or NOT_PLAIN with nothing changed."""
+def new_immediate(form: Form, engine: int, command: int, kind: int, said: int) -> int:
+    """Enter an order that may not rest, as `submit_plain` does."""
     side = order_command.get_side(command)
     index = book_index(engine, order_command.get_instrument_id(command))
     book = book_at(engine, index)
@@ -162,7 +162,7 @@ def new_immediate(engine: int, command: int, kind: int, said: int) -> int:
     if kind & IS_MARKET == 0 and breaks_price_rules(book, price_units):
         return NOT_PLAIN
     other_side = side_of_book(book, opposite(side))
-    return take_plain(engine, command, kind, index, book, side, price_units, other_side, 0)
+    return take_plain(form, engine, command, kind, index, book, side, price_units, other_side, 0)
 
 
 @inline
@@ -189,7 +189,7 @@ def leave_plain(engine: int, slot: int, side_book: int) -> None:
 
 
 @apart
-def cancel_plain(engine: int, command: int, said: int, _fourth: int) -> int:
+def cancel_plain(form: Form, engine: int, command: int, said: int, _fourth: int) -> int:
     """Cancel a plain resting order as a whole: DONE, or NOT_PLAIN with nothing changed."""
     order_id = order_command.get_order_id(command)
     link = order_bucket(engine, order_id)
@@ -206,16 +206,10 @@ def cancel_plain(engine: int, command: int, said: int, _fourth: int) -> int:
     said |= order_command.get_quantity_units(command)
     if not is_plain_target(engine, command, slot) or said | further_rules(engine, book) != 0:
         return NOT_PLAIN
-    note_command(engine, command)
-    report_order(
-        engine,
-        order_command.get_sequence(command),
-        slot,
-        execution_event.EXECUTION_TYPE_CANCELLED,
-        execution_event.ORDER_STATUS_CANCELLED,
-        reason.REASON_CANCELLED_BY_OWNER,
-    )
-    count_book_events(book, 1)
+    form.note_cancel(engine, command)
+    form.note_command(engine, command)
+    form.cancelled(engine, command, slot)
+    form.removed(engine, book, slot, 1)
     store_u32(link, following)
     level = load_i32(order + at.ORDER_LEVEL) + 0
     if load_i32(level_at(engine, level) + at.LEVEL_ORDER_COUNT) == 1:
@@ -227,34 +221,9 @@ def cancel_plain(engine: int, command: int, said: int, _fourth: int) -> int:
     return DONE
 
 
-@inline
-def rename_order(engine: int, slot: int, command: int) -> None:
-    """Let the client order id and tag of a replace, and of its run, name an order from now on."""
-    client_order_id0 = order_command.get_client_order_id0(command)
-    store_i64(order_at(engine, slot) + at.ORDER_CLIENT_ORDER_ID0, client_order_id0)
-    if not has_names_of_run(engine, slot):
-        party = party_at(engine, slot)
-        copy_bytes(party, engine + at.HEADER_RUN_NAMES, at.PARTY_FIRM_ID)
-        store_i32(party + at.PARTY_TAG, load_i64(engine + at.HEADER_RUN_NAMES + NAMES_BYTES))
-        store_i64(neighbours_at(engine, slot) + at.NEIGHBOURS_NAMES_NUMBER, 0)
-
-
-@inline
-def report_replaced(
-    engine: int, slot: int, command: int, price_units: int, quantity_units: int, leaves_units: int
-) -> None:
-    """Report a replace, with the order as it stands now."""
-    order = order_at(engine, slot)
-    side = load_i16(order + at.ORDER_SIDE) + 0
-    status = working_status(order)
-    word = report_word(execution_event.EXECUTION_TYPE_REPLACED, side, status, 0)
-    order_id = load_i64(order + at.ORDER_ORDER_ID)
-    sequence = order_command.get_sequence(command)
-    write_report(engine, sequence, word, order_id, price_units, quantity_units, leaves_units)
-
-
 @apart_of_nine
 def requeue_plain(
+    form: Form,
     engine: int,
     command: int,
     slot: int,
@@ -270,29 +239,31 @@ def requeue_plain(
     ``page`` is that of the price, or 0; ``book`` and ``side_book`` are addresses.
     """
     order = order_at(engine, slot)
-    note_command(engine, command)
-    rename_order(engine, slot, command)
+    form.note_command(engine, command)
+    form.rename(engine, slot, command)
+    form.removed(engine, book, slot, 0)
     leave_plain(engine, slot, side_book)
     store_i64(order + at.ORDER_PRICE_UNITS, price_units)
     store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
     store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units)
-    report_replaced(engine, slot, command, price_units, quantity_units, leaves_units)
-    count_book_events(book, 2)
+    form.replaced(engine, slot, command, price_units, quantity_units, leaves_units)
+    side = load_i16(order + at.ORDER_SIDE) + 0
+    order_id = load_i64(order + at.ORDER_ORDER_ID)
     # A level that it was alone in, at this price, is there no more.
     level = level_in_page(engine, page, price_units)
+    form.added(engine, book, side, order_id, price_units, leaves_units, level)
     if level != 0:
         queue_behind(engine, slot, level, leaves_units)
         return DONE
     if page == 0:
-        page = open_page(engine, side_book, load_i16(order + at.ORDER_SIDE) + 0, price_units)
+        page = open_page(engine, side_book, side, price_units)
     enter_level_of(engine, side_book, page, price_units, slot, leaves_units)
     return DONE
 
 
 @apart
-def replace_plain(engine: int, command: int, said: int, _fourth: int) -> int:
-    """Replace a plain resting order that won't trade at once: DONE, or NOT_PLAIN with nothing
-    changed."""
+def replace_plain(form: Form, engine: int, command: int, said: int, _fourth: int) -> int:
+    """Replace a plain resting order that won't trade at once, as `submit_plain` does."""
     slot = find_order_id(engine, order_command.get_order_id(command))
     order = order_at(engine, slot)
     book = book_at(engine, load_i32(order + at.ORDER_BOOK) + 0)
@@ -316,13 +287,17 @@ def replace_plain(engine: int, command: int, said: int, _fourth: int) -> int:
     ):
         return NOT_PLAIN
     if keeps_place:
-        note_command(engine, command)
-        rename_order(engine, slot, command)
+        refusal = form.may_replace(engine, command, order)
+        if refusal != 0:
+            return NOT_PLAIN - refusal
+        form.note_command(engine, command)
+        form.rename(engine, slot, command)
         level_reduce(engine, load_i32(order + at.ORDER_LEVEL) + 0, -added_units)
         store_i64(order + at.ORDER_LEAVES_UNITS, leaves_units)
         store_i64(order + at.ORDER_QUANTITY_UNITS, quantity_units)
-        report_replaced(engine, slot, command, price_units, quantity_units, leaves_units)
-        count_book_events(book, 0 if added_units == 0 else 1)
+        form.replaced(engine, slot, command, price_units, quantity_units, leaves_units)
+        if added_units != 0:
+            form.reduced(engine, book, slot)
         return DONE
     side_book = side_of_book(book, own_side)
     page = page_of_price(engine, side_book, price_units)
@@ -332,28 +307,43 @@ def replace_plain(engine: int, command: int, said: int, _fourth: int) -> int:
         engine, level, quantity_units
     ):
         return NOT_PLAIN
+    refusal = form.may_replace(engine, command, order)
+    if refusal != 0:
+        return NOT_PLAIN - refusal
     return requeue_plain(
-        engine, command, slot, page, book, side_book, leaves_units, price_units, quantity_units
+        form,
+        engine,
+        command,
+        slot,
+        page,
+        book,
+        side_book,
+        leaves_units,
+        price_units,
+        quantity_units,
     )
 
 
 @inline_always
-def submit_plain(engine: int, command: int, said: int) -> int:
+def submit_plain(form: Form, engine: int, command: int, said: int) -> int:
     """Carry out a command the short way: DONE, MORE, or NOT_PLAIN with nothing changed.
 
-    Its words from the sequence to the first of the client order id are read from a record at
-    ``command``; ``said`` is what `begin_run` returned for a record that says all others.
+    One that the form's judge refuses changes nothing either: the answer is NOT_PLAIN less the
+    reason. ``said`` is the `further_terms` of the command.
+
+    A form that has names from elsewhere reads the command's words from the sequence to the first of
+    the client order id alone.
     """
     head = load_i64(command + order_command.OFFSET_ACTION)
     action = head & 0xFFFF
     # The rarer of the two that are most: a wrong guess costs more than the command's own test.
     if action == order_command.COMMAND_ACTION_CANCEL_ORDER:
-        return cancel_plain(engine, command, said, 0)
+        return cancel_plain(form, engine, command, said, 0)
     kind = head - FIRST_NEW
     if kind & ~OTHER_RESTING == 0:
-        return new_plain(engine, command, kind, said)
+        return new_plain(form, engine, command, kind, said)
     if kind & ~OTHER_NEWS == 0:
-        return new_immediate(engine, command, kind, said)
+        return new_immediate(form, engine, command, kind, said)
     if action == order_command.COMMAND_ACTION_REPLACE_ORDER:
-        return replace_plain(engine, command, said, 0)
+        return replace_plain(form, engine, command, said, 0)
     return NOT_PLAIN

@@ -18,15 +18,7 @@ from tradecaptain.kernels.matching.identity import (
     order_bucket,
 )
 from tradecaptain.kernels.matching.layout import ORDER_IDS_CLIENT
-from tradecaptain.kernels.matching.levels import level_of_price, opposite, reaches_side
-from tradecaptain.kernels.matching.reports import reports_wire
-from tradecaptain.kernels.matching.tables import (
-    book_at,
-    book_index,
-    has_free_level,
-    level_at,
-    side_of_book,
-)
+from tradecaptain.kernels.matching.tables import level_at
 from tradecaptain.wire import common, order_command
 
 NOT_PLAIN = -1
@@ -150,31 +142,3 @@ def diverts(engine: int, command: int, book: int, said: int) -> bool:
         or not can_take_order(engine)
         or breaks_quantity_rules(book, order_command.get_quantity_units(command))
     )
-
-
-@inline
-def resting_place(engine: int, command: int) -> int:
-    """Level at which a new plain limit order would rest without a trade, 0 if its price has none
-    yet, or NOT_PLAIN for any other order. Only asked where reports are wire records."""
-    head = load_i64(command + order_command.OFFSET_ACTION)
-    if (head - FIRST_NEW) & ~OTHER_RESTING != 0 or not reports_wire(engine):
-        return NOT_PLAIN
-    side = order_command.get_side(command)
-    price_units = order_command.get_price_units(command)
-    index = book_index(engine, order_command.get_instrument_id(command))
-    book = book_at(engine, index)
-    if (
-        index == 0
-        or diverts(engine, command, book, further_terms(command))
-        or breaks_price_rules(book, price_units)
-        or reaches_side(side, price_units, side_of_book(book, opposite(side)))
-    ):
-        return NOT_PLAIN
-    level = level_of_price(engine, side_of_book(book, side), price_units)
-    if (
-        not has_room(engine, level, order_command.get_quantity_units(command))
-        or not can_have_id(engine, next_order_id(engine, command))
-        or (level == 0 and not has_free_level(engine))
-    ):
-        return NOT_PLAIN
-    return level

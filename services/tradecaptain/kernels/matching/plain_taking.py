@@ -29,13 +29,12 @@ from tradecaptain.kernels.matching.levels import (
     set_order_ahead,
 )
 from tradecaptain.kernels.matching.match import end_maker, leave_under_way
+from tradecaptain.kernels.matching.plain_form import Form
 from tradecaptain.kernels.matching.plain_records import (
-    EXPIRED,
     accept_plain,
     close_level,
     fill_plain_order,
     record_plain,
-    write_party_of_run,
 )
 from tradecaptain.kernels.matching.plain_rules import (
     IS_LASTING,
@@ -44,12 +43,6 @@ from tradecaptain.kernels.matching.plain_rules import (
     can_rest,
     is_plain_account,
     next_order_id,
-)
-from tradecaptain.kernels.matching.reports import (
-    AT_PRICE_UNITS,
-    count_book_events,
-    write_report,
-    write_trade_report,
 )
 from tradecaptain.kernels.matching.tables import (
     book_at,
@@ -103,24 +96,30 @@ def end_plain_maker(engine: int, side_book: int, level: int, maker: int) -> int:
 
 
 @inline
-def note_trades(engine: int, book: int, count: int) -> None:
+def note_trades(form: Form, engine: int, book: int, count: int) -> None:
     """Count trades of a book (by its address), the last of which has left its price there."""
     match_number = load_i64(engine + at.HEADER_LAST_MATCH_NUMBER) + count
     store_i64(engine + at.HEADER_LAST_MATCH_NUMBER, match_number)
     store_i64(book + at.BOOK_HAS_LAST, 1)
     store_i64(book + at.BOOK_TRADE_COUNT, load_i64(book + at.BOOK_TRADE_COUNT) + count)
-    count_book_events(book, count)
+    form.count_trades(book, count)
 
 
 @inline
 def leave_taker(
-    engine: int, command: int, index: int, order_id: int, limit_units: int, leaves_units: int
+    form: Form,
+    engine: int,
+    command: int,
+    index: int,
+    order_id: int,
+    limit_units: int,
+    leaves_units: int,
 ) -> int:
     """Give an order a slot that has more trades to come than one step may bring."""
     slot = take_order(engine)
     side = order_command.get_side(command)
     fill_plain_order(engine, slot, command, index, side, order_id, leaves_units)
-    write_party_of_run(engine, slot, command, 0)
+    form.name_taker(engine, slot, command)
     if order_command.get_order_type(command) != common.ORDER_TYPE_LIMIT:
         store_i64(order_at(engine, slot) + at.ORDER_PRICE_UNITS, 0)
     store_i32(order_at(engine, slot) + at.ORDER_LEVEL, 0)
@@ -132,6 +131,7 @@ def leave_taker(
 
 @inline
 def match_new(
+    form: Form,
     engine: int,
     command: int,
     index: int,
@@ -145,41 +145,47 @@ def match_new(
     """Trade a new order up to a limit as `match_step` does, but without a slot, with the other side
     (by its address) of a book, of which there are index and address; returns what is left of it, or
     UNDER_WAY."""
-    sequence = order_command.get_sequence(command)
     step_limit = load_constant_i64(engine + at.HEADER_STEP_LIMIT)
     trade_count = 0
     while leaves_units > 0 and meets_side(side, limit_units, other_side):
         if trade_count == step_limit:
-            note_trades(engine, book, trade_count)
-            return leave_taker(engine, command, index, order_id, limit_units, leaves_units)
+            note_trades(form, engine, book, trade_count)
+            return leave_taker(form, engine, command, index, order_id, limit_units, leaves_units)
         level = best_level(other_side)
         price_units = load_i64(other_side + at.SIDE_BOOK_BEST_UNITS)
         maker = level_head(engine, level)
         order = order_at(engine, maker)
-        maker_id = load_i64(order + at.ORDER_ORDER_ID)
         maker_units = load_i64(order + at.ORDER_LEAVES_UNITS)
         trade_count += 1
         store_i64(book + at.BOOK_LAST_PRICE_UNITS, price_units)
         if leaves_units < maker_units:
-            write_trade_report(
-                engine, sequence, side, order_id, maker_id, price_units, leaves_units, 0
+            form.traded(
+                engine, command, side, order_id, maker, price_units, leaves_units, 0, trade_count
             )
             level_reduce(engine, level, leaves_units)
             store_i64(order + at.ORDER_LEAVES_UNITS, maker_units - leaves_units)
             leaves_units = 0
             break
         leaves_units -= maker_units
-        write_trade_report(
-            engine, sequence, side, order_id, maker_id, price_units, maker_units, leaves_units
+        form.traded(
+            engine,
+            command,
+            side,
+            order_id,
+            maker,
+            price_units,
+            maker_units,
+            leaves_units,
+            trade_count,
         )
         end_plain_maker(engine, other_side, level, maker)
     if trade_count != 0:
-        note_trades(engine, book, trade_count)
+        note_trades(form, engine, book, trade_count)
     return leaves_units
 
 
 @apart
-def rest_taker(engine: int, command: int, order_id: int, leaves_units: int) -> int:
+def rest_taker(form: Form, engine: int, command: int, order_id: int, leaves_units: int) -> int:
     """Let a new order rest that has met its limit, and so finds no order of its own side there."""
     index = book_index(engine, order_command.get_instrument_id(command))
     book = book_at(engine, index)
@@ -190,13 +196,15 @@ def rest_taker(engine: int, command: int, order_id: int, leaves_units: int) -> i
     if page == 0:
         page = open_page(engine, side_book, side, price_units)
     bucket = order_bucket(engine, order_id)
-    slot = record_plain(engine, command, index, book, side, order_id, bucket, leaves_units)
+    slot = record_plain(form, engine, command, index, book, side, order_id, bucket, leaves_units, 0)
     enter_level_of(engine, side_book, page, price_units, slot, leaves_units)
+    form.end_taking(engine)
     return DONE
 
 
 @apart_of_nine
 def take_plain(
+    form: Form,
     engine: int,
     command: int,
     kind: int,
@@ -212,23 +220,26 @@ def take_plain(
     order_id = next_order_id(engine, command)
     if not can_be_taker(kind) or not can_have_id(engine, order_id) or not has_free_level(engine):
         return NOT_PLAIN
+    refusal = form.may_enter(engine, command)
+    if refusal != 0:
+        return NOT_PLAIN - refusal
+    form.note_command(engine, command)
     quantity_units = order_command.get_quantity_units(command)
     price_at = command + order_command.OFFSET_PRICE_UNITS
-    report = accept_plain(engine, command, order_id, side, price_at, quantity_units)
+    report = accept_plain(form, engine, command, order_id, side, price_at, quantity_units, 0)
     # Without branches: nobody foresees which takers are market orders.
     is_priced = (kind >> 32 & 1) - 1
     price_units &= is_priced
-    store_i64(report + AT_PRICE_UNITS, price_units)
+    store_i64(report + form.AT_PRICE_UNITS, price_units)
     limit_units = price_units | ((INT64_MAXIMUM ^ (1 - side)) & ~is_priced)
     leaves_units = match_new(
-        engine, command, index, book, side, other_side, order_id, limit_units, quantity_units
+        form, engine, command, index, book, side, other_side, order_id, limit_units, quantity_units
     )
     if leaves_units == UNDER_WAY:
         return MORE
     if leaves_units != 0:
         if can_rest(kind):
-            return rest_taker(engine, command, order_id, leaves_units)
-        word = EXPIRED | (side << 16)
-        sequence = order_command.get_sequence(command)
-        write_report(engine, sequence, word, order_id, price_units, quantity_units, leaves_units)
+            return rest_taker(form, engine, command, order_id, leaves_units)
+        form.expired(engine, command, order_id, side, price_units, quantity_units, leaves_units)
+    form.end_taking(engine)
     return DONE
