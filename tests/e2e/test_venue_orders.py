@@ -447,10 +447,11 @@ def test_the_same_by_rest(venue: Venue) -> None:
 
 def test_the_same_by_the_command_line(venue: Venue) -> None:
     mesh, symbol = venue.mesh, next(NAMES)
+    name = f"{symbol}@TCAP"
     created = mesh.json(
-        "venue", "create", symbol, "--like", "ACME", "--increment", "0.05", "--reference", "9.50"
+        "venue", "create", name, "--like", "ACME", "--increment", "0.05", "--reference", "9.50"
     )
-    assert created["instrument"]["name"] == f"{symbol}@TCAP"
+    assert created["instrument"]["name"] == name
     venue.symbol = symbol
     venue.open_accounts()
     ice = mesh.json("order", "submit", symbol, "sell", "50", "--price", "10.00", "--display", "5")[

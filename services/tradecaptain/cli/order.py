@@ -186,7 +186,7 @@ def submit(
 ) -> None:
     """Send a new order and show what became of it at once."""
     kind = order_type or _kind_of(price=price, stop=stop, trail=trail, peg=peg)
-    lifetime = time_in_force or (TimeInForce.IOC if kind is Type.MARKET else TimeInForce.DAY)
+    lifetime = time_in_force or _lifetime_by_itself(kind is Type.MARKET)
     order = records_pb2.NewOrder(
         account=account,
         instrument=instrument if "@" in instrument else f"{instrument}@TCAP",
@@ -399,11 +399,20 @@ def _order_line(order: records_pb2.Order) -> str:
         terms += f" @ {order.price}"
     if order.HasField("display_quantity"):
         terms += f" showing {order.display_quantity}"
+    by_itself = _lifetime_by_itself(order.type == records_pb2.ORDER_TYPE_MARKET)
+    for lifetime, value in _TIMES_IN_FORCE.items():
+        if value == order.time_in_force and lifetime is not by_itself:
+            terms += f" {lifetime}"
+    average = f" at {order.average_price}" if order.HasField("average_price") else ""
     return (
         f"{order.order_id} {order.client_order_id} {order.instrument} {side} {order.quantity}"
-        f"{terms} · {status.replace('_', ' ')}, {order.cumulative_quantity} filled,"
+        f"{terms} · {status.replace('_', ' ')}, {order.cumulative_quantity} filled{average},"
         f" {order.leaves_quantity} open"
     )
+
+
+def _lifetime_by_itself(is_market: bool) -> TimeInForce:
+    return TimeInForce.IOC if is_market else TimeInForce.DAY
 
 
 def _durability_text(reports: Iterable[records_pb2.ExecutionReport]) -> str:

@@ -14,6 +14,7 @@ from tradecaptain.api.instruments.v1 import instruments_pb2
 from tradecaptain.api.marketdata.v1 import records_pb2
 from tradecaptain.api.orderbook.v1 import administration_pb2 as pb
 from tradecaptain.api.orderbook.v1.administration_pb2_grpc import VenueAdministrationServiceStub
+from tradecaptain.base.instruments import OWN_VENUE_MIC
 from tradecaptain.cli.arguments import TAKES_NEGATIVES
 from tradecaptain.cli.connection import CALL_SECONDS, Connection, connect
 from tradecaptain.cli.output import emit_json, show
@@ -74,7 +75,7 @@ def register(app: typer.Typer) -> None:
 
 
 def create(
-    symbol: str = typer.Argument(help="Symbol of the new instrument."),
+    symbol: str = typer.Argument(help="Symbol of the new instrument: NEWCO, or NEWCO@TCAP."),
     like: str = typer.Option("", "--like", help="Instrument whose terms it takes over."),
     description: str = typer.Option("", "--description", help="A line for a person to read."),
     kind: Kind = typer.Option(None, "--kind", help="What kind of thing it is."),
@@ -104,7 +105,7 @@ def create(
 ) -> None:
     """Open a new instrument, now and for every later start."""
     request = pb.CreateInstrumentRequest(
-        symbol=symbol,
+        symbol=symbol.removesuffix(f"@{OWN_VENUE_MIC}"),
         like=like,
         description=description,
         type=_enum("INSTRUMENT_TYPE", kind, instruments_pb2.InstrumentType),

@@ -33,6 +33,47 @@ def test_an_order_tells_its_durability(capsys: pytest.CaptureFixture[str]) -> No
     assert line.endswith("group")
 
 
+def test_an_order_tells_what_it_traded_at_and_how_long_it_lives(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    order = records_pb2.Order()
+    order.CopyFrom(ORDER)
+    order.time_in_force = records_pb2.TIME_IN_FORCE_AT_OPEN
+    order.cumulative_quantity, order.leaves_quantity, order.average_price = "4", "6", "99.25"
+    _answer(orders_pb2.CancelOrderResponse(order=order), json=False)
+    line = " ".join(capsys.readouterr().out.split())
+    assert "buy 10 @ 99.5 at-open · working, 4 filled at 99.25, 6 open" in line
+
+
+@pytest.mark.parametrize(
+    ("kind", "lifetime", "shown"),
+    [
+        (records_pb2.ORDER_TYPE_LIMIT, records_pb2.TIME_IN_FORCE_DAY, "@ 99.5 · working"),
+        (
+            records_pb2.ORDER_TYPE_LIMIT,
+            records_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
+            "@ 99.5 ioc · working",
+        ),
+        (
+            records_pb2.ORDER_TYPE_MARKET,
+            records_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL,
+            "market @ 99.5 · working",
+        ),
+    ],
+)
+def test_the_lifetime_that_goes_without_saying_is_not_told(
+    capsys: pytest.CaptureFixture[str],
+    kind: records_pb2.OrderType,
+    lifetime: records_pb2.TimeInForce,
+    shown: str,
+) -> None:
+    order = records_pb2.Order()
+    order.CopyFrom(ORDER)
+    order.type, order.time_in_force = kind, lifetime
+    _answer(orders_pb2.CancelOrderResponse(order=order), json=False)
+    assert shown in " ".join(capsys.readouterr().out.split())
+
+
 def test_an_answer_without_reports_tells_none(capsys: pytest.CaptureFixture[str]) -> None:
     _answer(orders_pb2.CancelOrderResponse(order=ORDER), json=False)
     assert "durability" not in capsys.readouterr().out
