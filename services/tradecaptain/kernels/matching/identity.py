@@ -92,11 +92,12 @@ def order_bucket(engine: int, order_id: int) -> int:
     The mask is of the size that the table grows to next; a bucket that isn't open yet is still a
     part of the one half a table before it.
     """
-    mixed = spread(order_id)
-    bucket = mixed & load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
-    parent = mixed & load_i64(engine + at.HEADER_ORDER_BUCKET_HALF_MASK)
-    is_open = bucket < load_i64(engine + at.HEADER_ORDER_BUCKETS)
-    return bucket_at(engine, bucket if is_open else parent)
+    mask = load_i64(engine + at.HEADER_ORDER_BUCKET_MASK)
+    half_mask = load_i64(engine + at.HEADER_ORDER_BUCKET_HALF_MASK)
+    bucket = spread(order_id) & mask
+    # Without a branch: which ids belong to buckets that aren't open yet nobody foresees.
+    is_open = (bucket - load_i64(engine + at.HEADER_ORDER_BUCKETS)) >> 32
+    return bucket_at(engine, bucket & (half_mask | is_open))
 
 
 @inline
