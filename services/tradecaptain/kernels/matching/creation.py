@@ -31,7 +31,6 @@ from tradecaptain.kernels.matching.layout import (
     ORDER_IDS_CLIENT,
     PAGE_BYTES,
     PAGE_NOTED,
-    PAGE_PRICES,
     PARTY_BYTES,
     REPLACES_OPEN,
     REPORT_FORM_COMPACT,
@@ -143,7 +142,6 @@ def place_tables(engine: int, config: int) -> int:
     end = place_table(engine, at.HEADER_FEE_TIERS_OFFSET, end, FEE_TIERS * FEE_TIER_BYTES)
     end = place_table(engine, at.HEADER_LEVELS_OFFSET, end, levels * LEVEL_BYTES)
     end = place_table(engine, at.HEADER_PAGES_OFFSET, end, levels * PAGE_BYTES)
-    end = place_table(engine, at.HEADER_PAGE_LEVELS_OFFSET, end, levels * PAGE_PRICES * 4)
     return place_table(engine, at.HEADER_NODES_OFFSET, end, levels * NODE_BYTES)
 
 
@@ -291,6 +289,7 @@ def open_book(engine: int, instrument_id: int) -> int:
         return -reason.REASON_DUPLICATE_INSTRUMENT
     book = book_at(engine, index)
     store_i64(book + at.BOOK_INSTRUMENT_ID, instrument_id)
+    store_i64(book + at.BOOK_INDEX, index)
     set_side_key(engine, book + at.BOOK_BIDS)
     set_side_key(engine, book + at.BOOK_ASKS)
     set_best(book + at.BOOK_BIDS, 0, worst_units(PAGE_MASK))

@@ -33,7 +33,6 @@ HEADER: Final[np.dtype[Any]] = np.dtype(
         ("parties_offset", I8),
         ("levels_offset", I8),
         ("pages_offset", I8),
-        ("page_levels_offset", I8),
         ("nodes_offset", I8),
         ("books_offset", I8),
         ("instrument_index_offset", I8),
@@ -357,9 +356,9 @@ LEVEL: Final[np.dtype[Any]] = np.dtype(
     align=True,
 )
 
-
+PAGE_PRICES: Final = 64
 # What is known of 64 prices of a side: see prices.py. Bits of ``bitmap`` say which have a level;
-# they count from the best price, so that those of a bid are mirrored. Levels lie in another table.
+# they count from the best price, so that those of a bid are mirrored. ``levels`` names them.
 PAGE: Final[np.dtype[Any]] = np.dtype(
     [
         ("bitmap", I8),
@@ -372,10 +371,10 @@ PAGE: Final[np.dtype[Any]] = np.dtype(
         ("next_idle", I4),
         ("state", "<i2"),
         ("mirror", "<i2"),
+        ("levels", I4, (PAGE_PRICES,)),
     ],
     align=True,
 )
-PAGE_PRICES: Final = 64
 # Whether a page may be taken for other prices, and whether nodes above lead to it: see prices.py.
 PAGE_IDLE: Final = 1
 PAGE_NOTED: Final = 2
@@ -426,6 +425,7 @@ BOOK: Final[np.dtype[Any]] = in_lines(
             ("plain_low_units", I8),
             ("plain_high_units", I8),
             ("plain_quantity_units", I8),
+            ("index", I8),
             ("last_price_units", I8),
             ("has_last", I8),
             ("trade_count", I8),

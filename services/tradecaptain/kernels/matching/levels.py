@@ -43,6 +43,7 @@ from tradecaptain.kernels.matching.prices import (
 )
 from tradecaptain.kernels.matching.tables import (
     give_level,
+    has_free_level,
     level_at,
     neighbours_at,
     order_at,
@@ -90,7 +91,7 @@ def level_of_rank(engine: int, index: int, rank: int) -> int:
     """Level of a page whose bit is the one of number ``rank``."""
     page = page_at(engine, index)
     digit = rank ^ load_i16(page + at.PAGE_MIRROR)
-    return load_i32(level_address(engine, index, digit)) + 0
+    return load_i32(level_address(page, digit)) + 0
 
 
 @inline
@@ -195,7 +196,7 @@ def set_best_of_page(engine: int, side_book: int, index: int, mirror: int) -> No
     rank = lowest_set_from(load_i64(page + at.PAGE_BITMAP), 0)
     digit = rank ^ load_i16(page + at.PAGE_MIRROR)
     price_units = load_i64(page + at.PAGE_FIRST_UNITS) + digit
-    set_best(side_book, load_i32(level_address(engine, index, digit)) + 0, price_units)
+    set_best(side_book, load_i32(level_address(page, digit)) + 0, price_units)
 
 
 @inline
@@ -250,7 +251,7 @@ def page_of_price(engine: int, side_book: int, price_units: int) -> int:
 @inline_always
 def level_in_page(engine: int, index: int, price_units: int) -> int:
     """Level of a price in its page, or 0; in page 0 no price has one."""
-    return load_i32(level_address(engine, index, price_units)) + 0
+    return load_i32(level_address(page_at(engine, index), price_units)) + 0
 
 
 @inline_always
@@ -293,27 +294,27 @@ def note_new_level(
 
 
 @inline_always
-def enter_level(engine: int, side_book: int, index: int, price_units: int) -> int:
-    """Give a price of a page a level, whose queue the caller writes; a free level must exist."""
+def name_level(engine: int, side_book: int, index: int, price_units: int, level: int) -> None:
+    """Give a price of a page a level that was taken, whose queue the caller writes."""
     page = page_at(engine, index)
-    level = take_level(engine)
     address = level_at(engine, level)
     store_i64(address + at.LEVEL_PRICE_UNITS, price_units)
     store_i32(address + at.LEVEL_PAGE, index)
-    store_i32(level_address(engine, index, price_units), level)
+    store_i32(level_address(page, price_units), level)
     bitmap = load_i64(page + at.PAGE_BITMAP)
     store_i64(page + at.PAGE_BITMAP, bitmap | (1 << rank_of_price(page, price_units)))
     mirror = load_i16(page + at.PAGE_MIRROR) + 0
     note_new_level(engine, side_book, level, index, price_units, mirror)
-    return level
 
 
 @inline_always
 def enter_level_of(
     engine: int, side_book: int, index: int, price_units: int, slot: int, leaves_units: int
 ) -> None:
-    """Give a price of a page a level with one order, with what is left of it."""
-    level = enter_level(engine, side_book, index, price_units)
+    """Give a price of a page a level with one order, with what is left of it; a free level must
+    exist."""
+    level = take_level(engine)
+    # What is needed of the order first: nothing of it is kept for the rest.
     address = level_at(engine, level)
     store_i64(address + at.LEVEL_QUANTITY_UNITS, leaves_units)
     store_i32(address + at.LEVEL_ORDER_COUNT, 1)
@@ -321,6 +322,7 @@ def enter_level_of(
     store_i32(address + at.LEVEL_LAST, slot)
     store_i32(order_at(engine, slot) + at.ORDER_LEVEL, level)
     set_neighbours(engine, slot, 0, 0)
+    name_level(engine, side_book, index, price_units, level)
 
 
 @inline
@@ -329,7 +331,10 @@ def add_level(engine: int, side_book: int, side: int, price_units: int) -> int:
     index = page_of_price(engine, side_book, price_units)
     if index == 0:
         index = open_page(engine, side_book, side, price_units)
-    level = enter_level(engine, side_book, index, price_units)
+    # Whoever comes here knows that there is one; this lists it.
+    has_free_level(engine)
+    level = take_level(engine)
+    name_level(engine, side_book, index, price_units, level)
     address = level_at(engine, level)
     store_i64(address + at.LEVEL_QUANTITY_UNITS, 0)
     store_i32(address + at.LEVEL_ORDER_COUNT, 0)
@@ -363,7 +368,7 @@ def remove_level(engine: int, side_book: int, level: int) -> None:
     index = load_i32(address + at.LEVEL_PAGE) + 0
     page = page_at(engine, index)
     price_units = load_i64(address + at.LEVEL_PRICE_UNITS)
-    store_i32(level_address(engine, index, price_units), 0)
+    store_i32(level_address(page, price_units), 0)
     bit = 1 << rank_of_price(page, price_units)
     store_i64(page + at.PAGE_BITMAP, load_i64(page + at.PAGE_BITMAP) & ~bit)
     note_closed_level(engine, side_book, level, index)

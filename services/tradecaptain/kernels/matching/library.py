@@ -46,6 +46,7 @@ from tradecaptain.kernels.matching.rings import (
     publish_ring,
     ring_drain,
     ring_has_room,
+    steps_with_room,
 )
 from tradecaptain.kernels.matching.snapshot import snapshot_bytes, write_snapshot
 from tradecaptain.kernels.matching.tables import book_index, level_at, order_at, side_at
@@ -237,11 +238,18 @@ def submit_lines_to_ring(
     line = commands
     end = commands + count * COMPACT_COMMAND_BYTES
     while line < end and ring_has_room(engine):
-        look_ahead(engine, line + COMPACT_ORDER_ID, COMPACT_COMMAND_BYTES, end + COMPACT_ORDER_ID)
-        answer = submit_reported(engine, line, rest, said)
-        line += COMPACT_COMMAND_BYTES
-        if answer != DONE and not finish_command(engine, buffer):
-            break
+        # Room is asked for once for as many commands as there is room for, unless one goes on.
+        stop = min(end, line + steps_with_room(engine) * COMPACT_COMMAND_BYTES)
+        while line < stop:
+            look_ahead(
+                engine, line + COMPACT_ORDER_ID, COMPACT_COMMAND_BYTES, end + COMPACT_ORDER_ID
+            )
+            answer = submit_reported(engine, line, rest, said)
+            line += COMPACT_COMMAND_BYTES
+            if answer != DONE:
+                if not finish_command(engine, buffer):
+                    return (line - commands) // COMPACT_COMMAND_BYTES
+                stop = line
     return (line - commands) // COMPACT_COMMAND_BYTES
 
 

@@ -56,9 +56,10 @@ from tradecaptain.kernels.matching.plain_rules import (
     diverts,
     further_rules,
     has_room,
-    is_free_id,
+    is_new_id,
     is_plain_account,
-    next_order_id,
+    names_own_orders,
+    next_own_id,
 )
 from tradecaptain.kernels.matching.plain_taking import take_plain
 from tradecaptain.kernels.matching.tables import (
@@ -80,16 +81,16 @@ def open_plain(
     engine: int,
     command: int,
     page: int,
-    index: int,
     book: int,
     side_book: int,
     order_id: int,
     bucket: int,
+    _eighth: int,
     _ninth: int,
 ) -> int:
     """Enter a new order that is the first one at its price, of which ``page`` is the page, or 0.
 
-    ``index`` and ``book`` are its book's index and address, ``bucket`` is the address of its id's.
+    ``book`` is the address of its book, ``bucket`` that of its id's.
     """
     if not has_free_level(engine):
         return NOT_PLAIN
@@ -102,11 +103,8 @@ def open_plain(
     quantity_units = order_command.get_quantity_units(command)
     if page == 0:
         page = open_page(engine, side_book, side, price_units)
-    slot = record_plain(
-        form, engine, command, index, book, side, order_id, bucket, quantity_units, 0
-    )
-    price_at = order_at(engine, slot) + at.ORDER_PRICE_UNITS
-    accept_plain(form, engine, command, order_id, side, price_at, quantity_units, 1)
+    slot = record_plain(form, engine, command, book, side, order_id, bucket, quantity_units, 0)
+    accept_plain(form, engine, command, order_id, side, quantity_units, 1)
     enter_level_of(engine, side_book, page, price_units, slot, quantity_units)
     return DONE
 
@@ -122,18 +120,21 @@ def new_plain(form: Form, engine: int, command: int, kind: int, said: int) -> in
         return NOT_PLAIN
     other_side = side_of_book(book, opposite(side))
     if reaches_side(side, price_units, other_side):
-        return take_plain(
-            form, engine, command, kind, index, book, side, price_units, other_side, 0
-        )
+        return take_plain(form, engine, command, kind, book, side, price_units, other_side, 0, 0)
     side_book = side_of_book(book, side)
-    order_id = next_order_id(engine, command)
-    bucket = order_bucket(engine, order_id)
-    if not is_free_id(engine, bucket, order_id):
-        return NOT_PLAIN
+    # Asked once, so that each way makes and looks up its id by itself.
+    if names_own_orders(engine):
+        order_id = order_command.get_client_order_id0(command)
+        bucket = order_bucket(engine, order_id)
+        if not is_new_id(engine, bucket, order_id):
+            return NOT_PLAIN
+    else:
+        order_id = next_own_id(engine)
+        bucket = order_bucket(engine, order_id)
     page = page_of_price(engine, side_book, price_units)
     level = level_in_page(engine, page, price_units)
     if level == 0:
-        return open_plain(form, engine, command, page, index, book, side_book, order_id, bucket, 0)
+        return open_plain(form, engine, command, page, book, side_book, order_id, bucket, 0, 0)
     quantity_units = order_command.get_quantity_units(command)
     if not has_room(engine, level, quantity_units):
         return NOT_PLAIN
@@ -141,11 +142,8 @@ def new_plain(form: Form, engine: int, command: int, kind: int, said: int) -> in
     if refusal != 0:
         return NOT_PLAIN - refusal
     form.note_command(engine, command)
-    slot = record_plain(
-        form, engine, command, index, book, side, order_id, bucket, quantity_units, level
-    )
-    price_at = order_at(engine, slot) + at.ORDER_PRICE_UNITS
-    accept_plain(form, engine, command, order_id, side, price_at, quantity_units, 1)
+    slot = record_plain(form, engine, command, book, side, order_id, bucket, quantity_units, level)
+    accept_plain(form, engine, command, order_id, side, quantity_units, 1)
     queue_behind(engine, slot, level, quantity_units)
     return DONE
 
@@ -162,7 +160,7 @@ def new_immediate(form: Form, engine: int, command: int, kind: int, said: int) -
     if kind & IS_MARKET == 0 and breaks_price_rules(book, price_units):
         return NOT_PLAIN
     other_side = side_of_book(book, opposite(side))
-    return take_plain(form, engine, command, kind, index, book, side, price_units, other_side, 0)
+    return take_plain(form, engine, command, kind, book, side, price_units, other_side, 0, 0)
 
 
 @inline

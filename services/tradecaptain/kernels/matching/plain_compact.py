@@ -158,7 +158,6 @@ def accepted(
     command: int,
     order_id: int,
     side: int,
-    price_at: int,
     quantity_units: int,
     _is_last: int,
 ) -> int:
@@ -167,7 +166,8 @@ def accepted(
     report = next_report(engine, sequence, ACCEPTED | (side << 16), 1)
     store_i64(report + AT_ORDER_ID, order_id)
     store_i64(report + AT_CONTRA_ORDER_ID, 0)
-    copy_bytes(report + AT_PRICE_UNITS, price_at, 16)
+    # Price and quantity at once.
+    copy_bytes(report + AT_PRICE_UNITS, command + order_command.OFFSET_PRICE_UNITS, 16)
     store_i64(report + AT_LEAVES_UNITS, quantity_units)
     return report
 

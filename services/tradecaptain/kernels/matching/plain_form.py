@@ -49,14 +49,10 @@ class Form(Protocol):
         command: int,
         order_id: int,
         side: int,
-        price_at: int,
         quantity_units: int,
         is_last: int,
     ) -> int:
-        """Tell that a new order was accepted; returns where.
-
-        Its price lies at ``price_at``, and the quantity behind it.
-        """
+        """Tell that a new order was accepted; returns where."""
 
     def traded(
         self,

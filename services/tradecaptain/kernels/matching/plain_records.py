@@ -9,7 +9,13 @@ from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.identity import link_order
 from tradecaptain.kernels.matching.levels import remove_level
 from tradecaptain.kernels.matching.plain_form import Form
-from tradecaptain.kernels.matching.tables import neighbours_at, order_at, party_at, take_order
+from tradecaptain.kernels.matching.tables import (
+    index_of_book,
+    neighbours_at,
+    order_at,
+    party_at,
+    take_order,
+)
 from tradecaptain.wire import order_command
 
 OTHER_NAMES = order_command.OFFSET_CLIENT_ORDER_ID1
@@ -59,17 +65,13 @@ def accept_plain(
     command: int,
     order_id: int,
     side: int,
-    price_at: int,
     quantity_units: int,
     is_last: int,
 ) -> int:
-    """Number a new order that nothing refuses, and acknowledge it; returns where that is told.
-
-    Its price lies at ``price_at``, and the quantity behind it.
-    """
+    """Number a new order that nothing refuses, and acknowledge it; returns where that is told."""
     number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
     store_i64(engine + at.HEADER_LAST_ORDER_NUMBER, number)
-    return form.accepted(engine, command, order_id, side, price_at, quantity_units, is_last)
+    return form.accepted(engine, command, order_id, side, quantity_units, is_last)
 
 
 @inline_always
@@ -77,7 +79,6 @@ def record_plain(
     form: Form,
     engine: int,
     command: int,
-    index: int,
     book: int,
     side: int,
     order_id: int,
@@ -85,7 +86,7 @@ def record_plain(
     leaves_units: int,
     level: int,
 ) -> int:
-    """Record a new order for a book, of which there are index and address; returns its slot.
+    """Record a new order for a book (by its address); returns its slot.
 
     ``bucket`` is its id's (by its address). A place in the queue of a level, or of a new one if
     that is 0, is to follow.
@@ -93,7 +94,7 @@ def record_plain(
     # What is needed for this alone needn't be kept for what follows.
     slot = take_order(engine)
     link_order(engine, slot, bucket, order_id)
-    fill_plain_order(engine, slot, command, index, side, order_id, leaves_units)
+    fill_plain_order(engine, slot, command, index_of_book(book), side, order_id, leaves_units)
     form.name_resting(engine, slot, command)
     price_units = order_command.get_price_units(command)
     form.added(engine, book, side, order_id, price_units, leaves_units, level)

@@ -97,22 +97,25 @@ def can_rest(kind: int) -> bool:
     return kind & (IS_MARKET | IS_IMMEDIATE) == 0
 
 
-@inline_always
-def next_order_id(engine: int, command: int) -> int:
-    """The id that a new order gets: what it names itself, or the engine's next."""
-    if load_constant_i64(engine + at.HEADER_ORDER_IDS) == ORDER_IDS_CLIENT:
-        return order_command.get_client_order_id0(command)
+@inline
+def names_own_orders(engine: int) -> bool:
+    """Whether new orders bring their ids along, as clients chose them."""
+    return load_constant_i64(engine + at.HEADER_ORDER_IDS) == ORDER_IDS_CLIENT
+
+
+@inline
+def next_own_id(engine: int) -> int:
+    """The id that the engine gives to the next order."""
     number = load_i64(engine + at.HEADER_LAST_ORDER_NUMBER) + 1
     return load_constant_i64(engine + at.HEADER_IDENTITY_BASE) + number
 
 
 @inline_always
-def is_free_id(engine: int, bucket: int, order_id: int) -> bool:
-    """Whether a new order can have an id, of a bucket (by its address): one that it names itself
-    must be new."""
-    if load_constant_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
-        return True
-    return is_new_id(engine, bucket, order_id)
+def next_order_id(engine: int, command: int) -> int:
+    """The id that a new order gets: what it names itself, or the engine's next."""
+    if names_own_orders(engine):
+        return order_command.get_client_order_id0(command)
+    return next_own_id(engine)
 
 
 @inline_always
@@ -126,10 +129,10 @@ def is_new_id(engine: int, bucket: int, order_id: int) -> bool:
 
 @inline_always
 def can_have_id(engine: int, order_id: int) -> bool:
-    """`is_free_id`, for callers that need no bucket otherwise."""
-    if load_constant_i64(engine + at.HEADER_ORDER_IDS) != ORDER_IDS_CLIENT:
-        return True
-    return is_new_id(engine, order_bucket(engine, order_id), order_id)
+    """Whether a new order can have an id: one that it names itself must be new."""
+    return not names_own_orders(engine) or is_new_id(
+        engine, order_bucket(engine, order_id), order_id
+    )
 
 
 @inline_always

@@ -49,6 +49,7 @@ from tradecaptain.kernels.matching.tables import (
     book_index,
     give_order,
     has_free_level,
+    index_of_book,
     level_at,
     order_at,
     side_of_book,
@@ -110,15 +111,16 @@ def leave_taker(
     form: Form,
     engine: int,
     command: int,
-    index: int,
+    book: int,
     order_id: int,
     limit_units: int,
     leaves_units: int,
 ) -> int:
-    """Give an order a slot that has more trades to come than one step may bring."""
+    """Give an order for a book (by its address) a slot that has more trades to come than one step
+    may bring."""
     slot = take_order(engine)
     side = order_command.get_side(command)
-    fill_plain_order(engine, slot, command, index, side, order_id, leaves_units)
+    fill_plain_order(engine, slot, command, index_of_book(book), side, order_id, leaves_units)
     form.name_taker(engine, slot, command)
     if order_command.get_order_type(command) != common.ORDER_TYPE_LIMIT:
         store_i64(order_at(engine, slot) + at.ORDER_PRICE_UNITS, 0)
@@ -134,7 +136,6 @@ def match_new(
     form: Form,
     engine: int,
     command: int,
-    index: int,
     book: int,
     side: int,
     other_side: int,
@@ -143,14 +144,13 @@ def match_new(
     leaves_units: int,
 ) -> int:
     """Trade a new order up to a limit as `match_step` does, but without a slot, with the other side
-    (by its address) of a book, of which there are index and address; returns what is left of it, or
-    UNDER_WAY."""
+    (by its address) of a book (by its address); returns what is left of it, or UNDER_WAY."""
     step_limit = load_constant_i64(engine + at.HEADER_STEP_LIMIT)
     trade_count = 0
     while leaves_units > 0 and meets_side(side, limit_units, other_side):
         if trade_count == step_limit:
             note_trades(form, engine, book, trade_count)
-            return leave_taker(form, engine, command, index, order_id, limit_units, leaves_units)
+            return leave_taker(form, engine, command, book, order_id, limit_units, leaves_units)
         level = best_level(other_side)
         price_units = load_i64(other_side + at.SIDE_BOOK_BEST_UNITS)
         maker = level_head(engine, level)
@@ -187,8 +187,7 @@ def match_new(
 @apart
 def rest_taker(form: Form, engine: int, command: int, order_id: int, leaves_units: int) -> int:
     """Let a new order rest that has met its limit, and so finds no order of its own side there."""
-    index = book_index(engine, order_command.get_instrument_id(command))
-    book = book_at(engine, index)
+    book = book_at(engine, book_index(engine, order_command.get_instrument_id(command)))
     side = order_command.get_side(command)
     price_units = order_command.get_price_units(command)
     side_book = side_of_book(book, side)
@@ -196,7 +195,7 @@ def rest_taker(form: Form, engine: int, command: int, order_id: int, leaves_unit
     if page == 0:
         page = open_page(engine, side_book, side, price_units)
     bucket = order_bucket(engine, order_id)
-    slot = record_plain(form, engine, command, index, book, side, order_id, bucket, leaves_units, 0)
+    slot = record_plain(form, engine, command, book, side, order_id, bucket, leaves_units, 0)
     enter_level_of(engine, side_book, page, price_units, slot, leaves_units)
     form.end_taking(engine)
     return DONE
@@ -208,15 +207,15 @@ def take_plain(
     engine: int,
     command: int,
     kind: int,
-    index: int,
     book: int,
     side: int,
     price_units: int,
     other_side: int,
+    _eighth: int,
     _ninth: int,
 ) -> int:
-    """Enter a new order of a kind that meets the other side (by its address) of a book, of which
-    there are index and address, or may not rest."""
+    """Enter a new order of a kind that meets the other side of a book, or may not rest; both by
+    their addresses."""
     order_id = next_order_id(engine, command)
     if not can_be_taker(kind) or not can_have_id(engine, order_id) or not has_free_level(engine):
         return NOT_PLAIN
@@ -225,15 +224,14 @@ def take_plain(
         return NOT_PLAIN - refusal
     form.note_command(engine, command)
     quantity_units = order_command.get_quantity_units(command)
-    price_at = command + order_command.OFFSET_PRICE_UNITS
-    report = accept_plain(form, engine, command, order_id, side, price_at, quantity_units, 0)
+    report = accept_plain(form, engine, command, order_id, side, quantity_units, 0)
     # Without branches: nobody foresees which takers are market orders.
     is_priced = (kind >> 32 & 1) - 1
     price_units &= is_priced
     store_i64(report + form.AT_PRICE_UNITS, price_units)
     limit_units = price_units | ((INT64_MAXIMUM ^ (1 - side)) & ~is_priced)
     leaves_units = match_new(
-        form, engine, command, index, book, side, other_side, order_id, limit_units, quantity_units
+        form, engine, command, book, side, other_side, order_id, limit_units, quantity_units
     )
     if leaves_units == UNDER_WAY:
         return MORE

@@ -169,13 +169,12 @@ def accepted(
     command: int,
     order_id: int,
     side: int,
-    price_at: int,
     quantity_units: int,
     is_last: int,
 ) -> int:
     """See `plain_form`."""
     kinds = ACCEPTED | (side << 32)
-    price_units = load_i64(price_at)
+    price_units = order_command.get_price_units(command)
     flags = is_last * FLAG_LAST
     return tell_sender(
         engine, command, order_id, kinds, 0, price_units, 0, 0, quantity_units, 0, 0, flags

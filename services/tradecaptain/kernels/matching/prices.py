@@ -65,10 +65,9 @@ def set_side_key(engine: int, side_book: int) -> None:
 
 
 @inline
-def level_address(engine: int, page: int, price_units: int) -> int:
-    """Address of the word that names the level of a price in its page, if there is one."""
-    table = engine + load_constant_i64(engine + at.HEADER_PAGE_LEVELS_OFFSET)
-    return table + page * (PAGE_PRICES * 4) + (price_units & PAGE_MASK) * 4
+def level_address(page: int, price_units: int) -> int:
+    """Address of the word of a page (by its address) that names the level of a price, if any."""
+    return page + at.PAGE_LEVELS + (price_units & PAGE_MASK) * 4
 
 
 @inline

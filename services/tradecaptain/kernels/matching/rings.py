@@ -51,6 +51,14 @@ def attach_ring(engine: int, ring: int, capacity: int) -> bool:
 
 
 @inline
+def steps_with_room(engine: int) -> int:
+    """How many bounded steps' reports the ring is known to have room for; at least 1 where
+    `ring_has_room` said so."""
+    room = 2 * load_i64(engine + at.HEADER_STEP_LIMIT) + EXTRA_EVENTS
+    return 1 + (load_i64(engine + at.HEADER_REPORT_LIMIT) - report_count(engine)) // room
+
+
+@inline
 def ring_has_room(engine: int) -> bool:
     """Whether a bounded step's reports fit behind those that wait to be read."""
     count = report_count(engine)

@@ -11,6 +11,7 @@ from tradecaptain.base.memory import (
     store_i64,
 )
 from tradecaptain.kernels.matching import offsets as at
+from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.layout import (
     BOOK_BYTES,
     LEVEL_BYTES,
@@ -60,6 +61,12 @@ def book_at(engine: int, book: int) -> int:
 
 
 @inline
+def index_of_book(book: int) -> int:
+    """Index of a book (by its address)."""
+    return load_i64(book + at.BOOK_INDEX)
+
+
+@inline
 def side_of_book(book: int, side: int) -> int:
     """Address of one side (1 buy, 2 sell) of a book (by its address)."""
     return book + (at.BOOK_BIDS - SIDE_BOOK_BYTES) + side * SIDE_BOOK_BYTES
@@ -88,32 +95,50 @@ def account_known(engine: int, account_id: int) -> bool:
     return 0 < account_id < load_constant_i64(engine + at.HEADER_ACCOUNT_ID_LIMIT)
 
 
+@apart
+def list_unused_order(engine: int, _second: int, _third: int, _fourth: int) -> int:
+    """Put a slot that was never used on the free list, which is empty; returns it, or 0 if there
+    is none."""
+    slot = load_i64(engine + at.HEADER_USED_ORDERS) + 1
+    if slot > load_constant_i64(engine + at.HEADER_ORDER_CAPACITY):
+        return 0
+    store_i64(engine + at.HEADER_USED_ORDERS, slot)
+    store_i32(neighbours_at(engine, slot) + at.NEIGHBOURS_NEXT, 0)
+    store_i64(engine + at.HEADER_FREE_ORDER, slot)
+    return slot
+
+
 @inline
 def has_free_order(engine: int) -> bool:
-    """Whether another order fits."""
-    return load_i64(engine + at.HEADER_FREE_ORDER) != 0 or load_i64(
-        engine + at.HEADER_USED_ORDERS
-    ) < load_constant_i64(engine + at.HEADER_ORDER_CAPACITY)
+    """Whether another order fits; then one lies on the free list."""
+    return load_i64(engine + at.HEADER_FREE_ORDER) != 0 or list_unused_order(engine, 0, 0, 0) != 0
+
+
+@apart
+def list_unused_level(engine: int, _second: int, _third: int, _fourth: int) -> int:
+    """`list_unused_order` for levels."""
+    level = load_i64(engine + at.HEADER_USED_LEVELS) + 1
+    if level > load_constant_i64(engine + at.HEADER_LEVEL_CAPACITY):
+        return 0
+    store_i64(engine + at.HEADER_USED_LEVELS, level)
+    store_i32(level_at(engine, level) + at.LEVEL_FIRST, 0)
+    store_i64(engine + at.HEADER_FREE_LEVEL, level)
+    return level
 
 
 @inline
 def has_free_level(engine: int) -> bool:
-    """Whether another price level fits; a page and a node of the price index are then free too."""
-    return load_i64(engine + at.HEADER_FREE_LEVEL) != 0 or load_i64(
-        engine + at.HEADER_USED_LEVELS
-    ) < load_constant_i64(engine + at.HEADER_LEVEL_CAPACITY)
+    """Whether another price level fits; then one lies on the free list, and a page and a node of
+    the price index are free too."""
+    return load_i64(engine + at.HEADER_FREE_LEVEL) != 0 or list_unused_level(engine, 0, 0, 0) != 0
 
 
 @inline_always
 def take_order(engine: int) -> int:
     """A free order slot; the caller has asked `has_free_order` before."""
     slot = load_i64(engine + at.HEADER_FREE_ORDER)
-    if slot != 0:
-        following = load_i32(neighbours_at(engine, slot) + at.NEIGHBOURS_NEXT) + 0
-        store_i64(engine + at.HEADER_FREE_ORDER, following)
-    else:
-        slot = load_i64(engine + at.HEADER_USED_ORDERS) + 1
-        store_i64(engine + at.HEADER_USED_ORDERS, slot)
+    following = load_i32(neighbours_at(engine, slot) + at.NEIGHBOURS_NEXT) + 0
+    store_i64(engine + at.HEADER_FREE_ORDER, following)
     store_i64(engine + at.HEADER_ORDER_COUNT, load_i64(engine + at.HEADER_ORDER_COUNT) + 1)
     return slot
 
@@ -130,13 +155,9 @@ def give_order(engine: int, slot: int) -> None:
 
 @inline
 def take_level(engine: int) -> int:
-    """A free level; the caller has asked `has_free_level` before."""
+    """A free level; the caller has asked `has_free_level` since it took another."""
     level = load_i64(engine + at.HEADER_FREE_LEVEL)
-    if level != 0:
-        store_i64(engine + at.HEADER_FREE_LEVEL, load_i32(level_at(engine, level) + at.LEVEL_FIRST))
-    else:
-        level = load_i64(engine + at.HEADER_USED_LEVELS) + 1
-        store_i64(engine + at.HEADER_USED_LEVELS, level)
+    store_i64(engine + at.HEADER_FREE_LEVEL, load_i32(level_at(engine, level) + at.LEVEL_FIRST))
     store_i64(engine + at.HEADER_LEVEL_COUNT, load_i64(engine + at.HEADER_LEVEL_COUNT) + 1)
     return level
 
