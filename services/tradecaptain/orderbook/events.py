@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_i64
+from tradecaptain.base.memory import load_i64, prefetch_write
 from tradecaptain.base.records import records_at
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.engine import claim_events, resume_step
@@ -23,7 +23,7 @@ from tradecaptain.kernels.risk_gate import (
 )
 from tradecaptain.mesh.history import history_copy
 from tradecaptain.mesh.image import image_release
-from tradecaptain.mesh.layout import IMAGE
+from tradecaptain.mesh.layout import CACHE_LINE_BYTES, IMAGE
 from tradecaptain.mesh.publication import (
     publication_claim,
     publication_commit,
@@ -41,6 +41,11 @@ from tradecaptain.wire import book_event, execution_event
 LARGE_STEP_EVENTS = 3
 """Events of one step from which on it pays to ask for all of their accounts first: a trade has the
 two sides of it and an acceptance."""
+
+EXECUTION_BYTES_AHEAD, EXECUTION_LINES = 1_280, 7
+BOOK_BYTES_AHEAD, BOOK_LINES = 640, 3
+"""How far ahead of a step lines are asked for that the steps behind will write, and how many: what
+one writes on the average."""
 
 TOLD_TOGETHER = 64
 """Ends that are told at once: their frames are closed while they lie in the nearest cache."""
@@ -129,6 +134,16 @@ def keep_events(header: Any, event: int, count: int) -> None:
 
 
 @inline
+def ask_for_lines(address: int, count: int) -> None:
+    """Ask for lines of a stream's log, which is longer than any cache, before they are written.
+
+    Stores reach the cache in their order: one that waits for its line holds up all others.
+    """
+    for line in range(count):
+        prefetch_write(address + line * CACHE_LINE_BYTES)
+
+
+@inline
 def claim_step(header: Any, executions: Any, books: Any) -> bool:
     """Get room for one bounded step in both event streams; False when there is none now."""
     show_quote(header)
@@ -147,6 +162,9 @@ def claim_step(header: Any, executions: Any, books: Any) -> bool:
     if header[0]["is_claimed"] == 0 and not open_claim(header, executions, books):
         return False
     execution = header[0]["execution_base"] + header[0]["execution_used"] * execution_stride
+    book = header[0]["book_base"] + header[0]["book_used"] * book_stride
+    ask_for_lines(execution + EXECUTION_BYTES_AHEAD, EXECUTION_LINES)
+    ask_for_lines(book + BOOK_BYTES_AHEAD, BOOK_LINES)
     header[0]["is_ending"] = 0
     if ends_told:
         # Its execution events are published already; they are only kept.
@@ -156,7 +174,7 @@ def claim_step(header: Any, executions: Any, books: Any) -> bool:
         header[0]["engine"],
         execution,
         execution_stride,
-        header[0]["book_base"] + header[0]["book_used"] * book_stride,
+        book,
         book_stride,
     )
     return True

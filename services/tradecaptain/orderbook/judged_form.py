@@ -7,7 +7,7 @@ isn't plain.
 from __future__ import annotations
 
 from tradecaptain.base.jit import inline
-from tradecaptain.base.memory import load_constant_i64, load_i16, load_i64
+from tradecaptain.base.memory import load_constant_i64, load_i16, load_i32, load_i64
 from tradecaptain.kernels.matching import offsets as at
 from tradecaptain.kernels.matching.plain_wire import (
     AT_PRICE_UNITS,
@@ -24,9 +24,16 @@ from tradecaptain.kernels.matching.plain_wire import (
     removed,
     rename,
     replaced,
-    traded,
 )
-from tradecaptain.kernels.risk_gate import gate_check_new, gate_check_replace, gate_note_cancel
+from tradecaptain.kernels.matching.plain_wire import traded as write_traded
+from tradecaptain.kernels.matching.tables import order_at
+from tradecaptain.kernels.risk_gate import (
+    gate_ask_for,
+    gate_check_new,
+    gate_check_replace,
+    gate_note_cancel,
+)
+from tradecaptain.wire import order_command
 
 __all__ = [
     "AT_PRICE_UNITS",
@@ -81,3 +88,31 @@ def may_replace(engine: int, command: int, order: int) -> int:
 def note_cancel(engine: int, command: int) -> None:
     """Count a cancel against its account's message rate."""
     gate_note_cancel(gate_of(engine), command)
+
+
+@inline
+def traded(
+    engine: int,
+    command: int,
+    side: int,
+    order_id: int,
+    maker: int,
+    price_units: int,
+    quantity_units: int,
+    leaves_units: int,
+    trade_count: int,
+) -> None:
+    """Write the events, and ask memory for what the gate will change of the maker's account."""
+    account_id = load_i32(order_at(engine, maker) + at.ORDER_ACCOUNT_ID) + 0
+    gate_ask_for(gate_of(engine), account_id, order_command.get_instrument_id(command))
+    write_traded(
+        engine,
+        command,
+        side,
+        order_id,
+        maker,
+        price_units,
+        quantity_units,
+        leaves_units,
+        trade_count,
+    )

@@ -17,7 +17,6 @@ from tradecaptain.base.crc32c import crc32c_behind, crc32c_word
 from tradecaptain.base.jit import inline
 from tradecaptain.base.memory import copy_bytes, load_i64, load_u16, prefetch_read
 from tradecaptain.base.records import records_at
-from tradecaptain.kernels.risk_gate import gate_look_ahead, gate_look_closer
 from tradecaptain.mesh.journal import (
     CHECKSUM_MASK,
     FLAG_PADDING,
@@ -34,7 +33,7 @@ from tradecaptain.mesh.journal import (
 from tradecaptain.mesh.layout import PUBLICATION
 from tradecaptain.orderbook.controls import advance_control, begin_control, stamp
 from tradecaptain.orderbook.events import end_turn
-from tradecaptain.orderbook.sequencer import copy_raw, run_command
+from tradecaptain.orderbook.sequencer import ask_ahead, ask_near, copy_raw, run_command
 from tradecaptain.wire import (
     control,
     execution_event,
@@ -237,15 +236,15 @@ def is_order(address: int, offset: int, length: int) -> bool:
 
 @inline
 def look_ahead_in_log(header: Any, address: int, near: int, far: int, length: int) -> None:
-    """Ask for the lines of the log that come, and for what the gate will read for two commands."""
+    """Ask for the lines of the log that come, and for what two commands will need."""
     if far < length:
         # The log is longer than any cache, and where a frame lies is told by the one before.
         for line in range(0, frame_bytes(frame_length(address + far)), LINE_BYTES):
             prefetch_read(address + far + LOG_BYTES_AHEAD + line)
     if is_order(address, near, length):
-        gate_look_closer(header[0]["gate"], address + near + FRAME_HEADER_BYTES)
+        ask_near(header, address + near + FRAME_HEADER_BYTES)
     if is_order(address, far, length):
-        gate_look_ahead(header[0]["gate"], address + far + FRAME_HEADER_BYTES)
+        ask_ahead(header, address + far + FRAME_HEADER_BYTES)
 
 
 @inline

@@ -26,6 +26,7 @@ from tradecaptain.kernels.matching.entry import (
     refuse_target,
 )
 from tradecaptain.kernels.matching.layout import DONE, PHASE_IDLE
+from tradecaptain.kernels.matching.lookahead import ask_closer, ask_for_command
 from tradecaptain.kernels.matching.plain import submit_plain
 from tradecaptain.kernels.matching.plain_rules import NOT_PLAIN, further_terms
 from tradecaptain.kernels.matching.tables import order_at
@@ -226,24 +227,34 @@ def record_behind(images: Any, index: int, record: int) -> int:
 
 
 @inline
+def ask_ahead(header: Any, command: int) -> None:
+    """Ask for what gate and book will read for a command that comes behind the next one."""
+    gate_look_ahead(header[0]["gate"], command)
+    ask_for_command(header[0]["engine"], command)
+
+
+@inline
+def ask_near(header: Any, command: int) -> None:
+    """Ask for what they will read for the next command, now that more of it is known."""
+    gate_look_closer(header[0]["gate"], command)
+    ask_closer(header[0]["engine"], command)
+
+
+@inline
 def look_ahead(header: Any, images: Any, index: int, address: int) -> bool:
-    """Ask for what the gate will read; no record of it is checked yet.
+    """Ask for what gate and book will read; no record of it is checked yet.
 
     In a batch each command is looked at when it is the second behind the one that is taken, and
     once more when it is the next. One that comes alone is looked at as it is taken: that is
     answered True, and it wants a closer look once the answer to the first may be there.
     """
-    gate = header[0]["gate"]
     following = image_peek(images, index)
     if following == 0:
-        gate_look_ahead(gate, address)
+        gate_look_ahead(header[0]["gate"], address)
         return True
     behind = record_behind(images, index, following)
-    if behind == 0:
-        gate_look_ahead(gate, following)
-    else:
-        gate_look_ahead(gate, behind)
-    gate_look_closer(gate, following)
+    ask_ahead(header, following if behind == 0 else behind)
+    ask_near(header, following)
     return False
 
 
