@@ -38,7 +38,7 @@ STREAMS: Final[dict[str, Stream]] = {
         readers=(
             "orderbook",
         ),
-        term_bytes=8388608,
+        term_bytes=4194304,
         tether=True,
     ),
     "replay_commands": Stream(
@@ -76,7 +76,7 @@ STREAMS: Final[dict[str, Stream]] = {
             "risk",
             "collector",
         ),
-        term_bytes=4194304,
+        term_bytes=8388608,
         tether=False,
     ),
     "book_events": Stream(
