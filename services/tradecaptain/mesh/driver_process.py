@@ -12,8 +12,8 @@ from tradecaptain.mesh.driver import owner_lives, owner_of
 class DriverProcess(Closing):
     """The process that a CnC file's header names, held by a descriptor that tells its end.
 
-    A client looks ten times a second beside threads that spin. Its status in /proc costs a cold
-    processor a quarter of a millisecond a look, which orders on the way would wait for.
+    A client looks several times a second, beside threads that spin. A look at its status in /proc
+    takes a core for longer than an order takes, and orders on the way would wait for it.
     """
 
     def __init__(self, header: bytes) -> None:

@@ -54,8 +54,8 @@ class Timeouts:
     watch_interval_ns: int = 10 * MILLISECOND_NS
     """After an agent was told that an image came or went: how soon it is checked again."""
     lookaround_interval_ns: int = 180 * MILLISECOND_NS
-    """How often an agent is checked though it was told nothing. A look is a fifth of a millisecond
-    of cold Python, for which what is on the way waits where all cores spin."""
+    """How often an agent is checked though it was told nothing. A look is Python out of a cold
+    cache: where all cores spin, what is on the way waits for it."""
     reconnect_interval_ns: int = 100 * MILLISECOND_NS
     """How often a client whose driver is gone looks for a new one."""
     open_timeout_ns: int = 5 * SECOND_NS
