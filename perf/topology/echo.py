@@ -197,22 +197,12 @@ def open_loop(
 class EchoRig(Closing):
     """A client and an echo on two streams of one driver."""
 
-    def __init__(
-        self,
-        mesh: AeronMesh,
-        request_bytes: int,
-        reply_bytes: int,
-        *,
-        request_term_bytes: int = TERM_BYTES,
-        reply_term_bytes: int = TERM_BYTES,
-    ) -> None:
-        """The floor of a path has logs as long as that path's: they say for how long the driver
-        takes a core when it wipes what was read."""
+    def __init__(self, mesh: AeronMesh, request_bytes: int, reply_bytes: int) -> None:
         self.request_bytes = request_bytes
         self.reply_bytes = reply_bytes
-        self._requests = mesh.add_publication(REQUEST_STREAM, term_bytes=request_term_bytes)
+        self._requests = mesh.add_publication(REQUEST_STREAM, term_bytes=TERM_BYTES)
         self._taken = mesh.add_subscription(REQUEST_STREAM, tether=True, image_capacity=1)
-        self._replies = mesh.add_publication(REPLY_STREAM, term_bytes=reply_term_bytes)
+        self._replies = mesh.add_publication(REPLY_STREAM, term_bytes=TERM_BYTES)
         self._returned = mesh.add_subscription(REPLY_STREAM, tether=True, image_capacity=1)
         self._stop = aligned_zeros(1, np.int64)
         self._client_core, self._echo_core = core_pair()

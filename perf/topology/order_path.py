@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from tradecaptain.mesh.client import AeronMesh
-from tradecaptain.wire import execution_event, order_command, streams
+from tradecaptain.wire import execution_event, order_command
 
 from perf.support.driver_process import media_driver
 from perf.support.measurement import (
@@ -46,13 +46,7 @@ def run(smoke: bool) -> list[Result]:
         media_driver() as directory,
         AeronMesh(directory, "order-path", prefault=True) as mesh,
         VenueRig(mesh, Path(folder), flow) as venue,
-        EchoRig(
-            mesh,
-            order_command.RECORD_BYTES,
-            execution_event.RECORD_BYTES,
-            request_term_bytes=streams.STREAMS["order_commands"].term_bytes,
-            reply_term_bytes=streams.STREAMS["execution_events"].term_bytes,
-        ) as echo,
+        EchoRig(mesh, order_command.RECORD_BYTES, execution_event.RECORD_BYTES) as echo,
     ):
         # Until enough orders rest, and everything has been touched.
         venue.closed_loop(commands // 10, in_flight=IN_FLIGHT)

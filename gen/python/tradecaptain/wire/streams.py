@@ -38,7 +38,7 @@ STREAMS: Final[dict[str, Stream]] = {
         readers=(
             "orderbook",
         ),
-        term_bytes=4194304,
+        term_bytes=16777216,
         tether=True,
     ),
     "replay_commands": Stream(
@@ -76,7 +76,7 @@ STREAMS: Final[dict[str, Stream]] = {
             "risk",
             "collector",
         ),
-        term_bytes=8388608,
+        term_bytes=16777216,
         tether=False,
     ),
     "book_events": Stream(
@@ -89,7 +89,7 @@ STREAMS: Final[dict[str, Stream]] = {
             "orderbook views",
             "collector",
         ),
-        term_bytes=4194304,
+        term_bytes=16777216,
         tether=False,
     ),
     "control_events": Stream(
