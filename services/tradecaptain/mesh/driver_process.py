@@ -20,10 +20,13 @@ class DriverProcess(Closing):
         self._header = header
         self._descriptor = -1
         self._ends = select.poll()
+        # An interpreter that was built for old systems can't ask for one; /proc is always there.
+        if not hasattr(os, "pidfd_open"):
+            return
         try:
             self._descriptor = os.pidfd_open(owner_of(header))
         except (OSError, OverflowError):
-            # There is no such process, or the system gives no such descriptors: /proc knows both.
+            # There is no such process, or the system gives no such descriptors.
             return
         self._ends.register(self._descriptor, select.POLLIN)
 

@@ -22,12 +22,14 @@ def no_descriptor(_process_id: int, _flags: int = 0) -> int:
     raise OSError("this system has no descriptors of processes")
 
 
-@pytest.mark.parametrize("gives_descriptors", [True, False])
+@pytest.mark.parametrize("descriptors", ["given", "refused", "unknown to the interpreter"])
 def test_a_process_that_is_killed_is_gone_before_it_is_reaped(
-    gives_descriptors: bool, monkeypatch: pytest.MonkeyPatch
+    descriptors: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not gives_descriptors:
+    if descriptors == "refused":
         monkeypatch.setattr(os, "pidfd_open", no_descriptor)
+    elif descriptors != "given":
+        monkeypatch.delattr(os, "pidfd_open")
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with child, DriverProcess(header_of(child.pid)) as process:
         try:
