@@ -13,6 +13,7 @@ from tradecaptain.kernels.matching.apart import apart
 from tradecaptain.kernels.matching.layout import PARTY_NAMES_BYTES
 from tradecaptain.kernels.matching.plain_records import OTHER_NAMES, copy_names
 from tradecaptain.kernels.matching.plain_rules import further_terms
+from tradecaptain.kernels.matching.plain_unjudged import may_enter, may_replace, note_cancel
 from tradecaptain.kernels.matching.reports import (
     AT_CONTRA_ORDER_ID,
     AT_LEAVES_UNITS,
@@ -29,7 +30,7 @@ from tradecaptain.kernels.matching.tables import neighbours_at, order_at, party_
 from tradecaptain.kernels.matching.terms import working_status
 from tradecaptain.wire import execution_event, order_command, reason
 
-__all__ = ["AT_PRICE_UNITS"]
+__all__ = ["AT_PRICE_UNITS", "may_enter", "may_replace", "note_cancel"]
 
 ACCEPTED = report_word(
     execution_event.EXECUTION_TYPE_ACCEPTED, 0, execution_event.ORDER_STATUS_WORKING, 0
@@ -99,23 +100,6 @@ def write_party_of_run(engine: int, slot: int, command: int, number: int) -> Non
     store_i32(party + at.PARTY_TAG, load_i64(names + NAMES_BYTES))
     store_i64(party + at.PARTY_WORD, load_i64(command + order_command.OFFSET_ACTION))
     store_i64(neighbours_at(engine, slot) + at.NEIGHBOURS_NAMES_NUMBER, number)
-
-
-@inline
-def may_enter(_engine: int, _command: int) -> int:
-    """See `plain_form`."""
-    return 0
-
-
-@inline
-def may_replace(_engine: int, _command: int, _order: int) -> int:
-    """See `plain_form`."""
-    return 0
-
-
-@inline
-def note_cancel(_engine: int, _command: int) -> None:
-    """See `plain_form`."""
 
 
 @inline

@@ -37,9 +37,12 @@ from tradecaptain.kernels.matching.events import (
 from tradecaptain.kernels.matching.fees import fee_units
 from tradecaptain.kernels.matching.finish import mark_last
 from tradecaptain.kernels.matching.plain_records import write_party
+from tradecaptain.kernels.matching.plain_unjudged import may_enter, may_replace, note_cancel
 from tradecaptain.kernels.matching.tables import book_at, level_at, order_at
 from tradecaptain.kernels.matching.terms import working_status
 from tradecaptain.wire import book_event, common, execution_event, order_command, reason
+
+__all__ = ["may_enter", "may_replace", "note_cancel"]
 
 AT_PRICE_UNITS = execution_event.OFFSET_PRICE_UNITS
 LAST_OF_BOOK = FLAG_LAST << 32
@@ -54,23 +57,6 @@ EXPIRED = execution_event.EXECUTION_TYPE_EXPIRED | (execution_event.ORDER_STATUS
 TRADED = execution_event.EXECUTION_TYPE_TRADE
 TAKER = execution_event.LIQUIDITY_TAKER << 48
 """Type, status, side and liquidity lie in one word."""
-
-
-@inline
-def may_enter(_engine: int, _command: int) -> int:
-    """See `plain_form`."""
-    return 0
-
-
-@inline
-def may_replace(_engine: int, _command: int, _order: int) -> int:
-    """See `plain_form`."""
-    return 0
-
-
-@inline
-def note_cancel(_engine: int, _command: int) -> None:
-    """See `plain_form`."""
 
 
 @inline
