@@ -51,9 +51,10 @@ class OrderBookConfig(ServiceConfig):
     """Core of the venue's thread; any if absent."""
     idle: str = Field(default="backoff", pattern=_IDLE)
     """How the venue's thread waits."""
-    spin_us: int = Field(default=100, ge=0, le=1_000_000)
+    spin_us: int | None = Field(default=None, ge=0, le=1_000_000)
     """How long ``backoff`` spins after the last command before it sleeps: in a steady flow of tens
-    of thousands of orders a second the thread never does."""
+    of thousands of orders a second the thread never does. If absent 100, and 20 without
+    a core of its own where there are fewer than four."""
 
     view_changes: int = Field(default=1 << 16, ge=1 << 8, le=1 << 24)
     """Changes that a stream of books can be resumed from; rounded up to a power of two."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,20 @@ from tradecaptain.wire import book_event, execution_event, streams
 
 SHARED_CLAIM_EVENTS = 128
 """Events of a turn's commands that are published at once, beyond those of one step."""
+_CORES_TO_SPARE: Final = 4
+_SPIN_US_MAX: Final = 100
+_SPIN_US_CROWDED: Final = 20
+
+
+def usual_spin_us(core: int | None) -> int:
+    """How long the venue's thread spins after its last command unless configuration says it.
+
+    Long on a core of its own, and where there are cores to spare. The mesh has three threads that
+    are busy while orders flow (gateway, venue, log): with fewer than four cores for all, a spinning
+    venue holds up those whose orders it waits for.
+    """
+    has_room = core is not None or len(os.sched_getaffinity(0)) >= _CORES_TO_SPARE
+    return _SPIN_US_MAX if has_room else _SPIN_US_CROWDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +76,14 @@ class VenueSettings:
     """Term length of the order path's streams; 0 takes that of schemas/streams.toml."""
     core: int | None = None
     idle: str = "backoff"
-    spin_us: int = 100
+    spin_us: int | None = None
+    """How long the thread spins after its last command; if absent see `usual_spin_us`."""
 
     @property
     def placement(self) -> Placement:
         """Where and how the venue's thread runs."""
-        return Placement(core=self.core, idle=self.idle, spin_ns=1_000 * self.spin_us)
+        spin_us = usual_spin_us(self.core) if self.spin_us is None else self.spin_us
+        return Placement(core=self.core, idle=self.idle, spin_ns=1_000 * spin_us)
 
     @property
     def matching(self) -> MatchingCapacity:

@@ -34,6 +34,25 @@ def test_the_gate_is_as_large_as_configured(run: RunPaths, monkeypatch: pytest.M
     assert (gate.accounts, gate.pairs, gate.overrides) == (32, 1000, 70_000)
 
 
+@pytest.mark.parametrize(
+    ("cores", "text", "spin_us"),
+    [
+        (1, "", 20),
+        (3, "", 20),
+        (4, "", 100),
+        (2, "core = 1", 100),
+        (2, "spin_us = 7", 7),
+        (8, "core = 1\nspin_us = 0", 0),
+    ],
+)
+def test_the_venue_spins_shortly_where_cores_are_few(
+    cores: int, text: str, spin_us: int, run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(cores)))
+    run.config.write_text(f"[orderbook]\n{text}\n")
+    assert venue_settings(OrderBookConfig.load(run)).placement.spin_ns == 1_000 * spin_us
+
+
 async def test_a_drain_is_no_death(process: BookProcess) -> None:
     process.start()
     watching = asyncio.create_task(process.watch())
