@@ -22,8 +22,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from tradecaptain.kernels.indicators.program import Stream, compute
+from tradecaptain.kernels.indicators.program import compute
 from tradecaptain.kernels.indicators.registry import INDICATORS
+from tradecaptain.kernels.indicators.stream import Stream
 
 from perf.support.kernel_timing import seconds_per_call
 from perf.support.result import Result

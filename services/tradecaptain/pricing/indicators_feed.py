@@ -11,7 +11,8 @@ from typing import Any
 
 from tradecaptain.api.common.v1 import common_pb2
 from tradecaptain.api.pricing.v1 import indicators_pb2
-from tradecaptain.kernels.indicators.program import Program, Stream
+from tradecaptain.kernels.indicators.program import Program
+from tradecaptain.kernels.indicators.stream import Stream
 
 
 class CandleFeed:

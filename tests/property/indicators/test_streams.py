@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import bars
 from tradecaptain.base.jit import JIT_DISABLED
-from tradecaptain.kernels.indicators.program import Stream, compute
+from tradecaptain.kernels.indicators.program import compute
 from tradecaptain.kernels.indicators.registry import INDICATORS
+from tradecaptain.kernels.indicators.stream import Stream
 
 NAMES = sorted(INDICATORS)
 MAKERS = st.sampled_from([bars.walk, bars.coarse, bars.stairs])

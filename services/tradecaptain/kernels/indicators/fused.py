@@ -13,7 +13,7 @@ taken, one after the other, and is in memory when the call ends.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from llvmlite import ir
@@ -21,10 +21,8 @@ from tradecaptain.base.fusion import FLOAT, INT, Fusion
 from tradecaptain.kernels.indicators import node as layout
 from tradecaptain.kernels.indicators.engine import PROGRAM, blocks_by_address
 from tradecaptain.kernels.indicators.node import WORD_BYTES
+from tradecaptain.kernels.indicators.program import Program
 from tradecaptain.kernels.indicators.series import BLOCK, COLUMN, NODE, mark_kind
-
-if TYPE_CHECKING:
-    from tradecaptain.kernels.indicators.program import Program
 
 _SHORT: Final = ir.IntType(32)
 _BARS_MAX: Final = 1 << 62

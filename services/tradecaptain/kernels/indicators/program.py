@@ -1,7 +1,7 @@
 """Programs ready to run: an indicator with its parameters, laid out for the engine.
 
-``compute`` runs one over whole arrays, ``Stream`` bar by bar. A program is laid out once for each
-set of parameters and kept; every run works on a copy of its nodes, so threads may share it.
+``compute`` runs one over whole arrays, ``stream.Stream`` bar by bar. A program is laid out once for
+each set of parameters and kept; every run works on a copy of its nodes, so threads may share it.
 
 Columns are float64, outputs as long as the inputs, in the units that ``definitions`` tells. Source
 of the values: TA-Lib 0.8.1; one node list for both forms, so that they give the same bits.
@@ -10,7 +10,6 @@ of the values: TA-Lib 0.8.1; one node list for both forms, so that they give the
 from __future__ import annotations
 
 import ctypes
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -200,7 +199,7 @@ def warm_up(
     return program_of(name, parameters, settings).warm_up
 
 
-def _start_of(array: npt.NDArray[Any]) -> int:
+def start_of(array: npt.NDArray[Any]) -> int:
     """Address of an array's first element; faster than numpy's own where it may be written."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))
@@ -244,27 +243,28 @@ def _run_from(
     count = len(inputs[0]) - skipped
     piece = min(PIECE_BARS, count)
     words = program.template.copy()
-    start = _start_of(words)
+    start = start_of(words)
     words[PIECE_WORD] = piece
     words[NODES_WORD] = start + 8 * program.nodes_place
     place = HEADER_WORDS
     for array in inputs:
-        words[place] = _start_of(array) + 8 * skipped
+        words[place] = start_of(array) + 8 * skipped
         place += 1
     for number, array in zip(program.outputs, outputs, strict=True):
-        words[HEADER_WORDS + number] = _start_of(array) + 8 * skipped
+        words[HEADER_WORDS + number] = start_of(array) + 8 * skipped
     if program.between:
         width = program.history + piece
         scratch = np.empty(width * len(program.between))
-        origin = _start_of(scratch) + 8 * program.history
+        origin = start_of(scratch) + 8 * program.history
         for number in program.between:
             words[HEADER_WORDS + number] = origin
             origin += 8 * width
     columns = start + 8 * HEADER_WORDS
-    _call(engine.run_arrays, start, columns, columns + 8 * program.column_count, count)
+    call(engine.run_arrays, start, columns, columns + 8 * program.column_count, count)
 
 
-def _call(kernel: Callable[..., None], *arguments: int) -> None:
+def call(kernel: Callable[..., None], *arguments: int) -> None:
+    """Run one of the engine's kernels, or its twin, without a word of what arithmetic lets pass."""
     if JIT_DISABLED:
         # Plain Python warns of what compiled code lets pass: quotients by 0 and the like.
         with np.errstate(all="ignore"):
@@ -296,104 +296,3 @@ def compute(
     if len({len(column) for column in inputs}) > 1:
         raise IndicatorError("columns", "columns must be of equal length")
     return run(program, inputs)
-
-
-class Stream:
-    """An indicator that takes bars one at a time, in time and memory that don't grow.
-
-    Compiled code may push and peek as well, by ``address``, which stays as long as the stream does.
-    """
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        history = program.history
-        self._nodes = program.nodes.copy()
-        self._spare = np.empty_like(self._nodes)
-        self._columns = np.zeros((program.column_count, 2 * history))
-        self._places = address_of(self._columns) + 16 * history * np.array(
-            [*program.outputs, *range(program.input_count)], np.int64
-        )
-        self._header = program.template[:HEADER_WORDS].copy().view(engine.PROGRAM)
-        self._header["nodes_address"] = address_of(self._nodes)
-        self._header["spare_address"] = address_of(self._spare)
-        self._header["outputs_address"] = address_of(self._places)
-        self._header["position"] = history
-        self._place_nodes()
-        self._bar = np.empty((program.input_count, 1))
-        self._values = np.empty((len(program.outputs), 1))
-        self._bar_numbers = struct.Struct(f"{program.input_count}d")
-        self._value_numbers = struct.Struct(f"{len(program.outputs)}d")
-        self._bar_address, self._values_address = address_of(self._bar), address_of(self._values)
-        self.address = address_of(self._header)
-
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        parameters: Mapping[str, float] | None = None,
-        settings: Settings | None = None,
-    ) -> Stream:
-        """A stream of an indicator by name; raises `IndicatorError` as `compute` does."""
-        return cls(program_of(name, parameters, settings))
-
-    def _place_nodes(self) -> None:
-        start = 0
-        origin, stride = address_of(self._columns), 16 * self.program.history
-        while start < len(self._nodes):
-            node = self._nodes[start : start + int(self._nodes[start + layout.WORDS])]
-            count = int(node[layout.COLUMN_COUNT])
-            numbers = node[layout.COLUMN_IDS : layout.COLUMN_IDS + count]
-            node[layout.COLUMNS : layout.COLUMNS + count] = origin + stride * numbers
-            start += len(node)
-
-    @property
-    def bar_count(self) -> int:
-        """How many bars were taken in."""
-        return int(self._header[0]["bar"])
-
-    @property
-    def is_warm(self) -> bool:
-        """Whether the last bar had values."""
-        return self.bar_count > self.program.warm_up
-
-    def fuse(self) -> None:
-        """Have the stream take bars by machine code of its own, with the same results.
-
-        A tick then costs a third or less. Making the code takes about a tenth of a second, once in
-        a process for each program; with the JIT off nothing changes.
-        """
-        if not JIT_DISABLED:
-            from tradecaptain.kernels.indicators.fused import fused_address
-
-            self._header["push_address"] = fused_address(self.program)
-
-    def push(self, bar: Sequence[float]) -> list[float]:
-        """Take in one bar; gives the outputs at it, NaN before the warm-up is over.
-
-        One number for each input, in the order of ``input_names``; raises `IndicatorError` if there
-        are more or fewer.
-        """
-        return self._take(engine.push_bars, bar, 1)
-
-    def push_block(self, bars: FloatArray, outputs: FloatArray) -> None:
-        """Take in the columns of ``bars`` one after the other: blocks of one row an input, output.
-
-        Both are C-contiguous, and of equal width.
-        """
-        _call(engine.push_bars, self.address, _start_of(bars), _start_of(outputs), bars.shape[1])
-
-    def peek(self, bar: Sequence[float]) -> list[float]:
-        """What ``push`` would give for this bar; the stream stays as it is.
-
-        Raises as ``push`` does.
-        """
-        return self._take(engine.peek_bar, bar)
-
-    def _take(self, kernel: Callable[..., None], bar: Sequence[float], *count: int) -> list[float]:
-        if len(bar) != self.program.input_count:
-            raise IndicatorError(
-                "bar", f"a bar has {', '.join(self.program.input_names)}", len(bar)
-            )
-        self._bar_numbers.pack_into(self._bar, 0, *bar)
-        _call(kernel, self.address, self._bar_address, self._values_address, *count)
-        return list(self._value_numbers.unpack_from(self._values))
