@@ -25,6 +25,7 @@ from tradecaptain.edge.tokens import load_tokens
 
 HOST: Final = "127.0.0.1"
 ANY_METHOD: Final = "*"
+_METADATA_BYTES_MAX: Final = 256 * 1024
 _LOG = structlog.get_logger("edge")
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -218,6 +219,9 @@ class EdgeServer:
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", settings.message_bytes_max),
             ("grpc.max_send_message_length", settings.message_bytes_max),
+            # Above what Envoy lets pass: the library's own refusal has no detail.
+            ("grpc.max_metadata_size", _METADATA_BYTES_MAX),
+            ("grpc.absolute_max_metadata_size", _METADATA_BYTES_MAX),
             # Above our own limits, so that what exceeds them is refused and not left waiting.
             ("grpc.max_concurrent_streams", 2 * (settings.unary_calls_max + settings.streams_max)),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
