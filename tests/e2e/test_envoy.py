@@ -185,6 +185,42 @@ async def test_an_unknown_field_of_one_order_of_a_batch_is_named(own_door: Front
     assert own_door.servicer.submits == 0
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/orders", b'{"order": {"price": "1", "price": "2"}}', "order.price"),
+        ("/v1/orders", b'{"order": {"stopPrice": "1", "stop_price": "1"}}', "order.stop_price"),
+        ("/v1/orders", b'{"order": {"price": "1"}, "order": {}}', "order"),
+        ("/v1/orders:batchSubmit", b'{"orders": [{}, {"side": 1, "side": 2}]}', "orders[1].side"),
+        ("/v1/orders?order.price=2", order_json(), "order.price"),
+        ("/v1/orders?session_id", order_json(), "session_id"),
+        # Else the cash of beta would be set.
+        ("/v1/risk/accounts/alpha:setCash", b'{"account": "beta", "cash": "5"}', "account"),
+    ],
+)
+async def test_a_field_that_is_given_twice_is_refused(
+    own_door: FrontDoor, path: str, body: bytes, field: str
+) -> None:
+    status, _, answer = await own_door.http("POST", path, body)
+    detail = detail_of(answer)
+    assert (status, detail["reason"], detail["field"]) == (400, "REASON_INVALID_REQUEST", field)
+    assert own_door.servicer.submits == 0
+
+
+@pytest.mark.parametrize("name", ["instrument", "i%6Estrument"])
+async def test_a_query_may_not_name_what_the_path_names(door: FrontDoor, name: str) -> None:
+    path = f"/v1/instruments/ACME@XSIM/quote?{name}=ACME@TCAP"
+    status, _, answer = await door.http("GET", path)
+    assert (status, detail_of(answer)["field"]) == (400, "instrument")
+
+
+async def test_equal_names_in_different_messages_pass(door: FrontDoor) -> None:
+    body = b'{"options": [{"spot": 1, "strike": 2}, {"spot": 1, "strike": 2}]}'
+    status, _, _ = await door.http("POST", "/v1/options:batchPrice", body)
+    # Pricing isn't running here, so it has come that far.
+    assert status == 503
+
+
 async def test_both_spellings_of_a_field_and_any_text_in_it_pass(door: FrontDoor) -> None:
     for name in ("clientOrderId", "client_order_id"):
         order = json.loads(order_json())["order"]
@@ -225,6 +261,20 @@ async def test_what_envoy_answers_itself_looks_like_our_errors(
     assert detail_of(body)["reason"] == why
 
 
+@pytest.mark.parametrize("path", ["/v1/orders/a%2fb", "/v1/orders/a%00b", "/v1/orders#a"])
+async def test_a_path_that_cant_be_normalised_is_said_to_be_one(door: FrontDoor, path: str) -> None:
+    status, _, body = await door.http("GET", path)
+    detail = detail_of(body)
+    assert (status, detail["reason"]) == (400, "REASON_INVALID_REQUEST")
+    assert "path" in detail["message"]
+
+
+@pytest.mark.parametrize("headers", [{"x-large": "x" * 40_000}, {"a_name": "x"}])
+async def test_headers_of_no_concern_to_us_pass(door: FrontDoor, headers: dict[str, str]) -> None:
+    status, _, _ = await door.http("GET", "/v1/orders/17", headers=headers)
+    assert status == 200
+
+
 async def test_headers_that_are_too_large_are_refused_typed(door: FrontDoor) -> None:
     status, headers, body = await door.http(
         "GET", "/v1/orders", headers={"authorization": "Bearer " + "x" * 70_000}, principal=None
@@ -236,14 +286,15 @@ async def test_headers_that_are_too_large_are_refused_typed(door: FrontDoor) -> 
 @pytest.mark.parametrize(
     ("method", "code", "why"),
     [
-        (f"/{ORDERS}/Nothing", grpc.StatusCode.UNIMPLEMENTED, None),
+        (f"/{ORDERS}/Nothing", grpc.StatusCode.UNIMPLEMENTED, "REASON_INVALID_REQUEST"),
+        (f"/{ORDERS}/Sub%2fmit", grpc.StatusCode.UNIMPLEMENTED, "REASON_INVALID_REQUEST"),
         ("/nowhere.v1.Nowhere/Nothing", grpc.StatusCode.UNIMPLEMENTED, "REASON_INVALID_REQUEST"),
         # The risk service isn't running here.
         (f"/{RISK}/GetLimits", grpc.StatusCode.UNAVAILABLE, "REASON_UNAVAILABLE"),
     ],
 )
 async def test_what_envoy_answers_grpc_callers_is_typed(
-    door: FrontDoor, method: str, code: grpc.StatusCode, why: str | None
+    door: FrontDoor, method: str, code: grpc.StatusCode, why: str
 ) -> None:
     async with channel_to(door) as channel:
         call: Any = channel.unary_unary(method)
@@ -251,9 +302,8 @@ async def test_what_envoy_answers_grpc_callers_is_typed(
             await call(b"", metadata=door.headers())
     assert refused.value.code() == code
     assert "{" not in refused.value.details()
-    if why is not None:
-        error = from_rpc_error(refused.value)
-        assert (error.name, error.message) == (why, refused.value.details())
+    error = from_rpc_error(refused.value)
+    assert (error.name, error.message) == (why, refused.value.details())
 
 
 async def test_too_large_a_body_is_refused(tmp_path: Path) -> None:
@@ -329,6 +379,31 @@ async def test_a_message_that_is_missing_or_cut_is_refused_at_once(
         _, headers, _ = await door.http("POST", f"/{ORDERS}/{method}", body, sent)
         assert headers["grpc-status"] == str(grpc.StatusCode.INVALID_ARGUMENT.value[0])
         assert "grpc-status-details-bin" in headers
+
+
+@pytest.mark.parametrize("kind", ["application/grpc", "application/grpc-web+proto"])
+@pytest.mark.parametrize(
+    ("body", "sent", "code"),
+    [
+        (b"\1\0\0\0\1x", {}, grpc.StatusCode.INVALID_ARGUMENT),
+        (b"\1\0\0\0\1x", {"grpc-encoding": "gzip"}, grpc.StatusCode.INVALID_ARGUMENT),
+        (b"\0\0\0\0\0", {"grpc-encoding": "snappy"}, grpc.StatusCode.UNIMPLEMENTED),
+        (b"\0\0\0\0\0", {"x-some-bin": "***"}, grpc.StatusCode.INVALID_ARGUMENT),
+        (b"\0\xff\xff\xff\xffx", {}, grpc.StatusCode.INVALID_ARGUMENT),
+    ],
+)
+async def test_what_the_library_of_a_service_refuses_is_typed(
+    door: FrontDoor, kind: str, body: bytes, sent: dict[str, str], code: grpc.StatusCode
+) -> None:
+    _, headers, _ = await door.http("POST", SUBMIT, body, {"content-type": kind} | sent)
+    assert headers["grpc-status"] == str(code.value[0])
+    assert "grpc-status-details-bin" in headers
+
+
+async def test_a_grpc_call_without_te_is_answered(door: FrontDoor) -> None:
+    frame = grpc_web_frame(submit_request(client_order_id="refuse").SerializeToString())
+    _, headers, _ = await door.http("POST", SUBMIT, frame, {"content-type": "application/grpc"})
+    assert headers["grpc-status"] == str(grpc.StatusCode.FAILED_PRECONDITION.value[0])
 
 
 async def test_a_late_answer_is_an_unknown_outcome_through_grpc_web(tmp_path: Path) -> None:

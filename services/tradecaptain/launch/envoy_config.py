@@ -213,7 +213,8 @@ def _listener(door: FrontDoor) -> dict[str, Any]:
         "request_headers_timeout": "10s",
         "common_http_protocol_options": {
             "idle_timeout": "3600s",
-            "headers_with_underscores_action": "REJECT_REQUEST",
+            # Metadata of gRPC may have such names, and ours never has.
+            "headers_with_underscores_action": "DROP_HEADER",
         },
         "http2_protocol_options": {
             "max_concurrent_streams": 1024,
@@ -228,6 +229,13 @@ def _listener(door: FrontDoor) -> dict[str, Any]:
                     "name": "edge",
                     "domains": ["*"],
                     "routes": _routes(door),
+                    # The gRPC library resets calls without it, which clients would retry.
+                    "request_headers_to_add": [
+                        {
+                            "header": {"key": "te", "value": "trailers"},
+                            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                        }
+                    ],
                     "typed_per_filter_config": {"envoy.filters.http.cors": _cors(config)},
                 }
             ],

@@ -1,8 +1,10 @@
-"""The filter by which Envoy refuses REST bodies with fields that the contract doesn't have.
+"""The filter by which Envoy refuses REST requests with fields that are unknown or given twice.
 
-Envoy's transcoder drops unknown fields of a body and has no option against it. So a short script
-(``request_bodies.lua``) looks at the names in a body before the transcoder does, by tables that are
-made here from the descriptors of the contract.
+Envoy's transcoder drops unknown fields of a body, and of a field that is given twice (in the body,
+or in the path and elsewhere) takes one, and has no option against either. So a short script
+(``request_bodies.lua``) looks at the names in a request before the transcoder does, by tables that
+are made here from the descriptors of the contract. The same script types what a service's gRPC
+library refuses by itself.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import importlib.resources
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from google.api import annotations_pb2
@@ -19,6 +22,7 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorSet,
     MethodDescriptorProto,
 )
+from tradecaptain.launch.envoy_local_replies import library_refusals
 
 _SCRIPT: Final = "request_bodies.lua"
 _OURS: Final = "tradecaptain."
@@ -32,17 +36,19 @@ def request_body_script(descriptors: bytes) -> str:
         for message in file.message_type:
             _collect(message, file.package, messages)
     routes = [
-        (path, body)
+        route
         for file in files
         if file.package.startswith(_OURS)
         for service in file.service
         for method in service.method
-        for path, body in _bodies(method, messages)
+        for route in _routes(method, messages)
     ]
     tables = [
-        "local ROUTES = "
-        + _lua_list(f"{{{_quoted(path)}, {_quoted(body)}}}" for path, body in routes),
-        "local MESSAGES = " + _lua_messages({body for _, body in routes}, messages),
+        "local ROUTES = " + _lua_list(route.as_lua() for route in routes),
+        "local MESSAGES = "
+        + _lua_messages({route.body for route in routes if route.body}, messages),
+        "local LIBRARY_REFUSALS = "
+        + _lua_list(_lua_list(_quoted(text) for text in row) for row in library_refusals()),
     ]
     script = importlib.resources.files("tradecaptain.launch").joinpath(_SCRIPT).read_text("utf-8")
     return "\n".join([*tables, script])
@@ -55,26 +61,49 @@ def _collect(message: DescriptorProto, scope: str, found: dict[str, DescriptorPr
         _collect(nested, name, found)
 
 
-def _bodies(
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """A verb and path of the contract."""
+
+    verb: str
+    path: str
+    """A template: ``{instrument}`` stands for one segment."""
+    body: str
+    """Name of the message in its body; empty if it takes none."""
+
+    def as_lua(self) -> str:
+        """The row of ROUTES; the fields that the path gives are plain names, as the script's."""
+        given = (
+            f"[{_quoted(name.replace('_', '').lower())}] = true"
+            for name in re.findall(r"\{([^}=]*)", self.path)
+        )
+        pattern = _quoted(_path_pattern(self.path))
+        body = _quoted(self.body) if self.body else "false"
+        return _lua_list([_quoted(self.verb), pattern, _lua_list(given), body])
+
+
+def _routes(
     method: MethodDescriptorProto, messages: dict[str, DescriptorProto]
-) -> list[tuple[str, str]]:
-    """Lua patterns of the paths that take a body, each with the message in it."""
+) -> Iterable[_Route]:
+    """The verbs and paths of a method that take a body, or a field from the path."""
     rule = method.options.Extensions[annotations_pb2.http]
-    found = []
     for binding in (rule, *rule.additional_bindings):
-        path = binding.post or binding.put or binding.patch
-        if not path or not binding.body:
+        verb = binding.WhichOneof("pattern")
+        if verb is None:
             continue
-        message = method.input_type.removeprefix(".")
-        if binding.body != "*":
+        path: str = getattr(binding, verb)
+        message = ""
+        if binding.body:
+            message = method.input_type.removeprefix(".")
+        if binding.body not in ("", "*"):
             fields = {field.name: field for field in messages[message].field}
             message = fields[binding.body].type_name.removeprefix(".")
-        found.append((_path_pattern(path), message))
-    return found
+        if message or "{" in path:
+            yield _Route(verb.upper(), path, message)
 
 
 def _path_pattern(path: str) -> str:
-    """A path template as a Lua pattern: `{instrument}` stands for one segment."""
+    """A path template as a Lua pattern."""
     parts = re.split(r"\{[^}]*\}", path)
     return "^" + "[^/]+".join(re.sub(r"([^\w/:])", r"%\1", part) for part in parts) + "$"
 

@@ -1,12 +1,21 @@
--- Refuses a REST body with a field that the contract doesn't have: the transcoder would drop it
--- silently, and a misspelt instruction of an order would be no instruction at all.
+-- Refuses a REST request with a field that the contract doesn't have, or that is given twice: the
+-- transcoder would drop the one silently, and take either of the other. A misspelt instruction of
+-- an order would be no instruction at all, and cash meant for the account in the path be set for
+-- the one in the body. Also types what the services' gRPC library refuses before a service sees it.
 --
--- Before this text stand the generated tables: ROUTES (pattern of a path, message of its body) and
--- MESSAGES (field name to the message that it holds, or to false where nothing below is checked).
+-- Before this text stand the generated tables: ROUTES (verb, pattern of a path, fields that it
+-- gives, message of its body or false), MESSAGES (field name to the message that it holds, or to false
+-- where nothing below is checked) and LIBRARY_REFUSALS (pattern of the library's text, status,
+-- message, details).
 
 local DEPTH_MAX = 64
 local QUOTE = 34
 local ANSWER_BYTES_MAX = 8192
+local NO_MESSAGE = '"message":""'
+local BAD_PATH = "the path has a fragment, or an escape that it may not have"
+local UNKNOWN = "the contract has no field "
+local TWICE = "one request gives twice the field "
+local NO_QUERY = "a request with a body takes no query, but has "
 local value
 
 local function skip_blanks(text, at)
@@ -28,9 +37,15 @@ local function string_end(text, at)
   end
 end
 
--- Index behind an object, or nil for what is no JSON (which the transcoder refuses), and the path
--- of the first field that is unknown.
-local function object(text, at, message, path, depth)
+-- One name for both spellings of a field: clientOrderId and client_order_id are one.
+local function plain(name)
+  return string.lower((string.gsub(name, "_", "")))
+end
+
+-- Index behind an object, or nil for what is no JSON (which the transcoder refuses), the path of
+-- the first field that is unknown or there twice, and what is wrong with it. `seen` has the names
+-- that were given elsewhere.
+local function object(text, at, message, path, depth, seen)
   local fields = MESSAGES[message]
   at = skip_blanks(text, at + 1)
   if string.sub(text, at, at) == "}" then
@@ -45,15 +60,22 @@ local function object(text, at, message, path, depth)
     local below = path == "" and key or path .. "." .. key
     local child = fields and fields[key]
     if fields and child == nil then
-      return nil, below
+      return nil, below, UNKNOWN
+    end
+    if fields then
+      local name = plain(key)
+      if seen[name] then
+        return nil, below, TWICE
+      end
+      seen[name] = true
     end
     at = skip_blanks(text, last + 1)
     if string.sub(text, at, at) ~= ":" then
       return nil
     end
-    local next_at, unknown = value(text, at + 1, child, below, depth)
+    local next_at, field, why = value(text, at + 1, child, below, depth, {})
     if not next_at then
-      return nil, unknown
+      return nil, field, why
     end
     at = skip_blanks(text, next_at)
     local mark = string.sub(text, at, at)
@@ -73,9 +95,9 @@ local function array(text, at, message, path, depth)
   end
   local index = 0
   while true do
-    local next_at, unknown = value(text, at, message, path .. "[" .. index .. "]", depth)
+    local next_at, field, why = value(text, at, message, path .. "[" .. index .. "]", depth, {})
     if not next_at then
-      return nil, unknown
+      return nil, field, why
     end
     at = skip_blanks(text, next_at)
     local mark = string.sub(text, at, at)
@@ -89,7 +111,7 @@ local function array(text, at, message, path, depth)
   end
 end
 
-function value(text, at, message, path, depth)
+function value(text, at, message, path, depth, seen)
   if depth == DEPTH_MAX then
     return nil
   end
@@ -99,7 +121,7 @@ function value(text, at, message, path, depth)
     local last = string_end(text, at)
     return last and last + 1
   elseif first == "{" then
-    return object(text, at, message, path, depth + 1)
+    return object(text, at, message, path, depth + 1, seen)
   elseif first == "[" then
     return array(text, at, message, path, depth + 1)
   end
@@ -107,42 +129,89 @@ function value(text, at, message, path, depth)
   return last and last + 1
 end
 
-local function message_of(path)
-  path = string.gsub(path, "%?.*", "")
+local function route_of(verb, path)
   for _, route in ipairs(ROUTES) do
-    if string.find(path, route[1]) then
-      return route[2]
+    if route[1] == verb and string.find(path, route[2]) then
+      return route
     end
   end
 end
 
+-- The first field of a query that stands beside a body, or that the path gives already, and what
+-- is wrong with it.
+local function wrong_in_query(query, route)
+  for pair in string.gmatch(query, "[^&]+") do
+    local name = string.gsub(string.match(pair, "^[^=]*"), "%%(%x%x)", function(digits)
+      return string.char(tonumber(digits, 16))
+    end)
+    if route[4] then
+      return name, NO_QUERY
+    elseif route[3][plain(name)] then
+      return name, TWICE
+    end
+  end
+end
+
+-- The local reply takes the field from here and makes the typed error of it.
+local function refuse(handle, field, why)
+  field = string.gsub(string.sub(field, 1, 128), "[^ -~]", "?")
+  handle:streamInfo():dynamicMetadata():set("tradecaptain", "refused_field", field)
+  handle:respond({[":status"] = "400"}, why .. field)
+end
+
 function envoy_on_request(handle)
   local headers = handle:headers()
-  local kind = headers:get("content-type") or ""
-  if headers:get(":method") ~= "POST" or string.find(kind, "^application/grpc") then
+  if string.find(headers:get("content-type") or "", "^application/grpc") then
     return
   end
-  local message = message_of(headers:get(":path"))
-  local body = message and handle:body()
+  local path, query = string.match(headers:get(":path"), "^([^?]*)%??(.*)$")
+  local route = route_of(headers:get(":method"), path)
+  if not route then
+    return
+  end
+  local field, why = wrong_in_query(query, route)
+  if field then
+    return refuse(handle, field, why)
+  end
+  local body = route[4] and handle:body()
   if not body or body:length() == 0 then
     return
   end
-  local _, unknown = value(body:getBytes(0, body:length()), 1, message, "", 0)
-  if unknown then
-    -- The local reply takes the field from here and makes the typed error of it.
-    local field = string.gsub(string.sub(unknown, 1, 128), "[^ -~]", "?")
-    handle:streamInfo():dynamicMetadata():set("tradecaptain", "unknown_field", field)
-    handle:respond({[":status"] = "400"}, "the contract has no field " .. field)
+  local given = {}
+  for name in pairs(route[3]) do
+    given[name] = true
+  end
+  local _, wrong, reason = value(body:getBytes(0, body:length()), 1, route[4], "", 0, given)
+  if wrong then
+    refuse(handle, wrong, reason)
+  end
+end
+
+-- What the gRPC library of a service refuses by itself (a method that isn't there, a message that
+-- can't be unpacked) comes without a typed detail, mostly as an internal fault.
+local function type_refusal(headers)
+  local text = headers:get("grpc-message") or ""
+  for _, refusal in ipairs(LIBRARY_REFUSALS) do
+    if string.find(text, refusal[1]) then
+      headers:replace("grpc-status", refusal[2])
+      headers:replace("grpc-message", refusal[3])
+      headers:replace("grpc-status-details-bin", refusal[4])
+      return
+    end
   end
 end
 
 -- The transcoder's own refusals name the field at the head of their text alone; it belongs into the
--- typed detail as well.
+-- typed detail as well. Of a path that can't be normalised Envoy says nothing at all.
 function envoy_on_response(handle)
-  if handle:headers():get(":status") ~= "400" then
+  local headers = handle:headers()
+  local code = headers:get("grpc-status")
+  if code and code ~= "0" and not headers:get("grpc-status-details-bin") then
+    return type_refusal(headers)
+  elseif headers:get(":status") ~= "400" then
     return
   end
-  local kind = handle:headers():get("content-type") or ""
+  local kind = headers:get("content-type") or ""
   local body = kind == "application/json" and handle:body()
   if not body or body:length() == 0 or body:length() > ANSWER_BYTES_MAX then
     return
@@ -152,5 +221,7 @@ function envoy_on_response(handle)
     or string.match(text, '"field":"","message":"Could not find field \\"([%w_%.]+)\\"')
   if field then
     handle:body():setBytes((string.gsub(text, '"field":""', '"field":"' .. field .. '"', 1)))
+  elseif string.find(text, NO_MESSAGE, 1, true) then
+    handle:body():setBytes((string.gsub(text, NO_MESSAGE, '"message":"' .. BAD_PATH .. '"')))
   end
 end
