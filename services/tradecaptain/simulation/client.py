@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from tradecaptain.api.common.v1 import common_pb2
@@ -17,9 +18,9 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.edge.principals import AccountDirectory, Call, Principal, Role
 from tradecaptain.gateway.service import OrderService
 from tradecaptain.simulation import settings
-from tradecaptain.simulation.services import ConnectionLost, MakeCall
+from tradecaptain.simulation.surroundings import ConnectionLost, MakeCall, Surroundings
 from tradecaptain.simulation.witness import Violation, key_from_text, require
-from tradecaptain.wire import common, execution_event
+from tradecaptain.wire import execution_event
 from tradecaptain.wire import reason as reasons
 
 _NOT_NOW: Final = frozenset(
@@ -32,13 +33,13 @@ _NOT_NOW: Final = frozenset(
 )
 """Refusals after which the same request is sent again."""
 _TERMS: Final = (
-    (common.ORDER_TYPE_LIMIT, common.TIME_IN_FORCE_DAY),
-    (common.ORDER_TYPE_LIMIT, common.TIME_IN_FORCE_DAY),
-    (common.ORDER_TYPE_LIMIT, common.TIME_IN_FORCE_GOOD_TILL_DATE),
-    (common.ORDER_TYPE_LIMIT, common.TIME_IN_FORCE_GOOD_TILL_DATE),
-    (common.ORDER_TYPE_LIMIT, common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL),
-    (common.ORDER_TYPE_LIMIT, common.TIME_IN_FORCE_FILL_OR_KILL),
-    (common.ORDER_TYPE_MARKET, common.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL),
+    (records_pb2.ORDER_TYPE_LIMIT, records_pb2.TIME_IN_FORCE_DAY),
+    (records_pb2.ORDER_TYPE_LIMIT, records_pb2.TIME_IN_FORCE_DAY),
+    (records_pb2.ORDER_TYPE_LIMIT, records_pb2.TIME_IN_FORCE_GOOD_TILL_DATE),
+    (records_pb2.ORDER_TYPE_LIMIT, records_pb2.TIME_IN_FORCE_GOOD_TILL_DATE),
+    (records_pb2.ORDER_TYPE_LIMIT, records_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL),
+    (records_pb2.ORDER_TYPE_LIMIT, records_pb2.TIME_IN_FORCE_FILL_OR_KILL),
+    (records_pb2.ORDER_TYPE_MARKET, records_pb2.TIME_IN_FORCE_IMMEDIATE_OR_CANCEL),
 )
 _PRICE: Final = 10_000
 _RETRY_STEPS: Final = 8
@@ -72,7 +73,7 @@ class Told:
 class Client:
     """One account's trader."""
 
-    def __init__(self, world: Any, name: str) -> None:
+    def __init__(self, world: Surroundings, name: str) -> None:
         self.world = world
         self.name = name
         reference = settings.reference()
@@ -135,15 +136,15 @@ class Client:
         order = records_pb2.NewOrder(
             instrument=settings.INSTRUMENT,
             client_order_id=key,
-            side=source.choice((common.SIDE_BUY, common.SIDE_SELL)),
+            side=source.choice((common_pb2.SIDE_BUY, common_pb2.SIDE_SELL)),
             type=order_type,
             time_in_force=time_in_force,
             quantity=str(source.randrange(1, 60)),
         )
-        if order_type == common.ORDER_TYPE_LIMIT:
+        if order_type == records_pb2.ORDER_TYPE_LIMIT:
             units = price_units or _PRICE + source.randrange(-8, 9)
             order.price = f"{units // 100}.{units % 100:02d}"
-        if time_in_force == common.TIME_IN_FORCE_GOOD_TILL_DATE:
+        if time_in_force == records_pb2.TIME_IN_FORCE_GOOD_TILL_DATE:
             order.expire_time_ns = self.world.clock.now_ns() + source.randrange(1, 20) * 500_000
             self.world.witness.expire_times[key_from_text(self.account_id, key)] = (
                 order.expire_time_ns
@@ -246,10 +247,10 @@ class Client:
             # The venue was killed as soon as it had said so; what it comes back with is compared
             # with this ledger in the end.
             return
-        require(
-            seen is not None and seen.order_id == order.order_id,
-            f"{key} is acknowledged as order {order.order_id}, which the venue never accepted",
-        )
+        if seen is None or seen.order_id != order.order_id:
+            raise Violation(
+                f"{key} is acknowledged as order {order.order_id}, which the venue never accepted"
+            )
         self._check_durable(seen.durability, seen.command_sequence, key)
 
     def _check_durable(self, durability: int, command_sequence: int, what: str) -> None:
@@ -293,7 +294,7 @@ class Client:
 
         async def follow(service: OrderService) -> None:
             async for message in service.StreamExecutions(request, None):
-                self.world.judge(lambda message=message: self._on_message(message))
+                self.world.judge(partial(self._on_message, message))
 
         self.world.gateway.call(self.call, follow, self._on_stream_end)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy.typing as npt
 from tradecaptain.mesh.agent import Agent
@@ -12,11 +12,9 @@ from tradecaptain.mesh.simulated import SimulatedMesh
 from tradecaptain.mesh.simulated_link import SimulatedPublication, SimulatedSubscription
 from tradecaptain.mesh.transport import DEFAULT_IMAGE_CAPACITY, IPC_CHANNEL
 from tradecaptain.simulation.settings import TERM_BYTES_MAX
+from tradecaptain.simulation.surroundings import Surroundings
 from tradecaptain.simulation.time import SimulatedLoop
 from tradecaptain.simulation.witness import Violation
-
-if TYPE_CHECKING:
-    from tradecaptain.simulation.world import World
 
 
 class SimulatedProcess(ABC):
@@ -24,7 +22,7 @@ class SimulatedProcess(ABC):
 
     name: ClassVar[str]
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Surroundings) -> None:
         self.world = world
         self.is_up = False
         self.starts_at_step = 0
@@ -61,7 +59,7 @@ class SimulatedProcess(ABC):
 class LoopProcess(SimulatedProcess):
     """A process with an event loop, which dies with it."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Surroundings) -> None:
         super().__init__(world)
         self.loop: SimulatedLoop
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any, ClassVar, Final
@@ -26,17 +26,13 @@ from tradecaptain.risk.agent import RiskAgent
 from tradecaptain.risk.store import RiskStore
 from tradecaptain.simulation import settings
 from tradecaptain.simulation.process import LoopProcess, SimulatedProcess, turn_agents
+from tradecaptain.simulation.surroundings import ConnectionLost, MakeCall, Surroundings
 from tradecaptain.strategy.agent import StrategyHost
 from tradecaptain.strategy.desk import NO_TIMER, Owner
 from tradecaptain.strategy.example import quoter
 from tradecaptain.wire import book_event, reason, streams
 
 _LOOP_PASSES: Final = 2
-type MakeCall = Callable[[OrderService], Coroutine[Any, Any, Any]]
-
-
-class ConnectionLost(Exception):  # noqa: N818
-    """The gateway ended before it answered."""
 
 
 class GatewayProcess(LoopProcess):
@@ -44,7 +40,7 @@ class GatewayProcess(LoopProcess):
 
     name: ClassVar[str] = "gateway"
 
-    def __init__(self, world: Any) -> None:
+    def __init__(self, world: Surroundings) -> None:
         super().__init__(world)
         self.gateway: Gateway
         self.service: OrderService
@@ -86,8 +82,7 @@ class GatewayProcess(LoopProcess):
         return self.gateway.store.last_sequence
 
     def call(self, call: Call, make: MakeCall, done: Callable[[Any], None]) -> None:
-        """Serve a call as gRPC does; ``done`` is given the answer, the error, or
-        :class:`ConnectionLost`."""
+        """Serve a call as gRPC does."""
         context = copy_context()
         context.run(CURRENT_CALL.set, call)
         task = self.loop.create_task(make(self.service), context=context)
@@ -124,7 +119,7 @@ class RiskProcess(LoopProcess):
 
     name: ClassVar[str] = "risk"
 
-    def __init__(self, world: Any) -> None:
+    def __init__(self, world: Surroundings) -> None:
         super().__init__(world)
         self.store: RiskStore
         self.agent: RiskAgent
@@ -189,7 +184,7 @@ class MarketProcess(SimulatedProcess):
 
     name: ClassVar[str] = "collector"
 
-    def __init__(self, world: Any) -> None:
+    def __init__(self, world: Surroundings) -> None:
         super().__init__(world)
         self.market: Market
 
@@ -227,7 +222,7 @@ class StrategyProcess(SimulatedProcess):
 
     name: ClassVar[str] = "strategy"
 
-    def __init__(self, world: Any) -> None:
+    def __init__(self, world: Surroundings) -> None:
         super().__init__(world)
         self.host: StrategyHost
         account = settings.reference().account_by_name(settings.STRATEGY_ACCOUNT)
@@ -307,7 +302,7 @@ class ViewsProcess(LoopProcess):
 
     name: ClassVar[str] = "views"
 
-    def __init__(self, world: Any) -> None:
+    def __init__(self, world: Surroundings) -> None:
         super().__init__(world)
         self.views: BookViews
         self._reader: StreamReader

@@ -41,6 +41,7 @@ from tradecaptain.orderbook.snapshot_files import list_snapshots, read_snapshot
 from tradecaptain.simulation import settings
 from tradecaptain.simulation.disk import Flip, SimulatedFiles, choose_flip
 from tradecaptain.simulation.process import SimulatedProcess, turn_agents
+from tradecaptain.simulation.surroundings import Surroundings
 from tradecaptain.simulation.witness import Violation, require
 from tradecaptain.wire import common, execution_event
 
@@ -65,7 +66,7 @@ class VenueProcess(SimulatedProcess):
 
     name: ClassVar[str] = "orderbook"
 
-    def __init__(self, world: Any) -> None:
+    def __init__(self, world: Surroundings) -> None:
         super().__init__(world)
         self.files = SimulatedFiles(random.Random(world.random.random()))
         self.level = world.random.choice(["process", "process", "async", "group"])
