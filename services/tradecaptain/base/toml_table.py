@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from tradecaptain.base.bounded_file import read_bounded
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.units import parse_rational
 
@@ -21,12 +22,14 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Parse a TOML file; a missing or malformed file is a :class:`ConfigurationError`."""
+    """Parse a TOML file; raises ConfigurationError for one that is missing or can't be read."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(read_bounded(path).decode())
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path}: there is no such file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{path}: isn't TOML: {error}") from error
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from tradecaptain.api.risk.v1 import risk_pb2
+from tradecaptain.base.bounded_file import read_bounded
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.risk_targets import kind_name, kind_of, target_of, target_text
 
@@ -67,11 +68,11 @@ def limits_toml(limits: Iterable[risk_pb2.Limit]) -> str:
 def read_limits(path: Path) -> tuple[list[FileLimit], list[FileProblem]]:
     """The limits of a file and what is wrong with it; raises CommandError if it can't be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path).decode()
         tables = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{path} can't be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise CommandError(f"{path} isn't TOML: {error}") from error
     return _Reader(text).read(tables)
 

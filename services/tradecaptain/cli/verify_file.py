@@ -11,14 +11,12 @@ import json
 import lzma
 import zlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
+from tradecaptain.base.bounded_file import unpack_bounded
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.wire import reason as reasons
-
-GZIP_MAGIC: Final = b"\x1f\x8b"
-XZ_MAGIC: Final = b"\xfd7zXZ\x00"
 
 
 def _refusal(path: Path, why: object) -> TradeCaptainError:
@@ -28,17 +26,11 @@ def _refusal(path: Path, why: object) -> TradeCaptainError:
 def _unpacked(path: Path) -> bytes:
     """The bytes of a file; what it is packed with is told by its content."""
     try:
-        data = path.read_bytes()
+        return unpack_bounded(path)
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise _refusal(path, f" can't be unpacked: {error}") from error
     except OSError as error:
         raise _refusal(path, f": {error.strerror}") from error
-    try:
-        if data.startswith(GZIP_MAGIC):
-            return gzip.decompress(data)
-        if data.startswith(XZ_MAGIC):
-            return lzma.decompress(data)
-    except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise _refusal(path, f" can't be unpacked: {error}") from error
-    return data
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from tradecaptain.base.bounded_file import read_bounded
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.verify.matching_books import judge_book_case
 from tradecaptain.cli.verify.matching_steps import judge_step_case
@@ -27,12 +28,12 @@ HELP = "Matching cases: trades in order, both sides of the book, refusals."
 def load_cases(path: Path) -> dict[str, Any]:
     """Read a file of cases; numbers are exact, and what isn't such a file is refused."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+        document = json.loads(read_bounded(path).decode(), parse_float=Decimal)
     except OSError as error:
         raise TradeCaptainError(
             reason.REASON_UNRECOGNISED_FILE, f"{path}: {error.strerror}"
         ) from error
-    except (UnicodeDecodeError, json.JSONDecodeError, InvalidOperation) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, InvalidOperation, RecursionError) as error:
         raise TradeCaptainError(
             reason.REASON_MALFORMED_FILE, f"{path}: not JSON: {error}"
         ) from error

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import numpy as np
+from tradecaptain.base.bounded_file import stat_regular
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.wire import reason
 
@@ -175,7 +176,7 @@ def open_sources(path: Path) -> list[Source]:
     """The streams of a file: one, or the members of a zip. Errors are typed and name the file."""
     name = str(path)
     with typed_read_errors(name):
-        size = path.stat().st_size
+        size = stat_regular(path).st_size
         with path.open("rb") as stream:
             magic = stream.read(6)
     if size == 0:

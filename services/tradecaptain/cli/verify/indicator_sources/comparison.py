@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from tradecaptain.base.bounded_file import read_bounded
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.cli.verify_case import MalformedError, WrongError
 from tradecaptain.wire import reason as reasons
@@ -22,8 +24,8 @@ QUOTE_COLUMNS: Final = ("open", "high", "low", "close", "volume")
 def read_quotes(path: Path) -> Quotes:
     """Columns of a CSV file with a header that names open, high, low, close and volume."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        text = read_bounded(path).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TradeCaptainError(
             reasons.REASON_UNRECOGNISED_FILE, f"quotes {path}: {error}", field="quotes"
