@@ -97,9 +97,15 @@ def replayed_instruments(files: Sequence[Path]) -> list[Instrument]:
         feed.close()
         instrument = _lobster_instrument(feed.symbol or UNNAMED_SYMBOL, calendars["us_equities"])
         found.setdefault(instrument.key, instrument)
+    prices: dict[str, tuple[int, int]] = {}
     for source in binance_sources(files):
-        for instrument in _binance_instruments(source, calendars["always_open"]):
-            found.setdefault(instrument.key, instrument)
+        # Snapshots and updates of one symbol may lie in different files, with different decimals.
+        for symbol, (decimals, highest) in _binance_prices(source).items():
+            known = prices.get(symbol, (0, 0))
+            prices[symbol] = (max(known[0], decimals), max(known[1], highest))
+    for symbol, told in prices.items():
+        instrument = _binance_instrument(symbol, *told, calendars["always_open"])
+        found.setdefault(instrument.key, instrument)
     return list(found.values())
 
 
@@ -126,8 +132,8 @@ def _lobster_instrument(symbol: str, calendar: Calendar) -> Instrument:
     )
 
 
-def _binance_instruments(source: Source, calendar: Calendar) -> list[Instrument]:
-    """One instrument a symbol; its price unit is the coarsest that holds all its prices."""
+def _binance_prices(source: Source) -> dict[str, tuple[int, int]]:
+    """By symbol the decimals that hold all its prices, and the highest of them in 1e-8."""
     feed = BinanceFeed(source)
     batch = np.zeros(65_536, dtype=FEED_MESSAGE_DTYPE)
     decimals: dict[int, tuple[int, int]] = {}
@@ -148,11 +154,7 @@ def _binance_instruments(source: Source, calendar: Calendar) -> list[Instrument]
     finally:
         feed.close()
     symbols = feed.symbol_names()
-    return [
-        _binance_instrument(symbols[index], *decimals[index], calendar)
-        for index in sorted(decimals)
-        if index < len(symbols)
-    ]
+    return {symbols[index]: decimals[index] for index in sorted(decimals) if index < len(symbols)}
 
 
 def binance_symbols(source: Source) -> set[str]:

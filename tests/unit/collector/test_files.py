@@ -140,3 +140,14 @@ def test_replayed_instruments_are_named_with_exact_units(tmp_path: Path) -> None
     (tmp_path / "c").write_bytes(gzip.compress(b"hello world"))
     with pytest.raises(TradeCaptainError, match="can't be replayed"):
         replayed_instruments([tmp_path / "c"])
+
+
+def test_a_price_unit_holds_the_prices_of_all_files_of_a_symbol(tmp_path: Path) -> None:
+    day = BinanceDay(1, 20)
+    finer = [line.replace("59999.99000000", "59999.99100000") for line in day.lines]
+    assert finer != day.lines
+    coarse = day.write(tmp_path / "coarse.gz")
+    fine = day.write(tmp_path / "fine.gz", finer)
+    for files in ([coarse, fine], [fine, coarse]):
+        (found,) = replayed_instruments(files)
+        assert found.price.decimals == 3
