@@ -20,6 +20,8 @@ from tradecaptain.base.parent_death import end_with_parent
 
 _TAIL_BYTES = 8192
 _CALM_LEVELS = ("debug", "info")
+# What edge/guard.py logs of a request that it refuses: the caller's fault and no reason to die.
+_REFUSED = "refused"
 _START_TIME_FIELD = 19
 _STATE_FIELD = 0
 
@@ -116,7 +118,7 @@ def open_log(log: Path) -> BinaryIO:
 def last_words(log: Path, begin: int = 0) -> str:
     """The last line of a log that may say why its process died, as text; empty if there is none.
 
-    What went well is no reason, nor is what lies before ``begin``, the bytes that the log had when
+    What went well is no reason, nor is a caller's refused request, nor what lies before ``begin``, the bytes that the log had when
     the process was started. A log that is shorter than that was cut meanwhile.
     """
     try:
@@ -139,7 +141,9 @@ def _as_text(line: bytes) -> str:
         return line.decode(errors="replace").strip()
     if not isinstance(entry, dict):
         return str(entry)
-    if entry.get("level") in _CALM_LEVELS:
+    if entry.get("level") in _CALM_LEVELS or entry.get("event") == _REFUSED:
         return ""
-    said = [str(entry[key]) for key in ("event", "why", "error", "message") if entry.get(key)]
+    said = [
+        str(entry[key]) for key in ("event", "why", "error", "message", "detail") if entry.get(key)
+    ]
     return ": ".join(said) or line.decode(errors="replace")

@@ -119,6 +119,8 @@ def test_an_end_is_described() -> None:
             "disk full",
         ),
         ('{"event": "is ready", "level": "info"}\n', ""),
+        ('{"event": "feed failed", "detail": "row 1"}\n', "feed failed: row 1"),
+        ('{"event": "refused", "message": "no token", "level": "warning"}\n', ""),
     ],
 )
 def test_last_words_are_found(tmp_path: Path, text: str, words: str) -> None:
