@@ -118,8 +118,9 @@ def open_log(log: Path) -> BinaryIO:
 def last_words(log: Path, begin: int = 0) -> str:
     """The last line of a log that may say why its process died, as text; empty if there is none.
 
-    What went well is no reason, nor is a caller's refused request, nor what lies before ``begin``, the bytes that the log had when
-    the process was started. A log that is shorter than that was cut meanwhile.
+    What went well is no reason, nor is a caller's refused request, nor what lies before ``begin``,
+    the bytes that the log had when the process was started. A log that is shorter than that was
+    cut meanwhile.
     """
     try:
         with log.open("rb") as file:
