@@ -142,7 +142,6 @@ int aeron_driver_context_set_dir_delete_on_start(void *context, bool value);
 int aeron_driver_context_set_dir_delete_on_shutdown(void *context, bool value);
 int aeron_driver_context_set_threading_mode(void *context, int mode);
 int aeron_driver_context_set_shared_idle_strategy(void *context, const char *value);
-int aeron_driver_context_set_shared_idle_strategy_init_args(void *context, const char *value);
 int aeron_driver_context_set_term_buffer_sparse_file(void *context, bool value);
 int aeron_driver_context_set_perform_storage_checks(void *context, bool value);
 int aeron_driver_context_set_ipc_mtu_length(void *context, size_t value);

@@ -28,11 +28,6 @@ from tradecaptain.mesh.mapping import PRIVATE_FOLDER_MODE
 from tradecaptain.mesh.timeouts import MILLISECOND_NS, SECOND_NS, TIMEOUTS, Timeouts
 
 IDLE_STRATEGIES: Final = ("backoff", "spin", "yield", "sleep-ns", "noop")
-BACKOFF_TERMS: Final = "10-0-50us-1ms"
-"""Spins, yields, shortest and longest sleep of ``backoff``. It doesn't yield: where all cores spin
-for orders, a thread that yields waits for the others' whole time slices, and windows stand still;
-one that sleeps gets its core when it wakes. Sleeps that began with a microsecond would take it a
-dozen times behind each piece of work."""
 IDLE_VARIABLE: Final = "TRADECAPTAIN_DRIVER__IDLE"
 CLIENT_LIVENESS_VARIABLE: Final = "TRADECAPTAIN_DRIVER__CLIENT_LIVENESS_SECONDS"
 _CLIENT_LIVENESS_SECONDS_MAX: Final = 600
@@ -134,10 +129,6 @@ class MediaDriver(Closing):
             "dir_delete_on_start": True,
             "dir_delete_on_shutdown": True,
             "threading_mode": _THREADING_MODE_SHARED,
-            # The strategy reads its terms when it is set.
-            "shared_idle_strategy_init_args": (
-                BACKOFF_TERMS.encode() if idle_strategy == "backoff" else self._library.ffi.NULL
-            ),
             "shared_idle_strategy": idle_strategy.encode(),
             "term_buffer_sparse_file": True,
             "ipc_mtu_length": IPC_MTU_BYTES,

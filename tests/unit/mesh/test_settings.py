@@ -3,7 +3,6 @@
 import pytest
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.run_paths import RunPaths
-from tradecaptain.mesh import driver
 from tradecaptain.mesh.driver import (
     CLIENT_LIVENESS_VARIABLE,
     IDLE_VARIABLE,
@@ -56,16 +55,6 @@ def test_a_driver_refuses_an_unknown_idle_strategy(run: RunPaths) -> None:
     with pytest.raises(MeshError, match="busy"):
         MediaDriver(run.aeron, idle_strategy="busy")
     assert not run.aeron.exists()
-
-
-def test_the_driver_backs_off_by_our_terms_not_by_its_own(
-    run: RunPaths, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Aeron reads them when the strategy is set: given later, they would be passed over in silence.
-    monkeypatch.setattr(driver, "BACKOFF_TERMS", "never")
-    with pytest.raises(MeshError, match="4 values required"):
-        MediaDriver(run.aeron)
-    MediaDriver(run.aeron, idle_strategy="yield").close()
 
 
 @pytest.mark.parametrize(
