@@ -225,6 +225,51 @@ async def test_a_session_that_ends_takes_its_orders_along(alpha: Client) -> None
     await _ended_on_disconnect(alpha, keys[1:])
 
 
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "a message each"])
+async def test_a_session_names_a_bad_field_by_its_path_in_the_command(
+    alpha: Client, apart: bool
+) -> None:
+    def order(number: int, **changes: Any) -> orders_pb2.SessionCommand:
+        new = records_pb2.NewOrder(
+            instrument=INSTRUMENT,
+            client_order_id=new_client_order_id(),
+            side=common_pb2.SIDE_BUY,
+            type=records_pb2.ORDER_TYPE_LIMIT,
+            quantity="1",
+            price="1.00",
+        )
+        new.MergeFrom(records_pb2.NewOrder(**changes))
+        return orders_pb2.SessionCommand(request_id=number, submit=new)
+
+    replace = records_pb2.OrderReplace(order_id=1, quantity="1", price="1.00")
+    sent = [
+        order(0, time_in_force=99),  # a rule of the contract
+        order(1, quantity="0.5"),  # the gateway, which reads numbers
+        order(2),  # the risk gate: far from the market
+        order(3, instrument="NOWHERE@TCAP"),
+        order(4, account="beta"),
+        orders_pb2.SessionCommand(request_id=5, replace=replace),
+    ]
+
+    async def commands() -> AsyncIterator[orders_pb2.OrderSessionRequest]:
+        yield orders_pb2.OrderSessionRequest(open=orders_pb2.SessionOptions())
+        for part in [[command] for command in sent] if apart else [sent]:
+            yield orders_pb2.OrderSessionRequest(commands=part)
+
+    results: list[Any] = []
+    async for answer in alpha.orders.OrderSession(commands()):
+        results += answer.results
+    assert [item.request_id for item in results] == [*range(len(sent))]
+    assert [item.error.field for item in results] == [
+        "submit.time_in_force",
+        "submit.quantity",
+        "submit.price",
+        "submit.instrument",
+        "submit.account",
+        "replace.client_order_id",
+    ]
+
+
 async def test_a_browsers_session_ends_with_its_stream(alpha: Client) -> None:
     options = orders_pb2.SessionOptions(cancel_on_disconnect=True)
     stream = alpha.orders.OpenSession(orders_pb2.OpenSessionRequest(options=options))

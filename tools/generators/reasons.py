@@ -210,8 +210,8 @@ def _table(reasons: tuple[Reason, ...]) -> str:
         "retryable request may succeed later without a change.\n\n"
         "The field below is the field's own name. `ErrorDetail.field` is its path in the request:\n"
         "`order.quantity` in `SubmitOrderRequest` and `CheckOrderRequest`, `replace.quantity` in\n"
-        "`ReplaceOrderRequest`. In the result of one order of a batch, or command of a session,\n"
-        "it is the name or path in that order or command.\n\n"
+        "`ReplaceOrderRequest`. In the result of one order of a batch it is the name in that\n"
+        "order, in that of a command of a session its path there, such as `submit.quantity`.\n\n"
         "| number | reason | when | rule | field | retryable | gRPC code | clause |\n"
         "| ---: | --- | --- | --- | --- | --- | --- | --- |\n" + rows
     )

@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass
 from typing import Final
 
+from tradecaptain.api.errors.v1 import errors_pb2
 from tradecaptain.api.orders.v1 import orders_pb2, records_pb2
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.edge import validation
@@ -31,8 +32,9 @@ type Results = list[orders_pb2.SessionResult]
 
 @dataclass(frozen=True, slots=True)
 class Outstanding:
-    """Commands that were entered together, and how their results are told."""
+    """Commands of one kind that were entered together, and how their results are told."""
 
+    kind: str
     request_ids: Sequence[int]
     wait_for: Sequence[FutureAnswer]
     finish: Callable[[], Results]
@@ -48,7 +50,7 @@ class Outstanding:
                 answer.result()
             results = self.finish()
         except TradeCaptainError as error:
-            results = [_refused(request_id, error) for request_id in self.request_ids]
+            results = [_refused(request_id, self.kind, error) for request_id in self.request_ids]
         return orders_pb2.OrderSessionResponse(results=results).SerializeToString()
 
 
@@ -107,7 +109,7 @@ class PlainOrders:
                 answer.result()
             return self._runner.encode_plain(self)
         except TradeCaptainError as error:
-            told = [_refused(request_id, error) for request_id in self.numbers()]
+            told = [_refused(request_id, "submit", error) for request_id in self.numbers()]
             return orders_pb2.OrderSessionResponse(results=told).SerializeToString()
 
     def numbers(self) -> list[int]:
@@ -267,14 +269,14 @@ class OrderSessionRunner:
             )
         rows: list[tuple[int, records_pb2.NewOrder]] = []
         for command in commands:
+            kind = command.WhichOneof("command") or ""
             try:
                 validation.check(command)
             except TradeCaptainError as error:
                 self._submit_rows(rows)
                 rows = []
-                self._refuse(command.request_id, error)
+                self._refuse(command.request_id, kind, error)
                 continue
-            kind = command.WhichOneof("command")
             if kind == "submit" and len(rows) < BATCH_MAX:
                 rows.append((command.request_id, command.submit))
                 continue
@@ -286,17 +288,18 @@ class OrderSessionRunner:
                 try:
                     await self._do_one(command, kind)
                 except TradeCaptainError as error:
-                    self._refuse(command.request_id, error)
+                    self._refuse(command.request_id, kind, error)
             await self._wait_for_room()
         self._submit_rows(rows)
         await self._wait_for_room()
 
-    async def _do_one(self, command: orders_pb2.SessionCommand, kind: str | None) -> None:
+    async def _do_one(self, command: orders_pb2.SessionCommand, kind: str) -> None:
         request_id = command.request_id
         if kind == "batch":
             account_id = self._account_of(command.batch.account)
             pending = self._requests.enter_columns(command.batch, account_id, self._session_id)
             self._add(
+                kind,
                 [request_id],
                 pending.wait_for,
                 lambda: [
@@ -308,40 +311,46 @@ class OrderSessionRunner:
         elif kind == "cancel":
             account_id = self._account_of(command.cancel.account)
             self._add_change(
+                kind,
                 request_id,
                 await self._requests.enter_cancel(command.cancel, account_id, self._session_id),
             )
         elif kind == "replace":
             account_id = self._account_of(command.replace.account)
             self._add_change(
+                kind,
                 request_id,
                 await self._requests.enter_replace(command.replace, account_id, self._session_id),
             )
         else:
             count = await self._mass_cancel(command.mass_cancel)
             result = orders_pb2.SessionResult(request_id=request_id, affected_count=count)
-            self._add([request_id], [], lambda: [result])
+            self._add(kind, [request_id], [], lambda: [result])
 
     def _submit_rows(self, rows: list[tuple[int, records_pb2.NewOrder]]) -> None:
-        if not rows:
-            return
         admitted: list[Admitted] = []
-        request_ids = []
+        request_ids: list[int] = []
         for request_id, order in rows:
             try:
                 account_id = self._account_of(order.account)
             except TradeCaptainError as error:
-                self._refuse(request_id, error)
+                # Results go out in the order of the commands.
+                self._enter_rows(request_ids, admitted)
+                admitted, request_ids = [], []
+                self._refuse(request_id, "submit", error)
             else:
                 admitted.append((order, account_id, self._session_id))
                 request_ids.append(request_id)
+        self._enter_rows(request_ids, admitted)
+
+    def _enter_rows(self, request_ids: list[int], admitted: list[Admitted]) -> None:
         if not admitted:
             return
         try:
             pending, outcomes = self._requests.enter_rows(admitted)
         except TradeCaptainError as error:
             for request_id in request_ids:
-                self._refuse(request_id, error)
+                self._refuse(request_id, "submit", error)
             return
 
         def finish() -> Results:
@@ -351,27 +360,28 @@ class OrderSessionRunner:
                 for request_id, row in zip(request_ids, results, strict=True)
             ]
 
-        self._add(request_ids, pending.wait_for, finish)
+        self._add("submit", request_ids, pending.wait_for, finish)
 
-    def _add_change(self, request_id: int, change: Change) -> None:
+    def _add_change(self, kind: str, request_id: int, change: Change) -> None:
         def finish() -> Results:
             self._requests.check(change)
             result = orders_pb2.SessionResult(request_id=request_id, duplicate=change.duplicate)
             self._requests.tell_state(result, change.slot)
             return [result]
 
-        self._add([request_id], [] if change.answer is None else [change.answer], finish)
+        self._add(kind, [request_id], [] if change.answer is None else [change.answer], finish)
 
-    def _refuse(self, request_id: int, error: TradeCaptainError) -> None:
-        self._add([request_id], [], lambda: [_refused(request_id, error)])
+    def _refuse(self, request_id: int, kind: str, error: TradeCaptainError) -> None:
+        self._add(kind, [request_id], [], lambda: [_refused(request_id, kind, error)])
 
     def _add(
         self,
+        kind: str,
         request_ids: Sequence[int],
         wait_for: Sequence[FutureAnswer],
         finish: Callable[[], Results],
     ) -> None:
-        self._outstanding.append(Outstanding(request_ids, wait_for, finish))
+        self._outstanding.append(Outstanding(kind, request_ids, wait_for, finish))
         for answer in wait_for:
             answer.add_done_callback(self._signal.set)
         if not wait_for:
@@ -393,8 +403,20 @@ def _from_row(request_id: int, row: orders_pb2.SubmitResult) -> orders_pb2.Sessi
     )
     if row.HasField("error"):
         result.error.CopyFrom(row.error)
+        _name_in_command(result.error, "submit")
     return result
 
 
-def _refused(request_id: int, error: TradeCaptainError) -> orders_pb2.SessionResult:
-    return orders_pb2.SessionResult(request_id=request_id, error=to_detail(error))
+def _refused(request_id: int, kind: str, error: TradeCaptainError) -> orders_pb2.SessionResult:
+    result = orders_pb2.SessionResult(request_id=request_id, error=to_detail(error))
+    _name_in_command(result.error, kind)
+    return result
+
+
+def _name_in_command(detail: errors_pb2.ErrorDetail, kind: str) -> None:
+    """Name the field by its path in the command, as refusals by rules of the contract do."""
+    holder = orders_pb2.SessionCommand.DESCRIPTOR.fields_by_name.get(kind)
+    message = holder.message_type if holder is not None else None
+    name = detail.field.partition(".")[0].partition("[")[0]
+    if message is not None and name in message.fields_by_name:
+        detail.field = f"{kind}.{detail.field}"
