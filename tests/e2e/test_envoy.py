@@ -406,6 +406,15 @@ async def test_a_grpc_call_without_te_is_answered(door: FrontDoor) -> None:
     assert headers["grpc-status"] == str(grpc.StatusCode.FAILED_PRECONDITION.value[0])
 
 
+@pytest.mark.parametrize("body", [b"!!!!", b"AAAA=", b"A"])
+async def test_a_text_body_that_isnt_base64_is_said_to_be_one(door: FrontDoor, body: bytes) -> None:
+    sent = {"content-type": "application/grpc-web-text"}
+    _, headers, _ = await door.http("POST", SUBMIT, body, sent)
+    assert headers["grpc-status"] == str(grpc.StatusCode.UNIMPLEMENTED.value[0])
+    assert "base64" in headers["grpc-message"]
+    assert "grpc-status-details-bin" in headers
+
+
 async def test_a_late_answer_is_an_unknown_outcome_through_grpc_web(tmp_path: Path) -> None:
     async with front_door(tmp_path, "[envoy]\nunary_timeout_seconds = 0.3\n") as door:
         frame = grpc_web_frame(submit_request(client_order_id="wait").SerializeToString())

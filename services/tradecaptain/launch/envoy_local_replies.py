@@ -36,7 +36,7 @@ _NO_METHOD: Final = (
 _TOO_LATE: Final = "the deadline passed before the service answered"
 _NO_SUCH_CALL: Final = "no method of the contract has this name"
 _GRPC_MESSAGES: Final = {
-    400: _NO_SUCH_CALL,
+    400: "the call's path can't be normalised, or its body isn't base64 as grpc-web-text must be",
     404: _NO_SUCH_CALL,
     408: _TOO_LATE,
     503: "the process that serves this can't be reached, or went away before it answered",
@@ -44,8 +44,8 @@ _GRPC_MESSAGES: Final = {
 }
 """What gRPC callers are told, by the HTTP status that Envoy makes its gRPC status from."""
 _GRPC_ANSWERED_AS: Final = {400: 404, 504: 408}
-"""The gRPC status is made from this one. That of 400 (a path that can't be normalised) would be
-INTERNAL, and that of 504 UNAVAILABLE, which clients retry; of 408 it is UNKNOWN, as the outcome is.
+"""The gRPC status is made from this one. That of 400 would be INTERNAL, and that of 504
+UNAVAILABLE, which clients retry; of 408 it is UNKNOWN, as the outcome is.
 """
 _LIBRARY_REFUSALS: Final = [
     ("^Method not found!", _UNIMPLEMENTED, _NO_SUCH_CALL),
