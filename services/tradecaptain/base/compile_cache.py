@@ -50,6 +50,7 @@ _NEVER_COMPILED = ("api", "cli", "client", "edge", "launch", "simulation")
 _KERNEL_MARK = re.compile(
     r"^@(?:jit\.)?(?:kernel|entry|block|(?:whole_)?duty_cycle)\b", re.MULTILINE
 )
+_KERNELS: list[tuple[str, str]] = []
 
 type Progress = Callable[[int, int, str], None]
 
@@ -256,12 +257,15 @@ def _serve_compilations(parent: int) -> None:
         known = missed
 
 
+def note_kernel(module: str, name: str) -> None:
+    """Remember a kernel that was imported, for :func:`cache_misses`."""
+    _KERNELS.append((module, name))
+
+
 def cache_misses() -> list[str]:
     """Kernels that this process had to compile because the cache didn't have them."""
-    from tradecaptain.base.jit import registered_kernels
-
     missed = []
-    for module, name in registered_kernels():
+    for module, name in _KERNELS:
         found = getattr(sys.modules.get(module), name, None)
         compiled = getattr(found, "compiled", found)
         stats = getattr(compiled, "stats", None)

@@ -16,7 +16,7 @@ import numba
 from llvmlite import binding
 from numba.core import caching, codegen, config
 from numba.extending import register_jitable
-from tradecaptain.base.compile_cache import jit_is_disabled, prepare_cache
+from tradecaptain.base.compile_cache import jit_is_disabled, note_kernel, prepare_cache
 
 JIT_DISABLED: bool = jit_is_disabled()
 if not JIT_DISABLED:
@@ -25,8 +25,6 @@ if not JIT_DISABLED:
     # functions that went through that stage into their callers and optimises again, where an
     # offset from null counts as undefined, so that stores and whole branches vanish.
     binding.set_option("tradecaptain", "-addr-sink-using-gep=false")
-
-_KERNELS: list[tuple[str, str]] = []
 
 
 class _ModuleLocator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
@@ -49,7 +47,7 @@ def kernel(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        _KERNELS.append((function.__module__, function.__qualname__))
+        note_kernel(function.__module__, function.__qualname__)
         return numba.njit(signature, nogil=True, error_model="numpy", cache=True)(function)
 
     return decorate
@@ -178,12 +176,7 @@ def entry(
     def decorate(function: Callable[..., Any]) -> CompiledEntry:
         if whole_program:
             _WHOLE_PROGRAMS.append(function.__qualname__)
-        _KERNELS.append((function.__module__, function.__qualname__))
+        note_kernel(function.__module__, function.__qualname__)
         return CompiledEntry(function, signature)
 
     return decorate
-
-
-def registered_kernels() -> tuple[tuple[str, str], ...]:
-    """Module and name of every kernel imported so far, for ``tradecaptain compile``."""
-    return tuple(_KERNELS)
