@@ -71,6 +71,14 @@ def test_fewer_messages_than_book_rows_is_a_truncated_file(tmp_path: Path) -> No
     assert outcome.failures[-1][1].startswith("REASON_TRUNCATED_FILE")
 
 
+def test_a_file_of_a_pair_that_is_of_no_format_is_named(tmp_path: Path) -> None:
+    day = LobsterDay(1, 5, 50)
+    path = day.write_zip(tmp_path / "x.zip", [line.replace(",", ";") for line in day.messages])
+    ((_, why),) = verify_files([path]).failures
+    assert why.endswith("is of no supported format")
+    assert "message" in why.partition(";")[2]
+
+
 def test_a_row_that_cannot_be_parsed_is_named(tmp_path: Path) -> None:
     day = LobsterDay(1, 5, 50)
     messages = [*day.messages[:20], "34201,1,abc,5,6,1", *day.messages[21:]]

@@ -37,7 +37,7 @@ def recognise_files(paths: Iterable[Path], outcome: Outcome) -> Recognised:
         except TradeCaptainError as error:
             outcome.add_error(str(path), error)
             continue
-        for kind, source in useful:
+        for kind, source in kinds:
             recognised[kind].append(source)
     return recognised
 
@@ -58,6 +58,7 @@ def pair_lobster(recognised: Recognised, outcome: Outcome) -> list[tuple[Source,
         match = pair_by_name(messages, books)
         if match is None:
             detail = "there is no order book file beside the message file"
+            detail += _unknown_beside(messages, recognised)
             outcome.add_error(
                 messages.name, file_error(reason.REASON_UNRECOGNISED_FILE, messages.name, detail)
             )
@@ -66,8 +67,16 @@ def pair_lobster(recognised: Recognised, outcome: Outcome) -> list[tuple[Source,
         pairs.append((messages, match))
     for book in books:
         detail = "there is no message file beside the order book file"
+        detail += _unknown_beside(book, recognised)
         outcome.add_error(book.name, file_error(reason.REASON_UNRECOGNISED_FILE, book.name, detail))
     return pairs
+
+
+def _unknown_beside(source: Source, recognised: Recognised) -> str:
+    """What could be the missing one, were its content of a supported format."""
+    unknown = recognised.get(ContentKind.UNKNOWN, [])
+    names = [other.name for other in unknown if other.path == source.path]
+    return f"; {', '.join(names)} is of no supported format" if names else ""
 
 
 def verify_files(paths: Iterable[Path]) -> Outcome:
