@@ -10,10 +10,8 @@ from __future__ import annotations
 import base64
 from typing import Any, Final
 
-from google.rpc import status_pb2
-from tradecaptain.api.errors.v1 import errors_pb2
-from tradecaptain.base.errors import ReasonInfo, reason_info
-from tradecaptain.edge.errors import DETAILS_KEY
+from tradecaptain.base.errors import ReasonInfo, TradeCaptainError, reason_info
+from tradecaptain.edge.errors import DETAILS_KEY, to_status
 from tradecaptain.wire import reason as reasons
 
 _DETAIL_TYPE: Final = "type.googleapis.com/tradecaptain.api.errors.v1.ErrorDetail"
@@ -154,16 +152,8 @@ def _grpc_mapper(status: int, message: str) -> dict[str, Any]:
 
 def _packed(info: ReasonInfo, code: int, message: str) -> str:
     """A ``google.rpc.Status`` with an ``ErrorDetail``, as the header that carries it."""
-    answer = status_pb2.Status(code=code, message=message)
-    answer.details.add().Pack(
-        errors_pb2.ErrorDetail(
-            reason=info.number,  # type: ignore[arg-type]
-            rule=info.rule,
-            field=info.field,
-            retryable=info.retryable,
-            message=message,
-        )
-    )
+    answer = to_status(TradeCaptainError(info.number, message))
+    answer.code = code
     return base64.b64encode(answer.SerializeToString()).decode()
 
 
