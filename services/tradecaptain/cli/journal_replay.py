@@ -25,8 +25,9 @@ from tradecaptain.kernels.risk_gate import RiskGate, gate_apply_control
 from tradecaptain.mesh.history import HistoryReader
 from tradecaptain.mesh.journal import FLAG_RESULT, FRAME_HEADER_BYTES
 from tradecaptain.mesh.journal_scan import Place
-from tradecaptain.orderbook.config import OrderBookConfig, venue_settings
+from tradecaptain.orderbook.config import OrderBookConfig
 from tradecaptain.orderbook.replica import EVERYTHING, Replica
+from tradecaptain.orderbook.settings import venue_settings
 from tradecaptain.orderbook.snapshot import Snapshot, take_snapshot
 from tradecaptain.orderbook.snapshot_files import read_snapshot
 from tradecaptain.risk.levels import Level, parse_value

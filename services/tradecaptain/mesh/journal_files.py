@@ -24,6 +24,7 @@ from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.jit import kernel
 from tradecaptain.base.memory import address_of
 from tradecaptain.mesh.direct_files import forget_pages, read_part, read_pieces, read_whole
+from tradecaptain.mesh.journal_limits import LARGEST_GROUP_BYTES
 from tradecaptain.mesh.journal_scan import BAD, CUT, FULL, Place, Scan, find_later_frame
 from tradecaptain.wire import journal_block, journal_segment, reason
 
@@ -32,8 +33,6 @@ SEGMENT_SUFFIX: Final = ".journal"
 COMPRESSED_SUFFIX: Final = ".journal.zst"
 INDEX_SUFFIX: Final = ".index"
 FILE_MODE: Final = 0o600
-LARGEST_GROUP_BYTES: Final = 1 << 22
-"""No sync is waited for with more than this behind the one before."""
 _NAME_DIGITS: Final = 20
 _CHUNK_BYTES: Final = 1 << 22
 _LOOKS: Final = 16

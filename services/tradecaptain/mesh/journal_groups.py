@@ -45,7 +45,8 @@ from tradecaptain.mesh.journal import (
     OFFSET_TAIL,
     JournalRing,
 )
-from tradecaptain.mesh.journal_files import LARGEST_GROUP_BYTES, SEGMENT_HEADER_BYTES
+from tradecaptain.mesh.journal_files import SEGMENT_HEADER_BYTES
+from tradecaptain.mesh.journal_limits import LARGEST_GROUP_BYTES
 from tradecaptain.mesh.journal_scan import BAD, FULL, SCAN, Place, scan_frames
 
 STOPPED: Final = 0

@@ -27,16 +27,17 @@ from tradecaptain.mesh.stream_reader import StreamReader
 from tradecaptain.mesh.timeouts import MILLISECOND_NS
 from tradecaptain.mesh.transport import Mesh
 from tradecaptain.orderbook.agent import Venue
-from tradecaptain.orderbook.config import (
-    JournalConfig,
-    OrderBookConfig,
-    power_of_two,
-    venue_settings,
-)
+from tradecaptain.orderbook.config import JournalConfig, OrderBookConfig
 from tradecaptain.orderbook.follower import BookFollower
 from tradecaptain.orderbook.leadership import PROCESSES, Leadership
 from tradecaptain.orderbook.log_reading import Found, LogPaths
 from tradecaptain.orderbook.service import OrderBook, StepHub
+from tradecaptain.orderbook.settings import (
+    journal_settings,
+    power_of_two,
+    venue_settings,
+    view_capacity,
+)
 from tradecaptain.orderbook.standby import Standby
 from tradecaptain.orderbook.standby_config import StandbyConfig
 from tradecaptain.orderbook.standby_service import StandbyService
@@ -89,7 +90,7 @@ class BookProcess:
             paths,
             reference.own_venue(),
             venue_settings(config),
-            journal.settings(),
+            journal_settings(journal),
             journal.levels,
             found,
         )
@@ -100,7 +101,7 @@ class BookProcess:
         )
         hub = StepHub(config.stream_queue)
         self.views = BookViews(
-            self.venue.core.instrument_ids(), self.venue.epoch, config.view_capacity, hub
+            self.venue.core.instrument_ids(), self.venue.epoch, view_capacity(config), hub
         )
         self._follower = BookFollower(self.views, self.venue.book_snapshot)
         instruments.on_added.append(self._follow)

@@ -6,17 +6,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 from tradecaptain.base.config import ServiceConfig
-from tradecaptain.mesh.journal_agent import JournalSettings
-from tradecaptain.mesh.journal_files import LARGEST_GROUP_BYTES
-from tradecaptain.orderbook.venue_core import VenueSettings
-from tradecaptain.orderbook.view_layout import ViewCapacity
+from tradecaptain.mesh.journal_limits import LARGEST_GROUP_BYTES
 
 _IDLE = "^(spin|yield|backoff|sleep)$"
-
-
-def power_of_two(number: int) -> int:
-    """The smallest power of two that is not below ``number``."""
-    return 1 << (number - 1).bit_length()
 
 
 class OrderBookConfig(ServiceConfig):
@@ -72,36 +64,6 @@ class OrderBookConfig(ServiceConfig):
     unary_calls_max: int = Field(default=1024, ge=1)
     streams_max: int = Field(default=512, ge=1)
 
-    @property
-    def view_capacity(self) -> ViewCapacity:
-        """Room for every book that the venue can hold."""
-        return ViewCapacity(
-            orders=self.orders,
-            levels=self.levels,
-            rows=power_of_two(self.view_changes),
-            instrument_limit=VenueSettings().instrument_ids,
-        )
-
-
-def venue_settings(config: OrderBookConfig) -> VenueSettings:
-    """Capacities of the venue as its kernels take them."""
-    return VenueSettings(
-        orders=config.orders,
-        levels=config.levels,
-        pegs=config.pegs,
-        hidden=config.hidden,
-        step_limit=config.step_limit,
-        sessions=config.sessions,
-        history_events=power_of_two(config.history_events),
-        gate_accounts=config.gate_accounts,
-        gate_pairs=config.gate_pairs,
-        gate_overrides=config.gate_overrides,
-        gate_huge_pages=config.gate_huge_pages,
-        core=config.core,
-        idle=config.idle,
-        spin_us=config.spin_us,
-    )
-
 
 class JournalConfig(ServiceConfig):
     """The execution log: its sizes, its times, and how durable an acknowledgement is."""
@@ -133,19 +95,3 @@ class JournalConfig(ServiceConfig):
     """Whether the ring asks for huge pages, where the kernel has any for shared memory."""
     levels: dict[str, Literal["process", "group", "async"]] = Field(default_factory=dict)
     """Level of durability by symbol or key of an instrument; `default` for all others."""
-
-    def settings(self) -> JournalSettings:
-        """As the mesh takes them."""
-        return JournalSettings(
-            ring_bytes=power_of_two(self.ring_bytes),
-            segment_bytes=self.segment_bytes,
-            group_bytes=self.group_bytes,
-            group_interval_us=self.group_interval_us,
-            lazy_interval_ms=self.lazy_interval_ms,
-            compress=self.compress,
-            keep_bytes=self.keep_bytes,
-            keep_days=self.keep_days,
-            huge_pages=self.huge_pages,
-            snapshot_bytes=self.snapshot_bytes,
-            snapshot_interval_s=self.snapshot_interval_s,
-        )

@@ -1,5 +1,8 @@
 """`config` shows every setting in force, and says where it comes from."""
 
+import subprocess
+import sys
+
 import orjson
 import pytest
 from tradecaptain.base.compile_cache import OWNER_VARIABLE
@@ -55,3 +58,16 @@ def test_a_table_that_no_part_reads_is_named(run: RunPaths) -> None:
     run.config.write_text("[gatway]\n")
     (finding,) = configuration(run)
     assert (finding.state, finding.found) == (HINT, "[gatway] is no part's table")
+
+
+def test_settings_are_read_without_the_compiler(run: RunPaths) -> None:
+    # Where nothing is compiled yet, each kernel that reading them loaded would be compiled first.
+    program = (
+        "import sys;"
+        "from tradecaptain.base.run_paths import RunPaths;"
+        "from tradecaptain.cli.run_findings import configuration;"
+        "print([item.state for item in configuration(RunPaths.from_environment())]);"
+        "print('numba' in sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert found.stdout == f"{[GOOD]}\nFalse\n", found.stderr

@@ -9,7 +9,8 @@ from tradecaptain.base.reference_file import ReferenceFile, default_reference, d
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.mesh.simulated import SimulatedMesh
 from tradecaptain.orderbook.__main__ import BookProcess
-from tradecaptain.orderbook.config import JournalConfig, OrderBookConfig, venue_settings
+from tradecaptain.orderbook.config import JournalConfig, OrderBookConfig
+from tradecaptain.orderbook.settings import venue_settings
 from tradecaptain.orderbook.standby_config import StandbyConfig
 
 LONGER_THAN_A_LOOK_SECONDS = 0.5
