@@ -38,7 +38,7 @@ TOGETHER = (
 )
 """Without book or gateway no order has an answer, so that enough are in flight at each kill."""
 TARGETS = ("orderbook", "gateway", "risk", "driver", "everything")
-ROUNDS, ROUNDS_FULL = 20, 50
+ROUNDS, ROUNDS_FULL = 12, 50
 TWENTY = 20
 SERIES_ROUNDS = 100
 """Kills of one mesh; a longer run goes on in another one."""
