@@ -92,6 +92,36 @@ def test_a_row_that_cannot_be_parsed_is_named(tmp_path: Path) -> None:
     assert "row 13" in outcome.failures[-1][1]
 
 
+@pytest.mark.parametrize(
+    "day", ["2012-02-30", "2012-13-01", "0000-01-01", "1969-12-31", "2262-01-01"]
+)
+def test_a_day_that_there_is_none_of_is_refused_by_name(tmp_path: Path, day: str) -> None:
+    lobster = LobsterDay(1, 1, 5)
+    messages = tmp_path / f"AMZN_{day}_34200000_57600000_message_1.csv"
+    book = tmp_path / f"AMZN_{day}_34200000_57600000_orderbook_1.csv"
+    messages.write_text("\n".join(lobster.messages))
+    book.write_text("\n".join(lobster.lines))
+    ((name, why),) = verify_files([messages, book]).failures
+    assert name == str(messages)
+    assert why.startswith("REASON_UNRECOGNISED_FILE")
+    assert day in why
+    with pytest.raises(TradeCaptainError, match=day):
+        replayed_instruments([messages, book])
+
+
+def test_a_snapshot_that_no_update_follows_is_told(tmp_path: Path) -> None:
+    capture = BinanceDay(1, 30)
+    snapshot = next(line for line in capture.lines if "lastUpdateId" in line)
+    early = [
+        line for line in capture.lines[: capture.lines.index(snapshot)] if "depthUpdate" in line
+    ]
+    outcome = verify_files([capture.write(tmp_path / "x.gz", [*early, snapshot])])
+    assert (outcome.passed, outcome.failed) == (0, 0)
+    ((why, count),) = outcome.not_applicable.items()
+    assert why.endswith("no update follows its snapshot")
+    assert count == 1
+
+
 def test_a_truncated_archive_is_told_apart_from_a_damaged_one(tmp_path: Path) -> None:
     capture = BinanceDay(1, 200).write(tmp_path / "x.gz").read_bytes()
     (tmp_path / "cut.gz").write_bytes(capture[: len(capture) // 2])

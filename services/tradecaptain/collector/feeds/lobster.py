@@ -16,6 +16,7 @@ from tradecaptain.kernels.market_data.lobster import (
 )
 from tradecaptain.wire import reason
 
+_YEARS = range(1970, 2262)
 _NAME = re.compile(r"(?:^|[/\\!])(?P<symbol>[A-Z][A-Z0-9.\-]*)_(?P<day>\d{4}-\d{2}-\d{2})_")
 
 
@@ -31,6 +32,25 @@ def eastern_midnight_ns(day: date) -> int:
     return int(midnight.timestamp()) * 1_000_000_000
 
 
+def session_day(name: str) -> tuple[str, date]:
+    """Symbol and day of a message file by its name; nothing and 1970 if that isn't the vendor's.
+
+    Raises REASON_UNRECOGNISED_FILE for a day that there is none of, or that ns can't hold.
+    """
+    match = _NAME.search(name)
+    if match is None:
+        return "", date(1970, 1, 1)
+    try:
+        day = date.fromisoformat(match["day"])
+    except ValueError as error:
+        detail = f"its name's day, {match['day']}, isn't in the calendar"
+        raise file_error(reason.REASON_UNRECOGNISED_FILE, name, detail) from error
+    if day.year not in _YEARS:
+        detail = f"its name's day, {match['day']}, isn't in {_YEARS[0]} to {_YEARS[-1]}"
+        raise file_error(reason.REASON_UNRECOGNISED_FILE, name, detail)
+    return match["symbol"], day
+
+
 class LobsterFeed:
     """Decodes one pair of files to feed messages.
 
@@ -39,10 +59,8 @@ class LobsterFeed:
     """
 
     def __init__(self, messages: Source, book: Source, book_index: int = 0) -> None:
-        match = _NAME.search(messages.name)
         self.name = messages.name
-        self.symbol = match["symbol"] if match else ""
-        self.day = date.fromisoformat(match["day"]) if match else date(1970, 1, 1)
+        self.symbol, self.day = session_day(messages.name)
         self.message_window = TextWindow(messages)
         self.book_window = TextWindow(book)
         self._fill()
@@ -56,7 +74,7 @@ class LobsterFeed:
         self.header = np.zeros(1, dtype=LOBSTER_DTYPE)
         self.header["level_count"] = self.level_count
         self.header["book_index"] = book_index
-        self.header["day_start_ns"] = eastern_midnight_ns(self.day) if match else 0
+        self.header["day_start_ns"] = eastern_midnight_ns(self.day) if self.symbol else 0
 
     @property
     def rows(self) -> int:

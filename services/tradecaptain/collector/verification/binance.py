@@ -118,3 +118,5 @@ class QuoteChecker:
             state = self.sequencer.states[index]
             if not state["has_snapshot"] and state["pending_count"] + state["pending_lost"]:
                 outcome.add_not_applicable(f"{symbol}: no snapshot to start the book from")
+            elif state["has_snapshot"] and state["is_first"]:
+                outcome.add_not_applicable(f"{symbol}: no update follows its snapshot")
