@@ -23,7 +23,8 @@ from tradecaptain.base.reference import Reference
 from tradecaptain.base.toml_table import TableReader, read_toml, toml_table
 from tradecaptain.base.units import INT64_MAX, UnitScale
 
-_SYMBOL = r"[A-Z0-9][A-Z0-9._-]{0,31}"
+SYMBOL = r"[A-Z0-9][A-Z0-9._-]{0,31}"
+"""What a symbol may be, as a regular expression."""
 _MIC = r"[A-Z0-9]{3,8}"
 _CURRENCY = r"[A-Z]{3,5}"
 _UINT32_MAX = 2**32 - 1
@@ -149,7 +150,7 @@ class _InstrumentParser:
         lot_units = quantity.positive("lot")
         instrument = Instrument(
             instrument_id=table.integer("id", minimum=1, maximum=_UINT32_MAX),
-            symbol=table.text("symbol", pattern=_SYMBOL),
+            symbol=table.text("symbol", pattern=SYMBOL),
             mic=table.text("mic", pattern=_MIC),
             name=table.text("name"),
             type=kind,

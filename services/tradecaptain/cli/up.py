@@ -57,7 +57,8 @@ def up(
     files = [*replay, *(more_files or [])]
     for path in files:
         if not path.is_file():
-            raise CommandError(f"{path}: there is no such file", next_step="check --replay")
+            found = "isn't a regular file" if path.exists() else "there is no such file"
+            raise CommandError(f"{path}: {found}", next_step="check --replay")
     if speed:
         if not files:
             raise CommandError("--speed needs --replay", next_step="name the file to replay")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tradecaptain.base.instruments import Calendar, Instrument, InstrumentType, TickBand, TickTable
 from tradecaptain.base.reference_file import default_reference
+from tradecaptain.base.reference_toml import SYMBOL
 from tradecaptain.collector.feeds.binance import VENDOR_DECIMALS, BinanceFeed
 from tradecaptain.collector.feeds.lobster import LobsterFeed
 from tradecaptain.collector.feeds.recognise import ContentKind, recognise
@@ -95,18 +97,27 @@ def replayed_instruments(files: Sequence[Path]) -> list[Instrument]:
     for messages, book in lobster_pairs(files):
         feed = LobsterFeed(messages, book)
         feed.close()
-        instrument = _lobster_instrument(feed.symbol or UNNAMED_SYMBOL, calendars["us_equities"])
+        symbol = _checked_symbol(feed.symbol or UNNAMED_SYMBOL, feed.name)
+        instrument = _lobster_instrument(symbol, calendars["us_equities"])
         found.setdefault(instrument.key, instrument)
     prices: dict[str, tuple[int, int]] = {}
     for source in binance_sources(files):
         # Snapshots and updates of one symbol may lie in different files, with different decimals.
         for symbol, (decimals, highest) in _binance_prices(source).items():
-            known = prices.get(symbol, (0, 0))
+            known = prices.get(_checked_symbol(symbol, source.name), (0, 0))
             prices[symbol] = (max(known[0], decimals), max(known[1], highest))
     for symbol, told in prices.items():
         instrument = _binance_instrument(symbol, *told, calendars["always_open"])
         found.setdefault(instrument.key, instrument)
     return list(found.values())
+
+
+def _checked_symbol(symbol: str, name: str) -> str:
+    """A symbol that reference data may hold; no later start could read it with any other."""
+    if not re.fullmatch(SYMBOL, symbol):
+        detail = f"its symbol {symbol!r} isn't of the form {SYMBOL}"
+        raise file_error(reason.REASON_UNRECOGNISED_FILE, name, detail)
+    return symbol
 
 
 def _lobster_instrument(symbol: str, calendar: Calendar) -> Instrument:

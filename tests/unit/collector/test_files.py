@@ -109,6 +109,26 @@ def test_a_day_that_there_is_none_of_is_refused_by_name(tmp_path: Path, day: str
         replayed_instruments([messages, book])
 
 
+@pytest.mark.parametrize("symbol", ["BTC/USDT", ".BTC", "BTC\\"])
+def test_a_symbol_that_reference_data_cannot_hold_is_refused(tmp_path: Path, symbol: str) -> None:
+    capture = BinanceDay(1, 10, symbol=symbol).write(tmp_path / "x.gz")
+    with pytest.raises(TradeCaptainError, match="its symbol") as refused:
+        replayed_instruments([capture])
+    assert refused.value.name == "REASON_UNRECOGNISED_FILE"
+    assert str(capture) in refused.value.message
+
+
+def test_a_name_whose_symbol_is_too_long_is_refused(tmp_path: Path) -> None:
+    lobster = LobsterDay(1, 1, 5)
+    files = [
+        tmp_path / f"{'A' * 33}_2012-06-21_1_2_{kind}_1.csv" for kind in ("message", "orderbook")
+    ]
+    for path, lines in zip(files, (lobster.messages, lobster.lines), strict=True):
+        path.write_text("\n".join(lines))
+    with pytest.raises(TradeCaptainError, match="its symbol"):
+        replayed_instruments(files)
+
+
 def test_a_snapshot_that_no_update_follows_is_told(tmp_path: Path) -> None:
     capture = BinanceDay(1, 30)
     snapshot = next(line for line in capture.lines if "lastUpdateId" in line)
