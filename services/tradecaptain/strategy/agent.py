@@ -19,11 +19,9 @@ from typing import Any, Final
 
 import numpy as np
 import structlog
-from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
 from tradecaptain.base.clock import Clock
-from tradecaptain.base.jit import JIT_DISABLED, CompiledEntry, inline, kernel
+from tradecaptain.base.jit import inline, kernel
 from tradecaptain.base.memory import address_of, aligned_zeros, copy_bytes, load_i64
 from tradecaptain.base.records import records_at
 from tradecaptain.mesh.agent import (
@@ -50,7 +48,7 @@ from tradecaptain.mesh.publication import (
 )
 from tradecaptain.mesh.status import BACK_PRESSURED
 from tradecaptain.mesh.transport import Mesh
-from tradecaptain.strategy.contract import Strategy
+from tradecaptain.strategy.contract import Strategy, call_handler, handler_address
 from tradecaptain.strategy.desk import DESK, NO_TIMER, Desk, Owner
 from tradecaptain.wire import execution_event, market_tick, order_command, reason, streams
 
@@ -103,41 +101,6 @@ BLOCKED: Final = 3
 FULL: Final = 4
 """What became of an execution event: it was taken; it was known already; one is missing before it;
 there was no room for what timers placed before it; there was none for what came of itself."""
-
-_PYTHON_HANDLERS: list[CompiledEntry] = []
-"""Handlers by number, where there is no machine code to call."""
-
-
-def handler_address(entry: CompiledEntry) -> int:
-    """How the duty cycle reaches a handler."""
-    if not JIT_DISABLED:
-        return entry.address
-    if entry not in _PYTHON_HANDLERS:
-        _PYTHON_HANDLERS.append(entry)
-    return _PYTHON_HANDLERS.index(entry)
-
-
-def call_handler(function: int, state: int, event: int, desk: int) -> int:
-    """Call a handler by its address."""
-    return int(_PYTHON_HANDLERS[function](state, event, desk))
-
-
-@intrinsic
-def _call_handler(typing_context: Any, function: Any, state: Any, event: Any, desk: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word = ir.IntType(64)
-        kind = ir.FunctionType(word, [word] * 3)
-        pointer = builder.inttoptr(arguments[0], kind.as_pointer())
-        return builder.call(pointer, arguments[1:])
-
-    return types.int64(*[types.int64] * 4), codegen
-
-
-@overload(call_handler, strict=False)
-def _call_handler_overload(
-    function: Any, state: Any, event: Any, desk: Any
-) -> Callable[[int, int, int, int], int]:
-    return lambda function, state, event, desk: _call_handler(function, state, event, desk)
 
 
 @inline
@@ -521,12 +484,24 @@ class StrategyHost:
             header["epoch"], header["began"] = reader.epoch, reader.began
             header["execution_sequence"] = 0
             self.desk.record["is_replaying"] = 1
-            while not self._take_batch(reader):
-                pass
+            self._take_all(reader)
             self.desk.record["is_replaying"] = 0
-        elif not self._take_batch(reader):
+        elif not self._take_all(reader):
             return
         header["needs_history"] = 0
+
+    def _take_all(self, reader: HistoryReader) -> bool:
+        """Take events to the end of the history; False if there is no room for commands before it.
+
+        All in one go: a venue that works adds some before one is back at the next look.
+        """
+        header = self.header[0]
+        while True:
+            before = int(header["execution_sequence"])
+            if self._take_batch(reader):
+                return True
+            if int(header["execution_sequence"]) == before:
+                return False
 
     def _take_batch(self, reader: HistoryReader) -> bool:
         """Take some events; True if there were no more of them."""
@@ -536,7 +511,9 @@ class StrategyHost:
             count, data = reader.read(following, _HISTORY_BATCH)
         except HistoryLapped as lapped:
             lost = lapped.first_sequence - following
-            _LOG.error("execution events are lost", first=following, count=lost)
+            # Before it began, it may have had no orders; only it knows.
+            report = _LOG.warning if following == 1 else _LOG.error
+            report("the history no longer holds execution events", first=following, count=lost)
             header["lost_executions"] += lost
             header["execution_sequence"] = lapped.first_sequence - 1
             return False

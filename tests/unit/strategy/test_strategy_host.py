@@ -221,6 +221,35 @@ def test_executions_that_the_stream_lost_come_from_the_history_in_order(bench: B
     assert bench.host.counts()["lost_executions"] == 0
 
 
+def test_history_is_caught_up_with_although_the_venue_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.host.state["wanted"] = 3
+    bench.venue.mesh.faults.loss_probability = 1.0
+    bench.venue.mesh.faults.lossy_streams = {streams.EXECUTION_EVENTS}
+    bench.tick()
+    bench.turn()
+    bench.venue.mesh.faults.loss_probability = 0.0
+    bench.host.header["needs_history"] = 1
+    read, orders = HistoryReader.read, iter(range(3))
+
+    def read_while_the_venue_works(
+        reader: HistoryReader, first: int, limit: int
+    ) -> tuple[int, bytes]:
+        found = read(reader, first, limit)
+        for _ in orders:
+            bench.venue.order(account_id=BETA, firm_id=BETA_FIRM)
+            bench.venue.crank()
+            break
+        return found
+
+    monkeypatch.setattr(HistoryReader, "read", read_while_the_venue_works)
+    bench.host.catch_up()
+    assert not bench.host.needs_history
+    assert next(orders, None) is None
+    assert bench.host.header[0]["execution_sequence"] == 6
+
+
 def test_strategy_that_starts_again_is_told_its_past_with_the_desk_closed(bench: Bench) -> None:
     bench.host.state["wanted"] = 3
     bench.tick()
@@ -345,3 +374,28 @@ def test_history_of_another_epoch_starts_the_strategy_over(bench: Bench, tmp_pat
     assert int(bench.host.header[0]["epoch"]) == 9
     assert address_of(bench.host.state) == int(bench.host.header[0]["state"])
     other.close()
+
+
+def test_handler_of_other_parameters_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="lonely must take state, event and desk"):
+
+        @handler  # type: ignore[arg-type]
+        def lonely(state: int, desk: int) -> int:
+            return 0
+
+
+def test_handler_that_raises_or_asserts_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="alarmed must not raise"):
+
+        @handler
+        def alarmed(state: int, event: int, desk: int) -> int:
+            if event == 0:
+                raise ValueError("no event")
+            return 0
+
+    with pytest.raises(ConfigurationError, match="certain must not raise"):
+
+        @handler
+        def certain(state: int, event: int, desk: int) -> int:
+            assert event != 0
+            return 0
