@@ -186,6 +186,7 @@ class GateRig:
         self._clock = np.zeros(1, np.int64)
         for index in range(BATCH):
             order_command.initialise(self.commands + index * order_command.RECORD_BYTES)
+        self._commands["action"] = order_command.COMMAND_ACTION_NEW_ORDER
         self._commands["firm_id"] = 1
         numerator, denominator = risk_gate.notional_ratio(Fraction(1, 100), Fraction(1), 1)
         for instrument in range(1, INSTRUMENTS + 1):

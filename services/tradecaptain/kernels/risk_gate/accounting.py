@@ -28,7 +28,7 @@ from tradecaptain.kernels.risk_gate.rows import (
     find_instrument,
     working_offset,
 )
-from tradecaptain.kernels.risk_gate.valuation import change_pair, fill_pair, note_trade_cash
+from tradecaptain.kernels.risk_gate.valuation import change_pair, fill_pair
 from tradecaptain.wire import common
 
 _SIDE_BUY = common.SIDE_BUY
@@ -117,7 +117,6 @@ def gate_apply_fill(
         gate, instrument, REFERENCE_LAST, INSTRUMENT_LAST_PRICE, INSTRUMENT_LAST_TIME_NS, price
     )
     signed = quantity if side == _SIDE_BUY else -quantity
-    note_trade_cash(gate, account, instrument, signed)
     fill_pair(gate, account, instrument, pair, working_offset(side), quantity, signed)
     _close_orders(account, is_done)
     note_execution(gate, account)

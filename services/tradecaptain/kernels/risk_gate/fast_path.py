@@ -28,13 +28,9 @@ from tradecaptain.kernels.risk_gate.layout import (
     ACCOUNT_CREDIT_AND_CASH,
     ACCOUNT_FIRM_ID,
     ACCOUNT_FIRM_TOTAL,
-    ACCOUNT_GROSS_EXPOSURE,
     ACCOUNT_GROUP_TOTAL,
-    ACCOUNT_MARGIN,
     ACCOUNT_MESSAGE_ALLOWED_NS,
     ACCOUNT_MESSAGE_INTERVAL_NS,
-    ACCOUNT_NET_IF_BOUGHT,
-    ACCOUNT_NET_IF_SOLD,
     ACCOUNT_NEXT_MESSAGE_NS,
     ACCOUNT_OPEN_ORDER_COUNT,
     ACCOUNT_POSITION_VALUE,
@@ -103,7 +99,12 @@ from tradecaptain.kernels.risk_gate.permissions import INSTRUCTION_REDUCE_ONLY
 from tradecaptain.kernels.risk_gate.plain_values import (
     add_plainly,
     are_moderate,
+    changes_of,
+    fit_exposures,
     have_moderate_sums,
+    margin_with,
+    plain_excess,
+    plain_excess_before,
     plain_values,
     plain_values_before,
 )
@@ -120,7 +121,7 @@ from tradecaptain.kernels.risk_gate.resolved import (
     resolve_limits,
 )
 from tradecaptain.kernels.risk_gate.rows import find_account, find_override, find_strategy
-from tradecaptain.kernels.risk_gate.sums import equity, has_totals, profit_of_day
+from tradecaptain.kernels.risk_gate.sums import equity, has_totals, profit_of_day, quantities_of
 from tradecaptain.kernels.risk_gate.table import is_full, pair_key
 from tradecaptain.kernels.risk_gate.valuation import refresh_unit_value, stand_at_unit_value
 from tradecaptain.wire import common, control, order_command
@@ -313,71 +314,48 @@ def _place_if_new(gate: int, window_ms: int, mark: int) -> int:
 
 
 @inline_always
-def _values_after(pair: int, instrument: int, side: int, quantity: int) -> Any:
-    """Values with the order working, at the present prices, and their excess."""
-    bought = quantity if side == _SIDE_BUY else 0
-    return plain_values(
-        load_i64(pair + PAIR_POSITION),
-        load_i64(pair + PAIR_WORKING_BUY) + bought,
-        load_i64(pair + PAIR_WORKING_SELL) + quantity - bought,
-        load_i64(instrument + INSTRUMENT_UNIT_VALUE),
-        load_i64(instrument + INSTRUMENT_UNIT_MARGIN),
-    )
-
-
-@inline_always
-def _fits_sums(row: int, old: Any, new: Any, gross_limit: int, net_limit: int) -> bool:
-    """Gross and net exposure of an account or total, as if the order worked."""
-    if_bought = load_i64(row + ACCOUNT_NET_IF_BOUGHT) + new[1] - old[1]
-    if_sold = load_i64(row + ACCOUNT_NET_IF_SOLD) + new[2] - old[2]
-    return (
-        have_moderate_sums(row)
-        and load_i64(row + ACCOUNT_GROSS_EXPOSURE) + new[0] - old[0] <= gross_limit
-        and max(abs(if_bought), abs(if_sold)) <= net_limit
-    )
-
-
-@inline_always
-def _fits_account(account: int, old: Any, new: Any) -> bool:
+def _fits_account(account: int, changes: Any) -> bool:
     """Gross and net exposure, credit and the day's loss of the account."""
     gross_limit = load_i64(account + RESOLVED_GROSS_EXPOSURE)
     net_limit = load_i64(account + RESOLVED_NET_EXPOSURE)
-    margin = load_i64(account + ACCOUNT_MARGIN) + new[3] - old[3]
+    margin = margin_with(account, changes)
     gained = load_i64(account + ACCOUNT_TRADE_CASH) + load_i64(account + ACCOUNT_POSITION_VALUE)
     return (
-        _fits_sums(account, old, new, gross_limit, net_limit)
+        have_moderate_sums(account)
+        and fit_exposures(account, changes, gross_limit, net_limit)
         and margin - gained <= load_i64(account + ACCOUNT_CREDIT_AND_CASH)
         and gained >= load_i64(account + ACCOUNT_PROFIT_FLOOR)
     )
 
 
-@inline
-def _fits_total(total: int, old: Any, new: Any) -> bool:
+@inline_always
+def _fits_total(total: int, changes: Any) -> bool:
     """The same of what a group or firm holds together."""
     gross_limit = load_i64(total + 8 * _KIND_GROSS_EXPOSURE)
     net_limit = load_i64(total + 8 * _KIND_NET_EXPOSURE)
     credit = load_i64(total + 8 * _KIND_CREDIT)
     daily_loss = load_i64(total + 8 * _KIND_DAILY_LOSS)
-    margin = load_i64(total + ACCOUNT_MARGIN) + new[3] - old[3]
+    margin = margin_with(total, changes)
     return (
-        _fits_sums(total, old, new, gross_limit, net_limit)
+        have_moderate_sums(total)
+        and fit_exposures(total, changes, gross_limit, net_limit)
         and (credit == UNLIMITED or margin <= add_saturating(credit, equity(total)))
         and (daily_loss == UNLIMITED or profit_of_day(total) >= -daily_loss)
     )
 
 
-@inline
-def _take_totals(account: int, old: Any, new: Any) -> bool:
+@inline_always
+def _take_totals(account: int, changes: Any) -> bool:
     """Hold the totals of the account's group and firm against their limits and change them."""
     group, firm = load_i64(account + ACCOUNT_GROUP_TOTAL), load_i64(account + ACCOUNT_FIRM_TOTAL)
-    if (group != 0 and not _fits_total(group, old, new)) or (
-        firm != 0 and not _fits_total(firm, old, new)
+    if (group != 0 and not _fits_total(group, changes)) or (
+        firm != 0 and not _fits_total(firm, changes)
     ):
         return False
     if group != 0:
-        add_plainly(group, old, new)
+        add_plainly(group, changes)
     if firm != 0:
-        add_plainly(firm, old, new)
+        add_plainly(firm, changes)
     return True
 
 
@@ -398,13 +376,22 @@ def _take_exposure(
     has_scenarios = load_i64(instrument + INSTRUMENT_RISK_GROUP) != 0
     if has_scenarios or not refresh_unit_value(instrument):
         return False
-    old = plain_values_before(pair)
-    new = _values_after(pair, instrument, side, quantity)
-    if old[5] | new[5] != 0 or not _fits_account(account, old, new):
+    position, buys, sells = quantities_of(pair)
+    if side == _SIDE_BUY:
+        buys += quantity
+    else:
+        sells += quantity
+    unit_value = load_i64(instrument + INSTRUMENT_UNIT_VALUE)
+    unit_margin = load_i64(instrument + INSTRUMENT_UNIT_MARGIN)
+    excess = plain_excess_before(pair)
+    excess |= plain_excess(position, buys, sells, unit_value, unit_margin)
+    new = plain_values(position, buys, sells, unit_value, unit_margin)
+    changes = changes_of(plain_values_before(pair), new, 0)
+    if excess != 0 or not _fits_account(account, changes):
         return False
-    if has_totals(account) and not _take_totals(account, old, new):
+    if has_totals(account) and not _take_totals(account, changes):
         return False
-    add_plainly(account, old, new)
+    add_plainly(account, changes)
     return True
 
 

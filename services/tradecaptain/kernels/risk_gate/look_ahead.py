@@ -60,8 +60,11 @@ def gate_look_ahead(gate: int, command: int) -> None:
 
 @kernel(types.void(types.int64, types.int64))
 def gate_look_closer(gate: int, command: int) -> None:
-    """Ask for the remembered terms that might be the same as a command's, if any are compared."""
-    if load_i64(gate + HEADER_DUPLICATES_ARE_WATCHED) == 0:
+    """Ask for the remembered terms that might be a new order's, if any are compared."""
+    if (
+        load_i64(gate + HEADER_DUPLICATES_ARE_WATCHED) == 0
+        or order_command.get_action(command) != order_command.COMMAND_ACTION_NEW_ORDER
+    ):
         return
     account_id = order_command.get_account_id(command)
     key = pair_key(account_id, order_command.get_instrument_id(command))

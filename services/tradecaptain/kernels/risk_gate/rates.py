@@ -135,8 +135,11 @@ def note_execution(gate: int, account: int) -> None:
         store_i64(account + ACCOUNT_EXECUTION_WINDOW_START_NS, now_ns)
         count = 0
     store_i64(account + ACCOUNT_EXECUTION_COUNT, count + 1)
+    if count + 1 <= limit:
+        return
+    # Only now: the flags lie on a line that nobody has asked for.
     flags = load_i32(account + LIMIT_FLAGS) + 0
-    if count + 1 > limit and flags & FLAG_THROTTLED == 0:
+    if flags & FLAG_THROTTLED == 0:
         store_i64(account + ACCOUNT_THROTTLED_LIMIT, limit)
         store_i64(account + ACCOUNT_THROTTLED_COUNT, count + 1)
         store_i32(account + LIMIT_FLAGS, flags | FLAG_THROTTLED)

@@ -55,7 +55,10 @@ from tradecaptain.kernels.risk_gate.layout import (
 from tradecaptain.kernels.risk_gate.plain_values import (
     add_plainly,
     are_moderate,
+    changes_of,
     have_moderate_sums,
+    plain_excess,
+    plain_excess_before,
     plain_values,
     plain_values_before,
 )
@@ -310,26 +313,35 @@ def _store_quantities(pair: int, position: int, buys: int, sells: int) -> None:
     store_i64(pair + PAIR_WORKING_SELL, sells)
 
 
-@kernel("int64(int64, int64, int64, int64, int64, int64)")
+@inline_always
+def _cost_of(instrument: int, quantity: int) -> int:
+    """What a fill of a signed quantity at the last price costs, or brings if it is negative."""
+    refresh_unit_value(instrument)
+    return value_of(quantity, load_i64(instrument + INSTRUMENT_UNIT_VALUE))
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64, int64)")
 def restate_plainly(
-    account: int, instrument: int, pair: int, position: int, buys: int, sells: int
+    account: int, instrument: int, pair: int, position: int, buys: int, sells: int, filled: int
 ) -> int:
     """Let a pair hold other quantities, and bring the sums with it: 1, or 0 with nothing changed
-    where a number is too large for plain arithmetic."""
+    where a number is too large for plain arithmetic. ``filled`` is the signed quantity of a fill.
+    """
     old_position, old_buys, old_sells = quantities_of(pair)
     if not (
         are_moderate(position, buys, sells, 0)
         and are_moderate(old_position, old_buys, old_sells, 0)
     ):
         return 0
-    old = plain_values_before(pair)
-    refresh_unit_value(instrument)
+    cost = _cost_of(instrument, filled)
     unit_value = load_i64(instrument + INSTRUMENT_UNIT_VALUE)
-    new = plain_values(
-        position, buys, sells, unit_value, load_i64(instrument + INSTRUMENT_UNIT_MARGIN)
-    )
-    if old[5] | new[5] != 0 or not have_moderate_sums(account):
+    unit_margin = load_i64(instrument + INSTRUMENT_UNIT_MARGIN)
+    excess = plain_excess_before(pair)
+    excess |= plain_excess(position, buys, sells, unit_value, unit_margin)
+    if excess != 0 or not have_moderate_sums(account):
         return 0
+    new = plain_values(position, buys, sells, unit_value, unit_margin)
+    changes = changes_of(plain_values_before(pair), new, -cost)
     if has_totals(account):
         group = load_i64(account + ACCOUNT_GROUP_TOTAL)
         firm = load_i64(account + ACCOUNT_FIRM_TOTAL)
@@ -338,10 +350,10 @@ def restate_plainly(
         ):
             return 0
         if group != 0:
-            add_plainly(group, old, new)
+            add_plainly(group, changes)
         if firm != 0:
-            add_plainly(firm, old, new)
-    add_plainly(account, old, new)
+            add_plainly(firm, changes)
+    add_plainly(account, changes)
     _store_quantities(pair, position, buys, sells)
     stand_at_unit_value(instrument, pair)
     return 1
@@ -349,13 +361,24 @@ def restate_plainly(
 
 @inline
 def restate_pair(
-    gate: int, account: int, instrument: int, pair: int, position: int, buys: int, sells: int
+    gate: int,
+    account: int,
+    instrument: int,
+    pair: int,
+    position: int,
+    buys: int,
+    sells: int,
+    filled: int,
 ) -> None:
-    """Let a pair that isn't special hold other quantities, and bring the sums with it."""
+    """Let a pair that isn't special hold other quantities, and bring the sums with it.
+
+    ``filled`` is the signed quantity of a fill that changed them, else 0.
+    """
     if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
         _store_quantities(pair, position, buys, sells)
         return
-    if restate_plainly(account, instrument, pair, position, buys, sells) == 0:
+    if restate_plainly(account, instrument, pair, position, buys, sells, filled) == 0:
+        add_to_account(account, ACCOUNT_TRADE_CASH, -_cost_of(instrument, filled))
         old = values_before(pair)
         _store_quantities(pair, position, buys, sells)
         enter_pair(account, instrument, pair, old)
@@ -376,17 +399,19 @@ def change_pair(
         buys = amount
     else:
         sells = amount
-    restate_pair(gate, account, instrument, pair, position, buys, sells)
+    restate_pair(gate, account, instrument, pair, position, buys, sells, 0)
 
 
 @inline
 def fill_pair(
     gate: int, account: int, instrument: int, pair: int, offset: int, quantity: int, signed: int
 ) -> None:
-    """Move a quantity from what works to the position, in one change of the sums."""
+    """Move a quantity from what works to the position, and take what that costs or brings."""
     position, buys, sells = quantities_of(pair)
     position = add_saturating(position, signed)
     if is_special(gate, account, instrument):
+        if load_i64(gate + HEADER_VALUES_ARE_KEPT) != 0:
+            add_to_account(account, ACCOUNT_TRADE_CASH, -_cost_of(instrument, signed))
         working = load_i64(pair + offset) - quantity
         change_pair(gate, account, instrument, pair, offset, working)
         change_pair(gate, account, instrument, pair, PAIR_POSITION, position)
@@ -395,14 +420,4 @@ def fill_pair(
         buys -= quantity
     else:
         sells -= quantity
-    restate_pair(gate, account, instrument, pair, position, buys, sells)
-
-
-@inline
-def note_trade_cash(gate: int, account: int, instrument: int, quantity: int) -> None:
-    """Take what a fill of a signed quantity at the last price costs or brings."""
-    if load_i64(gate + HEADER_VALUES_ARE_KEPT) == 0:
-        return
-    refresh_unit_value(instrument)
-    cost = value_of(quantity, load_i64(instrument + INSTRUMENT_UNIT_VALUE))
-    add_to_account(account, ACCOUNT_TRADE_CASH, -cost)
+    restate_pair(gate, account, instrument, pair, position, buys, sells, signed)
