@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar, Self
 
 from pydantic import ValidationError
@@ -33,12 +34,24 @@ class ServiceConfig(BaseSettings):
         table = read_toml(run.config).get(cls.section, {}) if run.config.exists() else {}
         if not isinstance(table, dict):
             raise ConfigurationError(f"{cls.section} must be a table", field=cls.section)
+        prefix = f"{ENVIRONMENT_PREFIX}{cls.section.upper()}__"
+        cls._refuse_unknown_variables(prefix)
         try:
             # An argument of pydantic-settings' constructor that its type stub doesn't show.
-            prefix = f"{ENVIRONMENT_PREFIX}{cls.section.upper()}__"
             return cls(_env_prefix=prefix, **table)  # type: ignore[call-arg]
         except ValidationError as error:
             raise _configuration_error(cls.section, error) from error
+
+    @classmethod
+    def _refuse_unknown_variables(cls, prefix: str) -> None:
+        """Refuse a misspelt variable, which would be read by nobody, as the file's keys are."""
+        for name in sorted(os.environ):
+            key = name.upper().removeprefix(prefix).partition("__")[0].lower()
+            if name.upper().startswith(prefix) and key not in cls.model_fields:
+                raise ConfigurationError(
+                    f"{cls.section}.{key}: is not a known key (from {name})",
+                    field=f"{cls.section}.{key}",
+                )
 
     @classmethod
     def settings_customise_sources(

@@ -58,6 +58,10 @@ PORT_NAMES = tuple(item.name for item in fields(Ports))
 def resolve_ports(table: Mapping[str, object], environment: Mapping[str, str]) -> Ports:
     """Compute the ports: environment over ``[ports]`` over defaults; ``base`` moves them all."""
     values: dict[str, object] = dict(table)
+    known = {PORT_VARIABLE + name.upper() for name in ("base", *PORT_NAMES)}
+    for variable in sorted(environment):
+        if variable.startswith(PORT_VARIABLE) and variable not in known:
+            raise ConfigurationError(f"{variable} is no part's port", field="ports")
     for name in ("base", *PORT_NAMES):
         text = environment.get(PORT_VARIABLE + name.upper())
         if text is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import Any
 
 from tradecaptain.base.clock import SYSTEM_CLOCK
+from tradecaptain.base.config import ENVIRONMENT_PREFIX
 from tradecaptain.base.errors import TradeCaptainError
 from tradecaptain.base.reference_file import load_reference
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
@@ -65,6 +67,18 @@ def configuration(run: RunPaths) -> list[Finding]:
             f"{run.config} may have {', '.join(sorted(known))}",
         )
         for name in sorted(written.keys() - known)
+    ]
+    findings += [
+        Finding(
+            "configuration",
+            HINT,
+            f"{name} is no part's setting",
+            f"variables begin with {ENVIRONMENT_PREFIX} and one of {', '.join(sorted(known))}",
+        )
+        for name in sorted(os.environ)
+        if "__" in name
+        and name.upper().startswith(ENVIRONMENT_PREFIX)
+        and name.upper().removeprefix(ENVIRONMENT_PREFIX).partition("__")[0].lower() not in known
     ]
     return findings or [Finding("configuration", GOOD, "is what the parts can read")]
 

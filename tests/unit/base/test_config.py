@@ -63,6 +63,15 @@ def test_a_bad_variable_is_refused_too(run: RunPaths, monkeypatch: pytest.Monkey
         ToyConfig.load(run)
 
 
+@pytest.mark.parametrize("name", ["TRADECAPTAIN_TOY__RAT", "tradecaptain_toy__nestled__core"])
+def test_a_variable_of_no_setting_is_refused(
+    run: RunPaths, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "3")
+    with pytest.raises(ConfigurationError, match=rf"is not a known key \(from {name}\)"):
+        ToyConfig.load(run)
+
+
 def test_a_file_that_is_no_toml_and_a_section_that_is_no_table_are_refused(run: RunPaths) -> None:
     run.config.write_text("[toy")
     with pytest.raises(ConfigurationError, match="isn't TOML"):

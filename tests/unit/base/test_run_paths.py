@@ -87,6 +87,7 @@ def test_the_environment_goes_over_the_file() -> None:
         ({"envoy": 8080, "risk": 8080}, {}, "ports.risk must be a port of its own"),
         ({"base": 65_500}, {}, "ports.base must lie in"),
         ({}, {"TRADECAPTAIN_PORTS__RISK": "many"}, "TRADECAPTAIN_PORTS__RISK must be a port"),
+        ({}, {"TRADECAPTAIN_PORTS__ENVOYY": "9000"}, "TRADECAPTAIN_PORTS__ENVOYY is no part"),
     ],
 )
 def test_a_bad_port_is_named(

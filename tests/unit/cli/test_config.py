@@ -60,6 +60,17 @@ def test_a_table_that_no_part_reads_is_named(run: RunPaths) -> None:
     assert (finding.state, finding.found) == (HINT, "[gatway] is no part's table")
 
 
+def test_a_variable_that_no_part_reads_is_named(
+    run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADECAPTAIN_GATWAY__REQUESTS_MAX", "5000")
+    (finding,) = configuration(run)
+    assert (finding.state, finding.found) == (
+        HINT,
+        "TRADECAPTAIN_GATWAY__REQUESTS_MAX is no part's setting",
+    )
+
+
 def test_settings_are_read_without_the_compiler(run: RunPaths) -> None:
     # Where nothing is compiled yet, each kernel that reading them loaded would be compiled first.
     program = (
