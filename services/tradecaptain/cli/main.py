@@ -88,9 +88,9 @@ def main() -> None:
     # without this gRPC would complain about every one of them.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     named = sys.argv[1:2]
-    app = build(named if named and named[0] in VERBS else list(VERBS))
     try:
-        app()
+        # What a verb imports takes a second, in which somebody may change their mind.
+        build(named if named and named[0] in VERBS else list(VERBS))()
     except CommandError as error:
         _end({"message": error.message, "next_step": error.next_step}, error.message)
     except TradeCaptainError as error:

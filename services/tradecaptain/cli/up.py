@@ -180,7 +180,9 @@ def _follow_start(run: RunPaths, child: subprocess.Popen[bytes], log: Path) -> N
                 say(line)
         shown = len(complete)
         if has_ended:
-            why = _last_said(text, _WHY) or "what it said stands above"
+            stopped = "it was stopped before it was ready"
+            unknown = "what it said stands above"
+            why = _last_said(text, _WHY) or (unknown if child.returncode else stopped)
             raise CommandError(f"the mesh didn't start: {why}", next_step=_last_said(text, _NEXT))
         if _is_ready(read_state(run), child.pid):
             return

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from tradecaptain.api.pricing.v1 import options_pb2
 from tradecaptain.base.run_paths import RUN_VARIABLE, RunPaths
-from tradecaptain.cli import checkout, main, perf, price, test
+from tradecaptain.cli import checkout, main, perf, price, test, up
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.verify import command as verify
 from tradecaptain.edge.tokens import default_entries, write_tokens
@@ -275,6 +275,35 @@ def test_a_file_that_is_not_there_fails_alone(kind: str, tmp_path: Path) -> None
     assert (result["checked"], result["failed"]) == (3, 3)
     assert [item["id"] for item in result["failures"]] == ["/nowhere/file", str(bad), str(tmp_path)]
     assert all(item["why"].startswith("REASON_") for item in result["failures"])
+
+
+def test_somebody_who_changes_their_mind_while_a_verb_is_imported_gets_no_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(verbs: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "build", interrupted)
+    with pytest.raises(SystemExit) as end:
+        main.main()
+    assert end.value.code == 130
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("", "it was stopped before it was ready"),
+        ("import sys; sys.exit('error: no room')", "no room"),
+        ("import sys; sys.exit(3)", "what it said stands above"),
+    ],
+)
+def test_a_detached_start_that_ended_says_why(run: RunPaths, program: str, said: str) -> None:
+    log = run.log_of("up")
+    with log.open("wb") as output:
+        child = subprocess.Popen([sys.executable, "-c", program], stderr=output)
+    child.wait()
+    with pytest.raises(CommandError, match=f"didn't start: {said}"):
+        up._follow_start(run, child, log)
 
 
 def test_logs_with_json_are_one_object(run: RunPaths) -> None:
