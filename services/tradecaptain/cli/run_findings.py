@@ -21,6 +21,8 @@ from tradecaptain.launch.run_state import read_state, running_supervisor
 from tradecaptain.mesh.driver import driver_settings
 
 _DISK_BYTES_MIN = 1 << 30
+_STATE_BYTES = 64 << 10
+"""More than the supervisor's state takes."""
 _SILENT_NS = 10_000_000_000
 _NANOSECONDS = 1_000_000_000
 
@@ -37,6 +39,7 @@ def run_folder(run: RunPaths) -> list[Finding]:
     free = shutil.disk_usage(folder).free
     found = f"{run.folder}, {free >> 20} MiB free"
     if free < _DISK_BYTES_MIN:
+        found = f"{found} of the {_DISK_BYTES_MIN >> 20} that there should be"
         return [Finding("run folder", BAD, found, remedy)]
     return [Finding("run folder", GOOD, found)]
 
@@ -143,6 +146,10 @@ def mesh(run: RunPaths) -> list[Finding]:
     silent_ns = SYSTEM_CLOCK.now_ns() - int(state["updated_ns"])
     if silent_ns > _SILENT_NS:
         found = f"its supervisor has said nothing for {silent_ns // _NANOSECONDS} s"
+        if shutil.disk_usage(run.folder).free < _STATE_BYTES:
+            # It goes on without; what was written last stands.
+            found = f"{found}: {run.folder} has no room for what it says"
+            return [Finding("mesh", BAD, found, "free some space; the mesh goes on meanwhile")]
         remedy = f"kill -9 {owner.pid}, then `tradecaptain down`, then `tradecaptain up`"
         return [Finding("mesh", BAD, found, remedy)]
     return _parts(state) or [Finding("mesh", GOOD, f"is running, all {len(state['parts'])} parts")]

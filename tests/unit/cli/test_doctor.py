@@ -1,10 +1,12 @@
 """`doctor` on broken machines: each finding says what is wrong and how to mend it."""
 
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import envoy
 import orjson
@@ -17,6 +19,7 @@ from tradecaptain.cli import machine_findings, run_findings
 from tradecaptain.cli.doctor import LOOKS
 from tradecaptain.cli.finding import BAD, GOOD, HINT, Finding
 from tradecaptain.cli.main import build
+from tradecaptain.cli.status import status
 from tradecaptain.edge.tokens import default_entries, write_tokens
 from tradecaptain.launch.processes import ProcessMark, start_ticks
 from tradecaptain.launch.run_state import PartState, RunState, supervisor_lock
@@ -286,3 +289,30 @@ def test_a_supervisor_that_hangs_is_named(run: RunPaths) -> None:
         assert finding.state == BAD
         assert "60 s" in finding.found
         assert "kill -9" in finding.remedy
+
+
+def test_a_supervisor_whose_disk_is_full_is_not_to_be_killed(
+    run: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with supervisor_lock(run):
+        state = state_of(run, driver="ready")
+        state.updated_ns -= 60_000_000_000
+        state.write(run)
+        monkeypatch.setattr(run_findings.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+        finding = only(run_findings.mesh(run))
+    assert finding.state == BAD
+    assert "has no room" in finding.found
+    assert "kill" not in finding.remedy
+
+
+def test_status_says_how_old_it_is(run: RunPaths, capsys: pytest.CaptureFixture[str]) -> None:
+    with supervisor_lock(run):
+        state = state_of(run, driver="ready")
+        state.supervisor_pid, state.ready = os.getpid(), True
+        state.write(run)
+        status(json=False)
+        assert " s old" not in capsys.readouterr().out
+        state.updated_ns -= 60_000_000_000
+        state.write(run)
+        status(json=False)
+    assert "this is 60 s old" in capsys.readouterr().out
