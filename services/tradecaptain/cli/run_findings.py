@@ -120,7 +120,7 @@ def ports(run: RunPaths) -> list[Finding]:
     owner = running_supervisor(run)
     if owner is not None:
         return [Finding("ports", GOOD, f"used by the running mesh (process {owner.pid})")]
-    busy = busy_ports(numbers)
+    busy = busy_ports(run)
     if not busy:
         return [Finding("ports", GOOD, f"all free, from {min(numbers.as_dict().values())} on")]
     remedy = f"end that process, or set [ports] base in {run.config}"

@@ -15,9 +15,10 @@ from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.instruments import Instrument
 from tradecaptain.base.reference import Reference
 from tradecaptain.base.reference_file import default_reference, dump_reference, load_reference
-from tradecaptain.base.run_paths import SHARED_MEMORY_VARIABLE, Ports, RunPaths
+from tradecaptain.base.run_paths import SHARED_MEMORY_VARIABLE, RunPaths
 from tradecaptain.collector.config import read_speed
 from tradecaptain.edge.tokens import add_parts, default_entries, write_tokens
+from tradecaptain.orderbook.standby_config import StandbyConfig
 
 REPLAY_ACCOUNT = "replay"
 OWN_VENUE_OFFSET = 1000
@@ -49,10 +50,16 @@ class Options:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def busy_ports(ports: Ports) -> list[tuple[str, int, str]]:
-    """Ports of ours that something else listens on: part, port, and who it is where we may know."""
+def busy_ports(run: RunPaths) -> list[tuple[str, int, str]]:
+    """Ports of ours that something else has: part, port, and who listens where we may know.
+
+    A standby's port is ours only if there is one.
+    """
     busy = []
-    for part, port in ports.as_dict().items():
+    ports = run.ports.as_dict()
+    if not StandbyConfig.load(run).enabled:
+        del ports["standby"]
+    for part, port in ports.items():
         with socket.socket() as listener:
             # Connections of the last mesh that linger in the kernel don't keep a port busy.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -96,7 +103,7 @@ def _open_files(process: Path) -> set[str]:
 
 def check_ports(run: RunPaths) -> None:
     """Refuse to start while a port is taken, naming it and its owner."""
-    busy = busy_ports(run.ports)
+    busy = busy_ports(run)
     if busy:
         said = "; ".join(f"port {port} of {part} is in use by {who}" for part, port, who in busy)
         raise ConfigurationError(

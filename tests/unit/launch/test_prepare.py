@@ -33,7 +33,7 @@ def quiet_run(run: RunPaths) -> RunPaths:
 
 
 def test_a_busy_port_is_named_with_its_owner(quiet_run: RunPaths) -> None:
-    assert busy_ports(quiet_run.ports) == []
+    assert busy_ports(quiet_run) == []
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", quiet_run.ports.risk))
         listener.listen()
@@ -42,6 +42,17 @@ def test_a_busy_port_is_named_with_its_owner(quiet_run: RunPaths) -> None:
     assert f"port {quiet_run.ports.risk} of risk is in use" in caught.value.message
     assert f"process {os.getpid()}" in caught.value.message
     check_ports(quiet_run)
+
+
+def test_a_standby_s_port_must_be_free_only_if_there_is_one(quiet_run: RunPaths) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", quiet_run.ports.standby))
+        listener.listen()
+        check_ports(quiet_run)
+        with quiet_run.config.open("a") as file:
+            file.write("[standby]\nenabled = true\n")
+        with pytest.raises(ConfigurationError, match="of standby is in use"):
+            check_ports(quiet_run)
 
 
 def test_too_little_shared_memory_stops_the_start(
