@@ -30,6 +30,7 @@ from tradecaptain.edge.errors import from_rpc_error
 _PRINCIPAL = typer.Option("operator", "--as", help="Principal whose token is used.")
 _JSON = typer.Option(False, "--json", help="Answer with one JSON object.")
 _COMMENT = typer.Option("", "--comment", help="Why, for the record.")
+_PROBLEMS_SHOWN = 20
 _LIMIT_FIELD = re.compile(r"limits\[(\d+)\]")
 LARGEST_ID = 2**31 - 1
 _INSTRUMENT = typer.Argument(help="AMZN, or AMZN@TCAP.")
@@ -148,7 +149,10 @@ def import_limits(
         message = f"{found.message} ({found.field})" if found.field else found.message
         problems.append(FileProblem(f"{item.table}.{item.key}", item.line, message))
     if problems:
-        lines = [problem.text(path) for problem in sorted(problems, key=lambda item: item.line)]
+        shown = sorted(problems, key=lambda item: item.line)[:_PROBLEMS_SHOWN]
+        lines = [problem.text(path) for problem in shown]
+        if len(problems) > len(shown):
+            lines.append(f"and {len(problems) - len(shown)} more")
         raise CommandError("\n".join(lines), next_step="nothing was set")
     if not limits:
         raise CommandError(f"{path} has no limits")

@@ -8,6 +8,7 @@ from tradecaptain.api.risk.v1 import risk_pb2
 from tradecaptain.cli.failure import CommandError
 from tradecaptain.cli.risk_limits_file import limits_toml, read_limits
 from tradecaptain.cli.risk_targets import target_of
+from tradecaptain.cli.risk_values import import_limits
 
 TEXTS = (
     "venue",
@@ -80,6 +81,17 @@ def test_what_is_no_toml_file_is_refused(tmp_path: Path, content: bytes | None) 
         path.write_bytes(content)
     with pytest.raises(CommandError):
         read_limits(path)
+
+
+def test_of_many_things_that_are_wrong_the_first_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "limits.toml"
+    path.write_text('["account:alpha"]\n' + "\n".join(f"wrong-{at} = 5" for at in range(30)))
+    with pytest.raises(CommandError) as refused:
+        import_limits(path, False, "", "operator", False)
+    lines = refused.value.message.splitlines()
+    assert len(lines) == 21
+    assert ":2: account:alpha.wrong-0" in lines[0]
+    assert lines[-1] == "and 10 more"
 
 
 def test_an_order_is_named_for_a_kill() -> None:
