@@ -368,6 +368,16 @@ async def test_grpc_web_errors_carry_their_detail(door: FrontDoor) -> None:
         assert from_status(status).reason == reason.REASON_PRICE_COLLAR
 
 
+async def test_a_streams_deadline_is_told_by_the_service_and_never_cut_off(door: FrontDoor) -> None:
+    frame = grpc_web_frame(orders_pb2.StreamExecutionsRequest().SerializeToString())
+    kind = {"content-type": "application/grpc-web+proto", "grpc-timeout": "50m"}
+    for _ in range(20):
+        _, _, body = await door.http("POST", f"/{ORDERS}/StreamExecutions", frame, kind)
+        flag, trailer = grpc_web_frames(body)[-1]
+        assert flag == 0x80
+        assert b"grpc-status:4" in trailer.replace(b" ", b"")
+
+
 @pytest.mark.parametrize("kind", ["application/grpc", "application/grpc-web+proto"])
 @pytest.mark.parametrize("method", ["SubmitOrder", "StreamExecutions"])
 async def test_a_message_that_is_missing_or_cut_is_refused_at_once(

@@ -305,12 +305,12 @@ def _routes(door: FrontDoor) -> list[dict[str, Any]]:
         for method in service.method:
             if method.client_streaming or method.server_streaming:
                 path = {"path": f"/{name}/{method.name}"}
-                streams.append(_route(path, process, "0s", retried=False))
+                streams.append(_route(path, process, _NO_LIMIT, retried=False))
         timeout = f"{door.config.unary_timeout_seconds:g}s"
         retried = process not in UNRETRIED_PROCESSES
         unary.append(_route({"prefix": f"/{name}/"}, process, timeout, retried=retried))
     rest = [
-        _route({"prefix": f"/{name}/"}, process, "0s", retried=False)
+        _route({"prefix": f"/{name}/"}, process, _NO_LIMIT, retried=False)
         for name, process in INFRASTRUCTURE.items()
     ]
     return [*streams, *unary, *rest, _UNKNOWN_ROUTE]
@@ -331,12 +331,19 @@ _IS_CALL: Final[list[dict[str, Any]]] = [
 ]
 
 
+_NO_LIMIT: Final = "0s"
+
+
 def _route(match: dict[str, Any], process: str, timeout: str, *, retried: bool) -> dict[str, Any]:
+    duration = {"max_stream_duration": timeout}
+    if timeout != _NO_LIMIT:
+        # The caller's own deadline applies as it is; without one, ours does. A stream's is for the
+        # service alone: the door could but cut off what has begun, and callers hear INTERNAL.
+        duration["grpc_timeout_header_max"] = "0s"
     action: dict[str, Any] = {
         "cluster": process,
         "timeout": "0s",
-        # The caller's own deadline applies as it is; without one, ours does.
-        "max_stream_duration": {"max_stream_duration": timeout, "grpc_timeout_header_max": "0s"},
+        "max_stream_duration": duration,
     }
     if retried:
         # Only what provably never reached the service.
