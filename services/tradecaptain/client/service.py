@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ class Service:
     """The methods of one service of the contract, by their names there.
 
     A unary method is awaited; a streaming one is iterated. Either raises TradeCaptainError with the
-    reason, field and limits that the far side gave.
+    reason, field and limits that the far side gave. When the client is closed streams end.
     """
 
     def __init__(self, stub: Any, metadata: tuple[tuple[str, str], ...], timeout: float) -> None:
@@ -51,6 +52,9 @@ class Service:
                     yield response
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
             finally:
                 stream.cancel()
 
@@ -64,7 +68,16 @@ class Service:
                     yield response
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
             finally:
                 stream.cancel()
 
         return call
+
+
+def _is_cancelled() -> bool:
+    """Whether the present task is being cancelled; else gRPC means that the channel was closed."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

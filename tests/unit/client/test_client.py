@@ -1,5 +1,6 @@
 """The SDK before a real server: typed errors, safe retries, streams that resume."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -100,6 +101,30 @@ async def test_a_stream_resumes_behind_the_last_report(tmp_path: Path) -> None:
         assert client.units.name(7) == "X@TCAP"
     assert seen == [1, 2, 3, 4, 5, 6]
     assert servicer.resumed == [0, 2, 4]
+
+
+async def test_streams_end_when_the_client_is_closed(tmp_path: Path) -> None:
+    async with connected(tmp_path, ToyOrders()) as client:
+        begun = asyncio.Event()
+
+        async def follow() -> list[int]:
+            seen = []
+            async for report in client.executions():
+                seen.append(report.sequence)
+                begun.set()
+            return seen
+
+        following = asyncio.create_task(follow())
+        await begun.wait()
+        await client.close()
+        assert await following == [1]
+
+
+async def test_a_task_that_is_cancelled_is_cancelled(tmp_path: Path) -> None:
+    async with connected(tmp_path, ToyOrders()) as client:
+        call = client.submit("ACME@TCAP", "buy", quantity=1, client_order_id="wait")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(call, 0.1)
 
 
 async def test_every_method_of_the_contract_is_there(tmp_path: Path) -> None:
