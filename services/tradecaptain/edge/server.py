@@ -25,6 +25,7 @@ from tradecaptain.edge.tokens import load_tokens
 
 HOST: Final = "127.0.0.1"
 ANY_METHOD: Final = "*"
+_WAITING_CALLS_MAX: Final = 1 << 17
 _METADATA_BYTES_MAX: Final = 256 * 1024
 _LOG = structlog.get_logger("edge")
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -224,6 +225,10 @@ class EdgeServer:
             ("grpc.absolute_max_metadata_size", _METADATA_BYTES_MAX),
             # Above our own limits, so that what exceeds them is refused and not left waiting.
             ("grpc.max_concurrent_streams", 2 * (settings.unary_calls_max + settings.streams_max)),
+            # By default the library drops at random, as CANCELLED, what comes while a thousand
+            # calls wait to be picked up; the guard refuses what is too much, and says so.
+            ("grpc.server.max_pending_requests", _WAITING_CALLS_MAX),
+            ("grpc.server.max_pending_requests_hard_limit", _WAITING_CALLS_MAX),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
         ]

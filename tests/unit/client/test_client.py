@@ -127,6 +127,17 @@ async def test_a_task_that_is_cancelled_is_cancelled(tmp_path: Path) -> None:
             await asyncio.wait_for(call, 0.1)
 
 
+async def test_calls_that_come_all_at_once_are_answered_or_refused_with_a_reason(
+    tmp_path: Path,
+) -> None:
+    async with connected(tmp_path, ToyOrders()) as client:
+        request = orders_pb2.GetOrderRequest(order_id=1)
+        calls = (client.orders.GetOrder(request, timeout=60.0) for _ in range(2_400))
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert {getattr(error, "reason", error) for error in refused} <= {reason.REASON_OVERLOADED}
+
+
 async def test_every_method_of_the_contract_is_there(tmp_path: Path) -> None:
     async with connected(tmp_path, ToyOrders()) as client:
         answer = await client.orders.GetOrder(orders_pb2.GetOrderRequest(order_id=1))
