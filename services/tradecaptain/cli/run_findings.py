@@ -17,13 +17,12 @@ from tradecaptain.cli.finding import BAD, GOOD, HINT, Finding, can_write
 from tradecaptain.edge.tokens import load_entries
 from tradecaptain.launch.leftovers import leftover_processes
 from tradecaptain.launch.prepare import busy_ports, existing_parent
-from tradecaptain.launch.run_state import read_state, running_supervisor
+from tradecaptain.launch.run_state import SILENT_SECONDS, read_state, running_supervisor
 from tradecaptain.mesh.driver import driver_settings
 
 _DISK_BYTES_MIN = 1 << 30
 _STATE_BYTES = 64 << 10
 """More than the supervisor's state takes."""
-_SILENT_NS = 10_000_000_000
 _NANOSECONDS = 1_000_000_000
 
 
@@ -144,7 +143,7 @@ def mesh(run: RunPaths) -> list[Finding]:
     if state is None:
         return [Finding("mesh", GOOD, f"is about to start (process {owner.pid})")]
     silent_ns = SYSTEM_CLOCK.now_ns() - int(state["updated_ns"])
-    if silent_ns > _SILENT_NS:
+    if silent_ns > SILENT_SECONDS * _NANOSECONDS:
         found = f"its supervisor has said nothing for {silent_ns // _NANOSECONDS} s"
         if shutil.disk_usage(run.folder).free < _STATE_BYTES:
             # It goes on without; what was written last stands.

@@ -6,12 +6,16 @@ import typer
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.cli.output import RESULTS, emit_json, show
-from tradecaptain.launch.run_state import PartState, RunState, read_state, running_supervisor
+from tradecaptain.launch.run_state import (
+    SILENT_SECONDS,
+    PartState,
+    RunState,
+    read_state,
+    running_supervisor,
+)
 
 # Of a table that goes into a file or a pipe: nothing is left out.
 _WIDTH = 200
-_OLD_SECONDS = 10
-"""The supervisor says every second how the mesh is."""
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +68,7 @@ def _show(run: RunPaths, state: dict[str, object]) -> None:
     whole.parts = {name: PartState(**values) for name, values in parts.items()}
     show(f"{run.folder} · 127.0.0.1:{run.ports.envoy}")
     old_seconds = (SYSTEM_CLOCK.now_ns() - whole.updated_ns) // 1_000_000_000
-    if old_seconds > _OLD_SECONDS:
+    if old_seconds > SILENT_SECONDS:
         show(f"this is {old_seconds} s old; `tradecaptain doctor` says why")
     RESULTS.print(part_table(whole, RESULTS.width if RESULTS.is_terminal else _WIDTH))
     show(rates_line(whole.rates))

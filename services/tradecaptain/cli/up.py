@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import typer
 from tradecaptain.base.clock import SYSTEM_CLOCK
 from tradecaptain.base.run_paths import PRIVATE_FOLDER_MODE, RunPaths
 from tradecaptain.cli.failure import CommandError
-from tradecaptain.cli.finding import BAD, HINT, Finding
+from tradecaptain.cli.finding import BAD, HINT
 from tradecaptain.cli.output import MESSAGES, emit_json, say
+from tradecaptain.cli.run_findings import configuration
 from tradecaptain.launch.prepare import Options, parse_speed
 from tradecaptain.launch.run_state import RunState, read_state, running_supervisor
 
@@ -84,22 +83,12 @@ def _refuse_second(run: RunPaths) -> None:
 
 
 def _refuse_settings(run: RunPaths) -> None:
-    """Let no part start and fail for settings that it can't read; name tables that nobody reads."""
-    # In a process of its own: that loads what every part loads, and a supervisor stays small.
-    fork = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(max_workers=1, mp_context=fork) as pool:
-        findings = pool.submit(_look_at_settings, run).result()
-    for finding in findings:
+    """Let no part start and fail for settings that it can't read; name those that nobody reads."""
+    for finding in configuration(run):
         if finding.state == BAD:
             raise CommandError(finding.found, next_step=finding.remedy)
         if finding.state == HINT:
-            say(f"{run.config}: {finding.found}; {finding.remedy}")
-
-
-def _look_at_settings(run: RunPaths) -> list[Finding]:
-    from tradecaptain.cli.run_findings import configuration
-
-    return list(configuration(run))
+            say(f"{finding.found}; {finding.remedy}")
 
 
 def _run_here(run: RunPaths, options: Options, *, json: bool) -> None:

@@ -11,12 +11,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from tradecaptain.base.errors import ConfigurationError
 from tradecaptain.base.run_paths import RunPaths
 from tradecaptain.launch.processes import ProcessMark
+
+SILENT_SECONDS: Final = 10
+"""A state older than this isn't how the mesh is: the supervisor rewrites it every second."""
 
 
 @dataclass(slots=True)
